@@ -1,0 +1,376 @@
+//! Public keys, read from SubjectPublicKeyInfo, and the checking of signatures with them.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{self as lc, ParsedPublicKey, VerificationAlgorithm};
+use const_oid::ObjectIdentifier;
+use der::asn1::{BitStringRef, UintRef};
+use der::{AnyRef, Decode, Document, Encode, SliceReader};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
+
+use crate::{Digest, DigestAlgorithm, Scheme};
+
+/// A public key of an algorithm Signet knows, in its SubjectPublicKeyInfo form.
+#[derive(Clone)]
+pub struct PublicKey {
+    spki: Vec<u8>,
+    algorithm: KeyAlgorithm,
+    /// The bits of the key as aws-lc takes them: EC point, PKCS#1 RSAPublicKey, or raw bytes.
+    bits: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Reads a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) and checks that the key is usable.
+    pub fn from_spki_der(spki: &[u8]) -> Result<Self, KeyError> {
+        let info: SubjectPublicKeyInfoRef<'_> =
+            SubjectPublicKeyInfo::from_der(spki).map_err(|_| KeyError::Malformed)?;
+        let bits = info.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?;
+        let algorithm = key_algorithm(&info.algorithm, bits)?;
+        let key = Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec() };
+        let default = Scheme::for_key(algorithm).first().ok_or(KeyError::Unsupported)?;
+        key.parsed(*default)?;
+        Ok(key)
+    }
+
+    /// Reads a PEM `PUBLIC KEY`.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let (label, document) =
+            Document::from_pem(pem.trim_ascii_start()).map_err(|_| KeyError::Malformed)?;
+        match label {
+            "PUBLIC KEY" => Self::from_spki_der(document.as_bytes()),
+            _ => Err(KeyError::Unsupported),
+        }
+    }
+
+    /// Builds the SubjectPublicKeyInfo of a key from its algorithm and raw bits.
+    pub fn from_bits(algorithm: KeyAlgorithm, bits: &[u8]) -> Result<Self, KeyError> {
+        let (oid, parameters) = match algorithm {
+            KeyAlgorithm::EcdsaP256 => (oid::EC, Some(AnyRef::from(&oid::P256))),
+            KeyAlgorithm::EcdsaP384 => (oid::EC, Some(AnyRef::from(&oid::P384))),
+            KeyAlgorithm::EcdsaP521 => (oid::EC, Some(AnyRef::from(&oid::P521))),
+            KeyAlgorithm::Ed25519 => (oid::ED25519, None),
+            KeyAlgorithm::MlDsa44 => (oid::ML_DSA_44, None),
+            KeyAlgorithm::MlDsa65 => (oid::ML_DSA_65, None),
+            KeyAlgorithm::MlDsa87 => (oid::ML_DSA_87, None),
+            KeyAlgorithm::Rsa { .. } => (oid::RSA, Some(AnyRef::NULL)),
+        };
+        let info = SubjectPublicKeyInfo {
+            algorithm: AlgorithmIdentifierRef { oid, parameters },
+            subject_public_key: BitStringRef::from_bytes(bits).map_err(|_| KeyError::Malformed)?,
+        };
+        Self::from_spki_der(&info.to_der().map_err(|_| KeyError::Malformed)?)
+    }
+
+    /// The DER SubjectPublicKeyInfo, byte for byte as it was read.
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The key's identity: SHA-256 of its SubjectPublicKeyInfo, as bundles hint at it.
+    pub fn id(&self) -> Digest {
+        Digest::sha256(&self.spki)
+    }
+
+    /// The key's algorithm.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    /// The content of the key's bit string: EC point, PKCS#1 RSAPublicKey, or raw bytes.
+    pub fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    /// Checks a signature over `message`.
+    pub fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), SignatureInvalid> {
+        match scheme {
+            Scheme::Ed25519ph => {
+                self.verify_ed25519ph(&Digest::of(DigestAlgorithm::Sha512, message), signature)
+            }
+            _ => self
+                .parsed(scheme)
+                .map_err(|_| SignatureInvalid)?
+                .verify_sig(message, signature)
+                .map_err(|_| SignatureInvalid),
+        }
+    }
+
+    /// Checks a signature over a message of which only the digest is known.
+    ///
+    /// Always an error for schemes that sign the whole message ([`Scheme::digest`] is `None`) and
+    /// for a digest of another algorithm than the scheme's.
+    pub fn verify_digest(
+        &self,
+        scheme: Scheme,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), SignatureInvalid> {
+        if scheme.digest() != Some(digest.algorithm()) {
+            return Err(SignatureInvalid);
+        }
+        if scheme == Scheme::Ed25519ph {
+            return self.verify_ed25519ph(digest, signature);
+        }
+        let digest = digest.to_lc().map_err(|_| SignatureInvalid)?;
+        let key = self.parsed(scheme).map_err(|_| SignatureInvalid)?;
+        key.verify_digest_sig(&digest, signature).map_err(|_| SignatureInvalid)
+    }
+
+    fn parsed(&self, scheme: Scheme) -> Result<ParsedPublicKey, KeyError> {
+        let algorithm = verification_algorithm(scheme).ok_or(KeyError::Unsupported)?;
+        match scheme.fits(self.algorithm) {
+            true => ParsedPublicKey::new(algorithm, &self.bits).map_err(|_| KeyError::Malformed),
+            false => Err(KeyError::Unsupported),
+        }
+    }
+
+    fn verify_ed25519ph(&self, digest: &Digest, signature: &[u8]) -> Result<(), SignatureInvalid> {
+        if self.algorithm != KeyAlgorithm::Ed25519 {
+            return Err(SignatureInvalid);
+        }
+        let bits = self.bits.as_slice().try_into().map_err(|_| SignatureInvalid)?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bits).map_err(|_| SignatureInvalid)?;
+        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
+        key.verify_prehashed_strict(prehashed::Sha512Output::new(digest), None, &signature)
+            .map_err(|_| SignatureInvalid)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({}, {})", self.algorithm, self.id())
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
+
+/// What kind of key it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyAlgorithm {
+    /// ECDSA on NIST P-256.
+    EcdsaP256,
+    /// ECDSA on NIST P-384.
+    EcdsaP384,
+    /// ECDSA on NIST P-521.
+    EcdsaP521,
+    /// Ed25519.
+    Ed25519,
+    /// ML-DSA-44 (FIPS 204).
+    MlDsa44,
+    /// ML-DSA-65 (FIPS 204).
+    MlDsa65,
+    /// ML-DSA-87 (FIPS 204).
+    MlDsa87,
+    /// RSA with a modulus of 2048 to 4096 bits.
+    Rsa {
+        /// The length of the modulus in bits.
+        bits: u32,
+    },
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EcdsaP256 => f.write_str("ecdsa-p256"),
+            Self::EcdsaP384 => f.write_str("ecdsa-p384"),
+            Self::EcdsaP521 => f.write_str("ecdsa-p521"),
+            Self::Ed25519 => f.write_str("ed25519"),
+            Self::MlDsa44 => f.write_str("ml-dsa-44"),
+            Self::MlDsa65 => f.write_str("ml-dsa-65"),
+            Self::MlDsa87 => f.write_str("ml-dsa-87"),
+            Self::Rsa { bits } => write!(f, "rsa-{bits}"),
+        }
+    }
+}
+
+/// Why a public key was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The bytes are not a well-formed key.
+    Malformed,
+    /// An algorithm, curve or size outside the list of [`KeyAlgorithm`].
+    Unsupported,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a well-formed public key",
+            Self::Unsupported => {
+                "unsupported key (ECDSA P-256/384/521, RSA 2048 to 4096, Ed25519 and ML-DSA are accepted)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// The signature does not verify. No more is said: the reasons are not to be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignatureInvalid;
+
+impl fmt::Display for SignatureInvalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the signature does not verify")
+    }
+}
+
+impl std::error::Error for SignatureInvalid {}
+
+fn key_algorithm(id: &AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<KeyAlgorithm, KeyError> {
+    let null_or_absent = id.parameters.is_none_or(|p| p == AnyRef::NULL);
+    match id.oid {
+        oid::EC => match id.parameters_oid().map_err(|_| KeyError::Unsupported)? {
+            oid::P256 => Ok(KeyAlgorithm::EcdsaP256),
+            oid::P384 => Ok(KeyAlgorithm::EcdsaP384),
+            oid::P521 => Ok(KeyAlgorithm::EcdsaP521),
+            _ => Err(KeyError::Unsupported),
+        },
+        oid::RSA if null_or_absent => rsa_bits(bits).map(|bits| KeyAlgorithm::Rsa { bits }),
+        oid::ED25519 if id.parameters.is_none() => Ok(KeyAlgorithm::Ed25519),
+        oid::ML_DSA_44 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa44),
+        oid::ML_DSA_65 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa65),
+        oid::ML_DSA_87 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa87),
+        _ => Err(KeyError::Unsupported),
+    }
+}
+
+/// The modulus length of a PKCS#1 RSAPublicKey, `SEQUENCE { modulus, publicExponent }`.
+fn rsa_bits(public_key: &[u8]) -> Result<u32, KeyError> {
+    let modulus = |reader: &mut SliceReader<'_>| -> der::Result<(usize, u8)> {
+        der::Reader::sequence(reader, |body| {
+            let modulus = UintRef::decode(body)?;
+            UintRef::decode(body)?;
+            let first = modulus.as_bytes().first().copied().unwrap_or(0);
+            Ok((modulus.as_bytes().len(), first))
+        })
+    };
+    let mut reader = SliceReader::new(public_key).map_err(|_| KeyError::Malformed)?;
+    let (bytes, first) = modulus(&mut reader).map_err(|_| KeyError::Malformed)?;
+    let bits = u32::try_from(bytes * 8).map_err(|_| KeyError::Unsupported)? - first.leading_zeros();
+    match bits {
+        2048..=4096 => Ok(bits),
+        _ => Err(KeyError::Unsupported),
+    }
+}
+
+fn verification_algorithm(scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match scheme {
+        Scheme::EcdsaP256Sha256 => &lc::ECDSA_P256_SHA256_ASN1,
+        Scheme::EcdsaP256Sha384 => &lc::ECDSA_P256_SHA384_ASN1,
+        Scheme::EcdsaP384Sha256 => &lc::ECDSA_P384_SHA256_ASN1,
+        Scheme::EcdsaP384Sha384 => &lc::ECDSA_P384_SHA384_ASN1,
+        Scheme::EcdsaP521Sha256 => &lc::ECDSA_P521_SHA256_ASN1,
+        Scheme::EcdsaP521Sha512 => &lc::ECDSA_P521_SHA512_ASN1,
+        Scheme::Ed25519 => &lc::ED25519,
+        Scheme::Ed25519ph => return None,
+        Scheme::MlDsa44 => &lc::ML_DSA_44,
+        Scheme::MlDsa65 => &lc::ML_DSA_65,
+        Scheme::MlDsa87 => &lc::ML_DSA_87,
+        Scheme::RsaPkcs1Sha256 => &lc::RSA_PKCS1_2048_8192_SHA256,
+        Scheme::RsaPkcs1Sha384 => &lc::RSA_PKCS1_2048_8192_SHA384,
+        Scheme::RsaPkcs1Sha512 => &lc::RSA_PKCS1_2048_8192_SHA512,
+        Scheme::RsaPssSha256 => &lc::RSA_PSS_2048_8192_SHA256,
+        Scheme::RsaPssSha384 => &lc::RSA_PSS_2048_8192_SHA384,
+        Scheme::RsaPssSha512 => &lc::RSA_PSS_2048_8192_SHA512,
+    })
+}
+
+mod oid {
+    use super::ObjectIdentifier;
+
+    pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+    pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+    pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+    pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+    pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+    pub(super) const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
+    pub(super) const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+    pub(super) const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
+}
+
+/// A SHA-512 that was computed elsewhere, in the form `ed25519-dalek` takes it.
+mod prehashed {
+    use digest::typenum::U64;
+    use digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update};
+
+    use crate::Digest;
+
+    #[derive(Clone, Default)]
+    pub(super) struct Sha512Output(Output<Self>);
+
+    impl Sha512Output {
+        pub(super) fn new(digest: &Digest) -> Self {
+            Self(Output::<Self>::try_from(digest.as_bytes()).unwrap_or_default())
+        }
+    }
+
+    impl OutputSizeUser for Sha512Output {
+        type OutputSize = U64;
+    }
+
+    impl HashMarker for Sha512Output {}
+
+    impl Update for Sha512Output {
+        /// The message was hashed before: nothing is ever added to it.
+        fn update(&mut self, _data: &[u8]) {}
+    }
+
+    impl FixedOutput for Sha512Output {
+        fn finalize_into(self, out: &mut Output<Self>) {
+            out.copy_from_slice(&self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The Ed25519ph vector of RFC 8032 §7.3.
+    #[test]
+    fn ed25519ph_verifies_the_rfc_vector_and_nothing_else() {
+        let key = hex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf");
+        let signature = hex(concat!(
+            "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41",
+            "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+        ));
+        let key = PublicKey::from_bits(KeyAlgorithm::Ed25519, &key).unwrap();
+        assert_eq!(key.verify(Scheme::Ed25519ph, b"abc", &signature), Ok(()));
+        assert_eq!(key.verify(Scheme::Ed25519, b"abc", &signature), Err(SignatureInvalid));
+        assert_eq!(key.verify(Scheme::Ed25519ph, b"abd", &signature), Err(SignatureInvalid));
+    }
+
+    #[test]
+    fn a_scheme_of_another_key_never_verifies() {
+        let key = PublicKey::from_bits(KeyAlgorithm::Ed25519, &ED25519_KEY).unwrap();
+        assert_eq!(key.verify(Scheme::RsaPkcs1Sha256, b"", &[0; 256]), Err(SignatureInvalid));
+        let digest = Digest::sha256(b"");
+        assert_eq!(key.verify_digest(Scheme::Ed25519, &digest, &[0; 64]), Err(SignatureInvalid));
+    }
+
+    #[test]
+    fn keys_outside_the_list_are_refused() {
+        assert_eq!(PublicKey::from_spki_der(b"junk"), Err(KeyError::Malformed));
+        let small = [0x30, 0x06, 0x02, 0x01, 0x7f, 0x02, 0x01, 0x03];
+        let refused = PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 7 }, &small);
+        assert_eq!(refused, Err(KeyError::Unsupported));
+    }
+
+    const ED25519_KEY: [u8; 32] = [
+        0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e,
+        0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
+    ];
+
+    fn hex(text: &str) -> Vec<u8> {
+        let pairs = (0..text.len()).step_by(2);
+        pairs.map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+}

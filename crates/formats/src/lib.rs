@@ -1,0 +1,6 @@
+//! Every byte format Signet reads or writes: decode, encode, keep the raw bytes.
+//!
+//! Pure: no clock, no I/O, no async, no threads, no randomness. A parser takes bytes and returns a
+//! value or an error that says what was wrong; each bounds the sizes, counts and depths it accepts.
+
+pub mod oci;

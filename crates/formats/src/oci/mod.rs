@@ -1,0 +1,10 @@
+//! OCI image and distribution formats: references, descriptors, manifests, indexes, media types.
+
+mod descriptor;
+mod manifest;
+pub mod media_type;
+mod reference;
+
+pub use descriptor::{Descriptor, Platform};
+pub use manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind};
+pub use reference::{Reference, ReferenceError, Registry, Repository, Tag};

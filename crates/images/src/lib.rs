@@ -1,0 +1,1 @@
+//! What is inside an image: manifests, layers, archives; streams bytes to digests.

@@ -1,0 +1,1 @@
+//! Private keys and the Signer trait: generate, import, encrypt, sign.

@@ -1,0 +1,1 @@
+//! Durable stores on disk: data directories, blobs, the registry's repositories.

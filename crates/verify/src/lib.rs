@@ -1,0 +1,1 @@
+//! Subject, evidence, trust, policy, verdict and the one function that decides. Pure.
