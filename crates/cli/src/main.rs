@@ -1,3 +1,17 @@
 //! The `signet` command.
 
-fn main() {}
+mod app;
+mod args;
+mod commands;
+mod document;
+mod error;
+mod face;
+mod password;
+mod render;
+mod runtime;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::main()
+}

@@ -1,0 +1,38 @@
+//! `signet sign-blob` and `signet verify-blob`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use signet_keys::SigningAlgorithm;
+
+use super::{PasswordArgs, TrustArgs};
+
+/// Sign a file of any size and write the bundle beside it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SignBlobArgs {
+    /// The private key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+    /// How to sign where the key can do more than one: `rsa-sign-pss-2048-sha256`, `ed25519-ph`.
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) signing_algorithm: Option<SigningAlgorithm>,
+    /// Where to write the bundle. An existing file is not overwritten.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) bundle: PathBuf,
+    /// The file to sign.
+    pub(crate) file: PathBuf,
+}
+
+/// Verify a file, or a digest, against its bundle.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VerifyBlobArgs {
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// The bundle.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: PathBuf,
+    /// The file to verify, or its digest as `sha256:…`.
+    pub(crate) file: PathBuf,
+}

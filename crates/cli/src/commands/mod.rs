@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod completions;
+mod docs;
+mod explain;
+mod keys;
+mod man;
+
+use crate::args::Command;
+use crate::error::Answer;
+use crate::face::Face;
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command, face: Face) -> Answer {
+    match command {
+        Command::Keys(command) => keys::run(&command, face),
+        Command::Explain(args) => explain::run(&args, face),
+        Command::Completions(args) => completions::run(&args, face),
+        Command::Man(args) => man::run(&args, face),
+        Command::Docs(command) => docs::run(&command, face),
+        _ => todo!(),
+    }
+}

@@ -1,0 +1,85 @@
+//! The JSON documents of `--output json`. Each names its schema and version; changes within one are additive.
+
+use serde::Serialize;
+use signet_verify::Code;
+
+use crate::error::CliError;
+
+/// What stands in place of a result that an error prevented.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorDocument {
+    /// `signet.dev/error/v1`.
+    pub(crate) schema: &'static str,
+    /// The error.
+    pub(crate) error: ErrorBody,
+}
+
+/// An error: what, why, and what to do.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorBody {
+    /// The stable code.
+    pub(crate) code: Code,
+    /// What happened.
+    pub(crate) title: &'static str,
+    /// What it was about, and why.
+    pub(crate) detail: String,
+    /// What to do.
+    pub(crate) hint: String,
+}
+
+impl From<&CliError> for ErrorDocument {
+    fn from(error: &CliError) -> Self {
+        Self { schema: "signet.dev/error/v1", error: error.into() }
+    }
+}
+
+impl From<&CliError> for ErrorBody {
+    fn from(error: &CliError) -> Self {
+        Self {
+            code: error.code,
+            title: error.code.title(),
+            detail: error.detail.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// The codes that `signet explain` was asked about.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainDocument {
+    /// `signet.dev/codes/v1`.
+    pub(crate) schema: &'static str,
+    /// The codes, in the order of their numbers.
+    pub(crate) codes: Vec<CodeBody>,
+}
+
+/// One row of the table of codes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CodeBody {
+    /// The code.
+    pub(crate) code: Code,
+    /// What happened.
+    pub(crate) title: &'static str,
+    /// Why it is a reason to stop.
+    pub(crate) explanation: &'static str,
+    /// What to do.
+    pub(crate) hint: &'static str,
+    /// The exit status of a command that ends with it.
+    pub(crate) exit_status: u8,
+}
+
+impl From<Code> for CodeBody {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            title: code.title(),
+            explanation: code.explanation(),
+            hint: code.hint(),
+            exit_status: code.class().exit_status(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! How a command ends, and the one place where every crate's errors get their codes.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use signet_keys::{Error as KeyError, FileError, SignError};
+use signet_verify::{Class, Code, PolicyError};
+
+/// What a command returns.
+pub(crate) type Answer = Result<Status, Stop>;
+
+/// How a command that ran to its end ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Status {
+    /// Yes. Exit status 0.
+    Yes,
+    /// No. Exit status 1.
+    No,
+    /// It could not be decided. Exit status 3.
+    Undecided,
+    /// A defect of Signet. Exit status 4.
+    Internal,
+}
+
+impl Status {
+    /// The process's exit status.
+    pub(crate) fn exit_status(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => Class::Denied.exit_status(),
+            Self::Undecided => Class::Undecided.exit_status(),
+            Self::Internal => Class::Internal.exit_status(),
+        }
+    }
+
+    /// How something that ended with this code counts among others.
+    pub(crate) fn of(code: Code) -> Self {
+        match code.class() {
+            Class::Denied => Self::No,
+            Class::Usage | Class::Undecided => Self::Undecided,
+            Class::Internal => Self::Internal,
+        }
+    }
+}
+
+/// Why a command did not run to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// An error with its code.
+    Error(Box<CliError>),
+    /// Whoever read our output has gone. Nothing is said.
+    BrokenPipe,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Stop {
+    /// A failure to write to standard output or error.
+    pub(crate) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => CliError::new(Code::FileUnwritable, format!("standard output: {error}")).into(),
+        }
+    }
+}
+
+impl<E: Into<CliError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(Box::new(error.into()))
+    }
+}
+
+/// An error as the user meets it: the code says what happened, the detail why, the hint what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CliError {
+    /// The code, whose title is the headline.
+    pub(crate) code: Code,
+    /// What it was about, and why.
+    pub(crate) detail: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+}
+
+impl CliError {
+    /// An error with the hint of its code.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), hint: code.hint().to_owned() }
+    }
+
+    /// The same, with a hint that knows more.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Something that cannot happen.
+    pub(crate) fn internal(error: impl Display) -> Self {
+        Self::new(Code::Internal, error.to_string())
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: impl Display) -> Self {
+        Self::new(Code::FileUnreadable, about(path, error))
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Self::new(Code::WouldOverwrite, about(path, "it exists")),
+            _ => Self::new(Code::FileUnwritable, about(path, error)),
+        }
+    }
+
+    /// A policy file that cannot be used.
+    pub(crate) fn policy(path: &Path, error: &PolicyError) -> Self {
+        Self::new(Code::PolicyInvalid, about(path, error))
+    }
+}
+
+/// "`path`: why".
+pub(crate) fn about(path: &Path, why: impl Display) -> String {
+    format!("`{}`: {why}", path.display())
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        Self::new(key_code(&error.error), error.to_string())
+    }
+}
+
+fn key_code(error: &KeyError) -> Code {
+    match error {
+        KeyError::Unreadable(_) => Code::FileUnreadable,
+        KeyError::Unwritable(_) => Code::FileUnwritable,
+        KeyError::WouldOverwrite => Code::WouldOverwrite,
+        KeyError::WrongPassword | KeyError::NoPassword(_) => Code::PasswordWrong,
+        KeyError::Library { .. } => Code::Internal,
+        _ => Code::KeyUnusable,
+    }
+}
+
+impl From<SignError> for CliError {
+    fn from(error: SignError) -> Self {
+        let code = match error {
+            SignError::UnsupportedScheme { .. } => Code::AlgorithmNotInFormat,
+            SignError::NeedsMessage { .. } | SignError::WrongDigest { .. } => Code::Internal,
+            _ => Code::KeyUnusable,
+        };
+        Self::new(code, error.to_string())
+    }
+}

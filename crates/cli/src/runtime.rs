@@ -1,0 +1,30 @@
+//! The runtimes that commands run on.
+
+use std::future::Future;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::{Answer, CliError, Stop};
+
+/// Runs a client command on this thread until it ends or Ctrl-C is pressed.
+pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
+    let runtime = build(Builder::new_current_thread())?;
+    let answer = runtime.block_on(async {
+        tokio::select! {
+            answer = command => answer,
+            _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted),
+        }
+    });
+    // Blocking work of an interrupted command is not waited for.
+    runtime.shutdown_background();
+    answer
+}
+
+/// Runs a service on all cores. It handles Ctrl-C itself, to drain.
+pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
+    build(Builder::new_multi_thread())?.block_on(service)
+}
+
+fn build(mut builder: Builder) -> Result<Runtime, CliError> {
+    builder.enable_all().build().map_err(CliError::internal)
+}
