@@ -1,6 +1,7 @@
 //! The JSON documents of `--output json`. Each names its schema and version; changes within one are additive.
 
 use serde::Serialize;
+use signet_crypto::Digest;
 use signet_verify::Code;
 
 use crate::error::CliError;
@@ -82,4 +83,46 @@ impl From<Code> for CodeBody {
             exit_status: code.class().exit_status(),
         }
     }
+}
+
+/// The key pair that was written.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyPairDocument {
+    /// `signet.dev/key-pair/v1`.
+    pub(crate) schema: &'static str,
+    /// The file of the private key.
+    pub(crate) private: String,
+    /// The file of the public key.
+    pub(crate) public: String,
+    /// The algorithm.
+    pub(crate) algorithm: String,
+    /// SHA-256 of the public key's SubjectPublicKeyInfo.
+    pub(crate) id: Digest,
+    /// Whether the private key is under a password.
+    pub(crate) encrypted: bool,
+}
+
+/// What a key file is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyDocument {
+    /// `signet.dev/key/v1`.
+    pub(crate) schema: &'static str,
+    /// `private` or `public`.
+    pub(crate) kind: String,
+    /// The file's format.
+    pub(crate) format: String,
+    /// How it is encrypted, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) encryption: Option<String>,
+    /// The algorithm, where it shows without the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) algorithm: Option<String>,
+    /// SHA-256 of the public half, where it shows without the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<Digest>,
+    /// Whether others than the owner may read a private key's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) readable_by_others: Option<bool>,
 }

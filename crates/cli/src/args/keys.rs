@@ -29,8 +29,11 @@ pub(crate) struct GenerateArgs {
     /// What kind of key: `p256`, `p384`, `p521`, `rsa2048`, `rsa3072`, `rsa4096`, `ed25519`, `ml-dsa-65`, or a name of cosign's.
     #[arg(long, visible_alias = "signing-algorithm", default_value = "p256", value_name = "ALGORITHM")]
     pub(crate) algorithm: SigningAlgorithm,
+    /// Write the private key without a password, as plain PKCS#8.
+    #[arg(long, conflicts_with_all = ["password_file", "password_fd"])]
+    pub(crate) no_password: bool,
     #[command(flatten)]
-    pub(crate) password: NewPasswordArgs,
+    pub(crate) password: PasswordArgs,
 }
 
 /// Import a private key of another format: PREFIX.key and PREFIX.pub.
@@ -42,18 +45,11 @@ pub(crate) struct ImportArgs {
     /// The start of both file names.
     #[arg(long, visible_alias = "output-key-prefix", value_name = "PREFIX")]
     pub(crate) out: PathBuf,
-    #[command(flatten)]
-    pub(crate) password: NewPasswordArgs,
-}
-
-/// How a new private key is protected.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct NewPasswordArgs {
     /// Write the private key without a password, as plain PKCS#8.
-    #[arg(long, conflicts_with_all = ["password_file", "password_fd"])]
+    #[arg(long)]
     pub(crate) no_password: bool,
     #[command(flatten)]
-    pub(crate) source: PasswordArgs,
+    pub(crate) password: PasswordArgs,
 }
 
 /// Print the public half of a key.
