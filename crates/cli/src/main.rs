@@ -6,9 +6,11 @@ mod commands;
 mod document;
 mod error;
 mod face;
+mod files;
 mod password;
 mod render;
 mod runtime;
+mod trust;
 
 use std::process::ExitCode;
 

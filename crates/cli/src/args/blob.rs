@@ -10,6 +10,8 @@ use super::{PasswordArgs, TrustArgs};
 /// Sign a file of any size and write the bundle beside it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignBlobArgs {
+    /// The file to sign.
+    pub(crate) file: PathBuf,
     /// The private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
@@ -21,18 +23,16 @@ pub(crate) struct SignBlobArgs {
     /// Where to write the bundle. An existing file is not overwritten.
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: PathBuf,
-    /// The file to sign.
-    pub(crate) file: PathBuf,
 }
 
 /// Verify a file, or a digest, against its bundle.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VerifyBlobArgs {
-    #[command(flatten)]
-    pub(crate) trust: TrustArgs,
     /// The bundle.
     #[arg(long, value_name = "FILE")]
     pub(crate) bundle: PathBuf,
     /// The file to verify, or its digest as `sha256:…`.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }

@@ -31,7 +31,7 @@ pub(crate) struct ConnectionArgs {
 #[command(next_help_heading = "Trust")]
 pub(crate) struct TrustArgs {
     /// A public key; given several times, a signature of any one of them is enough.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) key: Vec<PathBuf>,
     /// A policy file (YAML or JSON) that says who must have signed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "certificate_identity", "certificate_identity_regexp"])]
@@ -51,6 +51,9 @@ pub(crate) struct TrustArgs {
     /// A Sigstore `trusted_root.json`: the authorities and logs behind certificates.
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    /// What must have been signed: `signature` (nothing but "signed"), `any`, or the URI of a predicate type.
+    #[arg(long, value_name = "TYPE", default_value = "signature", conflicts_with = "policy")]
+    pub(crate) predicate_type: String,
 }
 
 /// Where the password of a private key comes from. Unset: `SIGNET_PASSWORD`, `COSIGN_PASSWORD`, a prompt.

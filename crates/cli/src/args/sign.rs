@@ -13,6 +13,9 @@ use super::{ConnectionArgs, PasswordArgs};
 /// command again when the signature is there changes nothing.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignArgs {
+    /// The images, as `registry/repository:tag` or `…@sha256:…`.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
     /// The private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
@@ -35,9 +38,6 @@ pub(crate) struct SignArgs {
     pub(crate) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// The images, as `registry/repository:tag` or `…@sha256:…`.
-    #[arg(required = true, value_name = "IMAGE")]
-    pub(crate) images: Vec<String>,
 }
 
 /// The formats in which images are signed.

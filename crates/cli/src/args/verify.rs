@@ -12,6 +12,9 @@ use super::{ConnectionArgs, TrustArgs};
 /// answer is the exit status, in the order 4, 3, 1, 0.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VerifyArgs {
+    /// The images, as `registry/repository:tag`, `…@sha256:…`, `oci:DIR[:TAG]` or `oci-archive:FILE[:TAG]`.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// Verify a file instead, against this bundle.
@@ -19,7 +22,4 @@ pub(crate) struct VerifyArgs {
     pub(crate) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// The images, as `registry/repository:tag`, `…@sha256:…`, `oci:DIR[:TAG]` or `oci-archive:FILE[:TAG]`.
-    #[arg(required = true, value_name = "IMAGE")]
-    pub(crate) images: Vec<String>,
 }

@@ -18,6 +18,6 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Completions(args) => completions::run(&args, face),
         Command::Man(args) => man::run(&args, face),
         Command::Docs(command) => docs::run(&command, face),
-        _ => todo!(),
+        _ => Err(crate::error::CliError::internal("not yet").into()),
     }
 }

@@ -1,0 +1,5 @@
+//! Results as people read them.
+
+mod verdict;
+
+pub(crate) use verdict::verdict;
