@@ -44,9 +44,12 @@ impl Repository {
         for architecture in ["amd64", "arm64"] {
             let manifest = self.image_manifest(architecture, &format!("{content} on {architecture}"));
             let digest = self.put_manifest(&Digest::sha256(&manifest).to_string(), OCI_MANIFEST, &manifest);
-            let mut descriptor = descriptor(OCI_MANIFEST, &manifest);
-            descriptor["platform"] = json!({ "os": "linux", "architecture": architecture });
-            descriptors.push(descriptor);
+            descriptors.push(json!({
+                "mediaType": OCI_MANIFEST,
+                "digest": digest.to_string(),
+                "size": manifest.len(),
+                "platform": { "os": "linux", "architecture": architecture },
+            }));
             images.push(digest);
         }
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors });
