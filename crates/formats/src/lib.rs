@@ -6,6 +6,7 @@
 pub mod base64;
 pub mod bundle;
 pub mod canonical_json;
+pub mod cosign;
 pub mod dsse;
 pub mod in_toto;
 pub mod json;
@@ -13,5 +14,6 @@ pub mod oci;
 pub mod pem;
 pub mod proto_json;
 pub mod rekor;
+pub mod simple_signing;
 pub mod time;
 pub mod trusted_root;
