@@ -5,9 +5,11 @@
 
 mod asn1;
 pub mod checkpoint;
+pub mod cms;
 pub mod cosignature;
 pub mod merkle;
 pub mod note;
 pub mod oci;
 pub mod sct;
+pub mod timestamp;
 pub mod x509;
