@@ -1,0 +1,5 @@
+//! The binary formats against vectors of other projects and against real peers.
+#![expect(clippy::disallowed_methods, reason = "tests read vectors and run openssl")]
+
+mod timestamps;
+mod vectors;
