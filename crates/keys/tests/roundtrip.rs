@@ -1,0 +1,233 @@
+//! Every algorithm in every form, written and read again; every scheme signed and verified.
+
+use std::fs;
+
+use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_keys::{
+    Error, Existing, KeyInfo, KeyKind, Pair, Password, PasswordSource, Payload, PrivateFormat, PrivateKey,
+    PublicFormat, SignError, Signer, describe, describe_file, encode_public, read_private,
+    read_private_bytes, read_public, read_public_bytes, write_pair,
+};
+
+const ALGORITHMS: [KeyAlgorithm; 8] = [
+    KeyAlgorithm::EcdsaP256,
+    KeyAlgorithm::EcdsaP384,
+    KeyAlgorithm::EcdsaP521,
+    KeyAlgorithm::Ed25519,
+    KeyAlgorithm::MlDsa44,
+    KeyAlgorithm::MlDsa65,
+    KeyAlgorithm::MlDsa87,
+    KeyAlgorithm::Rsa { bits: 2048 },
+];
+
+fn is_ml_dsa(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87)
+}
+
+#[test]
+fn every_algorithm_survives_every_form_that_can_hold_it() {
+    let password = Password::new(b"correct horse".to_vec());
+    for algorithm in ALGORITHMS {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        assert_eq!(key.public_key().algorithm(), algorithm);
+        let traditional = !is_ml_dsa(algorithm) && algorithm != KeyAlgorithm::Ed25519;
+        for (format, name, possible) in [
+            (PrivateFormat::Sigstore(&password), "sigstore-encrypted", true),
+            (PrivateFormat::Pkcs8, "pkcs8", true),
+            (PrivateFormat::EncryptedPkcs8(&password), "pkcs8-encrypted", true),
+            (PrivateFormat::Traditional, if algorithm == ALGORITHMS[7] { "pkcs1" } else { "sec1" }, traditional),
+            (PrivateFormat::Jwk, "jwk", !is_ml_dsa(algorithm)),
+        ] {
+            let file = match key.encode(format) {
+                Ok(file) => file,
+                Err(Error::UnsupportedFormat { algorithm: named, .. }) if !possible => {
+                    assert_eq!(named, algorithm);
+                    continue;
+                }
+                Err(error) => panic!("{algorithm} as {name}: {error}"),
+            };
+            assert!(possible, "{algorithm} as {name}");
+            let again = read_private_bytes(&file, &|| Ok(password.clone())).unwrap();
+            assert_eq!(*again.to_pkcs8_der().unwrap(), *key.to_pkcs8_der().unwrap(), "{algorithm} as {name}");
+            let encrypted = name.ends_with("-encrypted");
+            let info = describe(&file).unwrap();
+            assert_eq!((info.kind, info.format.as_str()), (KeyKind::Private, name));
+            assert_eq!(info.encryption.is_some(), encrypted);
+            assert_eq!(info.id, (!encrypted).then(|| key.public_key().id()));
+        }
+    }
+}
+
+#[test]
+fn every_public_key_survives_every_form_that_can_hold_it() {
+    for algorithm in ALGORITHMS {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        for format in [PublicFormat::Pem, PublicFormat::Jwk] {
+            match encode_public(key.public_key(), format) {
+                Ok(file) => {
+                    assert_eq!(read_public_bytes(&file).unwrap(), *key.public_key());
+                    let info = describe(&file).unwrap();
+                    assert_eq!((info.kind, info.algorithm), (KeyKind::Public, Some(algorithm)));
+                    assert_eq!(info.id, Some(key.public_key().id()));
+                }
+                Err(Error::UnsupportedFormat { .. }) => assert!(is_ml_dsa(algorithm)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_scheme_signs_messages_and_their_digests() {
+    let message = b"what is signed";
+    for algorithm in ALGORITHMS {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        for scheme in key.schemes() {
+            let signature = key.sign(*scheme, Payload::Message(message)).unwrap();
+            key.public_key().verify(*scheme, message, &signature).unwrap();
+            assert!(key.public_key().verify(*scheme, b"another", &signature).is_err());
+            match scheme.digest() {
+                Some(hash) => {
+                    let digest = Digest::of(hash, message);
+                    let signature = key.sign(*scheme, Payload::Digest(&digest)).unwrap();
+                    key.public_key().verify(*scheme, message, &signature).unwrap();
+                }
+                None => {
+                    let digest = Digest::sha256(message);
+                    let refused = key.sign(*scheme, Payload::Digest(&digest));
+                    assert!(matches!(refused, Err(SignError::NeedsMessage { .. })));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schemes_are_those_the_field_reads() {
+    let schemes = |algorithm| PrivateKey::generate(algorithm).unwrap().schemes().to_vec();
+    assert_eq!(schemes(KeyAlgorithm::EcdsaP384), [Scheme::EcdsaP384Sha384]);
+    assert_eq!(schemes(KeyAlgorithm::EcdsaP521), [Scheme::EcdsaP521Sha512, Scheme::EcdsaP521Sha256]);
+    assert_eq!(schemes(KeyAlgorithm::Ed25519), [Scheme::Ed25519, Scheme::Ed25519ph]);
+    assert_eq!(schemes(ALGORITHMS[7]), [Scheme::RsaPkcs1Sha256, Scheme::RsaPssSha256]);
+}
+
+#[test]
+fn what_a_key_cannot_sign_is_refused_for_its_reason() {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let foreign = key.sign(Scheme::RsaPkcs1Sha256, Payload::Message(b""));
+    assert!(matches!(foreign, Err(SignError::UnsupportedScheme { key: KeyAlgorithm::EcdsaP256, .. })));
+    let digest = Digest::of(signet_crypto::DigestAlgorithm::Sha512, b"");
+    let other_hash = key.sign(Scheme::EcdsaP256Sha256, Payload::Digest(&digest));
+    assert!(matches!(other_hash, Err(SignError::WrongDigest { .. })));
+}
+
+#[test]
+fn a_signature_that_does_not_verify_is_not_released() {
+    let (key, other) = (generate_p256(), generate_p256());
+    let payload = Payload::Message(b"m");
+    let signature = other.sign(Scheme::EcdsaP256Sha256, payload).unwrap();
+    let released = payload.released(key.public_key(), Scheme::EcdsaP256Sha256, signature);
+    assert!(matches!(released, Err(SignError::Faulty { .. })));
+}
+
+#[tokio::test]
+async fn a_signer_is_used_without_knowing_where_its_key_lives() {
+    let signer: Box<dyn Signer> = Box::new(generate_p256());
+    let scheme = signer.schemes()[0];
+    let signature = signer.sign(scheme, Payload::Message(b"m")).await.unwrap();
+    signer.public_key().verify(scheme, b"m", &signature).unwrap();
+}
+
+#[test]
+fn rsa_keys_have_three_sizes() {
+    for bits in [3072, 4096] {
+        let key = PrivateKey::generate(KeyAlgorithm::Rsa { bits }).unwrap();
+        assert_eq!(key.public_key().algorithm(), KeyAlgorithm::Rsa { bits });
+    }
+    for bits in [0, 1024, 2047, 8192] {
+        let refused = PrivateKey::generate(KeyAlgorithm::Rsa { bits });
+        assert!(matches!(refused, Err(Error::UnsupportedAlgorithm)), "{bits}");
+    }
+}
+
+#[test]
+fn a_pair_is_written_with_its_permissions_and_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = directory.path().join("release.v1");
+    let key = generate_p256();
+    let pair = write_pair(&prefix, &key, PrivateFormat::Pkcs8, Existing::Refuse).unwrap();
+    assert_eq!(pair.private, directory.path().join("release.v1.key"));
+    assert_eq!(read_public(&pair.public).unwrap(), *key.public_key());
+    let again = read_private(&pair.private, &PasswordSource::Environment).unwrap();
+    assert_eq!(again.public_key(), key.public_key());
+    let KeyInfo { id, readable_by_others, .. } = describe_file(&pair.private).unwrap();
+    assert_eq!(id, Some(key.public_key().id()));
+    if cfg!(unix) {
+        assert_eq!(readable_by_others, Some(false));
+        assert_eq!(describe_file(&pair.public).unwrap().readable_by_others, Some(true));
+    }
+    assert_eq!(names(directory.path()), ["release.v1.key", "release.v1.pub"]);
+}
+
+#[test]
+fn nothing_is_overwritten_unless_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = directory.path().join("k");
+    let Pair { private, public } = Pair::of_prefix(&prefix);
+    fs::write(&public, "mine").unwrap();
+    let refused = write_pair(&prefix, &generate_p256(), PrivateFormat::Pkcs8, Existing::Refuse).unwrap_err();
+    assert_eq!(refused.path, public);
+    assert!(matches!(refused.error, Error::WouldOverwrite));
+    assert_eq!(names(directory.path()), ["k.pub"], "neither half and no temporary file is left");
+    assert_eq!(fs::read_to_string(&public).unwrap(), "mine");
+
+    let key = generate_p256();
+    write_pair(&prefix, &key, PrivateFormat::Pkcs8, Existing::Replace).unwrap();
+    assert_eq!(read_public(&public).unwrap(), *key.public_key());
+    assert!(private.exists());
+    assert_eq!(names(directory.path()), ["k.key", "k.pub"]);
+}
+
+#[test]
+fn a_password_comes_from_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (prefix, secret) = (directory.path().join("k"), directory.path().join("secret"));
+    fs::write(&secret, "s3cret\n").unwrap();
+    let password = Password::new(b"s3cret".to_vec());
+    let key = generate_p256();
+    let pair = write_pair(&prefix, &key, PrivateFormat::Sigstore(&password), Existing::Refuse).unwrap();
+    let again = read_private(&pair.private, &PasswordSource::File(secret.clone())).unwrap();
+    assert_eq!(again.public_key(), key.public_key());
+
+    fs::write(&secret, "S3cret\n").unwrap();
+    let refused = read_private(&pair.private, &PasswordSource::File(secret)).unwrap_err();
+    assert!(matches!(refused.error, Error::WrongPassword));
+    assert_eq!(refused.path, pair.private);
+    let absent = PasswordSource::File(directory.path().join("absent"));
+    let refused = read_private(&pair.private, &absent).unwrap_err();
+    assert!(matches!(refused.error, Error::NoPassword(_)));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_comes_from_a_descriptor() {
+    use std::os::fd::AsRawFd;
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "from a descriptor\n").unwrap();
+    let open = fs::File::open(&secret).unwrap();
+    let source = PasswordSource::Descriptor(u32::try_from(open.as_raw_fd()).unwrap());
+    let password = source.password(signet_keys::Purpose::Unlock("k.key")).unwrap();
+    assert_eq!(password.as_bytes(), b"from a descriptor");
+}
+
+fn generate_p256() -> PrivateKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap()
+}
+
+fn names(directory: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
