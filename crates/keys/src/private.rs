@@ -52,8 +52,8 @@ impl PrivateKey {
         Self::new(algorithm, secret)
     }
 
-    /// Reads a DER PKCS#8 PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958). ML-DSA keys may hold
-    /// the seed, the expanded key or both (RFC 9881); only the first two have been seen from peers.
+    /// Reads a DER PKCS#8 PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958). An ML-DSA key may be
+    /// its seed, the expanded key, or both, which must then agree (RFC 9881 §6).
     pub fn from_pkcs8_der(pkcs8: &[u8]) -> Result<Self, Error> {
         let malformed = |_| Error::Malformed { format: "PKCS#8 key", what: "not a valid PrivateKeyInfo" };
         let rejected = |_| Error::Malformed { format: "PKCS#8 key", what: "the key is not valid" };

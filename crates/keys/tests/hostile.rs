@@ -1,5 +1,7 @@
 //! Key files that lie, break off or ask for too much: each refused for its own reason.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::cell::Cell;
 use std::fs;
 
@@ -166,7 +168,8 @@ fn halves_that_do_not_belong_together_are_refused() {
         };
         let (mut mixed, other) = (jwk(), jwk());
         mixed["d"] = other["d"].clone();
-        let error = read_private_bytes(mixed.to_string().as_bytes(), &|| Ok(Password::default())).unwrap_err();
+        let error =
+            read_private_bytes(mixed.to_string().as_bytes(), &|| Ok(Password::default())).unwrap_err();
         assert!(matches!(error, Error::Malformed { .. }), "{algorithm}: {error}");
     }
 }

@@ -1,5 +1,7 @@
 //! Every algorithm in every form, written and read again; every scheme signed and verified.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::fs;
 
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
@@ -35,7 +37,11 @@ fn every_algorithm_survives_every_form_that_can_hold_it() {
             (PrivateFormat::Sigstore(&password), "sigstore-encrypted", true),
             (PrivateFormat::Pkcs8, "pkcs8", true),
             (PrivateFormat::EncryptedPkcs8(&password), "pkcs8-encrypted", true),
-            (PrivateFormat::Traditional, if algorithm == ALGORITHMS[7] { "pkcs1" } else { "sec1" }, traditional),
+            (
+                PrivateFormat::Traditional,
+                if algorithm == ALGORITHMS[7] { "pkcs1" } else { "sec1" },
+                traditional,
+            ),
             (PrivateFormat::Jwk, "jwk", !is_ml_dsa(algorithm)),
         ] {
             let file = match key.encode(format) {
@@ -56,6 +62,37 @@ fn every_algorithm_survives_every_form_that_can_hold_it() {
             assert_eq!(info.id, (!encrypted).then(|| key.public_key().id()));
         }
     }
+}
+
+#[test]
+fn the_older_cosign_header_is_read() {
+    let password = Password::new(b"pw".to_vec());
+    let key = generate_p256();
+    let file = key.encode(PrivateFormat::Sigstore(&password)).unwrap();
+    let older = String::from_utf8(file.to_vec()).unwrap().replace("SIGSTORE", "COSIGN");
+    let again = read_private_bytes(older.as_bytes(), &|| Ok(password.clone())).unwrap();
+    assert_eq!(again.public_key(), key.public_key());
+    assert_eq!(describe(older.as_bytes()).unwrap().format, "cosign-encrypted");
+}
+
+/// RFC 9881 §6: `seed [0]`, `expandedKey`, or `both`, which OpenSSL 3.5 writes.
+#[test]
+fn ml_dsa_keys_are_read_in_all_three_forms() {
+    let key = PrivateKey::generate(KeyAlgorithm::MlDsa44).unwrap();
+    let seed_form = key.to_pkcs8_der().unwrap();
+    let (head, seed) = seed_form.split_at(seed_form.len() - 32);
+    assert_eq!(head[head.len() - 4..], [0x04, 0x22, 0x80, 0x20], "we write the seed");
+    let expanded = expanded_ml_dsa_44(seed);
+    let expanded_form = pkcs8_ml_dsa_44(&tlv(0x04, &expanded));
+    let both_form = pkcs8_ml_dsa_44(&tlv(0x30, &[tlv(0x04, seed), tlv(0x04, &expanded)].concat()));
+    for form in [&expanded_form, &both_form] {
+        let again = PrivateKey::from_pkcs8_der(form).unwrap();
+        assert_eq!(again.public_key(), key.public_key());
+        again.sign(Scheme::MlDsa44, Payload::Message(b"m")).unwrap();
+    }
+    let another = expanded_ml_dsa_44(&[7; 32]);
+    let at_odds = pkcs8_ml_dsa_44(&tlv(0x30, &[tlv(0x04, seed), tlv(0x04, &another)].concat()));
+    assert!(PrivateKey::from_pkcs8_der(&at_odds).is_err(), "seed and expanded key must agree");
 }
 
 #[test]
@@ -219,6 +256,29 @@ fn a_password_comes_from_a_descriptor() {
     let source = PasswordSource::Descriptor(u32::try_from(open.as_raw_fd()).unwrap());
     let password = source.password(signet_keys::Purpose::Unlock("k.key")).unwrap();
     assert_eq!(password.as_bytes(), b"from a descriptor");
+}
+
+fn expanded_ml_dsa_44(seed: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::encoding::AsRawBytes;
+    use aws_lc_rs::signature::{ML_DSA_44_SIGNING, PqdsaKeyPair};
+    let pair = PqdsaKeyPair::from_seed(&ML_DSA_44_SIGNING, seed).unwrap();
+    pair.private_key().as_raw_bytes().unwrap().as_ref().to_vec()
+}
+
+fn pkcs8_ml_dsa_44(key: &[u8]) -> Vec<u8> {
+    let id = [0x30, 11, 0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11];
+    tlv(0x30, &[&[0x02, 1, 0][..], &id, &tlv(0x04, key)].concat())
+}
+
+fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len()).unwrap();
+    let [high, low] = length.to_be_bytes();
+    let header = match length {
+        ..0x80 => vec![tag, low],
+        0x80..0x100 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [&header, value].concat()
 }
 
 fn generate_p256() -> PrivateKey {
