@@ -64,7 +64,7 @@ pub enum Existing {
     Replace,
 }
 
-/// Writes `PREFIX.key` (0600) and `PREFIX.pub` (0644, PEM): with [`Existing::Refuse`] both or neither.
+/// Writes `PREFIX.key` (0600) and `PREFIX.pub` (0644 less the umask, PEM): with [`Existing::Refuse`] both or neither.
 pub fn write_pair(
     prefix: &Path,
     key: &PrivateKey,
@@ -158,10 +158,15 @@ fn place(temporary: &Path, path: &Path, bytes: &[u8], access: Access) -> io::Res
     }
 }
 
+/// Creates a file with this content, or none.
 fn fill(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let mut file = platform::create_new(path, access)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key helps nobody; that it cannot be removed says less than why it is half.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn parent(path: &Path) -> &Path {

@@ -177,6 +177,32 @@ fn openssl_reads_what_we_write() {
     }
 }
 
+#[test]
+fn node_reads_our_json_web_keys_and_we_read_its() {
+    let Some(node) = Peer::find("node", &["--version"]) else { return };
+    let bench = Bench::new();
+    for algorithm in CLASSICAL {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        fs::write(bench.path("jwk"), key.encode(PrivateFormat::Jwk).unwrap()).unwrap();
+        fs::write(bench.path("pub"), encode_public(key.public_key(), PublicFormat::Jwk).unwrap()).unwrap();
+        node.run(&bench, &["-e", NODE_JUDGE], "");
+        assert_eq!(fs::read(bench.path("spki")).unwrap(), key.public_key().spki_der(), "{algorithm}");
+        assert_eq!(bench.private("theirs", "").public_key(), key.public_key());
+        assert_eq!(read_public(&bench.path("theirs.pub")).unwrap(), *key.public_key());
+    }
+}
+
+/// Loads the private `jwk` and the public `pub`; writes the SPKI and both halves again.
+const NODE_JUDGE: &str = "
+const fs = require('fs'), crypto = require('crypto');
+const jwk = name => ({ key: JSON.parse(fs.readFileSync(name)), format: 'jwk' });
+const key = crypto.createPrivateKey(jwk('jwk')), pub = crypto.createPublicKey(jwk('pub'));
+if (!crypto.createPublicKey(key).equals(pub)) throw new Error('halves differ');
+fs.writeFileSync('spki', pub.export({ type: 'spki', format: 'der' }));
+fs.writeFileSync('theirs', JSON.stringify(key.export({ format: 'jwk' })));
+fs.writeFileSync('theirs.pub', JSON.stringify(pub.export({ format: 'jwk' })));
+";
+
 /// cosign cannot judge ML-DSA, PSS and Ed25519ph; python-cryptography can the first two.
 #[test]
 fn python_cryptography_reads_and_verifies_ml_dsa_and_pss() {

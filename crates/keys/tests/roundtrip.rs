@@ -7,8 +7,8 @@ use std::fs;
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_keys::{
     Error, Existing, KeyInfo, KeyKind, Pair, Password, PasswordSource, Payload, PrivateFormat, PrivateKey,
-    PublicFormat, SignError, Signer, describe, describe_file, encode_public, read_private,
-    read_private_bytes, read_public, read_public_bytes, write_pair,
+    Prompt, PublicFormat, Purpose, SignError, Signer, describe, describe_file, encode_public, read_private,
+    read_private_bytes, read_public, read_public_bytes, write_pair, write_private,
 };
 
 const ALGORITHMS: [KeyAlgorithm; 8] = [
@@ -225,6 +225,77 @@ fn nothing_is_overwritten_unless_told_so() {
     assert_eq!(names(directory.path()), ["k.key", "k.pub"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_private_key_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = directory.path().join("k");
+    let pair = write_pair(&prefix, &generate_p256(), PrivateFormat::Pkcs8, Existing::Refuse).unwrap();
+    assert_eq!(fs::metadata(&pair.private).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::set_permissions(&pair.private, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(describe_file(&pair.private).unwrap().readable_by_others, Some(true));
+    write_pair(&prefix, &generate_p256(), PrivateFormat::Pkcs8, Existing::Replace).unwrap();
+    assert_eq!(fs::metadata(&pair.private).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn of_many_writers_of_one_name_one_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("k.key");
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let writer = || {
+            let key = generate_p256();
+            let written = write_private(&path, &key, PrivateFormat::Pkcs8, Existing::Refuse);
+            (written, key.public_key().clone())
+        };
+        let writers: Vec<_> = (0..8).map(|_| scope.spawn(writer)).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(written, _)| written.is_ok());
+    assert_eq!((won.len(), lost.len()), (1, 7));
+    assert!(lost.iter().all(|(lost, _)| matches!(lost, Err(e) if matches!(e.error, Error::WouldOverwrite))));
+    let key = read_private(&path, &PasswordSource::Environment).unwrap();
+    assert_eq!(*key.public_key(), won[0].1);
+    assert_eq!(names(directory.path()), ["k.key"]);
+}
+
+#[test]
+fn a_prompt_is_told_which_file_it_is_for() {
+    struct Fixed;
+    impl Prompt for Fixed {
+        fn ask(&self, purpose: Purpose<'_>) -> std::io::Result<Password> {
+            match purpose {
+                Purpose::Unlock(file) if file.ends_with("k.key") => Ok(Password::new(b"asked".to_vec())),
+                other => Err(std::io::Error::other(format!("{other:?}"))),
+            }
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let password = Password::new(b"asked".to_vec());
+    let key = generate_p256();
+    let format = PrivateFormat::Sigstore(&password);
+    let pair = write_pair(&directory.path().join("k"), &key, format, Existing::Refuse).unwrap();
+    let again = read_private(&pair.private, &PasswordSource::Prompt(std::sync::Arc::new(Fixed))).unwrap();
+    assert_eq!(again.public_key(), key.public_key());
+}
+
+/// RFC 8037 §A.1 and RFC 7517 §A.2.
+#[test]
+fn the_rfcs_json_web_keys_are_read() {
+    let ed25519 = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let p256 = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        "d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","use":"enc","kid":"1"}"#;
+    for (json, algorithm) in [(ed25519, KeyAlgorithm::Ed25519), (p256, KeyAlgorithm::EcdsaP256)] {
+        let key = read_private_bytes(json.as_bytes(), &|| Ok(Password::default())).unwrap();
+        assert_eq!(key.public_key().algorithm(), algorithm);
+        let public = json.replace("\"d\"", "\"ignored\"");
+        assert_eq!(read_public_bytes(public.as_bytes()).unwrap(), *key.public_key());
+    }
+}
+
 #[test]
 fn a_password_comes_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -254,7 +325,7 @@ fn a_password_comes_from_a_descriptor() {
     fs::write(&secret, "from a descriptor\n").unwrap();
     let open = fs::File::open(&secret).unwrap();
     let source = PasswordSource::Descriptor(u32::try_from(open.as_raw_fd()).unwrap());
-    let password = source.password(signet_keys::Purpose::Unlock("k.key")).unwrap();
+    let password = source.password(Purpose::Unlock("k.key")).unwrap();
     assert_eq!(password.as_bytes(), b"from a descriptor");
 }
 
