@@ -118,7 +118,9 @@ fn at<T>(path: &Path, result: Result<T, Error>) -> Result<T, FileError> {
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<bool>), Error> {
     let file = File::open(path).map_err(Error::Unreadable)?;
     let readable_by_others = platform::readable_by_others(&file).map_err(Error::Unreadable)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Allocated once, so that no copy of a secret is left behind by growing.
+    let length = file.metadata().map_err(Error::Unreadable)?.len().min(MAX_KEY_FILE) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0)));
     file.take(MAX_KEY_FILE + 1).read_to_end(&mut bytes).map_err(Error::Unreadable)?;
     match bytes.len() as u64 {
         ..=MAX_KEY_FILE => Ok((bytes, readable_by_others)),
