@@ -64,7 +64,7 @@ pub enum Existing {
     Replace,
 }
 
-/// Writes `PREFIX.key` (0600) and `PREFIX.pub` (0644, PEM): with [`Existing::Refuse`] both or neither.
+/// Writes `PREFIX.key` (0600) and `PREFIX.pub` (0644 less the umask, PEM): with [`Existing::Refuse`] both or neither.
 pub fn write_pair(
     prefix: &Path,
     key: &PrivateKey,
@@ -118,7 +118,9 @@ fn at<T>(path: &Path, result: Result<T, Error>) -> Result<T, FileError> {
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<bool>), Error> {
     let file = File::open(path).map_err(Error::Unreadable)?;
     let readable_by_others = platform::readable_by_others(&file).map_err(Error::Unreadable)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Allocated once, so that no copy of a secret is left behind by growing.
+    let length = file.metadata().map_err(Error::Unreadable)?.len().min(MAX_KEY_FILE) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0)));
     file.take(MAX_KEY_FILE + 1).read_to_end(&mut bytes).map_err(Error::Unreadable)?;
     match bytes.len() as u64 {
         ..=MAX_KEY_FILE => Ok((bytes, readable_by_others)),
@@ -158,10 +160,15 @@ fn place(temporary: &Path, path: &Path, bytes: &[u8], access: Access) -> io::Res
     }
 }
 
+/// Creates a file with this content, or none.
 fn fill(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let mut file = platform::create_new(path, access)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key helps nobody; that it cannot be removed says less than why it is half.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn parent(path: &Path) -> &Path {

@@ -9,18 +9,16 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Access {
     /// The owner only: 0600.
     Private,
-    /// Everyone: 0644.
+    /// Everyone whom the umask lets: 0644.
     Public,
 }
 
-/// Creates a file that must not exist, with its permissions from the first moment.
+/// Creates a file that must not exist, with its permissions from the first moment; a umask may take more away.
 pub(crate) fn create_new(path: &Path, access: Access) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     imp::permit(&mut options, access);
-    let file = options.open(path)?;
-    imp::permit_exactly(&file, access)?;
-    Ok(file)
+    options.open(path)
 }
 
 /// Makes a rename or link in `directory` durable.
@@ -40,7 +38,7 @@ pub(crate) fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
 
 #[cfg(unix)]
 mod imp {
-    use std::fs::{File, OpenOptions, Permissions};
+    use std::fs::{File, OpenOptions};
     use std::io;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     use std::path::{Path, PathBuf};
@@ -49,11 +47,6 @@ mod imp {
 
     pub(super) fn permit(options: &mut OpenOptions, access: Access) {
         options.mode(mode(access));
-    }
-
-    /// Undoes the process's umask, which would make a public key unreadable.
-    pub(super) fn permit_exactly(file: &File, access: Access) -> io::Result<()> {
-        file.set_permissions(Permissions::from_mode(mode(access)))
     }
 
     pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
@@ -86,10 +79,6 @@ mod imp {
     use super::Access;
 
     pub(super) fn permit(_options: &mut OpenOptions, _access: Access) {}
-
-    pub(super) fn permit_exactly(_file: &File, _access: Access) -> io::Result<()> {
-        Ok(())
-    }
 
     /// Directories cannot be opened as files; the file system journals the entry.
     pub(super) fn sync_directory(_directory: &Path) -> io::Result<()> {

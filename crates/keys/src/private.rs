@@ -52,8 +52,8 @@ impl PrivateKey {
         Self::new(algorithm, secret)
     }
 
-    /// Reads a DER PKCS#8 PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958). ML-DSA keys may hold
-    /// the seed, the expanded key or both (RFC 9881); only the first two have been seen from peers.
+    /// Reads a DER PKCS#8 PrivateKeyInfo (RFC 5208) or OneAsymmetricKey (RFC 5958). An ML-DSA key may be
+    /// its seed, the expanded key, or both, which must then agree (RFC 9881 §6).
     pub fn from_pkcs8_der(pkcs8: &[u8]) -> Result<Self, Error> {
         let malformed = |_| Error::Malformed { format: "PKCS#8 key", what: "not a valid PrivateKeyInfo" };
         let rejected = |_| Error::Malformed { format: "PKCS#8 key", what: "the key is not valid" };
@@ -328,4 +328,37 @@ fn seed(pair: &Ed25519KeyPair) -> Option<Zeroizing<[u8; 32]>> {
 
 fn owned(secret: impl AsRef<[u8]>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(secret.as_ref().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8032 §7.3: Ed25519ph is deterministic, so the signature is known.
+    #[test]
+    fn ed25519ph_makes_the_rfc_signature() {
+        let seed = hex("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42");
+        let public = hex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf");
+        let signature = hex(concat!(
+            "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41",
+            "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+        ));
+        let key = PrivateKey::from_ed25519_parts(&seed, &public).unwrap();
+        assert_eq!(key.sign(Scheme::Ed25519ph, Payload::Message(b"abc")).unwrap(), signature);
+        let digest = Digest::of(DigestAlgorithm::Sha512, b"abc");
+        assert_eq!(key.sign(Scheme::Ed25519ph, Payload::Digest(&digest)).unwrap(), signature);
+    }
+
+    #[test]
+    fn a_key_never_shows_its_secret() {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let secret = key.raw_secret().unwrap();
+        let shown = format!("{key:?}");
+        assert!(shown.starts_with("PrivateKey(") && shown.contains(&key.public.id().hex()));
+        assert!(!shown.contains(&Digest::from_bytes(DigestAlgorithm::Sha256, &secret).unwrap().hex()));
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
 }

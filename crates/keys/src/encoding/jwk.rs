@@ -164,7 +164,9 @@ impl Jwk {
     }
 
     fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let mut json = serde_json::to_vec(self).map_err(|_| Error::Library { action: "write JSON" })?;
+        // Allocated once, so that no copy of a secret is left behind by growing.
+        let mut json = Vec::with_capacity(LONGEST);
+        serde_json::to_writer(&mut json, self).map_err(|_| Error::Library { action: "write JSON" })?;
         json.push(b'\n');
         Ok(json)
     }
@@ -227,6 +229,10 @@ const CURVES: [(&str, KeyAlgorithm, usize); 3] = [
     ("P-384", KeyAlgorithm::EcdsaP384, 48),
     ("P-521", KeyAlgorithm::EcdsaP521, 66),
 ];
+
+/// A private RSA key of 4096 bits takes about 3,200 bytes.
+const LONGEST: usize = 4096;
+
 const EC: &str = "EC";
 const RSA: &str = "RSA";
 const OKP: &str = "OKP";

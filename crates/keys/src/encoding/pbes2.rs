@@ -178,3 +178,80 @@ const ITERATIONS: u32 = 600_000;
 
 /// The key of AES-256.
 const MAX_KEY_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::pkcs5::pbes2::ScryptParams;
+
+    use super::*;
+
+    #[test]
+    fn iterations_are_bounded_before_any_work() {
+        for count in [1, MAX_ITERATIONS] {
+            assert!(Sealed::parse(&file(pbkdf2(count, None))).is_ok());
+        }
+        for count in [0, MAX_ITERATIONS + 1, u32::MAX] {
+            let refused = Sealed::parse(&file(pbkdf2(count, None))).map(|sealed| sealed.to_string());
+            assert!(matches!(refused, Err(Error::KdfOutOfBounds { name: "iterations", .. })), "{count}");
+        }
+    }
+
+    #[test]
+    fn scrypt_is_bounded_before_any_work() {
+        assert!(Sealed::parse(&file(scrypt(16_384, 8, 1))).is_ok());
+        for (n, r, p, name) in
+            [(1 << 40, 8, 1, "N"), (1 << 20, 8, 1, "r"), (16_384, 8, 5, "p"), (3, 8, 1, "N")]
+        {
+            match Sealed::parse(&file(scrypt(n, r, p))).map(|sealed| sealed.to_string()) {
+                Err(Error::KdfOutOfBounds { name: found, .. }) => assert_eq!(found, name),
+                other => panic!("{n} {r} {p}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_length_that_is_not_the_ciphers_is_refused() {
+        assert!(Sealed::parse(&file(pbkdf2(1, Some(32)))).is_ok());
+        let refused = Sealed::parse(&file(pbkdf2(1, Some(16)))).map(|sealed| sealed.to_string());
+        assert!(matches!(refused, Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics_and_never_opens_another_key() {
+        let password = Password::new(b"pw".to_vec());
+        let file = file(pbkdf2(1, None));
+        let content = Sealed::parse(&file).unwrap().open(&password);
+        assert!(matches!(content, Err(Error::WrongPassword)), "48 zero bytes decrypt to no padding");
+        for position in 0..file.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut changed = file.clone();
+                changed[position] ^= change;
+                if let Ok(sealed) = Sealed::parse(&changed)
+                    && !matches!(sealed.derivation, Derivation::Pbkdf2 { iterations, .. } if iterations.get() > 1000)
+                    && let Ok(content) = sealed.open(&password)
+                {
+                    assert!(crate::PrivateKey::from_pkcs8_der(&content).is_err());
+                }
+            }
+        }
+    }
+
+    fn pbkdf2(iteration_count: u32, key_length: Option<u16>) -> Kdf {
+        let salt = [7; 16].as_slice().try_into().unwrap();
+        Kdf::Pbkdf2(Pbkdf2Params { salt, iteration_count, key_length, prf: Pbkdf2Prf::HmacWithSha256 })
+    }
+
+    fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> Kdf {
+        let salt = [7; 16].as_slice().try_into().unwrap();
+        Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length: None })
+    }
+
+    fn file(kdf: Kdf) -> Vec<u8> {
+        let encryption = pbes2::EncryptionScheme::Aes256Cbc { iv: [0; 16] };
+        let info = EncryptedPrivateKeyInfo {
+            encryption_algorithm: EncryptionScheme::Pbes2(Parameters { kdf, encryption }),
+            encrypted_data: der::asn1::OctetString::new([0; 48]).unwrap(),
+        };
+        info.to_der().unwrap()
+    }
+}
