@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use signet_crypto::Digest;
-use signet_verify::Code;
+use signet_verify::{Code, Outcome, Verdict};
 
 use crate::error::CliError;
 
@@ -125,4 +125,82 @@ pub(crate) struct KeyDocument {
     /// Whether others than the owner may read a private key's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) readable_by_others: Option<bool>,
+}
+
+/// The verdicts of `signet verify` and `signet verify-blob`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerifyDocument<'a> {
+    /// `signet.dev/verify/v1`.
+    pub(crate) schema: &'static str,
+    /// One for each image or file, in the order they were given.
+    pub(crate) results: Vec<ImageBody<'a>>,
+}
+
+/// What came of one image or file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImageBody<'a> {
+    /// Its name; an image is named by the digest that was verified.
+    pub(crate) name: String,
+    /// The answer.
+    pub(crate) outcome: Outcome,
+    /// The verdict, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<&'a Verdict>,
+    /// Why there is no verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorBody>,
+}
+
+impl<'a> ImageBody<'a> {
+    /// The body of a verdict, or of what prevented one.
+    pub(crate) fn new(name: &str, result: Result<&'a Verdict, &CliError>) -> Self {
+        let name = name.to_owned();
+        match result {
+            Ok(verdict) => Self { name, outcome: verdict.outcome, verdict: Some(verdict), error: None },
+            Err(error) => {
+                Self { name, outcome: Outcome::Undecidable, verdict: None, error: Some(error.into()) }
+            }
+        }
+    }
+}
+
+/// What `signet sign` did.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignDocument {
+    /// `signet.dev/sign/v1`.
+    pub(crate) schema: &'static str,
+    /// One for each manifest or file, in the order they were signed.
+    pub(crate) signed: Vec<SignedBody>,
+}
+
+/// What was done for one manifest or file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignedBody {
+    /// Its name, by digest.
+    pub(crate) name: String,
+    /// The platform, for a manifest of an index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<String>,
+    /// `signed`, or `present` if a sound signature of this key was there.
+    pub(crate) action: SignAction,
+    /// Where the signature is: a referrer's digest, a tag, or a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stored: Option<String>,
+    /// Whether another writer could still have removed the signature from a list unseen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) race_possible: bool,
+}
+
+/// What signing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SignAction {
+    /// A signature was made and stored.
+    Signed,
+    /// A sound signature of the same key was there; nothing was changed.
+    Present,
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
-use signet_verify::{Class, Code, PolicyError};
+use signet_registry::Error as RegistryError;
+use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
 
 /// What a command returns.
 pub(crate) type Answer = Result<Status, Stop>;
@@ -31,6 +32,15 @@ impl Status {
             Self::No => Class::Denied.exit_status(),
             Self::Undecided => Class::Undecided.exit_status(),
             Self::Internal => Class::Internal.exit_status(),
+        }
+    }
+
+    /// How a verdict counts among others.
+    pub(crate) fn of_verdict(verdict: &Verdict) -> Self {
+        match verdict.outcome {
+            Outcome::Allow => Self::Yes,
+            Outcome::Deny => Self::No,
+            Outcome::Undecidable => Self::Undecided,
         }
     }
 
@@ -149,5 +159,34 @@ impl From<SignError> for CliError {
             _ => Code::KeyUnusable,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> Self {
+        Self::new(registry_code(&error), error.to_string())
+    }
+}
+
+/// The code of what a registry, layout or archive did not give or take.
+pub(crate) fn registry_code(error: &RegistryError) -> Code {
+    match error {
+        RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
+        RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
+        RegistryError::Forbidden { .. } => Code::RegistryForbidden,
+        RegistryError::NotFound { .. } => Code::ImageNotFound,
+        RegistryError::Timeout { .. } => Code::RegistryTimeout,
+        RegistryError::TooLarge { .. } | RegistryError::LimitHit { .. } => Code::ResponseTooLarge,
+        RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
+        RegistryError::Malformed { .. } => Code::RegistryResponseMalformed,
+        RegistryError::RateLimited { .. } => Code::RegistryRateLimited,
+        RegistryError::RedirectRefused { .. } | RegistryError::RealmRefused { .. } => Code::RedirectRefused,
+        RegistryError::PlainHttpRefused { .. } => Code::PlainHttpRefused,
+        RegistryError::CredentialHelper { .. } => Code::CredentialHelperFailed,
+        RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
+        RegistryError::Configuration { .. } => Code::FileUnreadable,
+        RegistryError::Io { .. } => Code::LayoutUnusable,
+        RegistryError::Location { .. } => Code::ReferenceInvalid,
+        _ => Code::RegistryRefused,
     }
 }

@@ -2,14 +2,19 @@
 
 mod app;
 mod args;
+mod clock;
 mod commands;
+mod connection;
+mod decision;
 mod document;
 mod error;
 mod face;
 mod files;
+mod gather;
 mod password;
 mod render;
 mod runtime;
+mod signing;
 mod trust;
 
 use std::process::ExitCode;

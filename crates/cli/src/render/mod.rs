@@ -1,5 +1,7 @@
 //! Results as people read them.
 
+mod signed;
 mod verdict;
 
-pub(crate) use verdict::verdict;
+pub(crate) use signed::signed;
+pub(crate) use verdict::{undecided, verdict};

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
-use signet_formats::time::format_rfc3339;
+use signet_formats::time;
 use signet_verify::{Check, CheckResult, Node, Outcome, Signer, Verdict};
 
+use crate::error::CliError;
 use crate::face::paint;
 
 /// The verdict on what `name` names.
@@ -19,8 +20,26 @@ pub(crate) fn verdict(name: &str, verdict: &Verdict) -> String {
     text
 }
 
-/// The word and what it is about; also of something on which there is no verdict.
-pub(crate) fn headline(name: &str, outcome: Outcome) -> String {
+/// Something on which there is no verdict, and why.
+pub(crate) fn undecided(name: &str, error: &CliError) -> String {
+    let mut text = headline(name, Outcome::Undecidable);
+    let yellow = paint(AnsiColor::Yellow);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.code.title());
+    for line in error.detail.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let _ = hint(&mut text, &error.hint);
+    text
+}
+
+fn hint(text: &mut String, hint: &str) -> std::fmt::Result {
+    let cyan = paint(AnsiColor::Cyan);
+    writeln!(text, "{cyan}hint{cyan:#}: {hint}")
+}
+
+/// The word and what it is about.
+fn headline(name: &str, outcome: Outcome) -> String {
     let (word, color) = match outcome {
         Outcome::Allow => ("allowed", AnsiColor::Green),
         Outcome::Deny => ("denied", AnsiColor::Red),
@@ -43,11 +62,16 @@ fn who(signer: &Signer) -> String {
 }
 
 fn when(signer: &Signer) -> String {
-    let times: Vec<String> = signer.times.iter().map(|time| format_rfc3339(*time)).collect();
+    let times: Vec<String> = signer.times.iter().map(|at| moment(*at)).collect();
     match times.is_empty() {
         true => "time unproven (no log or timestamp)".to_owned(),
         false => format!("proven at {}", times.join(", ")),
     }
+}
+
+/// A time as text; as a number where it lies outside the years that have one.
+fn moment(at: i64) -> String {
+    time::format(at).unwrap_or_else(|_| at.to_string())
 }
 
 /// What did not decide but should be known: notes, and signatures that were not sound.
@@ -83,8 +107,7 @@ fn refused(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
     if lines > MAX_LINES {
         writeln!(text, "  … and {} more failed checks", lines - MAX_LINES)?;
     }
-    let cyan = paint(AnsiColor::Cyan);
-    writeln!(text, "{cyan}hint{cyan:#}: {}", code.hint())?;
+    hint(text, code.hint())?;
     writeln!(text, "      `--output json` shows every check, `signet explain {code}` what the code means")
 }
 
