@@ -94,6 +94,14 @@ fn expected(name: &str) -> Expected {
         "bundle-unknown-version_fail" => Expected::Refused(BundleError::UnknownVersion(
             "application/vnd.dev.sigstore.bundle+json;version=99.9".to_owned(),
         )),
+        "intoto-missing-inclusion-proof_fail" => {
+            Expected::Refused(BundleError::MissingProof { log_index: 4_288_993 })
+        }
+        // The proof is of another entry, and its checkpoint was left out.
+        "invalid-inclusion-proof_fail" => {
+            Expected::Refused(BundleError::MissingCheckpoint { log_index: 27_246_492 })
+        }
+        "rekor2-no-inclusion-proof_fail" => Expected::Refused(BundleError::MissingProof { log_index: 735 }),
         _ => Expected::Read,
     }
 }
