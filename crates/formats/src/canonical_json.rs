@@ -107,13 +107,26 @@ fn es6_number(double: f64) -> String {
     if double == 0.0 {
         return "0".to_owned();
     }
-    // Rust writes the same shortest digits, as `d.ddde±x`.
-    let scientific = format!("{:e}", double.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits = mantissa.replace('.', "");
-    let point = exponent.parse::<i32>().unwrap_or(0) + 1;
+    let (digits, point) = shortest(double.abs());
     let sign = if double < 0.0 { "-" } else { "" };
     format!("{sign}{}", layout(&digits, point))
+}
+
+/// The shortest digits that give a positive double back, without zeros at their ends, and the
+/// exponent of `0.digits × 10^point`.
+///
+/// They are serde_json's: where two are equally near it takes the even one, as RFC 8785 appendix B
+/// does and `{:e}` does not.
+fn shortest(double: f64) -> (String, i32) {
+    let text = Number::from_f64(double).map(|number| number.to_string()).unwrap_or_default();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let length = |text: &str| i32::try_from(text.len()).unwrap_or(i32::MAX);
+    let leading_zeros = length(&all) - length(digits);
+    let point = length(whole) + exponent.parse::<i32>().unwrap_or(0) - leading_zeros;
+    (digits.trim_end_matches('0').to_owned(), point)
 }
 
 /// Writes `0.digits × 10^point`.

@@ -1,5 +1,13 @@
 //! Every bundle and trusted root of the sigstore-conformance corpus is read, or refused for its reason.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test reads files, says that it was skipped, and may panic"
+)]
+
 use std::path::{Path, PathBuf};
 
 use signet_formats::bundle::{Bundle, BundleError, Content, Material};
@@ -86,6 +94,14 @@ fn expected(name: &str) -> Expected {
         "bundle-unknown-version_fail" => Expected::Refused(BundleError::UnknownVersion(
             "application/vnd.dev.sigstore.bundle+json;version=99.9".to_owned(),
         )),
+        "intoto-missing-inclusion-proof_fail" => {
+            Expected::Refused(BundleError::MissingProof { log_index: 4_288_993 })
+        }
+        // The proof is of another entry, and its checkpoint was left out.
+        "invalid-inclusion-proof_fail" => {
+            Expected::Refused(BundleError::MissingCheckpoint { log_index: 27_246_492 })
+        }
+        "rekor2-no-inclusion-proof_fail" => Expected::Refused(BundleError::MissingProof { log_index: 735 }),
         _ => Expected::Read,
     }
 }

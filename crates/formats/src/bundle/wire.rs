@@ -157,7 +157,10 @@ struct WireTimestamps<'a> {
 impl WireTimestamps<'_> {
     fn read(self) -> Result<Vec<Vec<u8>>, FieldError> {
         let stamps = proto_json::list(self.rfc3161_timestamps, MAX_TIMESTAMPS, "rfc3161Timestamps")?;
-        stamps.into_iter().map(|stamp| proto_json::bytes(stamp.signed_timestamp, "signedTimestamp")).collect()
+        stamps
+            .into_iter()
+            .map(|stamp| proto_json::folded_bytes(stamp.signed_timestamp, "signedTimestamp"))
+            .collect()
     }
 }
 

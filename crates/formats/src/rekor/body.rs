@@ -296,21 +296,19 @@ mod wire_v1 {
             envelope_hash: content.hash.read("content.hash")?,
             payload_hash: content.payload_hash.read("content.payloadHash")?,
             payload_type: envelope.payload_type,
-            payload: envelope.payload.map(|p| twice_encoded(&p, "payload")).transpose()?,
+            payload: envelope.payload.map(twice_encoded),
             signatures: signatures.into_iter().map(envelope_signature).collect::<Result<_, _>>()?,
         })
     }
 
     fn envelope_signature(wire: EnvelopeSignature) -> Result<EntrySignature, RekorError> {
-        Ok(EntrySignature {
-            signature: twice_encoded(&wire.sig, "signatures.sig")?,
-            verifier: verifier(&wire.public_key)?,
-        })
+        Ok(EntrySignature { signature: twice_encoded(wire.sig), verifier: verifier(&wire.public_key)? })
     }
 
-    /// intoto 0.0.2 encodes in base64 what is base64 in the envelope already.
-    fn twice_encoded(once: &Base64, field: &'static str) -> Result<Vec<u8>, FieldError> {
-        base64::decode(&once.0).map_err(|_| FieldError::Base64 { field })
+    /// intoto 0.0.2 encodes in base64 what is base64 in the envelope already; some writers did not,
+    /// and raw bytes of a signature do not happen to be base64.
+    fn twice_encoded(once: Base64) -> Vec<u8> {
+        base64::decode(&once.0).unwrap_or(once.0)
     }
 
     fn verifier(pem: &Base64) -> Result<Verifier, RekorError> {
