@@ -9,9 +9,13 @@
 
 mod auth;
 mod client;
+mod copy;
 mod error;
 mod flight;
 mod limits;
+mod local;
+mod location;
+mod store;
 mod stream;
 
 pub use auth::{Credentials, Keychain};
@@ -19,9 +23,13 @@ pub use client::{
     Attached, BlobPush, Client, ManifestName, Options, PushOutcome, Referrers, ReferrersVia, Resolved,
     TlsOptions,
 };
+pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
 pub use error::Error;
 pub use flight::parallel;
 pub use limits::Limits;
+pub use local::{DockerArchive, Layout, OciArchive};
+pub use location::{Endpoint, Location};
+pub use store::{ImageStore, RegistryStore};
 pub use stream::BlobStream;
 
 /// The result of everything in this crate.

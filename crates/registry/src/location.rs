@@ -150,7 +150,7 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(text.parse::<Location>(), Ok(want), "{text}");
         }
-        for text in ["oci:", "oci-archive::v1", "UPPER/case", ""] {
+        for text in ["oci:", "oci-archive::v1", "a//b", ""] {
             assert!(matches!(text.parse::<Location>(), Err(Error::Location { .. })), "{text}");
         }
     }

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use signet_crypto::Digest;
-use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestKind, Tag, media_type};
+use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
 
-use super::{file_chunks, read_bounded};
-use crate::client::{BlobPush, ManifestName, Referrers, ReferrersVia, Resolved};
+use super::read_bounded;
+use super::reader::{REF_NAME, Reader, Tree, blob_name, is_named};
+use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
 use crate::store::ImageStore;
 use crate::stream::BlobStream;
 use crate::{Attached, Error, Limits, Result};
@@ -21,7 +22,7 @@ use crate::{Attached, Error, Limits, Result};
 /// A directory that is an image layout. Referrers are listed in `index.json`, as oras does it.
 pub struct Layout {
     root: PathBuf,
-    limits: Limits,
+    reader: Reader,
 }
 
 impl Layout {
@@ -31,7 +32,7 @@ impl Layout {
         let bytes = read_bounded(&marker, limits.small_bytes)?;
         let version: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         match version.get("imageLayoutVersion").and_then(|v| v.as_str()) {
-            Some("1.0.0") => Ok(Self { root: root.to_owned(), limits: limits.clone() }),
+            Some("1.0.0") => Ok(Self::at(root, limits)),
             _ => Err(Error::malformed(format!("`{}`", marker.display()), "it is not a layout of version 1.0.0")),
         }
     }
@@ -41,7 +42,7 @@ impl Layout {
         if root.join("oci-layout").exists() {
             return Self::open(root, limits);
         }
-        let layout = Self { root: root.to_owned(), limits: limits.clone() };
+        let layout = Self::at(root, limits);
         std::fs::create_dir_all(root.join("blobs")).map_err(|error| Error::io(root, &error))?;
         if !root.join("index.json").exists() {
             layout.write_index(&empty_index())?;
@@ -50,17 +51,17 @@ impl Layout {
         Ok(layout)
     }
 
+    fn at(root: &Path, limits: &Limits) -> Self {
+        let reader = Reader { tree: Tree::Directory(root.to_owned()), limits: limits.clone() };
+        Self { root: root.to_owned(), reader }
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("blobs").join(digest.algorithm().to_string()).join(digest.hex())
-    }
-
-    fn index(&self) -> Result<Manifest> {
-        let path = self.root.join("index.json");
-        parse_index(&path, &read_bounded(&path, self.limits.page_bytes)?)
+        self.root.join(blob_name(digest))
     }
 
     /// Changes `index.json` under a lock on the layout, so that writers at once lose nothing.
@@ -69,7 +70,7 @@ impl Layout {
         let failed = |error: std::io::Error| Error::io(&marker, &error);
         let lock = File::open(&marker).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        let mut index = self.index()?;
+        let mut index = self.reader.index()?;
         let mut entries = index.manifests.take().unwrap_or_default();
         let before = entries.clone();
         change(&mut entries);
@@ -85,16 +86,6 @@ impl Layout {
         let bytes = serde_json::to_vec(index)
             .map_err(|error| Error::malformed("index.json", error.to_string()))?;
         replace(&path, &bytes)
-    }
-
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Resolved> {
-        let bytes = read_bounded(&self.blob_path(&descriptor.digest), MAX_MANIFEST_BYTES)?;
-        let actual = Digest::of(descriptor.digest.algorithm(), &bytes);
-        if actual != descriptor.digest {
-            return Err(Error::DigestMismatch { expected: descriptor.digest, actual });
-        }
-        let what = format!("manifest {}", descriptor.digest);
-        Resolved::new(&what, bytes.into(), Some(&descriptor.media_type), actual)
     }
 
     async fn store_blob(&self, blob: &Descriptor, mut content: BlobStream) -> Result<()> {
@@ -116,52 +107,15 @@ impl Layout {
 #[async_trait]
 impl ImageStore for Layout {
     async fn resolve(&self, name: Option<&ManifestName>) -> Result<Resolved> {
-        let what = |name: &dyn std::fmt::Display| format!("`{}`: {name}", self.root.display());
-        let index = self.index()?;
-        match name {
-            Some(ManifestName::Digest(digest)) => {
-                let listed = index.manifests().iter().find(|entry| entry.digest == *digest).cloned();
-                self.manifest(&listed.unwrap_or_else(|| Descriptor::new(media_type::OCI_MANIFEST, *digest, 0)))
-            }
-            Some(ManifestName::Tag(tag)) => match index.manifests().iter().find(|entry| is_named(entry, tag)) {
-                Some(entry) => self.manifest(entry),
-                None => Err(Error::NotFound { what: what(tag) }),
-            },
-            None => match only_image(index.manifests(), |entry| self.manifest(entry))? {
-                Some(entry) => self.manifest(&entry),
-                None => Err(Error::NotFound { what: what(&"a single image; name it by its tag") }),
-            },
-        }
+        self.reader.resolve(name)
     }
 
     async fn blob(&self, blob: &Descriptor) -> Result<BlobStream> {
-        let path = self.blob_path(&blob.digest);
-        if !path.is_file() {
-            return Err(Error::NotFound { what: format!("`{}`", path.display()) });
-        }
-        // One byte more than stated, so that a longer file is noticed.
-        Ok(BlobStream::new(blob, file_chunks(path, 0, blob.size.saturating_add(1)).await?))
+        self.reader.blob(blob).await
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Referrers> {
-        let mut descriptors = Vec::new();
-        let mut incomplete = None;
-        for entry in self.index()?.manifests() {
-            match self.manifest(entry) {
-                Ok(resolved) if refers_to(&resolved.manifest, subject) => descriptors.push(entry.clone()),
-                Ok(_) => {}
-                Err(error) => incomplete = Some(error),
-            }
-        }
-        descriptors.sort_by_key(|descriptor| descriptor.digest);
-        descriptors.dedup_by_key(|descriptor| descriptor.digest);
-        if descriptors.len() > self.limits.referrers {
-            let limit = self.limits.referrers;
-            descriptors.truncate(limit);
-            let what = format!("referrers of {subject}");
-            incomplete = Some(Error::LimitHit { what, limit: limit as u64 });
-        }
-        Ok(Referrers { descriptors, via: ReferrersVia::Api, incomplete })
+        self.reader.referrers(subject)
     }
 
     async fn has_manifest(&self, digest: &Digest) -> Result<bool> {
@@ -214,44 +168,8 @@ impl ImageStore for Layout {
     }
 
     fn limits(&self) -> &Limits {
-        &self.limits
+        &self.reader.limits
     }
-}
-
-pub(super) fn parse_index(path: &Path, bytes: &[u8]) -> Result<Manifest> {
-    let what = || format!("`{}`", path.display());
-    let index = Manifest::parse(bytes).map_err(|error| Error::malformed(what(), error.to_string()))?;
-    match index.kind() {
-        ManifestKind::Index => Ok(index),
-        ManifestKind::Image => Err(Error::malformed(what(), "it is not an index")),
-    }
-}
-
-pub(super) fn is_named(entry: &Descriptor, tag: &Tag) -> bool {
-    entry.annotations.get(REF_NAME).is_some_and(|name| name == tag.as_str())
-}
-
-pub(super) fn refers_to(manifest: &Manifest, subject: &Digest) -> bool {
-    manifest.subject.as_ref().is_some_and(|stated| stated.digest == *subject)
-}
-
-/// The image, where an index lists just one besides what refers to others and cosign's attachments.
-pub(super) fn only_image(
-    entries: &[Descriptor],
-    read: impl Fn(&Descriptor) -> Result<Resolved>,
-) -> Result<Option<Descriptor>> {
-    let mut found: Option<Descriptor> = None;
-    for entry in entries {
-        let attached = entry.annotations.get(REF_NAME).is_some_and(|name| name.starts_with("sha256-"));
-        if attached || read(entry)?.manifest.subject.is_some() {
-            continue;
-        }
-        if found.as_ref().is_some_and(|other| other.digest != entry.digest) {
-            return Ok(None);
-        }
-        found = Some(entry.clone());
-    }
-    Ok(found)
 }
 
 fn empty_index() -> Manifest {
@@ -278,7 +196,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Gives a staged, synced file its name and syncs the name. Others may read it, unlike a private file.
-fn publish(staged: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+pub(super) fn publish(staged: tempfile::NamedTempFile, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(path, &error);
     #[cfg(unix)]
     {
@@ -292,5 +210,3 @@ fn publish(staged: tempfile::NamedTempFile, path: &Path) -> Result<()> {
     }
     Ok(())
 }
-
-const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -3,6 +3,7 @@
 mod archive;
 mod docker;
 mod layout;
+mod reader;
 mod tarball;
 
 pub use archive::OciArchive;
