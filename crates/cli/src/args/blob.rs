@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use signet_keys::SigningAlgorithm;
+use signet_crypto::Scheme;
 
+use super::shared::scheme;
 use super::{PasswordArgs, TrustArgs};
 
 /// Sign a file of any size and write the bundle beside it.
@@ -17,9 +18,9 @@ pub(crate) struct SignBlobArgs {
     pub(crate) key: PathBuf,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
-    /// How to sign where the key can do more than one: `rsa-sign-pss-2048-sha256`, `ed25519-ph`.
-    #[arg(long, value_name = "ALGORITHM")]
-    pub(crate) signing_algorithm: Option<SigningAlgorithm>,
+    /// How to sign where the key can do more than one: `rsa-pss-sha256`, `ed25519ph`, or a name of cosign's.
+    #[arg(long, visible_alias = "signing-algorithm", value_name = "SCHEME", value_parser = scheme)]
+    pub(crate) scheme: Option<Scheme>,
     /// Where to write the bundle. An existing file is not overwritten.
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: PathBuf,

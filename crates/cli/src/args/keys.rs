@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use signet_keys::SigningAlgorithm;
+use signet_crypto::KeyAlgorithm;
 
 use super::PasswordArgs;
+use super::shared::key_algorithm;
 
 /// Make, convert and describe keys.
 #[derive(Clone, Debug, Subcommand)]
@@ -26,9 +27,10 @@ pub(crate) struct GenerateArgs {
     /// The start of both file names.
     #[arg(long, visible_alias = "output-key-prefix", value_name = "PREFIX")]
     pub(crate) out: PathBuf,
-    /// What kind of key: `p256`, `p384`, `p521`, `rsa2048`, `rsa3072`, `rsa4096`, `ed25519`, `ml-dsa-65`, or a name of cosign's.
-    #[arg(long, visible_alias = "signing-algorithm", default_value = "p256", value_name = "ALGORITHM")]
-    pub(crate) algorithm: SigningAlgorithm,
+    /// What kind of key: `ecdsa-p256`, `ecdsa-p384`, `ecdsa-p521`, `rsa-2048`, `rsa-3072`, `rsa-4096`, `ed25519`,
+    /// `ml-dsa-44`, `ml-dsa-65`, `ml-dsa-87`, or a name of cosign's.
+    #[arg(long, visible_alias = "signing-algorithm", default_value = "ecdsa-p256", value_name = "ALGORITHM", value_parser = key_algorithm)]
+    pub(crate) algorithm: KeyAlgorithm,
     /// Write the private key without a password, as plain PKCS#8.
     #[arg(long, conflicts_with_all = ["password_file", "password_fd"])]
     pub(crate) no_password: bool,

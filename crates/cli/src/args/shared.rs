@@ -1,9 +1,12 @@
 //! Options that several commands share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_keys::SigningAlgorithm;
 
 /// How to reach registries.
 #[derive(Clone, Debug, Args)]
@@ -67,6 +70,23 @@ pub(crate) struct PasswordArgs {
     pub(crate) password_fd: Option<u32>,
 }
 
+/// Reads a scheme by its own name, or by cosign's name of key and scheme together.
+pub(crate) fn scheme(text: &str) -> Result<Scheme, String> {
+    let by_key = || text.parse::<SigningAlgorithm>().ok().map(|algorithm| algorithm.scheme);
+    text.parse().ok().or_else(by_key).ok_or_else(|| "unknown scheme".to_owned())
+}
+
+/// Reads the name of a key algorithm: `p256`, one that Signet prints (`ecdsa-p256`, `rsa-2048`), or one of cosign's.
+pub(crate) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    let named = text.parse().ok();
+    let known = || SigningAlgorithm::names().filter_map(|name| name.parse::<SigningAlgorithm>().ok());
+    let found = named.or_else(|| known().find(|algorithm| algorithm.key.to_string() == text));
+    let names = || known().map(|algorithm| algorithm.key.to_string()).collect::<BTreeSet<_>>();
+    found.map(|algorithm| algorithm.key).ok_or_else(|| {
+        format!("expected one of {}", names().into_iter().collect::<Vec<_>>().join(", "))
+    })
+}
+
 /// Reads `90`, `90s`, `3m` or `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
@@ -91,6 +111,17 @@ const MAX_SECONDS: u64 = 24 * 3600;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn algorithms_are_known_by_our_names_and_cosigns() {
+        for name in ["p256", "ecdsa-p256", "ecdsa-sha2-256-nistp256"] {
+            assert_eq!(key_algorithm(name), Ok(KeyAlgorithm::EcdsaP256), "{name}");
+        }
+        assert_eq!(key_algorithm("rsa-4096"), Ok(KeyAlgorithm::Rsa { bits: 4096 }));
+        assert!(key_algorithm("dsa").unwrap_err().contains("ml-dsa-65"));
+        assert_eq!(scheme("rsa-pss-sha256"), scheme("rsa-sign-pss-2048-sha256"));
+        assert!(scheme("md5").is_err());
+    }
 
     #[test]
     fn durations_have_a_unit_and_bounds() {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use signet_keys::SigningAlgorithm;
+use signet_crypto::Scheme;
 
+use super::shared::scheme;
 use super::{ConnectionArgs, PasswordArgs};
 
 /// Sign images in a registry, or a file with `--bundle`.
@@ -24,9 +25,9 @@ pub(crate) struct SignArgs {
     /// In which format to sign; `cosign-legacy` is what podman and CRI-O read.
     #[arg(long, value_enum, default_value_t = ImageFormat::Bundle)]
     pub(crate) format: ImageFormat,
-    /// How to sign where the key can do more than one: `rsa-sign-pss-2048-sha256`, `ed25519-ph`.
-    #[arg(long, value_name = "ALGORITHM")]
-    pub(crate) signing_algorithm: Option<SigningAlgorithm>,
+    /// How to sign where the key can do more than one: `rsa-pss-sha256`, `ed25519ph`, or a name of cosign's.
+    #[arg(long, visible_alias = "signing-algorithm", value_name = "SCHEME", value_parser = scheme)]
+    pub(crate) scheme: Option<Scheme>,
     /// Sign these platforms of an index only, such as `linux/arm64`; the index itself is not signed.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "index_only")]
     pub(crate) platform: Vec<String>,

@@ -26,7 +26,7 @@ pub(crate) fn run(command: &KeysCommand, face: Face) -> Answer {
 }
 
 fn generate(args: &GenerateArgs, face: Face) -> Answer {
-    let generated = PrivateKey::generate(args.algorithm.key);
+    let generated = PrivateKey::generate(args.algorithm);
     let key = generated.map_err(|error| at(&args.out, error))?;
     let source = (!args.no_password).then(|| password::source(&args.password));
     write(&args.out, &key, source.as_ref(), face)

@@ -5,6 +5,10 @@ mod docs;
 mod explain;
 mod keys;
 mod man;
+mod sign;
+mod sign_blob;
+mod verify;
+mod verify_blob;
 
 use crate::args::Command;
 use crate::error::Answer;
@@ -13,6 +17,10 @@ use crate::face::Face;
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, face: Face) -> Answer {
     match command {
+        Command::Sign(args) => sign::run(&args, face),
+        Command::Verify(args) => verify::run(&args, face),
+        Command::SignBlob(args) => sign_blob::run(&args, face),
+        Command::VerifyBlob(args) => verify_blob::run(&args, face),
         Command::Keys(command) => keys::run(&command, face),
         Command::Explain(args) => explain::run(&args, face),
         Command::Completions(args) => completions::run(&args, face),

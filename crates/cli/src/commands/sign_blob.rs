@@ -1,7 +1,7 @@
 //! `signet sign-blob`, and `signet sign --bundle`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm, Scheme};
 use signet_keys::read_private;
@@ -28,7 +28,7 @@ pub(crate) struct Blob<'a> {
     /// How to sign, if not as the key usually does.
     pub(crate) scheme: Option<Scheme>,
     /// The bundle to write.
-    pub(crate) bundle: &'a PathBuf,
+    pub(crate) bundle: &'a Path,
     /// The file to sign.
     pub(crate) file: &'a Path,
 }
