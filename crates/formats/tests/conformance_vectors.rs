@@ -75,6 +75,20 @@ fn the_public_good_root_says_what_is_known_of_it() {
     assert_eq!(root.timestamp_authorities.len(), 1);
 }
 
+/// The promise of a public entry is a signature by the public log's key over what we rebuild.
+#[test]
+fn the_promise_of_a_public_entry_verifies() {
+    let Some(vectors) = vectors() else { return };
+    let sigstore = vectors.join("sigstore");
+    let root = TrustedRoot::parse(&std::fs::read(sigstore.join("public-good-trusted_root.json")).unwrap());
+    let key = signet_crypto::PublicKey::from_spki_der(&root.unwrap().tlogs[0].public_key).unwrap();
+    let path = sigstore.join("bundle-verify/happy-path-v0.3/bundle.sigstore.json");
+    let bundle = Bundle::parse(&std::fs::read(path).unwrap()).unwrap();
+    let entry = &bundle.tlog_entries[0];
+    let (payload, promise) = (entry.set_payload().unwrap(), entry.promise.as_ref().unwrap());
+    key.verify(signet_crypto::Scheme::EcdsaP256Sha256, &payload, promise).unwrap();
+}
+
 enum Expected {
     Read,
     Refused(BundleError),

@@ -12,3 +12,6 @@ pub use body::{
 pub(crate) use entry::WireEntry;
 pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
 pub use key_details::PublicKeyDetails;
+
+#[cfg(test)]
+mod tests;
