@@ -4,6 +4,8 @@
 mod body;
 mod entry;
 mod key_details;
+mod wire_v1;
+mod wire_v2;
 
 pub use body::{
     Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV001, HashedRekordV002,
