@@ -43,7 +43,7 @@ impl LegacySignature {
     /// Reads the layer and the annotations of its descriptor.
     pub fn read(payload: Vec<u8>, annotations: &BTreeMap<String, String>) -> Result<Self, LegacyError> {
         let signature = annotation(annotations, SIGNATURE)?.ok_or(LegacyError::NoSignature)?;
-        let signature = base64::decode(signature).map_err(LegacyError::Signature)?;
+        let signature = base64::decode_folded(signature).map_err(LegacyError::Signature)?;
         Ok(Self { payload, signature, material: LegacyMaterial::read(annotations)? })
     }
 
