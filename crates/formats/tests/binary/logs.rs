@@ -192,7 +192,7 @@ fn witnesses_of_both_kinds_cosign() {
     ml_dsa.sign(&message, &mut signature).unwrap();
     note.push(cosignature::line(&new, 1_700_000_001, &signature)).unwrap();
 
-    let signed = SignedCheckpoint::parse(note.encode().as_bytes()).unwrap();
+    let signed = SignedCheckpoint::parse(note.to_string().as_bytes()).unwrap();
     assert_eq!((signed.note(), signed.checkpoint()), (&note, &example()));
     assert_eq!(signed.note().verify(&log), Ok(()));
     assert_eq!(cosignature::verify(&signed, &old), Ok(Cosignature { timestamp: 1_700_000_000 }));
@@ -200,7 +200,7 @@ fn witnesses_of_both_kinds_cosign() {
     assert_eq!(cosignature::verify(&signed, &log), Err(NoteError::KeyUnsupported));
     assert_eq!(signed.note().verify(&old), Err(NoteError::SignatureInvalid));
 
-    let forged = note.encode().replacen("\n42\n", "\n43\n", 1);
+    let forged = note.to_string().replacen("\n42\n", "\n43\n", 1);
     let forged = SignedCheckpoint::parse(forged.as_bytes()).unwrap();
     assert_eq!(forged.note().verify(&log), Err(NoteError::SignatureInvalid));
     assert_eq!(cosignature::verify(&forged, &old), Err(NoteError::SignatureInvalid));

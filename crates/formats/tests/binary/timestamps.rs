@@ -144,7 +144,7 @@ fn openssl_answers_our_request_and_we_read_its_answer() {
     let pem = String::from_utf8(vectors::read(&folder.join("tsa.pem"))).unwrap();
     let authority = certificates_from_pem(&pem).unwrap().remove(0);
     assert_eq!(token.verify(&authority), Ok(()));
-    assert_eq!(token.certificates(), [authority.clone()]);
+    assert_eq!(token.certificates(), std::slice::from_ref(&authority));
     let other = TimestampRequest { nonce: Some(1), ..request };
     assert_eq!(other.verify_answer(token.info()), Err(TimestampError::NonceMismatch));
     let without = TimestampRequest { nonce: None, ..request };
