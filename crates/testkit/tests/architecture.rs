@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{DepKindInfo, DependencyKind, Metadata, MetadataCommand, NodeDep, Package};
 
 /// The arrows of the house, all of them downward: a crate and what of the workspace it may use.
 const ARROWS: [(&str, &[&str]); 11] = [
@@ -72,7 +72,7 @@ fn only_crypto_keys_and_the_tls_stack_use_the_provider() {
     let users = graph
         .nodes
         .iter()
-        .filter(|node| node.deps.iter().any(|dependency| dependency.name.starts_with("aws_lc")))
+        .filter(|node| node.deps.iter().any(ships_provider))
         .map(|node| metadata[&node.id].name.as_str())
         .filter(|name| !name.starts_with("aws-lc"));
     assert_eq!(users.collect::<BTreeSet<_>>(), BTreeSet::from(PROVIDER_USERS));
@@ -155,6 +155,11 @@ fn shipped_dependencies(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
+fn ships_provider(dependency: &NodeDep) -> bool {
+    let ships = |kind: &DepKindInfo| kind.kind != DependencyKind::Development;
+    dependency.name.starts_with("aws_lc") && dependency.dep_kinds.iter().any(ships)
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace has a root")
 }
@@ -162,9 +167,9 @@ fn root() -> PathBuf {
 /// Every Markdown file of the project, nothing hidden and nothing built.
 fn documents(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for entry in fs::read_dir(folder).expect("the project can be read") {
+        let path = entry.expect("the project can be read").path();
+        let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
             found.extend(documents(&path));
         } else if name.ends_with(".md") {
