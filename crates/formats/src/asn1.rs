@@ -32,7 +32,7 @@ pub(crate) struct Tlv<'a> {
 impl<'a> Tlv<'a> {
     /// The one value that `bytes` consist of; nothing may follow it.
     pub(crate) fn whole(bytes: &'a [u8], tag: Tag) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes)?;
+        let mut reader = Reader::new(bytes);
         let tlv = reader.expect(tag)?;
         reader.finish()?;
         Ok(tlv)
@@ -49,14 +49,13 @@ impl<'a> Tlv<'a> {
     }
 
     /// Reads the content of a constructed value.
-    pub(crate) fn reader(&self) -> Result<Reader<'a>, Malformed> {
-        let inner = SliceReader::new(self.value)?;
-        Ok(Reader { inner, base: self.value_range().start })
+    pub(crate) fn reader(&self) -> Reader<'a> {
+        Reader { rest: self.value, at: self.value_range().start }
     }
 
     /// The content of an explicitly tagged value, which must be one value of `tag`.
     pub(crate) fn explicit(&self, tag: Tag) -> Result<Self, Malformed> {
-        let mut reader = self.reader()?;
+        let mut reader = self.reader();
         let inner = reader.expect(tag)?;
         reader.finish()?;
         Ok(inner)
@@ -106,23 +105,21 @@ impl<'a> Tlv<'a> {
 
 /// Reads values one after another.
 pub(crate) struct Reader<'a> {
-    inner: SliceReader<'a>,
-    base: usize,
+    rest: &'a [u8],
+    /// Where `rest` begins in the bytes that the outermost reader was made of.
+    at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        Ok(Self { inner: SliceReader::new(bytes)?, base: 0 })
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, at: 0 }
     }
 
     /// The next value, whatever its tag.
     pub(crate) fn next(&mut self) -> Result<Tlv<'a>, Malformed> {
-        let at = self.base + usize::try_from(der::Reader::position(&self.inner))?;
-        let header = Header::peek(&self.inner)?;
-        let raw = der::Reader::tlv_bytes(&mut self.inner)?;
-        let length = usize::try_from(header.length())?;
-        let start = raw.len().checked_sub(length).ok_or(Malformed)?;
-        Ok(Tlv { tag: header.tag(), raw, value: raw.get(start..).ok_or(Malformed)?, at })
+        let tlv = self.peek()?;
+        self.skip(&tlv);
+        Ok(tlv)
     }
 
     /// The next value, which must have this tag.
@@ -132,15 +129,20 @@ impl<'a> Reader<'a> {
 
     /// The next value if it has this tag.
     pub(crate) fn optional(&mut self, tag: Tag) -> Result<Option<Tlv<'a>>, Malformed> {
-        match self.is_finished() || Tag::peek(&self.inner)? != tag {
-            true => Ok(None),
-            false => self.next().map(Some),
+        if self.is_finished() {
+            return Ok(None);
         }
+        let tlv = self.peek()?;
+        if tlv.tag != tag {
+            return Ok(None);
+        }
+        self.skip(&tlv);
+        Ok(Some(tlv))
     }
 
     /// Reads the content of the next value, a SEQUENCE.
     pub(crate) fn sequence(&mut self) -> Result<Self, Malformed> {
-        self.expect(Tag::Sequence)?.reader()
+        Ok(self.expect(Tag::Sequence)?.reader())
     }
 
     pub(crate) fn oid(&mut self) -> Result<ObjectIdentifier, Malformed> {
@@ -148,7 +150,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        der::Reader::is_finished(&self.inner)
+        self.rest.is_empty()
     }
 
     /// Ends reading; an error if anything is left.
@@ -158,11 +160,25 @@ impl<'a> Reader<'a> {
             false => Err(Malformed),
         }
     }
+
+    fn peek(&self) -> Result<Tlv<'a>, Malformed> {
+        let mut header = SliceReader::new(self.rest)?;
+        let decoded = Header::decode(&mut header)?;
+        let start = usize::try_from(der::Reader::position(&header))?;
+        let length = usize::try_from(decoded.length())?;
+        let raw = self.rest.get(..start + length).ok_or(Malformed)?;
+        Ok(Tlv { tag: decoded.tag(), raw, value: raw.get(start..).ok_or(Malformed)?, at: self.at })
+    }
+
+    fn skip(&mut self, tlv: &Tlv<'a>) {
+        self.rest = self.rest.get(tlv.raw.len()..).unwrap_or_default();
+        self.at += tlv.raw.len();
+    }
 }
 
 /// The values of a constructed value, at most `limit` of them.
 pub(crate) fn list<'a>(of: &Tlv<'a>, limit: usize) -> Result<Vec<Tlv<'a>>, Malformed> {
-    let mut reader = of.reader()?;
+    let mut reader = of.reader();
     let mut values = Vec::new();
     while !reader.is_finished() {
         if values.len() == limit {

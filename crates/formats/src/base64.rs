@@ -14,6 +14,14 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64Error> {
     STANDARD.decode(text).map_err(|_| Base64Error)
 }
 
+/// As [`decode`], but line breaks are skipped, at any place.
+///
+/// Only for values that people paste from the output of openssl (signatures attached to images,
+/// timestamps), and that Go's decoder, which their other readers use, takes as well.
+pub fn decode_folded(text: &str) -> Result<Vec<u8>, Base64Error> {
+    if text.contains(LINE_BREAKS) { decode(text.replace(LINE_BREAKS, "")) } else { decode(text) }
+}
+
 /// The one spelling of `bytes`.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
@@ -61,6 +69,8 @@ impl fmt::Display for Base64Error {
 
 impl std::error::Error for Base64Error {}
 
+const LINE_BREAKS: [char; 2] = ['\r', '\n'];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +82,12 @@ mod tests {
             assert_eq!(encode(plain), text);
             assert_eq!(decode(text).unwrap(), plain.as_bytes());
         }
+    }
+
+    #[test]
+    fn only_line_breaks_may_fold() {
+        assert_eq!(decode_folded("Zm9v\r\nYg==\n").unwrap(), b"foob");
+        assert_eq!(decode_folded("Zm9v Yg=="), Err(Base64Error));
     }
 
     #[test]

@@ -31,14 +31,14 @@ impl SignedData {
         if der.len() > MAX_CMS_BYTES {
             return Err(CmsError::TooLarge);
         }
-        let mut info = Tlv::whole(der, Tag::Sequence)?.reader()?;
+        let mut info = Tlv::whole(der, Tag::Sequence)?.reader();
         let content_type = info.oid()?;
         if content_type != oid::SIGNED_DATA {
             return Err(CmsError::NotSignedData(content_type));
         }
         let content = info.expect(asn1::constructed(0))?;
         info.finish()?;
-        Self::read(&mut content.explicit(Tag::Sequence)?.reader()?)
+        Self::read(&mut content.explicit(Tag::Sequence)?.reader())
     }
 
     /// The type of the content.
@@ -161,7 +161,7 @@ impl SignerInfo {
         if signer.tag != Tag::Sequence {
             return Err(CmsError::Malformed);
         }
-        let mut reader = signer.reader()?;
+        let mut reader = signer.reader();
         let version = reader.expect(Tag::Integer)?.u64()?;
         let id = SignerId::read(&reader.next()?)?;
         if version != id.signer_version() {
@@ -226,7 +226,7 @@ impl SignerId {
         if id.tag != Tag::Sequence {
             return Err(Malformed);
         }
-        let mut reader = id.reader()?;
+        let mut reader = id.reader();
         let issuer = reader.expect(Tag::Sequence)?.raw.to_vec();
         let serial = reader.expect(Tag::Integer)?.integer()?.to_vec();
         reader.finish()?;
@@ -298,12 +298,12 @@ impl EssCertId {
 
     /// Reads the SigningCertificateV2 in a set of attribute values.
     fn read(values: &Tlv<'_>) -> Result<Self, CmsError> {
-        let mut attribute = values.explicit(Tag::Sequence)?.reader()?;
+        let mut attribute = values.explicit(Tag::Sequence)?.reader();
         let certificates = asn1::list(&attribute.expect(Tag::Sequence)?, MAX_CMS_CERTIFICATES)?;
         attribute.optional(Tag::Sequence)?;
         attribute.finish()?;
         let first = certificates.first().filter(|first| first.tag == Tag::Sequence);
-        let mut reader = first.ok_or(CmsError::Malformed)?.reader()?;
+        let mut reader = first.ok_or(CmsError::Malformed)?.reader();
         let algorithm = match reader.optional(Tag::Sequence)? {
             Some(identifier) => digest(&identifier)?,
             None => DigestAlgorithm::Sha256,
@@ -413,14 +413,14 @@ fn attribute_parts<'a>(attribute: &Tlv<'a>) -> Result<(ObjectIdentifier, Tlv<'a>
     if attribute.tag != Tag::Sequence {
         return Err(Malformed);
     }
-    let mut reader = attribute.reader()?;
+    let mut reader = attribute.reader();
     let parts = (reader.oid()?, reader.expect(Tag::Set)?);
     reader.finish()?;
     Ok(parts)
 }
 
 fn signing_time(values: &Tlv<'_>) -> Result<i64, Malformed> {
-    let mut reader = values.reader()?;
+    let mut reader = values.reader();
     let time = reader.next()?.time()?;
     reader.finish()?;
     Ok(time)
@@ -428,7 +428,7 @@ fn signing_time(values: &Tlv<'_>) -> Result<i64, Malformed> {
 
 /// Reads an IssuerSerial, whose issuer has to be the one name that a certificate can have.
 fn issuer_serial(both: &Tlv<'_>) -> Result<(Vec<u8>, Vec<u8>), Malformed> {
-    let mut reader = both.reader()?;
+    let mut reader = both.reader();
     let issuer = reader.expect(Tag::Sequence)?.explicit(DIRECTORY_NAME)?.explicit(Tag::Sequence)?;
     let serial = reader.expect(Tag::Integer)?.integer()?;
     reader.finish()?;

@@ -43,7 +43,7 @@ impl LegacySignature {
     /// Reads the layer and the annotations of its descriptor.
     pub fn read(payload: Vec<u8>, annotations: &BTreeMap<String, String>) -> Result<Self, LegacyError> {
         let signature = annotation(annotations, SIGNATURE)?.ok_or(LegacyError::NoSignature)?;
-        let signature = base64::decode(signature).map_err(LegacyError::Signature)?;
+        let signature = base64::decode_folded(signature).map_err(LegacyError::Signature)?;
         Ok(Self { payload, signature, material: LegacyMaterial::read(annotations)? })
     }
 
@@ -290,4 +290,125 @@ struct WireLocalBundle {
     cert: Option<String>,
     #[serde(default)]
     rekor_bundle: Option<RekorBundle>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn entry() -> TlogEntry {
+        let body = br#"{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{}}"#.to_vec();
+        TlogEntry {
+            log_index: 5,
+            log_id: [7; 32],
+            kind: Body::stated_kind(&body).unwrap(),
+            integrated_time: Some(1_700_000_000),
+            promise: Some(b"set".to_vec()),
+            proof: None,
+            body,
+        }
+    }
+
+    #[test]
+    fn what_is_annotated_is_read_back() {
+        let material = LegacyMaterial {
+            certificate: Some(b"leaf".to_vec()),
+            chain: vec![b"one".to_vec(), b"two".to_vec()],
+            entry: Some(entry()),
+            timestamp: Some(b"tsr".to_vec()),
+        };
+        let full = LegacySignature { payload: b"{}".to_vec(), signature: b"sig".to_vec(), material };
+        let bare = LegacySignature { material: LegacyMaterial::default(), ..full.clone() };
+        for signature in [full, bare] {
+            let annotations = signature.annotations().unwrap();
+            assert_eq!(LegacySignature::read(b"{}".to_vec(), &annotations), Ok(signature));
+        }
+    }
+
+    #[test]
+    fn ghsa_fx35_a_public_key_is_no_certificate() {
+        let key = pem::encode(pem::PUBLIC_KEY, b"spki");
+        let annotations = annotations(&[(SIGNATURE, "c2ln"), (CERTIFICATE, &key)]);
+        let why = LegacyError::Certificate(PemError::Label("PUBLIC KEY".into()));
+        assert_eq!(LegacySignature::read(vec![], &annotations), Err(why));
+    }
+
+    #[test]
+    fn malformed_annotations_are_refused_for_their_reason() {
+        let read = |pairs: &[(&str, &str)]| LegacySignature::read(vec![], &annotations(pairs));
+        assert_eq!(read(&[]), Err(LegacyError::NoSignature));
+        assert_eq!(read(&[(SIGNATURE, "")]), Err(LegacyError::NoSignature));
+        assert_eq!(read(&[(SIGNATURE, "c2l")]), Err(LegacyError::Signature(Base64Error)));
+        let two = pem::encode(pem::CERTIFICATE, b"a").repeat(2);
+        let several = read(&[(SIGNATURE, "c2ln"), (CERTIFICATE, &two)]);
+        assert_eq!(several, Err(LegacyError::Certificate(PemError::TooMany)));
+        let no_chain = read(&[(SIGNATURE, "c2ln"), (CHAIN, "x")]);
+        assert_eq!(no_chain, Err(LegacyError::Chain(PemError::Empty)));
+        assert!(matches!(read(&[(SIGNATURE, "c2ln"), (BUNDLE, "{}")]), Err(LegacyError::Json(_))));
+        let large = " ".repeat(MAX_ANNOTATION_BYTES + 1);
+        let too_large = read(&[(SIGNATURE, "c2ln"), (BUNDLE, &large)]);
+        assert_eq!(too_large, Err(LegacyError::AnnotationTooLarge(BUNDLE)));
+    }
+
+    #[test]
+    fn negative_indexes_and_times_are_refused() {
+        let text = write_json(&RekorBundle::of(&entry()).unwrap()).unwrap();
+        for (from, to, field) in [
+            (":5", ":-5", "logIndex"),
+            (":1700000000", ":-1", "integratedTime"),
+            (":1700000000", ":0", "integratedTime"),
+        ] {
+            let annotations = annotations(&[(SIGNATURE, "c2ln"), (BUNDLE, &text.replace(from, to))]);
+            let result = LegacySignature::read(vec![], &annotations);
+            let Err(LegacyError::Entry(RekorError::Field(FieldError::Negative { field: found, .. }))) =
+                result
+            else {
+                panic!("{result:?}")
+            };
+            assert_eq!(found, field);
+        }
+    }
+
+    #[test]
+    fn an_entry_without_a_promise_cannot_be_annotated() {
+        let entry = TlogEntry { promise: None, ..entry() };
+        let material = LegacyMaterial { entry: Some(entry), ..LegacyMaterial::default() };
+        assert_eq!(material.annotations(), Err(LegacyError::NoPromise));
+    }
+
+    #[test]
+    fn a_local_bundle_names_its_key_in_pem_or_base64_of_it() {
+        let key = pem::encode(pem::PUBLIC_KEY, b"spki");
+        for cert in [base64::encode(&key), key] {
+            let text = json!({"base64Signature": "c2ln", "cert": cert}).to_string();
+            let bundle = LocalBundle::parse(text.as_bytes()).unwrap();
+            assert_eq!(bundle.verifier, Some(Verifier::PublicKey(b"spki".to_vec())));
+            assert_eq!((bundle.signature.as_slice(), bundle.entry), (&b"sig"[..], None));
+        }
+    }
+
+    #[test]
+    fn an_attestation_is_an_envelope_with_annotations() {
+        let layer = br#"{"payloadType":"t","payload":"aGk=","signatures":[{"keyid":"","sig":"AQ=="}]}"#;
+        let attestation = LegacyAttestation::read(layer, &annotations(&[(SIGNATURE, "")])).unwrap();
+        assert_eq!(attestation.envelope.payload, b"hi");
+        assert!(matches!(LegacyAttestation::read(b"{}", &BTreeMap::new()), Err(LegacyError::Envelope(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_annotation_is_read_or_refused_without_panic(text in ".{0,200}") {
+            for name in [SIGNATURE, CERTIFICATE, CHAIN, BUNDLE, RFC3161_TIMESTAMP] {
+                let _ = LegacySignature::read(vec![], &annotations(&[(SIGNATURE, "c2ln"), (name, &text)]));
+            }
+            let _ = LocalBundle::parse(text.as_bytes());
+        }
+    }
 }

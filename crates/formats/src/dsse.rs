@@ -141,3 +141,53 @@ impl WireSignature<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The example of the DSSE specification, protocol.md.
+    #[test]
+    fn the_encoding_is_that_of_the_specification() {
+        let encoded = pae("http://example.com/HelloWorld", b"hello world");
+        assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(pae("", b""), b"DSSEv1 0  0 ");
+    }
+
+    #[test]
+    fn an_envelope_with_several_signatures_round_trips() {
+        let text = r#"{"payload":"aGk=","payloadType":"t","signatures":[{"sig":"AQ==","keyid":"k"},{"sig":"Ag=="}]}"#;
+        let envelope = Envelope::parse(text.as_bytes(), MAX_ENVELOPE_BYTES).unwrap();
+        assert_eq!(envelope.payload, b"hi");
+        assert_eq!(envelope.signatures[1], Signature { sig: vec![2], keyid: None });
+        assert_eq!(envelope.to_json().unwrap(), text);
+    }
+
+    #[test]
+    fn malformed_envelopes_are_refused_for_their_reason() {
+        let missing = |field| Err(DsseError::Field(FieldError::Missing { field }));
+        let cases = [
+            (r#"{"payloadType":"t","signatures":[{"sig":"AQ=="}]}"#, missing("payload")),
+            (r#"{"payload":"AA==","signatures":[{"sig":"AQ=="}]}"#, missing("payloadType")),
+            (r#"{"payload":"AA==","payloadType":"","signatures":[{"sig":"AQ=="}]}"#, missing("payloadType")),
+            (r#"{"payload":"AA==","payloadType":"t","signatures":[]}"#, missing("signatures")),
+            (r#"{"payload":"AA==","payloadType":"t","signatures":[{"sig":""}]}"#, missing("signatures.sig")),
+            (
+                r#"{"payload":"AA","payloadType":"t","signatures":[{"sig":"AQ=="}]}"#,
+                Err(DsseError::Field(FieldError::Base64 { field: "payload" })),
+            ),
+        ];
+        for (text, why) in cases {
+            assert_eq!(Envelope::parse(text.as_bytes(), 1 << 20), why, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Envelope::parse(&bytes, 1000);
+        }
+    }
+}

@@ -79,7 +79,7 @@ impl Statement {
         serde_json::to_string(&wire).map_err(malformed)
     }
 
-    /// Whether a subject has this digest and none of another value under the same algorithm.
+    /// Whether a subject has this digest.
     pub fn is_about(&self, digest: &Digest) -> bool {
         self.subjects.iter().any(|subject| subject.digests.contains(digest))
     }
@@ -224,4 +224,73 @@ impl WireSubject {
 
 fn digest(algorithm: DigestAlgorithm, value: String) -> Result<Digest, StatementError> {
     format!("{algorithm}:{value}").parse().map_err(|_| StatementError::Digest { algorithm, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: &Value) -> Result<Statement, StatementError> {
+        Statement::parse(value.to_string().as_bytes(), 1 << 20)
+    }
+
+    fn statement() -> Value {
+        json!({
+            "_type": STATEMENT_V1,
+            "subject": [{"name": "a", "digest": {"sha256": "0".repeat(64), "gitCommit": "x"}}],
+            "predicateType": "https://example.com/p/v1",
+            "predicate": {"z": 1, "a": [1.50]},
+        })
+    }
+
+    #[test]
+    fn a_signed_statement_is_spelled_as_cosign_does() {
+        let statement = Statement::signed(vec![Subject::of(Digest::sha256(b""))]);
+        assert_eq!(
+            statement.to_json().unwrap(),
+            r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}"#
+        );
+        assert!(statement.is_about(&Digest::sha256(b"")));
+        assert!(!statement.is_about(&Digest::sha256(b"x")));
+    }
+
+    #[test]
+    fn statements_round_trip_with_their_predicate_as_written() {
+        let text = r#"{"_type":"https://in-toto.io/Statement/v0.1","subject":[{"name":"a","digest":{"sha1":"ab"},"annotations":{"k":"v"}}],"predicateType":"p","predicate":{"n": 1.50, "a":2}}"#;
+        let statement = Statement::parse(text.as_bytes(), 1 << 20).unwrap();
+        assert_eq!(statement.version, StatementVersion::V01);
+        assert_eq!(statement.predicate, r#"{"n": 1.50, "a":2}"#);
+        assert_eq!(statement.to_json().unwrap(), text);
+    }
+
+    #[test]
+    fn malformed_statements_are_refused_for_their_reason() {
+        let with = |name: &str, value: Value| {
+            let mut changed = statement();
+            changed[name] = value;
+            read(&changed)
+        };
+        assert!(read(&statement()).is_ok());
+        assert_eq!(with("_type", json!("x")), Err(StatementError::Type("x".into())));
+        assert_eq!(with("subject", json!([])), Err(StatementError::SubjectCount(0)));
+        assert_eq!(with("subject", json!([{"name": "a"}])), Err(StatementError::DigestCount(0)));
+        assert_eq!(with("predicateType", json!("")), Err(StatementError::PredicateType));
+        let upper = "A".repeat(64);
+        let why = StatementError::Digest { algorithm: DigestAlgorithm::Sha256, value: upper.clone() };
+        assert_eq!(with("subject", json!([{"digest": {"sha256": upper}}])), Err(why));
+        let subject = json!({"digest": {"sha1": "ab"}});
+        assert!(with("subject", vec![subject.clone(); MAX_SUBJECTS].into()).is_ok());
+        let many = with("subject", vec![subject; MAX_SUBJECTS + 1].into());
+        assert_eq!(many, Err(StatementError::SubjectCount(MAX_SUBJECTS + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Statement::parse(&bytes, 1000);
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub const MAX_NOTE_BYTES: usize = 1024 * 1024;
 /// The most signature lines that a note may have (the specification asks for at least 16).
 pub const MAX_SIGNATURES: usize = 64;
 
-/// A text and the signatures below it, none of them checked yet.
+/// A text and the signatures below it, none of them checked yet. Its bytes are its [`fmt::Display`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     text: String,
@@ -82,11 +82,6 @@ impl Note {
             true => Ok(()),
             false => Err(NoteError::SignatureInvalid),
         })
-    }
-
-    /// The note's bytes.
-    pub fn encode(&self) -> String {
-        self.to_string()
     }
 
     /// Runs `check` on each signature under the key's name and id; returns the last result.
@@ -204,13 +199,7 @@ pub struct VerifierKey {
 impl VerifierKey {
     /// The key of a log. The kind follows from the algorithm.
     pub fn log(name: &str, key: PublicKey) -> Result<Self, NoteError> {
-        let kind = match key.algorithm() {
-            KeyAlgorithm::Ed25519 => KeyKind::Ed25519,
-            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::EcdsaP521 => KeyKind::Ecdsa,
-            KeyAlgorithm::Rsa { .. } => KeyKind::Rsa,
-            KeyAlgorithm::MlDsa44 => KeyKind::SubtreeV1,
-            _ => return Err(NoteError::KeyUnsupported),
-        };
+        let kind = log_kind(key.algorithm()).ok_or(NoteError::KeyUnsupported)?;
         Self::new(name, kind, key)
     }
 
@@ -373,16 +362,19 @@ fn read_typed_key(typed_key: &[u8]) -> Result<(KeyKind, PublicKey), NoteError> {
         }
     };
     let key = key.map_err(|_| NoteError::MalformedKey)?;
-    let fits = match kind {
-        KeyKind::Ecdsa => !Scheme::for_key(key.algorithm()).iter().any(|scheme| !is_ecdsa(*scheme)),
-        KeyKind::Rsa => matches!(key.algorithm(), KeyAlgorithm::Rsa { .. }),
-        _ => true,
-    };
+    let fits = kind == KeyKind::CosignatureV1 || log_kind(key.algorithm()) == Some(kind);
     if fits { Ok((kind, key)) } else { Err(NoteError::KeyUnsupported) }
 }
 
-fn is_ecdsa(scheme: Scheme) -> bool {
-    scheme.name().starts_with("ecdsa-")
+/// What a log's key of this algorithm signs.
+fn log_kind(algorithm: KeyAlgorithm) -> Option<KeyKind> {
+    match algorithm {
+        KeyAlgorithm::Ed25519 => Some(KeyKind::Ed25519),
+        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::EcdsaP521 => Some(KeyKind::Ecdsa),
+        KeyAlgorithm::Rsa { .. } => Some(KeyKind::Rsa),
+        KeyAlgorithm::MlDsa44 => Some(KeyKind::SubtreeV1),
+        _ => None,
+    }
 }
 
 fn is_name(name: &str) -> bool {

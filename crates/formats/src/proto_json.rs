@@ -251,18 +251,11 @@ pub(crate) fn bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<
     base64::decode(text.0.as_bytes()).map_err(|_| FieldError::Base64 { field })
 }
 
-/// As [`bytes`], but line breaks are skipped: timestamps have been pasted from the output of openssl,
-/// and Go's decoder, which most peers use, skips them.
+/// As [`bytes`], for what [`base64::decode_folded`] is for.
 pub(crate) fn folded_bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
-    match value {
-        Some(Text(text)) if text.contains(LINE_BREAKS) => {
-            bytes(Some(Text(text.replace(LINE_BREAKS, "").into())), field)
-        }
-        value => bytes(value, field),
-    }
+    let text = required(value.filter(|text| !text.0.is_empty()), field)?;
+    base64::decode_folded(&text.0).map_err(|_| FieldError::Base64 { field })
 }
-
-const LINE_BREAKS: [char; 2] = ['\r', '\n'];
 
 /// The bytes of a field that must be there and have the length of `N`.
 pub(crate) fn array<const N: usize>(

@@ -36,7 +36,7 @@ impl TimestampToken {
     ///
     /// A status other than granted or grantedWithMods is an error with the authority's reason.
     pub fn from_response(der: &[u8]) -> Result<Self, TimestampError> {
-        let mut response = Tlv::whole(der, Tag::Sequence)?.reader()?;
+        let mut response = Tlv::whole(der, Tag::Sequence)?.reader();
         let (status, reason) = read_status(&mut response.sequence()?)?;
         let token = response.optional(Tag::Sequence)?;
         response.finish()?;
@@ -101,7 +101,7 @@ pub struct TstInfo {
 impl TstInfo {
     /// Reads a DER TSTInfo of version 1. Unknown critical extensions are refused.
     pub fn parse(der: &[u8]) -> Result<Self, TimestampError> {
-        let mut reader = Tlv::whole(der, Tag::Sequence)?.reader()?;
+        let mut reader = Tlv::whole(der, Tag::Sequence)?.reader();
         match reader.expect(Tag::Integer)?.u64()? {
             1 => {}
             version => return Err(TimestampError::Version(version)),
@@ -301,7 +301,7 @@ fn read_time(time: &Tlv<'_>) -> Result<(i64, u16), Malformed> {
 }
 
 fn read_accuracy(accuracy: &Tlv<'_>) -> Result<Duration, Malformed> {
-    let mut reader = accuracy.reader()?;
+    let mut reader = accuracy.reader();
     let seconds = reader.optional(Tag::Integer)?.map_or(Ok(0), |seconds| seconds.u64())?;
     let millis = reader.optional(asn1::primitive(0))?.map_or(Ok(0), |millis| below_1000(&millis))?;
     let micros = reader.optional(asn1::primitive(1))?.map_or(Ok(0), |micros| below_1000(&micros))?;
@@ -325,7 +325,7 @@ fn below_1000(value: &Tlv<'_>) -> Result<u64, Malformed> {
 
 fn refuse_critical(extensions: &Tlv<'_>) -> Result<(), TimestampError> {
     for extension in asn1::list(extensions, MAX_EXTENSIONS)? {
-        let mut reader = extension.reader()?;
+        let mut reader = extension.reader();
         let oid = reader.oid()?;
         if reader.optional(Tag::Boolean)?.map_or(Ok(false), |critical| critical.bool())? {
             return Err(TimestampError::CriticalExtension(oid));

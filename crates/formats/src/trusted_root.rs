@@ -345,3 +345,98 @@ fn validity(wire: Option<WireValidity<'_>>) -> Result<Validity, TrustedRootError
 fn text(value: Option<Text<'_>>) -> String {
     value.map(|text| text.0.into_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn root() -> Value {
+        json!({
+            "mediaType": "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+            "tlogs": [{
+                "baseUrl": "https://log.example",
+                "hashAlgorithm": "SHA2_256",
+                "publicKey": {
+                    "rawBytes": "AQID", "keyDetails": "PKIX_ED25519",
+                    "validFor": {"start": "2021-01-12T11:53:27.5Z", "end": "2021-01-12T11:53:30.5Z"},
+                },
+                "logId": {"keyId": "AQ=="},
+                "checkpointKeyId": {"keyId": "Ag=="},
+                "operator": "example",
+            }],
+            "certificateAuthorities": [{
+                "subject": {"organization": "o", "commonName": "c"},
+                "uri": "https://ca.example",
+                "certChain": {"certificates": [{"rawBytes": "AQ=="}, {"rawBytes": "Ag=="}]},
+                "validFor": {"start": "2021-01-12T11:53:27Z"},
+            }],
+        })
+    }
+
+    fn with(pointer: &str, value: Value) -> Result<TrustedRoot, TrustedRootError> {
+        let mut root = root();
+        *root.pointer_mut(pointer).unwrap() = value;
+        TrustedRoot::parse(root.to_string().as_bytes())
+    }
+
+    #[test]
+    fn every_field_of_v02_is_read() {
+        let root = TrustedRoot::parse(root().to_string().as_bytes()).unwrap();
+        let log = &root.tlogs[0];
+        assert_eq!(root.version, Version::V02);
+        assert_eq!((log.public_key.as_slice(), log.log_id.as_slice()), (&[1, 2, 3][..], &[1][..]));
+        assert_eq!(log.key_details, PublicKeyDetails::PkixEd25519);
+        assert_eq!(log.checkpoint_key_id, Some(vec![2]));
+        assert_eq!(log.operator.as_deref(), Some("example"));
+        // Neither end of a validity is widened by cutting a fraction off.
+        assert_eq!(log.validity, Validity { start: 1_610_452_408, end: Some(1_610_452_410) });
+        assert_eq!(root.certificate_authorities[0].chain, [[1], [2]]);
+        assert_eq!(root.certificate_authorities[0].common_name, "c");
+        assert!(root.timestamp_authorities.is_empty() && root.ctlogs.is_empty());
+    }
+
+    #[test]
+    fn a_validity_includes_both_ends() {
+        let validity = Validity { start: 5, end: Some(7) };
+        assert_eq!([4, 5, 7, 8].map(|second| validity.contains(second)), [false, true, true, false]);
+        assert!(Validity { start: 5, end: None }.contains(i64::MAX));
+    }
+
+    #[test]
+    fn malformed_roots_are_refused_for_their_reason() {
+        let field = |error| Err(TrustedRootError::Field(error));
+        assert_eq!(with("/mediaType", json!("x")), Err(TrustedRootError::UnknownVersion("x".into())));
+        let valid_for = "/tlogs/0/publicKey/validFor";
+        assert_eq!(with(valid_for, json!({})), Err(TrustedRootError::MissingValidityStart));
+        assert_eq!(with(valid_for, Value::Null), Err(TrustedRootError::MissingValidityStart));
+        let ca = with("/certificateAuthorities/0/validFor", Value::Null);
+        assert_eq!(ca, Err(TrustedRootError::MissingValidityStart));
+        let empty = with(&format!("{valid_for}/end"), json!("2021-01-12T11:53:26Z"));
+        assert!(matches!(empty, Err(TrustedRootError::EmptyValidity(_))));
+        let time = with(&format!("{valid_for}/start"), json!("yesterday"));
+        assert_eq!(time, field(FieldError::Time { field: "validFor.start" }));
+        let hash = FieldError::Enumeration { field: "hashAlgorithm", value: "SHA3_256".into() };
+        assert_eq!(with("/tlogs/0/hashAlgorithm", json!("SHA3_256")), field(hash));
+        let chain = with("/certificateAuthorities/0/certChain", json!({}));
+        assert_eq!(chain, field(FieldError::Missing { field: "certChain" }));
+        let extra = with("/tlogs/0/logId", json!({"keyId": "AQ==", "until": 1}));
+        assert!(matches!(extra, Err(TrustedRootError::Json(JsonError::Malformed(_)))));
+        let many = vec![root()["tlogs"][0].clone(); MAX_INSTANCES + 1];
+        let count = FieldError::Count { field: "tlogs", count: MAX_INSTANCES + 1, limit: MAX_INSTANCES };
+        assert_eq!(with("/tlogs", many.into()), field(count));
+    }
+
+    proptest! {
+        #[test]
+        fn any_damage_is_parsed_or_refused_without_panic(at in 0_usize..700, byte in any::<u8>()) {
+            let mut bytes = root().to_string().into_bytes();
+            if let Some(slot) = bytes.get_mut(at) {
+                *slot = byte;
+            }
+            let _ = TrustedRoot::parse(&bytes);
+        }
+    }
+}

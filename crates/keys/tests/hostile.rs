@@ -174,6 +174,17 @@ fn halves_that_do_not_belong_together_are_refused() {
     }
 }
 
+/// The point ends the PKCS#8 of an EC key as aws-lc writes it.
+#[test]
+fn an_ec_key_with_the_point_of_another_is_refused() {
+    let pkcs8 = || PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap().to_pkcs8_der().unwrap();
+    let (mut mixed, other) = (pkcs8(), pkcs8());
+    let point = mixed.len() - 65;
+    assert_eq!(mixed[point], 4, "an uncompressed point");
+    mixed[point..].copy_from_slice(&other[point..]);
+    assert!(matches!(PrivateKey::from_pkcs8_der(&mixed), Err(Error::Malformed { .. })));
+}
+
 #[test]
 fn json_web_keys_are_read_strictly() {
     let x = "Jv3gGrZzBTPIbHGAvmwhsWOZCJ_qD1PgnqYnEPXnVzQ";

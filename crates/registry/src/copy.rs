@@ -3,8 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
-use futures_util::future::BoxFuture;
 use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
 
@@ -274,7 +274,7 @@ impl Copier<'_> {
 fn check_name(target: &Endpoint, root: &Resolved) -> Result<()> {
     match &target.name {
         Some(ManifestName::Digest(expected)) if *expected != root.digest() => {
-            Err(Error::DigestMismatch { expected: *expected, actual: root.digest() })
+            Err(Error::digest_mismatch(*expected, root.digest()))
         }
         _ => Ok(()),
     }

@@ -57,9 +57,9 @@ pub enum Error {
     #[error("content of {expected} has the digest {actual}")]
     DigestMismatch {
         /// The digest asked for.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The digest of what came.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// The content is not as long as its descriptor says; `actual` counts what came before it was cut.
     #[error("content of {digest} should have {expected} bytes and has {actual} or more")]
@@ -184,6 +184,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), reason: error.to_string() }
+    }
+
+    pub(crate) fn digest_mismatch(expected: Digest, actual: Digest) -> Self {
+        Self::DigestMismatch { expected: expected.into(), actual: actual.into() }
     }
 
     pub(crate) fn malformed(what: impl Into<String>, reason: impl Into<String>) -> Self {

@@ -78,9 +78,7 @@ impl BlobStream {
 
     fn check_digest(&mut self) -> Result<()> {
         match self.hasher.take().map(Hasher::finish) {
-            Some(actual) if actual != self.digest => {
-                Err(Error::DigestMismatch { expected: self.digest, actual })
-            }
+            Some(actual) if actual != self.digest => Err(Error::digest_mismatch(self.digest, actual)),
             _ => Ok(()),
         }
     }

@@ -41,11 +41,17 @@ async fn a_manifest_with_another_digest() {
     let server = always(|| Reply::new(200, manifest())).await;
     let asked = Digest::sha256(b"another");
     let outcome = client().manifest(&server.repository(), &asked).await;
-    assert!(matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if expected == asked), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if *expected == asked),
+        "{outcome:?}"
+    );
     let stated = Digest::sha256(b"stated");
     let server = always(move || Reply::new(200, manifest()).with("Docker-Content-Digest", stated)).await;
     let outcome = client().resolve(&server.reference()).await;
-    assert!(matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if expected == stated), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if *expected == stated),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ fn manifest(config: &Descriptor, layer: &Descriptor, subject: Option<&Descriptor
 
 async fn attach(client: &Client, repository: &Repository, subject: &Descriptor, note: usize) -> Attached {
     let note = format!("note {note}");
-    let config = client.push_bytes(repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
+    let config =
+        client.push_bytes(repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
     let layer = client.push_bytes(repository, "text/plain", note.into()).await.unwrap();
     let bytes = manifest(&config, &layer, Some(subject));
     let media_type = "application/vnd.oci.image.manifest.v1+json";
@@ -120,7 +121,8 @@ async fn writers_at_once_lose_nothing() {
     let image = push_image(&client(), &repository, "layer", "v1").await;
     let (repository, image) = (&repository, &image);
     // A client each, as of several machines.
-    parallel((0..4).collect(), 4, |note| async move { attach(&client(), repository, image, note).await }).await;
+    parallel((0..4).collect(), 4, |note| async move { attach(&client(), repository, image, note).await })
+        .await;
     let found = client().referrers(repository, &image.digest).await.unwrap();
     assert_eq!(found.descriptors.len(), 4);
 }

@@ -8,6 +8,7 @@ mod budget;
 mod code;
 mod decide;
 mod evidence;
+mod needs;
 mod policy;
 mod prepared;
 mod rules;
@@ -19,6 +20,7 @@ mod verdict;
 pub use code::{Class, Code, UnknownCode};
 pub use decide::{decide, decide_prepared};
 pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
+pub use needs::{digests_needed, needs_artifact};
 pub use policy::{
     CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy,
     PolicyError, PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,

@@ -263,3 +263,6 @@ fn entry_keeps_rules(entry: &TlogEntry, version: Version) -> Result<(), BundleEr
     let proof = entry.proof.as_ref().ok_or(BundleError::MissingProof { log_index })?;
     proof.checkpoint.as_ref().map(|_| ()).ok_or(BundleError::MissingCheckpoint { log_index })
 }
+
+#[cfg(test)]
+mod tests;

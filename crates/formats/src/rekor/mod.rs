@@ -4,6 +4,8 @@
 mod body;
 mod entry;
 mod key_details;
+mod wire_v1;
+mod wire_v2;
 
 pub use body::{
     Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV001, HashedRekordV002,
@@ -12,3 +14,6 @@ pub use body::{
 pub(crate) use entry::WireEntry;
 pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
 pub use key_details::PublicKeyDetails;
+
+#[cfg(test)]
+mod tests;

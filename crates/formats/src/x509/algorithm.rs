@@ -124,7 +124,7 @@ pub(crate) fn encode_digest_algorithm(algorithm: DigestAlgorithm) -> Vec<u8> {
 }
 
 fn parts<'a>(identifier: &Tlv<'a>) -> Result<(ObjectIdentifier, Option<Tlv<'a>>), Malformed> {
-    let mut reader = identifier.reader()?;
+    let mut reader = identifier.reader();
     let oid = reader.oid()?;
     let parameters = match reader.is_finished() {
         true => None,
@@ -137,7 +137,7 @@ fn parts<'a>(identifier: &Tlv<'a>) -> Result<(ObjectIdentifier, Option<Tlv<'a>>)
 /// The hash of RSASSA-PSS-params if all of them are the usual ones of that hash.
 fn pss(parameters: &Tlv<'_>) -> Result<Option<DigestAlgorithm>, Malformed> {
     let mut reader = match parameters.tag {
-        Tag::Sequence => parameters.reader()?,
+        Tag::Sequence => parameters.reader(),
         _ => return Err(Malformed),
     };
     // Absent fields mean SHA-1, which is not supported.

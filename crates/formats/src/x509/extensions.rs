@@ -47,7 +47,7 @@ impl Extensions {
         if extension.tag != Tag::Sequence {
             return Err(X509Error::Malformed);
         }
-        let mut reader = extension.reader()?;
+        let mut reader = extension.reader();
         let oid = reader.oid()?;
         // An explicit FALSE is not DER, but real issuers write it, and it can mean nothing else.
         let critical = reader.optional(Tag::Boolean)?.map_or(Ok(false), |critical| critical.bool())?;
@@ -62,7 +62,7 @@ impl Extensions {
     }
 
     fn decode(&mut self, oid: ObjectIdentifier, critical: bool, value: &Tlv<'_>) -> Result<(), Malformed> {
-        let mut reader = value.reader()?;
+        let mut reader = value.reader();
         match oid {
             oid::KEY_USAGE => self.key_usage = Some(KeyUsage::read(&reader.next()?)?),
             oid::BASIC_CONSTRAINTS => {
@@ -142,7 +142,7 @@ pub struct BasicConstraints {
 
 impl BasicConstraints {
     fn read(sequence: &Tlv<'_>) -> Result<Self, Malformed> {
-        let mut reader = sequence.reader()?;
+        let mut reader = sequence.reader();
         // As with `critical`, an explicit FALSE is let pass.
         let ca = reader.optional(Tag::Boolean)?.map_or(Ok(false), |ca| ca.bool())?;
         let path_len = reader.optional(Tag::Integer)?.map(|length| length.u64()).transpose()?;
@@ -209,7 +209,7 @@ impl SubjectAltName {
     }
 
     fn read_other(name: &Tlv<'_>) -> Result<Self, Malformed> {
-        let mut reader = name.reader()?;
+        let mut reader = name.reader();
         let oid = reader.oid()?;
         let value = reader.expect(asn1::constructed(0))?;
         reader.finish()?;

@@ -61,7 +61,7 @@ impl Certificate {
         if der.len() > MAX_CERTIFICATE_BYTES {
             return Err(X509Error::TooLarge);
         }
-        let mut outer = Tlv::whole(der, Tag::Sequence)?.reader()?;
+        let mut outer = Tlv::whole(der, Tag::Sequence)?.reader();
         let tbs = outer.expect(Tag::Sequence)?;
         let signature_algorithm = outer.expect(Tag::Sequence)?;
         let signature = outer.expect(Tag::BitString)?;
@@ -233,7 +233,7 @@ impl Certificate {
     }
 
     fn read_tbs(der: &[u8], tbs: &Tlv<'_>, outer_algorithm: &Tlv<'_>) -> Result<Self, X509Error> {
-        let mut reader = tbs.reader()?;
+        let mut reader = tbs.reader();
         let version = version(&mut reader)?;
         let serial = reader.expect(Tag::Integer)?;
         serial.integer()?;

@@ -113,7 +113,7 @@ fn attribute(sequence: &Tlv<'_>) -> Result<NameAttribute, Malformed> {
     if sequence.tag != Tag::Sequence {
         return Err(Malformed);
     }
-    let mut reader = sequence.reader()?;
+    let mut reader = sequence.reader();
     let oid = reader.oid()?;
     let value = reader.next()?;
     reader.finish()?;

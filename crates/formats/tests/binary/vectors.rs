@@ -76,7 +76,10 @@ impl Case {
     /// The timestamp responses.
     pub(crate) fn timestamps(&self) -> Vec<Vec<u8>> {
         let material = &self.bundle["verificationMaterial"]["timestampVerificationData"];
-        list(&material["rfc3161Timestamps"]).iter().filter_map(|it| bytes(&it["signedTimestamp"])).collect()
+        list(&material["rfc3161Timestamps"])
+            .iter()
+            .filter_map(|it| unwrapped(&it["signedTimestamp"]))
+            .collect()
     }
 
     /// The certificate that the artifact was signed with.
@@ -95,8 +98,7 @@ impl Case {
 
     /// The chains of `certificateAuthorities` or `timestampAuthorities`.
     pub(crate) fn chains(&self, authorities: &str) -> Vec<Vec<Certificate>> {
-        let certificate =
-            |it: &Value| Certificate::from_der(&bytes(&it["rawBytes"]).unwrap()).unwrap();
+        let certificate = |it: &Value| Certificate::from_der(&bytes(&it["rawBytes"]).unwrap()).unwrap();
         let chain = |it: &Value| list(&it["certChain"]["certificates"]).iter().map(certificate).collect();
         list(&self.trust[authorities]).iter().map(chain).collect()
     }
@@ -107,7 +109,7 @@ impl Case {
             .iter()
             .filter_map(|log| {
                 let key = PublicKey::from_spki_der(&bytes(&log["publicKey"]["rawBytes"])?).ok()?;
-                let name = log["baseUrl"].as_str()?.trim_start_matches("https://").to_owned();
+                let name = log["baseUrl"].as_str()?.split_once("://")?.1.to_owned();
                 Some((name, key, bytes(&log["logId"]["keyId"])?))
             })
             .collect()
@@ -117,6 +119,11 @@ impl Case {
 /// The bytes of a base64 value, if it is there and well-formed.
 pub(crate) fn bytes(value: &Value) -> Option<Vec<u8>> {
     BASE64.decode(value.as_str()?).ok()
+}
+
+/// As [`bytes`], of text that may have line breaks: one case has them.
+fn unwrapped(value: &Value) -> Option<Vec<u8>> {
+    BASE64.decode(value.as_str()?.replace('\n', "")).ok()
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -19,7 +19,8 @@ pub(super) async fn ask(
     server: &str,
     limits: &Limits,
 ) -> Result<Option<Credentials>> {
-    let failed = |reason: &str| Error::CredentialHelper { helper: name.to_owned(), reason: reason.to_owned() };
+    let failed =
+        |reason: &str| Error::CredentialHelper { helper: name.to_owned(), reason: reason.to_owned() };
     if !is_name(name) {
         return Err(failed("the name is not made of letters, digits, `.`, `_` and `-`"));
     }

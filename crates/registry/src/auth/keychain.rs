@@ -269,7 +269,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_name_wins() {
-        let json = r#"{"auths":{"r.io":{"auth":"aDpo"},"r.io/a":{"auth":"YTph"},"r.io/a/b":{"auth":"Yjpi"}}}"#;
+        let json =
+            r#"{"auths":{"r.io":{"auth":"aDpo"},"r.io/a":{"auth":"YTph"},"r.io/a/b":{"auth":"Yjpi"}}}"#;
         assert_eq!(look_up(json, "r.io/a/b").await, Ok(basic("b", "b")));
         assert_eq!(look_up(json, "r.io/a/c").await, Ok(basic("a", "a")));
         assert_eq!(look_up(json, "r.io/x").await, Ok(basic("h", "h")));
@@ -286,7 +287,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_file_is_not_anonymous() {
-        for json in ["{", r#"{"auths":{"r.io":{"auth":"!!"}}}"#, r#"{"auths":{"r.io":{"auth":"bm9jb2xvbg=="}}}"#] {
+        for json in
+            ["{", r#"{"auths":{"r.io":{"auth":"!!"}}}"#, r#"{"auths":{"r.io":{"auth":"bm9jb2xvbg=="}}}"#]
+        {
             let outcome = look_up(json, "r.io/x").await;
             assert!(matches!(outcome, Err(Error::Configuration { .. })), "{json}: {outcome:?}");
         }

@@ -22,7 +22,11 @@ impl TokenRequest {
         let mut fields: Vec<(&str, &str)> = vec![("scope", scope)];
         fields.extend(service.map(|service| ("service", service)));
         if let Credentials::IdentityToken(token) = credentials {
-            fields.extend([("grant_type", "refresh_token"), ("client_id", "signet"), ("refresh_token", token)]);
+            fields.extend([
+                ("grant_type", "refresh_token"),
+                ("client_id", "signet"),
+                ("refresh_token", token),
+            ]);
             let mut form = realm.clone();
             form.query_pairs_mut().clear().extend_pairs(&fields);
             return Self::Post { url: realm, form: form.query().unwrap_or_default().to_owned() };

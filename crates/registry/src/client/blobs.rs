@@ -51,12 +51,7 @@ impl Client {
         }
     }
 
-    fn blob_call<'a>(
-        &self,
-        method: Method,
-        repository: &'a Repository,
-        digest: &Digest,
-    ) -> Result<Call<'a>> {
+    fn blob_call<'a>(&self, method: Method, repository: &'a Repository, digest: &Digest) -> Result<Call<'a>> {
         let url = url(self.transport(), repository, &format!("blobs/{digest}"))?;
         Ok(Call::new(method, url, repository, Access::Pull, format!("blob {repository}@{digest}")))
     }

@@ -60,10 +60,9 @@ impl Http {
             .read_timeout(self.limits.idle)
             .tls_backend_preconfigured(tls);
         let builder = if direct { builder.no_proxy() } else { builder };
-        builder.build().map_err(|error| Error::Unreachable {
-            host: "the network".to_owned(),
-            reason: reason(&error),
-        })
+        builder
+            .build()
+            .map_err(|error| Error::Unreachable { host: "the network".to_owned(), reason: reason(&error) })
     }
 
     fn secure_config(&self) -> Result<ClientConfig> {

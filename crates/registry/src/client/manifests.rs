@@ -170,7 +170,7 @@ impl Client {
         if let ManifestName::Digest(expected) = name
             && *expected != digest
         {
-            return Err(Error::DigestMismatch { expected: *expected, actual: digest });
+            return Err(Error::digest_mismatch(*expected, digest));
         }
         let call = self.manifest_call(Method::PUT, repository, name, Access::Push)?;
         let call = call.header(CONTENT_TYPE, media_type).body(super::transport::Payload::Bytes(bytes));
@@ -194,7 +194,7 @@ impl Client {
         let algorithm = expected.map_or(DigestAlgorithm::Sha256, |digest| digest.algorithm());
         let actual = Digest::of(algorithm, &answer.body);
         if let Some(expected) = expected.filter(|expected| *expected != actual) {
-            return Err(Error::DigestMismatch { expected, actual });
+            return Err(Error::digest_mismatch(expected, actual));
         }
         let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
@@ -221,7 +221,7 @@ impl Client {
 fn check_stated(answer: &Answer, actual: Digest) -> Result<()> {
     match stated_digest(answer)? {
         Some(stated) if stated.algorithm() == actual.algorithm() && stated != actual => {
-            Err(Error::DigestMismatch { expected: actual, actual: stated })
+            Err(Error::digest_mismatch(actual, stated))
         }
         _ => Ok(()),
     }

@@ -36,7 +36,10 @@ impl<'a> Pages<'a> {
         let Some(page) = self.next.take() else { return Ok(None) };
         let limits = self.client.limits();
         if self.read >= limits.pages {
-            return Err(Error::LimitHit { what: format!("pages of {}", self.what), limit: limits.pages as u64 });
+            return Err(Error::LimitHit {
+                what: format!("pages of {}", self.what),
+                limit: limits.pages as u64,
+            });
         }
         self.read += 1;
         let call = Call::new(Method::GET, page.clone(), self.repository, Access::Pull, self.what.clone());
@@ -49,11 +52,8 @@ impl<'a> Pages<'a> {
     fn linked(&self, page: &Url, headers: &HeaderMap) -> Result<Option<Url>> {
         let mut texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
         let Some(target) = texts.find_map(next_target) else { return Ok(None) };
-        let refused = |target: String, reason| Error::RedirectRefused {
-            what: self.what.clone(),
-            target,
-            reason,
-        };
+        let refused =
+            |target: String, reason| Error::RedirectRefused { what: self.what.clone(), target, reason };
         let url = page.join(target).map_err(|_| refused("?".to_owned(), "the next page is not a URL"))?;
         let shown = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
         if !same_origin(&url, page) {

@@ -61,7 +61,8 @@ impl Client {
         let via = if api { ReferrersVia::Both } else { ReferrersVia::Tag };
         let tagged = self.fallback_index(repository, subject).await?;
         let mut list = List::new(self.limits().referrers);
-        let incomplete = tagged.and_then(|index| list.extend(subject, index.manifest.manifests().to_vec()).err());
+        let incomplete =
+            tagged.and_then(|index| list.extend(subject, index.manifest.manifests().to_vec()).err());
         Ok(Referrers { descriptors: list.descriptors, via, incomplete })
     }
 

@@ -65,7 +65,11 @@ pub(super) enum Payload {
     Empty,
     Bytes(Bytes),
     /// Sent once; where the stream itself fails, its error is kept here.
-    Stream { content: Mutex<Option<BlobStream>>, size: u64, failure: Arc<Mutex<Option<Error>>> },
+    Stream {
+        content: Mutex<Option<BlobStream>>,
+        size: u64,
+        failure: Arc<Mutex<Option<Error>>>,
+    },
 }
 
 impl Payload {
@@ -140,12 +144,14 @@ impl Transport {
 
     /// The whole answer of at most `most` bytes; tried again where that is safe.
     pub(super) async fn fetch(&self, call: &Call<'_>, most: usize) -> Result<Answer> {
-        self.repeat(call, || self.within(call, async {
-            let response = self.exchange(call).await?;
-            let headers = response.headers().clone();
-            let body = collect(response, most, &call.what).await?;
-            Ok(Answer { headers, body })
-        }))
+        self.repeat(call, || {
+            self.within(call, async {
+                let response = self.exchange(call).await?;
+                let headers = response.headers().clone();
+                let body = collect(response, most, &call.what).await?;
+                Ok(Answer { headers, body })
+            })
+        })
         .await
     }
 
@@ -203,7 +209,9 @@ impl Transport {
                 other => return other,
             };
             let wait = match &error {
-                Error::RateLimited { retry_after: Some(wait), .. } => *wait + jitter(Duration::from_millis(100)),
+                Error::RateLimited { retry_after: Some(wait), .. } => {
+                    *wait + jitter(Duration::from_millis(100))
+                }
                 _ => backoff(sent),
             };
             if sent >= self.limits().attempts || waited + wait > self.limits().retry_wait {
@@ -377,7 +385,9 @@ impl Transport {
         let grants = lock(&self.grants);
         let held = wider.iter().filter_map(|access| grants.get(&(call.repository.clone(), *access)));
         let now = Instant::now();
-        held.filter(|grant| grant.expires.is_none_or(|end| now < end)).map(|grant| grant.header.clone()).next()
+        held.filter(|grant| grant.expires.is_none_or(|end| now < end))
+            .map(|grant| grant.header.clone())
+            .next()
     }
 
     /// Whether the call goes to the registry itself, and not to storage that it named.
@@ -439,7 +449,9 @@ fn with_body(request: reqwest::RequestBuilder, body: &Payload) -> Result<reqwest
         Payload::Bytes(bytes) => request.body(bytes.clone()),
         Payload::Stream { content, size, failure } => {
             let Some(stream) = lock(content).take() else {
-                return Err(Error::Unauthorized { registry: "the registry, in the middle of an upload".into() });
+                return Err(Error::Unauthorized {
+                    registry: "the registry, in the middle of an upload".into(),
+                });
             };
             let failure = Arc::clone(failure);
             let noted = stream.inspect(move |item| {

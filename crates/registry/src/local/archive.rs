@@ -27,7 +27,11 @@ pub struct OciArchive {
 enum State {
     Reading(Reader),
     /// A layout beside the file, which becomes the file in the end.
-    Writing { layout: Layout, directory: Mutex<Option<TempDir>>, file: PathBuf },
+    Writing {
+        layout: Layout,
+        directory: Mutex<Option<TempDir>>,
+        file: PathBuf,
+    },
 }
 
 impl OciArchive {
@@ -131,7 +135,8 @@ fn pack(root: &Path, file: &Path) -> Result<()> {
         header.set_mode(0o644);
         tar.append_data(&mut header, &name, content).map_err(failed)?;
     }
-    let staged = tar.into_inner().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
+    let staged =
+        tar.into_inner().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
     staged.as_file().sync_all().map_err(failed)?;
     publish(staged, file)
 }

@@ -33,7 +33,10 @@ impl Layout {
         let version: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         match version.get("imageLayoutVersion").and_then(|v| v.as_str()) {
             Some("1.0.0") => Ok(Self::at(root, limits)),
-            _ => Err(Error::malformed(format!("`{}`", marker.display()), "it is not a layout of version 1.0.0")),
+            _ => Err(Error::malformed(
+                format!("`{}`", marker.display()),
+                "it is not a layout of version 1.0.0",
+            )),
         }
     }
 
@@ -83,8 +86,8 @@ impl Layout {
 
     fn write_index(&self, index: &Manifest) -> Result<()> {
         let path = self.root.join("index.json");
-        let bytes = serde_json::to_vec(index)
-            .map_err(|error| Error::malformed("index.json", error.to_string()))?;
+        let bytes =
+            serde_json::to_vec(index).map_err(|error| Error::malformed("index.json", error.to_string()))?;
         replace(&path, &bytes)
     }
 

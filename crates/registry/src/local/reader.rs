@@ -47,7 +47,8 @@ impl Reader {
     /// What `index.json` lists.
     pub(super) fn index(&self) -> Result<Manifest> {
         let bytes = self.tree.bytes("index.json", self.limits.page_bytes)?;
-        let malformed = |reason: String| Error::malformed(format!("index.json in {}", self.tree.shown()), reason);
+        let malformed =
+            |reason: String| Error::malformed(format!("index.json in {}", self.tree.shown()), reason);
         let index = Manifest::parse(&bytes).map_err(|error| malformed(error.to_string()))?;
         match index.kind() {
             ManifestKind::Index => Ok(index),
@@ -68,7 +69,9 @@ impl Reader {
                 let listed = entries.iter().find(|entry| is_named(entry, tag)).cloned();
                 listed.ok_or_else(|| missing(tag.as_str()))?
             }
-            None => self.only_image(entries)?.ok_or_else(|| missing("a single image (name it by its tag)"))?,
+            None => {
+                self.only_image(entries)?.ok_or_else(|| missing("a single image (name it by its tag)"))?
+            }
         };
         self.manifest(&entry)
     }
@@ -103,7 +106,8 @@ impl Reader {
         let limit = self.limits.referrers;
         if descriptors.len() > limit {
             descriptors.truncate(limit);
-            incomplete = Some(Error::LimitHit { what: format!("referrers of {subject}"), limit: limit as u64 });
+            incomplete =
+                Some(Error::LimitHit { what: format!("referrers of {subject}"), limit: limit as u64 });
         }
         Ok(Referrers { descriptors, via: ReferrersVia::Api, incomplete })
     }
@@ -112,7 +116,7 @@ impl Reader {
         let bytes = self.tree.bytes(&blob_name(&descriptor.digest), MAX_MANIFEST_BYTES)?;
         let actual = Digest::of(descriptor.digest.algorithm(), &bytes);
         if actual != descriptor.digest {
-            return Err(Error::DigestMismatch { expected: descriptor.digest, actual });
+            return Err(Error::digest_mismatch(descriptor.digest, actual));
         }
         let what = format!("manifest {}", descriptor.digest);
         Resolved::new(&what, bytes.into(), Some(&descriptor.media_type), actual)

@@ -71,8 +71,21 @@ impl Candidate<'_> {
     }
 }
 
-/// Reads the signatures of one piece of evidence; where its form is bad, the node that says how.
-pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, Node> {
+/// What is wrong with the form of a piece of evidence.
+#[derive(Debug)]
+pub(crate) struct FormError {
+    code: Code,
+    found: String,
+}
+
+impl From<FormError> for Node {
+    fn from(error: FormError) -> Self {
+        Self::fail(Check::Form, error.code).found(error.found)
+    }
+}
+
+/// Reads the signatures of one piece of evidence.
+pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, FormError> {
     match &item.content {
         Content::Bundle { bytes } => Ok(vec![read_bundle(&item.origin, &bytes.0)?]),
         Content::CosignSignature { payload, annotations } => {
@@ -94,7 +107,7 @@ pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, Node> {
     }
 }
 
-fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, Node> {
+fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormError> {
     let bundle = Bundle::parse(bytes).map_err(|e| form(bundle_code(&e), e))?;
     let (message, signature) = match bundle.content {
         bundle::Content::MessageSignature { digest, signature } => {
@@ -110,7 +123,7 @@ fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, Node>
         bundle::Material::Certificate(der) => certificates(&der, &[])?,
         bundle::Material::Chain(chain) => match chain.split_first() {
             Some((leaf, rest)) => chain_without_root(certificates(leaf, rest)?)?,
-            None => return Err(Node::fail(Check::Form, Code::CertificateChainForm)),
+            None => return Err(form(Code::CertificateChainForm, "an empty chain")),
         },
     };
     Ok(Candidate {
@@ -132,10 +145,9 @@ fn version_text(version: bundle::Version) -> &'static str {
     }
 }
 
-fn read_statement(envelope: &Envelope) -> Result<Message, Node> {
+fn read_statement(envelope: &Envelope) -> Result<Message, FormError> {
     if envelope.payload_type != dsse::IN_TOTO_PAYLOAD_TYPE {
-        let node = Node::fail(Check::Form, Code::PayloadTypeUnsupported);
-        return Err(node.found(&*envelope.payload_type).wanted(dsse::IN_TOTO_PAYLOAD_TYPE));
+        return Err(form(Code::PayloadTypeUnsupported, &envelope.payload_type));
     }
     let statement = Statement::parse(&envelope.payload, in_toto::MAX_STATEMENT_BYTES);
     let statement = statement.map_err(statement_malformed)?;
@@ -148,7 +160,7 @@ fn from_layer<'a>(
     message: Message,
     signature: Vec<u8>,
     beside: LegacyMaterial,
-) -> Result<Candidate<'a>, Node> {
+) -> Result<Candidate<'a>, FormError> {
     let material = match &beside.certificate {
         Some(leaf) => certificates(leaf, &beside.chain)?,
         None => Material::Key { hint: None },
@@ -164,7 +176,7 @@ fn from_layer<'a>(
     })
 }
 
-fn certificates(leaf: &[u8], rest: &[Vec<u8>]) -> Result<Material, Node> {
+fn certificates(leaf: &[u8], rest: &[Vec<u8>]) -> Result<Material, FormError> {
     let parse = |der: &[u8]| Certificate::from_der(der).map_err(|e| form(Code::CertificateMalformed, e));
     let leaf = parse(leaf)?;
     // What Fulcio wrote is read here once, so that a contradiction in it is a failure of form.
@@ -174,10 +186,10 @@ fn certificates(leaf: &[u8], rest: &[Vec<u8>]) -> Result<Material, Node> {
 }
 
 /// "The chain MUST NOT contain the root" (sigstore_bundle.proto, x509_certificate_chain).
-fn chain_without_root(material: Material) -> Result<Material, Node> {
+fn chain_without_root(material: Material) -> Result<Material, FormError> {
     match &material {
         Material::Certificate { supplied, .. } if supplied.iter().any(Certificate::is_self_issued) => {
-            Err(Node::fail(Check::Form, Code::CertificateChainForm).found("a root certificate"))
+            Err(form(Code::CertificateChainForm, "a root certificate"))
         }
         _ => Ok(material),
     }
@@ -217,7 +229,7 @@ fn json_code(error: &JsonError) -> Code {
     }
 }
 
-fn layer_malformed(error: LegacyError) -> Node {
+fn layer_malformed(error: LegacyError) -> FormError {
     let code = match &error {
         LegacyError::Signature(_) => Code::Base64Invalid,
         LegacyError::Certificate(_) | LegacyError::Chain(_) => Code::CertificateMalformed,
@@ -229,10 +241,10 @@ fn layer_malformed(error: LegacyError) -> Node {
     form(code, error)
 }
 
-fn statement_malformed(error: impl std::fmt::Display) -> Node {
+fn statement_malformed(error: impl std::fmt::Display) -> FormError {
     form(Code::StatementMalformed, error)
 }
 
-fn form(code: Code, error: impl std::fmt::Display) -> Node {
-    Node::fail(Check::Form, code).found(error.to_string())
+fn form(code: Code, found: impl std::fmt::Display) -> FormError {
+    FormError { code, found: found.to_string() }
 }

@@ -3,8 +3,8 @@
 
 use signet_crypto::{Digest, Scheme};
 use signet_formats::rekor::{
-    Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV002, IntotoV002, TlogEntry,
-    Verifier,
+    Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV002, IntotoV002, RekorError,
+    TlogEntry, Verifier,
 };
 
 use super::Context;
@@ -24,10 +24,7 @@ pub(super) fn check(
     let kind = format!("{} {}", entry.kind.kind, entry.kind.version);
     let body = match entry.decode_body() {
         Ok(body) => body,
-        Err(e) => {
-            let node = Node::fail(Check::EntryBinding, Code::LogEntryKindUnsupported);
-            return node.about(kind).found(e.to_string());
-        }
+        Err(e) => return Node::fail(Check::EntryBinding, code_of(&e)).about(kind).found(e.to_string()),
     };
     let mismatch = match &body {
         Body::HashedRekordV001(body) => {
@@ -45,6 +42,14 @@ pub(super) fn check(
             .about(kind)
             .found(format!("another {field}"))
             .wanted(format!("the {field} of the evidence")),
+    }
+}
+
+fn code_of(error: &RekorError) -> Code {
+    match error {
+        RekorError::UnknownKind(_) => Code::LogEntryKindUnsupported,
+        RekorError::KindMismatch { .. } => Code::LogEntryMismatch,
+        _ => Code::LogEntryForm,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Assessing one signature: its form, what it is about, its cryptography and all that supports it.
 
-mod candidate;
+pub(crate) mod candidate;
 mod certificate;
 mod chain;
 mod entry_binding;
@@ -120,7 +120,7 @@ pub(crate) fn assess_all(context: &Context<'_>) -> Vec<Assessment> {
     for item in &context.evidence.items {
         match candidate::read(item) {
             Ok(candidates) => assessments.extend(candidates.iter().map(|c| assess(context, c))),
-            Err(form) => assessments.push(Assessment::unreadable(&item.origin, form)),
+            Err(form) => assessments.push(Assessment::unreadable(&item.origin, form.into())),
         }
     }
     assessments
@@ -162,7 +162,7 @@ fn because_of_unknown(mut node: Node, before: &[Node]) -> Node {
     if node.code == Some(Code::TimeUnproven) {
         let unknown = before.iter().filter_map(|other| other.code);
         let unknown = unknown.filter(|code| matches!(code, Code::LogUnknown | Code::TimestampUntrusted));
-        node.code = unknown.last().or(node.code);
+        node.code = unknown.next_back().or(node.code);
     }
     node
 }

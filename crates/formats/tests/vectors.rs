@@ -1,4 +1,5 @@
-//! Every bundle and trusted root of the sigstore-conformance corpus is read, or refused for its reason.
+//! What other projects wrote is read, or refused for its reason: every bundle and trusted root of the
+//! sigstore-conformance corpus, and the cosign signatures of containers/image.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,10 +11,13 @@
 
 use std::path::{Path, PathBuf};
 
+use signet_formats::base64;
 use signet_formats::bundle::{Bundle, BundleError, Content, Material};
+use signet_formats::cosign::LegacySignature;
 use signet_formats::json::JsonError;
 use signet_formats::proto_json::FieldError;
 use signet_formats::rekor::{Body, Verifier};
+use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trusted_root::{TrustedRoot, TrustedRootError};
 use signet_formats::{dsse, in_toto};
 
@@ -73,6 +77,48 @@ fn the_public_good_root_says_what_is_known_of_it() {
     assert_eq!(log2025.key_details.name(), "PKIX_ED25519");
     assert_eq!((root.ctlogs.len(), root.certificate_authorities.len()), (2, 2));
     assert_eq!(root.timestamp_authorities.len(), 1);
+}
+
+/// The promise of a public entry is a signature by the public log's key over what we rebuild.
+#[test]
+fn the_promise_of_a_public_entry_verifies() {
+    let Some(vectors) = vectors() else { return };
+    let sigstore = vectors.join("sigstore");
+    let root = TrustedRoot::parse(&std::fs::read(sigstore.join("public-good-trusted_root.json")).unwrap());
+    let key = signet_crypto::PublicKey::from_spki_der(&root.unwrap().tlogs[0].public_key).unwrap();
+    let path = sigstore.join("bundle-verify/happy-path-v0.3/bundle.sigstore.json");
+    let bundle = Bundle::parse(&std::fs::read(path).unwrap()).unwrap();
+    let entry = &bundle.tlog_entries[0];
+    let (payload, promise) = (entry.set_payload().unwrap(), entry.promise.as_ref().unwrap());
+    key.verify(signet_crypto::Scheme::EcdsaP256Sha256, &payload, promise).unwrap();
+}
+
+/// containers/image keeps cosign's layers in files: a line, then JSON of payload and annotations.
+#[test]
+fn the_cosign_signatures_of_containers_image_are_read() {
+    let Some(vectors) = vectors() else { return };
+    let fixtures = vectors.join("containers-image/signature/fixtures");
+    let mut read = [0, 0, 0];
+    for directory in directories(&fixtures) {
+        let Ok(file) = std::fs::read(directory.join("signature-1")) else { continue };
+        let Some(text) = file.strip_prefix(b"\0sigstore-json\n") else { continue };
+        let value: serde_json::Value = serde_json::from_slice(text).unwrap();
+        if value["mimeType"] != signet_formats::oci::media_type::SIMPLE_SIGNING {
+            continue;
+        }
+        let payload = base64::decode(value["payload"].as_str().unwrap()).unwrap();
+        let annotations = serde_json::from_value(value["annotations"].clone()).unwrap();
+        let signature = LegacySignature::read(payload, &annotations).unwrap();
+        let claim = SimpleSigning::parse(&signature.payload).unwrap();
+        assert_eq!(claim.to_json().unwrap().as_bytes(), signature.payload);
+        read[0] += 1;
+        read[1] += usize::from(signature.material.certificate.is_some());
+        let Some(entry) = &signature.material.entry else { continue };
+        let body = entry.decode_body().unwrap();
+        assert_eq!(first_signature(&body).0, signature.signature);
+        read[2] += 1;
+    }
+    assert_eq!(read, [5, 2, 2], "signatures, certificates, log entries");
 }
 
 enum Expected {
