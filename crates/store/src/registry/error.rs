@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The sender broke off.
     #[error("the upload broke off: {0}")]
     BodyBrokeOff(io::Error),
+    /// Garbage is being collected already.
+    #[error("garbage is being collected already")]
+    CollectionRunning,
     /// What the disk holds does not have its digest.
     #[error("the stored content of {0} is damaged")]
     Corrupt(Digest),

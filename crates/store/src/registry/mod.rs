@@ -14,8 +14,8 @@ mod blobs;
 mod cache;
 mod error;
 mod files;
-//X mod fsck;
-//X mod gc;
+mod fsck;
+mod gc;
 mod layout;
 mod manifests;
 mod tags;
@@ -33,8 +33,8 @@ use signet_formats::oci::Tag;
 
 pub use error::StoreError;
 pub use files::{FsRegistry, Limits};
-//X pub use fsck::{Finding, FsckReport};
-//X pub use gc::{GcOptions, GcReport};
+pub use fsck::{Finding, FsckReport};
+pub use gc::{GcOptions, GcReport};
 
 use crate::name::{RepositoryName, UploadId};
 
@@ -219,5 +219,5 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-//X #[cfg(test)]
-//X mod tests;
+#[cfg(test)]
+mod tests;
