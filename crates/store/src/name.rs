@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_name_never_leaves_its_directory() {
-        for name in ["", "..", "a/../b", "/a", "a/", "_blobs", "a/_blobs", "A", "a\\b", "a//b", "a:b", "a@b"] {
+        for name in ["", "..", "a/../b", "/a", "a/", "_blobs", "a/_blobs", "A", "a\\b", "a//b", "a:b", "a@b"]
+        {
             assert_eq!(name.parse::<RepositoryName>(), Err(NameError), "{name}");
         }
         assert_eq!("team/app".parse::<RepositoryName>().unwrap().as_str(), "team/app");

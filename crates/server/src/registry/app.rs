@@ -62,7 +62,8 @@ impl Config {
         let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
         let store = FsRegistry::open(&self.data, self.limits.store)?;
         let listen = self.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
         let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
         let service = Service {
             store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,

@@ -192,7 +192,9 @@ fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, String>> {
         }
         match hash.parse::<bcrypt::HashParts>() {
             Ok(_) => Ok((user.to_owned(), hash.to_owned())),
-            Err(_) => Err(invalid(&format!("the hash of `{user}` is not bcrypt (write it with `htpasswd -B`)"))),
+            Err(_) => {
+                Err(invalid(&format!("the hash of `{user}` is not bcrypt (write it with `htpasswd -B`)")))
+            }
         }
     });
     let users = users.collect::<io::Result<HashMap<_, _>>>()?;

@@ -32,7 +32,11 @@ impl Service {
         response::set(&mut response, header::CONTENT_LENGTH, &(range.end - range.start).to_string());
         if status == StatusCode::PARTIAL_CONTENT {
             let last = range.end.saturating_sub(1);
-            response::set(&mut response, header::CONTENT_RANGE, &format!("bytes {}-{last}/{size}", range.start));
+            response::set(
+                &mut response,
+                header::CONTENT_RANGE,
+                &format!("bytes {}-{last}/{size}", range.start),
+            );
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -49,7 +53,11 @@ impl Service {
 }
 
 /// `Range`, unless `If-Range` names other content.
-fn wanted_range(call: &Call, digest: &Digest, size: u64) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
+fn wanted_range(
+    call: &Call,
+    digest: &Digest,
+    size: u64,
+) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
     match call.header(header::IF_RANGE) {
         Some(tag) if tag != format!("\"{digest}\"") => Ok(None),
         _ => request::range(&call.headers, size),

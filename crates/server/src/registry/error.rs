@@ -69,8 +69,10 @@ impl From<StoreError> for ApiError {
                     .with_header(header::RANGE, response::upload_range(offset))
             }
             StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, SIZE_INVALID, message),
-            StoreError::TooManyUploads => Self::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, message)
-                .with_header(header::RETRY_AFTER, "10"),
+            StoreError::TooManyUploads => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, message)
+                    .with_header(header::RETRY_AFTER, "10")
+            }
             StoreError::UploadBusy => Self::new(StatusCode::CONFLICT, BLOB_UPLOAD_INVALID, message),
             StoreError::UploadUnknown => Self::not_found(BLOB_UPLOAD_UNKNOWN, message),
             // `Corrupt`, `Io` and what is added later: ours, not the client's.

@@ -43,7 +43,9 @@ impl Service {
     pub(super) async fn permit(&self, call: &Call, manifest: &StoredManifest) -> Result<(), ApiError> {
         let Some(gate) = &self.gate else { return Ok(()) };
         let (repository, principal) = (&call.repository, &call.principal);
-        if self.authenticator.allows(principal, repository, Right::Push) || self.is_evidence(call, manifest).await? {
+        if self.authenticator.allows(principal, repository, Right::Push)
+            || self.is_evidence(call, manifest).await?
+        {
             return Ok(());
         }
         let Err(refusal) = gate.permit(repository, &manifest.digest, principal).await else { return Ok(()) };

@@ -18,7 +18,11 @@ use super::route::ManifestName;
 use super::service::{Call, Service};
 
 impl Service {
-    pub(super) async fn manifest(&self, call: &Call, name: &ManifestName) -> Result<Response<Body>, ApiError> {
+    pub(super) async fn manifest(
+        &self,
+        call: &Call,
+        name: &ManifestName,
+    ) -> Result<Response<Body>, ApiError> {
         let digest = match name {
             ManifestName::Digest(digest) => *digest,
             ManifestName::Tag(tag) => {
@@ -26,7 +30,8 @@ impl Service {
                 named.ok_or_else(|| unknown(tag))?
             }
         };
-        let manifest = self.store.manifest(&call.repository, &digest).await?.ok_or_else(|| unknown(digest))?;
+        let manifest =
+            self.store.manifest(&call.repository, &digest).await?.ok_or_else(|| unknown(digest))?;
         self.permit(call, &manifest).await?;
         if request::has_already(&call.headers, &digest) {
             let mut response = response::empty(StatusCode::NOT_MODIFIED);
@@ -97,11 +102,14 @@ fn media_type(call: &Call) -> Result<String, ApiError> {
 }
 
 async fn receive(body: Incoming) -> Result<Bytes, ApiError> {
-    let too_slow = ApiError::new(StatusCode::REQUEST_TIMEOUT, error::MANIFEST_INVALID, "the manifest came too slowly");
+    let too_slow =
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, error::MANIFEST_INVALID, "the manifest came too slowly");
     let received = timeout(RECEIVE_WITHIN, Limited::new(body, MAX_MANIFEST_BYTES).collect()).await;
     let received = received.map_err(|_| too_slow)?;
     received.map(|body| body.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {
-        true => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error::SIZE_INVALID, "a manifest has at most 4 MiB"),
+        true => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error::SIZE_INVALID, "a manifest has at most 4 MiB")
+        }
         false => ApiError::bad_request(error::MANIFEST_INVALID, "the manifest broke off"),
     })
 }

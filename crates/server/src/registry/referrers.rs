@@ -21,9 +21,8 @@ impl Service {
             response.headers_mut().insert(FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
         }
         if let Some(last) = page.next {
-            let filter = artifact_type.map(|wanted| {
-                format!("&artifactType={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC))
-            });
+            let filter = artifact_type
+                .map(|wanted| format!("&artifactType={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)));
             let filter = filter.unwrap_or_default();
             response::set_next(
                 &mut response,

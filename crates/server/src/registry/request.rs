@@ -51,7 +51,9 @@ pub(super) fn chunk_start(headers: &HeaderMap) -> Result<Option<u64>, ApiError> 
     let length = text(headers, header::CONTENT_LENGTH).and_then(number);
     match length.is_none_or(|length| first.checked_add(length) == last.checked_add(1)) {
         true => Ok(Some(first)),
-        false => Err(ApiError::bad_request(error::SIZE_INVALID, "`Content-Range` and `Content-Length` differ")),
+        false => {
+            Err(ApiError::bad_request(error::SIZE_INVALID, "`Content-Range` and `Content-Length` differ"))
+        }
     }
 }
 
@@ -62,19 +64,24 @@ pub(super) fn expectation(headers: &HeaderMap) -> Result<Expect, ApiError> {
         (Some("*"), None) => Ok(Expect::Existing),
         (None, Some("*")) => Ok(Expect::Absent),
         (Some(tags), None) => Ok(Expect::OneOf(entity_tags(tags).collect())),
-        _ => Err(ApiError::bad_request(error::UNSUPPORTED, "that combination of conditions is not supported")),
+        _ => {
+            Err(ApiError::bad_request(error::UNSUPPORTED, "that combination of conditions is not supported"))
+        }
     }
 }
 
 /// Whether the client has that content already (`If-None-Match`).
 pub(super) fn has_already(headers: &HeaderMap, digest: &Digest) -> bool {
-    text(headers, header::IF_NONE_MATCH).is_some_and(|tags| tags == "*" || entity_tags(tags).any(|d| d == *digest))
+    text(headers, header::IF_NONE_MATCH)
+        .is_some_and(|tags| tags == "*" || entity_tags(tags).any(|d| d == *digest))
 }
 
 /// The bytes that `Range` asks for, of `size`: `None` for all of them.
 pub(super) fn range(headers: &HeaderMap, size: u64) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
     // Several ranges, or another unit, are answered with the whole, as RFC 9110, 14.2 allows.
-    let Some(range) = text(headers, header::RANGE).and_then(|r| r.strip_prefix("bytes=")) else { return Ok(None) };
+    let Some(range) = text(headers, header::RANGE).and_then(|r| r.strip_prefix("bytes=")) else {
+        return Ok(None);
+    };
     let Some((first, last)) = range.split_once('-') else { return Ok(None) };
     let wanted = match (number(first), number(last)) {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),

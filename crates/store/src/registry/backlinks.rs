@@ -58,7 +58,11 @@ impl Inner {
         Ok(Page { entries, next: None })
     }
 
-    pub(super) fn indexes_of(&self, repository: &RepositoryName, child: &Digest) -> Result<Vec<Digest>, StoreError> {
+    pub(super) fn indexes_of(
+        &self,
+        repository: &RepositoryName,
+        child: &Digest,
+    ) -> Result<Vec<Digest>, StoreError> {
         let _shared = self.shared(repository);
         let names = entry_names(&self.layout.indexes(repository, child))?;
         let digests = names.iter().filter_map(|name| digest_of_file_name(name));

@@ -126,7 +126,8 @@ pub(super) fn hash_file(file: &mut File, hasher: &mut Hasher) -> io::Result<u64>
 fn read_stream(file: File, remaining: u64) -> ByteStream {
     let first = (remaining > 0).then(|| read_chunk(file, remaining));
     Box::pin(stream::unfold(first, async |turn| {
-        let (file, remaining, chunk) = turn?.await.unwrap_or_else(|error| Turn::failed(io::Error::other(error))).into();
+        let (file, remaining, chunk) =
+            turn?.await.unwrap_or_else(|error| Turn::failed(io::Error::other(error))).into();
         let next = file.filter(|_| remaining > 0).map(|file| read_chunk(file, remaining));
         Some((chunk, next))
     }))

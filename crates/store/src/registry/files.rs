@@ -114,11 +114,7 @@ impl Inner {
     }
 
     /// Calls `place`, which puts content and a link to it on the disk, with garbage collection held off.
-    pub(super) fn linking<T>(
-        &self,
-        digest: &Digest,
-        place: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
+    pub(super) fn linking<T>(&self, digest: &Digest, place: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let _held = self.contents.read().unwrap_or_else(PoisonError::into_inner);
         let mut newly_linked = self.newly_linked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(digests) = newly_linked.as_mut() {
@@ -138,7 +134,11 @@ impl Inner {
 
 #[async_trait]
 impl RegistryStore for FsRegistry {
-    async fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<u64>, StoreError> {
+    async fn blob_size(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
         self.blocking(move |inner| inner.blob_size(&repository, &digest)).await
     }
@@ -206,7 +206,11 @@ impl RegistryStore for FsRegistry {
         self.blocking(move |inner| inner.cancel_upload(&repository, id)).await
     }
 
-    async fn resolve_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError> {
+    async fn resolve_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, StoreError> {
         let key = (repository.clone(), tag.clone());
         match self.inner.tags.lookup(&key) {
             Some(digest) => Ok(Some(digest)),
@@ -235,7 +239,11 @@ impl RegistryStore for FsRegistry {
         self.blocking(move |inner| inner.put_manifest(&repository, &push)).await
     }
 
-    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StoreError> {
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
         self.blocking(move |inner| inner.delete_manifest(&repository, &digest)).await
     }
@@ -270,7 +278,11 @@ impl RegistryStore for FsRegistry {
         .await
     }
 
-    async fn indexes_of(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<Digest>, StoreError> {
+    async fn indexes_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<Digest>, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
         self.blocking(move |inner| inner.indexes_of(&repository, &digest)).await
     }

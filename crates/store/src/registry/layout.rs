@@ -113,7 +113,8 @@ impl Layout {
         let dir = self.links(repository, links);
         for algorithm in entry_names(&dir)? {
             let hexes = entry_names(&dir.join(&algorithm))?;
-            digests.extend(hexes.iter().filter_map(|hex| format!("{algorithm}:{hex}").parse::<Digest>().ok()));
+            digests
+                .extend(hexes.iter().filter_map(|hex| format!("{algorithm}:{hex}").parse::<Digest>().ok()));
         }
         Ok(digests)
     }

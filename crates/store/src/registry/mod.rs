@@ -47,7 +47,11 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>
 #[async_trait]
 pub trait RegistryStore: Send + Sync + 'static {
     /// The size of a blob of the repository, if it has it.
-    async fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<u64>, StoreError>;
+    async fn blob_size(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// The bytes of a blob of the repository that are in `range`, which is within its size.
     async fn read_blob(
@@ -100,7 +104,8 @@ pub trait RegistryStore: Send + Sync + 'static {
     async fn cancel_upload(&self, repository: &RepositoryName, id: UploadId) -> Result<(), StoreError>;
 
     /// The digest that a tag names.
-    async fn resolve_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError>;
+    async fn resolve_tag(&self, repository: &RepositoryName, tag: &Tag)
+    -> Result<Option<Digest>, StoreError>;
 
     /// A manifest of the repository.
     async fn manifest(
@@ -117,7 +122,8 @@ pub trait RegistryStore: Send + Sync + 'static {
     ) -> Result<PushedManifest, StoreError>;
 
     /// Removes a manifest and every tag that names it; whether it was there.
-    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StoreError>;
+    async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest)
+    -> Result<bool, StoreError>;
 
     /// Removes a tag; whether it was there.
     async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StoreError>;
@@ -141,7 +147,11 @@ pub trait RegistryStore: Send + Sync + 'static {
     ) -> Result<Page<Bytes>, StoreError>;
 
     /// Indexes of the repository that list `digest`; of very many, some.
-    async fn indexes_of(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<Digest>, StoreError>;
+    async fn indexes_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<Digest>, StoreError>;
 }
 
 /// Which repositories a blob may be mounted from.

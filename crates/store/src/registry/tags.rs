@@ -20,7 +20,11 @@ impl Inner {
     }
 
     /// What a tag names; nothing if its file is damaged, which `fsck` reports. The caller holds the lock.
-    pub(super) fn read_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError> {
+    pub(super) fn read_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, StoreError> {
         let text = read_if_present(&self.layout.tag(repository, tag))?;
         Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()))
     }
@@ -53,7 +57,10 @@ impl Inner {
     }
 
     /// Every tag and what it names. The caller holds the repository's lock.
-    pub(super) fn all_tags(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Option<Digest>)>, StoreError> {
+    pub(super) fn all_tags(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Vec<(Tag, Option<Digest>)>, StoreError> {
         let names = entry_names(&self.layout.tags(repository))?;
         let tags = names.iter().filter_map(|name| name.parse::<Tag>().ok());
         tags.map(|tag| self.read_tag(repository, &tag).map(|digest| (tag, digest))).collect()

@@ -151,7 +151,8 @@ async fn a_manifest_needs_its_content_but_not_its_subject() {
     let (store, repository) = (open(dir.path()), name("a"));
     let config = push_blob(&store, &repository, b"{}").await;
     let absent = Digest::sha256(b"absent");
-    let incomplete = push(&store, &repository, image(config, &[absent], None), &["v1"], Expect::Anything).await;
+    let incomplete =
+        push(&store, &repository, image(config, &[absent], None), &["v1"], Expect::Anything).await;
     assert!(matches!(incomplete, Err(StoreError::MissingContent(missing)) if missing == [absent]));
     assert_eq!(store.resolve_tag(&repository, &"v1".parse().unwrap()).await.unwrap(), None);
     push(&store, &repository, image(config, &[], Some(absent)), &[], Expect::Anything).await.unwrap();
@@ -247,7 +248,9 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(found.contains(&Finding::CorruptContent { digest }));
     assert!(found.contains(&Finding::CorruptContent { digest: layer }));
     assert!(found.contains(&Finding::MissingContent { repository: repository.clone(), digest: config }));
-    assert!(found.contains(&Finding::DanglingTag { repository: repository.clone(), tag: "v2".parse().unwrap() }));
+    assert!(
+        found.contains(&Finding::DanglingTag { repository: repository.clone(), tag: "v2".parse().unwrap() })
+    );
     let damaged = Mutex::new(Vec::new());
     store.scrub(Duration::ZERO, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
     assert_eq!(damaged.into_inner().unwrap().len(), 2);
