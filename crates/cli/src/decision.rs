@@ -44,7 +44,7 @@ fn decide_manifest(
     let mut algorithms = digests_needed(evidence, &trust.policy, &trust.snapshot);
     algorithms.insert(DigestAlgorithm::Sha256);
     algorithms.insert(image.digest().algorithm());
-    if evidence.artifact.is_none() && needs_artifact(evidence) {
+    if evidence.artifact.is_none() && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
         evidence.artifact = Some(Base64(image.bytes.to_vec()));
     }
     let subject = Subject {

@@ -1,5 +1,7 @@
 //! The JSON documents of `--output json`. Each names its schema and version; changes within one are additive.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_verify::{Code, Outcome, Verdict};
@@ -203,4 +205,87 @@ pub(crate) enum SignAction {
     Signed,
     /// A sound signature of the same key was there; nothing was changed.
     Present,
+}
+
+/// A service that has started.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeDocument {
+    /// `signet.dev/serve/v1`.
+    pub(crate) schema: &'static str,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// How clients reach it there.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+}
+
+/// What `signet fsck` found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FsckDocument {
+    /// `signet.dev/fsck/v1`.
+    pub(crate) schema: &'static str,
+    /// The data directory.
+    pub(crate) data: String,
+    /// How many repositories were checked.
+    pub(crate) repositories: usize,
+    /// How many pieces of content were read.
+    pub(crate) contents: usize,
+    /// What is wrong, a sentence each.
+    pub(crate) findings: Vec<String>,
+}
+
+/// What `signet registry gc` removed, or would remove.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GcDocument {
+    /// `signet.dev/gc/v1`.
+    pub(crate) schema: &'static str,
+    /// The data directory.
+    pub(crate) data: String,
+    /// Whether nothing was removed.
+    pub(crate) dry_run: bool,
+    /// Manifests, as `REPOSITORY@DIGEST`.
+    pub(crate) manifests: Vec<String>,
+    /// Blobs taken out of repositories, as `REPOSITORY@DIGEST`.
+    pub(crate) blobs: Vec<String>,
+    /// Content that no repository had any more.
+    pub(crate) contents: Vec<Digest>,
+    /// How many bytes that content had.
+    pub(crate) bytes: u64,
+    /// Repositories left alone because a manifest in them is damaged.
+    pub(crate) damaged: Vec<String>,
+}
+
+/// What `signet copy` did.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyDocument {
+    /// `signet.dev/copy/v1`.
+    pub(crate) schema: &'static str,
+    /// From where.
+    pub(crate) source: String,
+    /// To where.
+    pub(crate) destination: String,
+    /// The digest of the image, the same on both sides.
+    pub(crate) digest: Digest,
+    /// Manifests sent.
+    pub(crate) manifests_sent: u64,
+    /// Manifests that were there.
+    pub(crate) manifests_present: u64,
+    /// Blobs sent.
+    pub(crate) blobs_sent: u64,
+    /// Blobs that were there, or that the registry took from another of its repositories.
+    pub(crate) blobs_present: u64,
+    /// Bytes of the blobs sent.
+    pub(crate) bytes_sent: u64,
+    /// Signatures, attestations and whatever else refers to the image.
+    pub(crate) referrers: u64,
+    /// Tags of cosign's older attachments.
+    pub(crate) attachments: u64,
+    /// Whether another writer could still have removed a signature from a list unseen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) race_possible: bool,
 }

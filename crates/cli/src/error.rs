@@ -6,6 +6,9 @@ use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::Error as RegistryError;
+use signet_server::registry::BuildError;
+use signet_store::OpenError;
+use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
 
 /// What a command returns.
@@ -188,5 +191,42 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Io { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,
         _ => Code::RegistryRefused,
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        let code = match error {
+            OpenError::InUse { .. } => Code::DataDirLocked,
+            OpenError::Newer { .. } => Code::DataDirTooNew,
+            OpenError::Foreign { .. } | OpenError::Kind { .. } => Code::DataDirForeign,
+            OpenError::Malformed { .. } => Code::DataCorrupt,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Corrupt(_) => Code::DataCorrupt,
+            StoreError::CollectionRunning => Code::DataDirLocked,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        let code = match error {
+            BuildError::Store(error) => return error.into(),
+            BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
+            BuildError::GateWithoutUsers => Code::UsageInvalid,
+            BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
     }
 }

@@ -1,15 +1,13 @@
 //! Files that the user names.
 
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use signet_crypto::{Digest, DigestAlgorithm, Hasher};
+use signet_crypto::DigestAlgorithm;
+use signet_images::{FileDigests, digest_file};
 
 use crate::error::CliError;
-
-const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
@@ -24,28 +22,9 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     }
 }
 
-/// A file's digests and its size, from reading it once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hashed {
-    /// One digest for each algorithm asked for.
-    pub(crate) digests: Vec<Digest>,
-    /// The number of bytes read.
-    pub(crate) size: u64,
-}
-
-/// Hashes a file of any size.
-pub(crate) fn digests(path: &Path, algorithms: &BTreeSet<DigestAlgorithm>) -> Result<Hashed, CliError> {
-    let mut file = File::open(path).map_err(|error| CliError::unreadable(path, error))?;
-    let mut hashers: Vec<Hasher> = algorithms.iter().copied().map(Hasher::new).collect();
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer).map_err(|error| CliError::unreadable(path, error))?;
-        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { break };
-        hashers.iter_mut().for_each(|hasher| hasher.update(chunk));
-        size += chunk.len() as u64;
-    }
-    Ok(Hashed { digests: hashers.into_iter().map(Hasher::finish).collect(), size })
+/// Hashes a file of any size, reading it once.
+pub(crate) fn digests(path: &Path, algorithms: &[DigestAlgorithm]) -> Result<FileDigests, CliError> {
+    digest_file(path, algorithms).map_err(|error| CliError::unreadable(path, error))
 }
 
 /// Writes a file that must not exist yet; what could not be written whole is removed.

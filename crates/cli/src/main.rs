@@ -13,6 +13,7 @@ mod face;
 mod files;
 mod gather;
 mod password;
+mod progress;
 mod render;
 mod runtime;
 mod signing;

@@ -28,3 +28,28 @@ pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
 fn build(mut builder: Builder) -> Result<Runtime, CliError> {
     builder.enable_all().build().map_err(CliError::internal)
 }
+
+/// Waits for Ctrl-C, or where there are signals for SIGTERM.
+pub(crate) async fn stopped() {
+    // Where a signal cannot be waited for, the other one still can.
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}

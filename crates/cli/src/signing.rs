@@ -1,6 +1,6 @@
 //! Making signatures in the formats that Signet writes. What is signed is built here; where it goes is not known.
 
-use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, Scheme};
+use signet_crypto::{Digest, DigestAlgorithm, Scheme};
 use signet_formats::bundle::{Bundle, Content, Material, Version};
 use signet_formats::cosign::{LegacyMaterial, LegacySignature};
 use signet_formats::dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, Signature, pae};

@@ -1,12 +1,16 @@
 //! One file a command.
 
 mod completions;
+mod conformance;
+mod copy;
 mod docs;
 mod explain;
 mod keys;
 mod man;
+mod serve;
 mod sign;
 mod sign_blob;
+mod store;
 mod verify;
 mod verify_blob;
 
@@ -22,6 +26,11 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::SignBlob(args) => sign_blob::run(&args, face),
         Command::VerifyBlob(args) => verify_blob::run(&args, face),
         Command::Keys(command) => keys::run(&command, face),
+        Command::Copy(args) => copy::run(&args, face),
+        Command::Serve(command) => serve::run(&command, face),
+        Command::Registry(command) => store::registry(&command, face),
+        Command::Fsck(args) => store::fsck(&args, face),
+        Command::Conformance(command) => conformance::run(&command, face),
         Command::Explain(args) => explain::run(&args, face),
         Command::Completions(args) => completions::run(&args, face),
         Command::Man(args) => man::run(&args, face),

@@ -1,6 +1,5 @@
 //! `signet sign-blob`, and `signet sign --bundle`.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm, Scheme};
@@ -72,6 +71,6 @@ async fn sign(signing: &Signing<'_>, file: &Path) -> Result<(Digest, String), St
 }
 
 fn hash(file: &Path, algorithm: DigestAlgorithm) -> Result<Digest, CliError> {
-    let hashed = files::digests(file, &BTreeSet::from([algorithm]))?;
+    let hashed = files::digests(file, &[algorithm])?;
     hashed.digests.first().copied().ok_or_else(|| CliError::internal("no digest was computed"))
 }

@@ -47,7 +47,7 @@ impl Image {
         }
     }
 
-    fn body(&self) -> ImageBody {
+    fn body(&self) -> ImageBody<'_> {
         ImageBody::new(&self.name, self.result.as_ref())
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn verify(name: &str, mut evidence: Evidence, trust: &Trust, at: i64)
         Ok(digest) if !path.exists() => Subject::of(digest),
         _ => {
             let subject = hashed(path, &evidence, trust)?;
-            evidence.artifact = artifact(path, &subject, &evidence)?;
+            evidence.artifact = artifact(path, &subject, &evidence, trust)?;
             subject
         }
     };
@@ -63,7 +63,7 @@ pub(crate) fn verify(name: &str, mut evidence: Evidence, trust: &Trust, at: i64)
 
 /// The file by the digests that the decision needs, read once.
 fn hashed(path: &Path, evidence: &Evidence, trust: &Trust) -> Result<Subject, CliError> {
-    let algorithms = digests_needed(evidence, &trust.policy, &trust.snapshot);
+    let algorithms: Vec<_> = digests_needed(evidence, &trust.policy, &trust.snapshot).into_iter().collect();
     let hashed = files::digests(path, &algorithms)?;
     Ok(Subject {
         digests: hashed.digests,
@@ -74,9 +74,9 @@ fn hashed(path: &Path, evidence: &Evidence, trust: &Trust) -> Result<Subject, Cl
 }
 
 /// The file itself, where a signature over the whole message asks for it and it is not too large.
-fn artifact(path: &Path, subject: &Subject, evidence: &Evidence) -> Result<Option<Base64>, CliError> {
+fn artifact(path: &Path, subject: &Subject, evidence: &Evidence, trust: &Trust) -> Result<Option<Base64>, CliError> {
     let fits = subject.size.is_some_and(|size| usize::try_from(size).is_ok_and(|size| size <= MAX_ARTIFACT_BYTES));
-    match fits && needs_artifact(evidence) {
+    match fits && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
         true => files::read(path, MAX_ARTIFACT_BYTES).map(|bytes| Some(Base64(bytes))),
         false => Ok(None),
     }
