@@ -1,6 +1,6 @@
 //! `signet serve`.
 
-use signet_server::registry::{App, AuthFiles, BuildError, Config, TlsFiles};
+use signet_server::registry::{App, AuthFiles, Config, TlsFiles};
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
