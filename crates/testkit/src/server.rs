@@ -63,7 +63,8 @@ impl RegistryServer {
         })
     }
 
-    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Option<Self> {
+    /// One start; what the process said if it ended.
+    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Result<Self, String> {
         let sandbox = Sandbox::new();
         let address = free_address();
         let log = std::fs::File::create(sandbox.path("log")).expect("the sandbox can be written");
@@ -75,7 +76,7 @@ impl RegistryServer {
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
         let mut server = Self { child, address, sandbox };
-        server.answers().then_some(server)
+        if server.answers() { Ok(server) } else { Err(server.log()) }
     }
 
     /// Waits for the first answer; false if the process ended instead.
