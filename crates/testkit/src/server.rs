@@ -55,12 +55,14 @@ impl RegistryServer {
     }
 
     fn start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Self {
-        (0..STARTS).find_map(|_| Self::try_start(program, &args)).unwrap_or_else(|| {
-            panic!(
-                "{} does not serve a registry: it ended {STARTS} times before answering",
-                program.display()
-            )
-        })
+        let mut log = String::new();
+        for _ in 0..STARTS {
+            match Self::try_start(program, &args) {
+                Ok(server) => return server,
+                Err(said) => log = said,
+            }
+        }
+        panic!("{} ended {STARTS} times before serving a registry, at last with:\n{log}", program.display())
     }
 
     /// One start; what the process said if it ended.
