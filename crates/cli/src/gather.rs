@@ -169,7 +169,12 @@ fn evidence(pieces: Vec<Piece>) -> Evidence {
 }
 
 fn unread(origin: &str, error: &Error) -> Unread {
-    Unread { origin: origin.to_owned(), code: registry_code(error), reason: error.to_string() }
+    // What is listed and not there is missing evidence; it does not make the image missing.
+    let code = match error.is_not_found() {
+        true => Code::EvidenceUnread,
+        false => registry_code(error),
+    };
+    Unread { origin: origin.to_owned(), code, reason: error.to_string() }
 }
 
 /// Requests under way at once.
