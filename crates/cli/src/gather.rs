@@ -95,7 +95,8 @@ impl Reader<'_> {
 
     /// The layers that may hold signatures, with where they are.
     fn layers(&self, manifest: &Manifest, origin: &str) -> Vec<(String, Descriptor)> {
-        let known = manifest.layers().iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
+        let known =
+            manifest.layers().iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
         known
             .map(|(number, layer)| {
                 let origin = match manifest.layers().len() {

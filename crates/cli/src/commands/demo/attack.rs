@@ -55,8 +55,7 @@ impl<'a> Attacker<'a> {
     /// Deletes the content of the signature; the registry still lists it.
     pub(super) async fn delete_signature(&self) -> Result<(), Stop> {
         let signature = self.signature(&self.image("app:1").await?).await?;
-        let repository: RepositoryName =
-            format!("{REPOSITORIES}/app").parse().map_err(CliError::internal)?;
+        let repository: RepositoryName = format!("{REPOSITORIES}/app").parse().map_err(CliError::internal)?;
         let bundle = signature.manifest.layers().first().ok_or_else(gone)?;
         match self.stage.store.delete_blob(&repository, &bundle.digest).await? {
             true => Ok(()),

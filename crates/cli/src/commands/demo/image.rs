@@ -20,7 +20,9 @@ pub(super) const LAYOUT: &str = "image";
 /// Writes a layout with two images of two platforms each: `good`, and `other`.
 pub(super) fn build(program: &Path, layout: &Path) -> Result<(), CliError> {
     let writer = Writer { layout };
-    writer.build(program).map_err(|error| CliError::internal(format!("the image could not be built: {error}")))
+    writer
+        .build(program)
+        .map_err(|error| CliError::internal(format!("the image could not be built: {error}")))
 }
 
 struct Writer<'a> {

@@ -98,7 +98,8 @@ async fn bad(stage: &Stage) -> Result<(), Stop> {
     let app = stage.app("app:1");
     let verify = ["verify", "--key", "demo.pub", &app];
 
-    stage.step("Somebody changes a layer on the registry's disk: what is pulled has not the signed digest")?;
+    stage
+        .step("Somebody changes a layer on the registry's disk: what is pulled has not the signed digest")?;
     let layer = attacker.change_layer().await?;
     stage.signet(&["copy", &app, "oci:pulled"], Expect::Refused(Code::DigestMismatch)).await?;
     layer.restore()?;
