@@ -1,10 +1,12 @@
 //! Results as people read them.
 
+mod attached;
 mod copied;
 mod signed;
 mod store;
 mod verdict;
 
+pub(crate) use attached::{inspected, tree};
 pub(crate) use copied::copied;
 pub(crate) use signed::signed;
 pub(crate) use store::{fsck, gc};
