@@ -17,7 +17,8 @@ pub(crate) fn read(item: &EvidenceItem) -> Result<ClaimsBody, String> {
     match &item.content {
         Content::Bundle { bytes } => of_bundle(&bytes.0),
         Content::CosignSignature { payload, annotations } => {
-            let signature = LegacySignature::read(payload.0.clone(), annotations).map_err(|e| e.to_string())?;
+            let signature =
+                LegacySignature::read(payload.0.clone(), annotations).map_err(|e| e.to_string())?;
             of_simple(&signature)
         }
         Content::CosignAttestation { envelope, annotations } => {
@@ -39,7 +40,10 @@ fn of_bundle(bytes: &[u8]) -> Result<ClaimsBody, String> {
     let mut claims = match &bundle.content {
         bundle::Content::Dsse(envelope) => of_envelope(form, envelope)?,
         bundle::Content::MessageSignature { digest, .. } => ClaimsBody {
-            subjects: digest.iter().map(|digest| SubjectClaim { name: None, digest: digest.to_string() }).collect(),
+            subjects: digest
+                .iter()
+                .map(|digest| SubjectClaim { name: None, digest: digest.to_string() })
+                .collect(),
             ..ClaimsBody::new(form)
         },
     };
@@ -67,7 +71,10 @@ fn of_envelope(form: &str, envelope: &Envelope) -> Result<ClaimsBody, String> {
     let statement =
         Statement::parse(&envelope.payload, MAX_STATEMENT_BYTES).map_err(|error| error.to_string())?;
     let subjects = statement.subjects.iter().flat_map(|subject| {
-        subject.digests.iter().map(|digest| SubjectClaim { name: subject.name.clone(), digest: digest.to_string() })
+        subject
+            .digests
+            .iter()
+            .map(|digest| SubjectClaim { name: subject.name.clone(), digest: digest.to_string() })
     });
     Ok(ClaimsBody {
         predicate_type: Some(statement.predicate_type.clone()),

@@ -477,3 +477,59 @@ pub(crate) struct TreeNode {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) children: Vec<TreeNode>,
 }
+
+/// What `signet doctor` found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DoctorDocument {
+    /// `signet.dev/doctor/v1`.
+    pub(crate) schema: &'static str,
+    /// One for each check that was made.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// The finding of one check.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding {
+    /// What was checked.
+    pub(crate) check: &'static str,
+    /// How it is.
+    pub(crate) health: Health,
+    /// What was found.
+    pub(crate) detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fix: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Health {
+    /// As it should be.
+    Pass,
+    /// It works, and could be better.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+impl Finding {
+    /// A finding that needs no fix.
+    pub(crate) fn new(check: &'static str, health: Health, detail: String) -> Self {
+        Self { check, health, detail, fix: None }
+    }
+
+    /// Something that failed, with the error's own hint as the fix.
+    pub(crate) fn fail(check: &'static str, error: &CliError) -> Self {
+        let detail = format!("{} ({}): {}", error.code.title(), error.code, error.detail);
+        Self { check, health: Health::Fail, detail, fix: Some(error.hint.clone()) }
+    }
+
+    /// The same, with what to do.
+    pub(crate) fn fix(mut self, fix: &str) -> Self {
+        self.fix = Some(fix.to_owned());
+        self
+    }
+}

@@ -41,9 +41,8 @@ async fn inspect(
     let mut evidence = gather::read(store, &attached).await;
     evidence.unread.extend(unread);
     let name = connection::repository_name(place);
-    let verdict = trust.map(|trust| {
-        decision::about_manifest(&image, name.as_deref(), &mut evidence, trust, clock::now())
-    });
+    let verdict = trust
+        .map(|trust| decision::about_manifest(&image, name.as_deref(), &mut evidence, trust, clock::now()));
     Ok(document(place, &image, &attached, &evidence, verdict.as_ref()))
 }
 

@@ -5,6 +5,7 @@ mod conformance;
 mod copy;
 mod demo;
 mod docs;
+mod doctor;
 mod explain;
 mod inspect;
 mod keys;
@@ -37,10 +38,10 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Demo(args) => demo::run(&args, face),
         Command::Inspect(args) => inspect::run(&args, face),
         Command::Tree(args) => tree::run(&args, face),
+        Command::Doctor(args) => doctor::run(&args, face),
         Command::Explain(args) => explain::run(&args, face),
         Command::Completions(args) => completions::run(&args, face),
         Command::Man(args) => man::run(&args, face),
         Command::Docs(command) => docs::run(&command, face),
-        _ => Err(crate::error::CliError::internal("not yet").into()),
     }
 }

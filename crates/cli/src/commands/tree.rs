@@ -63,7 +63,9 @@ impl Walk<'_> {
                 match self.store.resolve(Some(&name)).await {
                     Ok(resolved) => node.children.push(self.node(resolved, platform, depth + 1).await?),
                     // An index may name platforms that were not copied along.
-                    Err(error) if error.is_not_found() => node.unread.push(format!("{} is not there", child.digest)),
+                    Err(error) if error.is_not_found() => {
+                        node.unread.push(format!("{} is not there", child.digest))
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -31,7 +31,9 @@ fn signature(text: &mut String, signature: &SignatureBody) -> std::fmt::Result {
     writeln!(text, "\n{}", signature.origin)?;
     match &signature.verified {
         Some(verified) => verdict(text, verified)?,
-        None => writeln!(text, "  verified        nothing: all below is only claimed (give `--key` to verify)")?,
+        None => {
+            writeln!(text, "  verified        nothing: all below is only claimed (give `--key` to verify)")?
+        }
     }
     if let Some(why) = &signature.malformed {
         writeln!(text, "  malformed       {why}")?;
@@ -44,7 +46,9 @@ fn verdict(text: &mut String, verified: &Verified) -> std::fmt::Result {
     match (&verified.signer, verified.code) {
         (Some(signer), _) => writeln!(text, "  verified        {green}yes{green:#}, signed by {signer}"),
         (None, Some(code)) => writeln!(text, "  verified        {red}no{red:#}, {} ({code})", code.title()),
-        (None, None) => writeln!(text, "  verified        yes, but it does not count: another of the same signer does"),
+        (None, None) => {
+            writeln!(text, "  verified        yes, but it does not count: another of the same signer does")
+        }
     }
 }
 
