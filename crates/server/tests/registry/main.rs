@@ -6,4 +6,5 @@ mod access;
 mod harness;
 mod hostile;
 mod manifests;
+mod tls;
 mod uploads;
