@@ -1,0 +1,80 @@
+//! pycryptodome and python-cryptography on what cosign does not verify: RSA-PSS, Ed25519ph, ML-DSA.
+//! `python-peer` is a Python that has both (`.ci/peers` makes it).
+
+use signet_testkit::{Outcome, Peer, Sandbox, peers};
+
+use crate::{denied, signet};
+
+/// The key's algorithm as `--algorithm` takes it, and the scheme as `--scheme` does.
+const SCHEMES: [(&str, &str); 5] = [
+    ("rsa-2048", "rsa-pss-sha256"),
+    ("ed25519", "ed25519ph"),
+    ("ml-dsa-44", "ml-dsa-44"),
+    ("ml-dsa-65", "ml-dsa-65"),
+    ("ml-dsa-87", "ml-dsa-87"),
+];
+
+#[test]
+fn a_file_signed_by_signet_is_accepted_by_python() {
+    let Some([python]) = peers(["python-peer"]) else { return };
+    let sandbox = files();
+    for (algorithm, scheme) in SCHEMES {
+        let key = ["keys", "generate", "--no-password", "--algorithm", algorithm, "--out", scheme];
+        sandbox.run(signet(), &key).succeeds();
+        let (key, public, bundle) = names(scheme);
+        let sign = ["sign-blob", "--key", &key, "--scheme", scheme, "--bundle", &bundle, "file"];
+        sandbox.run(signet(), &sign).succeeds();
+        verifies(&sandbox, &public, &bundle, "file").succeeds();
+        judge(&sandbox, &python, &["verify", scheme, &public, &bundle, "file"]).succeeds();
+        let changed = judge(&sandbox, &python, &["verify", scheme, &public, &bundle, "changed"]);
+        changed.refuses_saying(&["refused: "]);
+    }
+}
+
+#[test]
+fn a_file_signed_by_python_is_accepted_by_signet() {
+    let Some([python]) = peers(["python-peer"]) else { return };
+    let sandbox = files();
+    for (_, scheme) in SCHEMES {
+        for form in ["message", "dsse"] {
+            let (_, public, bundle) = names(&format!("{scheme}-{form}"));
+            judge(&sandbox, &python, &["sign", scheme, form, &public, &bundle, "file"]).succeeds();
+            judge(&sandbox, &python, &["verify", scheme, &public, &bundle, "file"]).succeeds();
+            verifies(&sandbox, &public, &bundle, "file").succeeds();
+            denied(&verifies(&sandbox, &public, &bundle, "changed"));
+        }
+    }
+}
+
+#[test]
+fn a_file_signed_by_another_python_key_is_refused() {
+    let Some([python]) = peers(["python-peer"]) else { return };
+    let sandbox = files();
+    for (_, scheme) in SCHEMES {
+        for name in ["first", "second"] {
+            let (_, public, bundle) = names(name);
+            judge(&sandbox, &python, &["sign", scheme, "message", &public, &bundle, "file"]).succeeds();
+        }
+        denied(&verifies(&sandbox, "first.pub", "second.json", "file"));
+    }
+}
+
+fn files() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "what is signed\n");
+    sandbox.write("changed", "what is  signed\n");
+    sandbox.write("judge.py", include_str!("judge.py"));
+    sandbox
+}
+
+fn names(prefix: &str) -> (String, String, String) {
+    (format!("{prefix}.key"), format!("{prefix}.pub"), format!("{prefix}.json"))
+}
+
+fn judge(sandbox: &Sandbox, python: &Peer, args: &[&str]) -> Outcome {
+    sandbox.run(python, &[&["judge.py"], args].concat())
+}
+
+fn verifies(sandbox: &Sandbox, public: &str, bundle: &str, file: &str) -> Outcome {
+    sandbox.run(signet(), &["verify-blob", "--key", public, "--bundle", bundle, file])
+}

@@ -1,0 +1,29 @@
+//! What Signet's tests share: peers found on `PATH`, vectors of other projects, registries on loopback,
+//! images pushed without any tool of ours, sandboxes that run programs apart from the user's files.
+//!
+//! Development only: crates name it under `[dev-dependencies]`. It panics with the whole story when
+//! something that a test takes for granted does not hold.
+
+mod http;
+mod peer;
+mod repository;
+mod sandbox;
+mod server;
+mod shelf;
+mod vectors;
+
+pub use http::{Response, request};
+pub use peer::{Peer, peers};
+pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
+pub use sandbox::{Outcome, PASSWORD, Sandbox};
+pub use server::RegistryServer;
+pub use shelf::Shelf;
+pub use vectors::vectors;
+
+/// Says in one line that a test did not run and why; fails instead if the variable `required` is 1.
+#[expect(clippy::print_stderr, reason = "the one line that tells a skip from a pass")]
+fn skip(what: &str, required: &str) {
+    let demanded = std::env::var_os(required).is_some_and(|value| value == "1");
+    assert!(!demanded, "{required}=1, but this test needs {what}");
+    eprintln!("skipped: needs {what}");
+}

@@ -1,0 +1,119 @@
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::{Peer, Repository, Sandbox, request};
+
+/// How often a starting server is asked, and how many times.
+const POLL: Duration = Duration::from_millis(20);
+const POLLS: u32 = 500;
+/// Another process may take the free port between finding and using it.
+const STARTS: u32 = 5;
+
+/// A real registry on a free port of loopback, with its data in a temporary directory. Stopped, by its
+/// process, when dropped.
+#[derive(Debug)]
+pub struct RegistryServer {
+    child: Child,
+    address: String,
+    sandbox: Sandbox,
+}
+
+impl RegistryServer {
+    /// Debian's `docker-registry` 2.8, which has no referrers API.
+    pub fn docker(program: &Peer) -> Self {
+        Self::start(program.as_ref(), |sandbox, address| {
+            let config = docker_config(&sandbox.path("data"), address);
+            let file = sandbox.write("config.yml", config).display().to_string();
+            vec!["serve".to_owned(), file]
+        })
+    }
+
+    /// `signet serve registry`, which has the referrers API.
+    pub fn signet(program: &Path) -> Self {
+        Self::start(program, |sandbox, address| {
+            let data = sandbox.path("data").display().to_string();
+            ["serve", "registry", "--data", &data, "--listen", address].map(str::to_owned).to_vec()
+        })
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A repository on this registry.
+    pub fn repository(&self, name: &str) -> Repository {
+        Repository::new(&self.address, name)
+    }
+
+    /// Everything the server wrote to standard error.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.sandbox.read("log")).into_owned()
+    }
+
+    fn start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Self {
+        (0..STARTS).find_map(|_| Self::try_start(program, &args)).unwrap_or_else(|| {
+            panic!(
+                "{} does not serve a registry: it ended {STARTS} times before answering",
+                program.display()
+            )
+        })
+    }
+
+    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Option<Self> {
+        let sandbox = Sandbox::new();
+        let address = free_address();
+        let log = std::fs::File::create(sandbox.path("log")).expect("the sandbox can be written");
+        let child = sandbox
+            .command(program)
+            .args(args(&sandbox, &address))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
+        let mut server = Self { child, address, sandbox };
+        server.answers().then_some(server)
+    }
+
+    /// Waits for the first answer; false if the process ended instead.
+    fn answers(&mut self) -> bool {
+        for _ in 0..POLLS {
+            let ready =
+                request(&self.address, "GET", "/v2/", &[], &[]).is_ok_and(|answer| answer.status == 200);
+            if self.child.try_wait().expect("a child can be asked").is_some() {
+                return false;
+            }
+            if ready {
+                return true;
+            }
+            thread::sleep(POLL);
+        }
+        panic!("no registry answers on {}:\n{}", self.address, self.log());
+    }
+}
+
+impl Drop for RegistryServer {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to stop and the wait only reaps it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound listener has an address").to_string()
+}
+
+fn docker_config(data: &Path, address: &str) -> String {
+    format!(
+        "version: 0.1\n\
+         log: {{level: warn, accesslog: {{disabled: true}}}}\n\
+         storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n\
+         http: {{addr: '{address}', net: tcp}}\n",
+        data.display()
+    )
+}
