@@ -25,8 +25,8 @@ pub(crate) struct Block {
 pub(crate) enum Kind {
     /// Commands that end with this status, if these programs are there.
     Run { exits: i32, needs: Vec<String> },
-    /// One command that keeps running.
-    Background,
+    /// One command that keeps running, if these programs are there.
+    Background { needs: Vec<String> },
     /// What the block before it prints.
     Output,
 }
@@ -81,7 +81,7 @@ fn command<'a>(words: impl Iterator<Item = &'a str>) -> Result<Option<Kind>, Str
     }
     Ok(match (elsewhere, background) {
         (true, _) => None,
-        (false, true) => Some(Kind::Background),
+        (false, true) => Some(Kind::Background { needs }),
         (false, false) => Some(Kind::Run { exits, needs }),
     })
 }
@@ -94,7 +94,7 @@ fn blocks_are_told_apart_by_their_info_strings() {
     let needs = vec!["a".to_owned(), "b".to_owned()];
     let want = [
         Block { line: 3, text: "x\n".to_owned(), kind: Kind::Run { exits: 1, needs } },
-        Block { line: 9, text: "z\n".to_owned(), kind: Kind::Background },
+        Block { line: 9, text: "z\n".to_owned(), kind: Kind::Background { needs: Vec::new() } },
         Block { line: 12, text: "o\n".to_owned(), kind: Kind::Output },
     ];
     assert_eq!(page.blocks, want);

@@ -46,7 +46,7 @@ fn script(page: &Page, ports: &Ports) -> Result<String, String> {
         let output = format!(".docs/{number}");
         match &block.kind {
             Kind::Output => continue,
-            Kind::Run { needs, .. } if needs.iter().any(|name| peers([name]).is_none()) => continue,
+            Kind::Run { needs, .. } | Kind::Background { needs } if needs.iter().any(|name| peers([name]).is_none()) => continue,
             Kind::Run { exits: 0, .. } => {
                 _ = write!(script, "at {number}\n{{\n{text}}} >\"$home/{output}\" 2>&1\n");
             }
@@ -56,7 +56,7 @@ fn script(page: &Page, ports: &Ports) -> Result<String, String> {
                     "at {number}\nset +e\n(\nset -e\n{text}) >\"$home/{output}\" 2>&1\nends {exits} $?\nset -e\n"
                 );
             }
-            Kind::Background => {
+            Kind::Background { .. } => {
                 let used = ports.used_in(&text).map(|port| port.to_string()).collect::<Vec<_>>().join(" ");
                 _ = write!(
                     script,
