@@ -8,7 +8,7 @@ use der::asn1::{BitStringRef, UintRef};
 use der::{AnyRef, Decode, Document, Encode, SliceReader};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 
-use crate::{Digest, DigestAlgorithm, Scheme};
+use crate::{Digest, DigestAlgorithm, PrehashedSha512, Scheme};
 
 /// A public key of an algorithm Signet knows, in its SubjectPublicKeyInfo form.
 #[derive(Clone)]
@@ -131,7 +131,7 @@ impl PublicKey {
         let bits = self.bits.as_slice().try_into().map_err(|_| SignatureInvalid)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(bits).map_err(|_| SignatureInvalid)?;
         let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureInvalid)?;
-        key.verify_prehashed_strict(prehashed::Sha512Output::new(digest), None, &signature)
+        key.verify_prehashed_strict(PrehashedSha512::new(digest).ok_or(SignatureInvalid)?, None, &signature)
             .map_err(|_| SignatureInvalid)
     }
 }
@@ -294,40 +294,6 @@ mod oid {
     pub(super) const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
     pub(super) const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
     pub(super) const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
-}
-
-/// A SHA-512 that was computed elsewhere, in the form `ed25519-dalek` takes it.
-mod prehashed {
-    use digest::typenum::U64;
-    use digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update};
-
-    use crate::Digest;
-
-    #[derive(Clone, Default)]
-    pub(super) struct Sha512Output(Output<Self>);
-
-    impl Sha512Output {
-        pub(super) fn new(digest: &Digest) -> Self {
-            Self(Output::<Self>::try_from(digest.as_bytes()).unwrap_or_default())
-        }
-    }
-
-    impl OutputSizeUser for Sha512Output {
-        type OutputSize = U64;
-    }
-
-    impl HashMarker for Sha512Output {}
-
-    impl Update for Sha512Output {
-        /// The message was hashed before: nothing is ever added to it.
-        fn update(&mut self, _data: &[u8]) {}
-    }
-
-    impl FixedOutput for Sha512Output {
-        fn finalize_into(self, out: &mut Output<Self>) {
-            out.copy_from_slice(&self.0);
-        }
-    }
 }
 
 #[cfg(test)]

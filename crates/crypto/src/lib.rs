@@ -5,8 +5,10 @@
 
 mod digest;
 mod key;
+mod prehashed;
 mod scheme;
 
 pub use digest::{Digest, DigestAlgorithm, DigestParseError, Hasher};
 pub use key::{KeyAlgorithm, KeyError, PublicKey, SignatureInvalid};
+pub use prehashed::PrehashedSha512;
 pub use scheme::Scheme;

@@ -3,4 +3,26 @@
 //! Pure: no clock, no I/O, no async, no threads, no randomness. A parser takes bytes and returns a
 //! value or an error that says what was wrong; each bounds the sizes, counts and depths it accepts.
 
+mod asn1;
+pub mod base64;
+pub mod bundle;
+pub mod canonical_json;
+pub mod checkpoint;
+pub mod cms;
+pub mod cosign;
+pub mod cosignature;
+pub mod dsse;
+pub mod in_toto;
+pub mod json;
+pub mod merkle;
+pub mod note;
 pub mod oci;
+pub mod pem;
+pub mod proto_json;
+pub mod rekor;
+pub mod sct;
+pub mod simple_signing;
+pub mod time;
+pub mod timestamp;
+pub mod trusted_root;
+pub mod x509;

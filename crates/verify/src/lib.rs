@@ -4,19 +4,28 @@
 //! [`Policy`] and a time, with a [`Verdict`] that shows every check. Pure: the same five values give
 //! the same bytes, on any machine, at any time. Everything else in Signet fetches, caches, stores or shows.
 
+mod budget;
 mod code;
+mod decide;
 mod evidence;
+mod needs;
 mod policy;
+mod prepared;
+mod rules;
+mod signature;
 mod subject;
 mod trust;
 mod verdict;
 
 pub use code::{Class, Code, UnknownCode};
+pub use decide::{decide, decide_prepared};
 pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
+pub use needs::{digests_needed, needs_artifact};
 pub use policy::{
-    CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy, PolicyError,
-    PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,
+    CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy,
+    PolicyError, PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,
 };
+pub use prepared::{PreparedTrust, TrustUnusable};
 pub use subject::Subject;
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};

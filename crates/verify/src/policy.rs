@@ -407,7 +407,9 @@ impl fmt::Display for PolicyError {
             Self::Syntax(why) => f.write_str(why),
             Self::Threshold(rule) => write!(f, "rule `{rule}`: the threshold is not within its principals"),
             Self::TooLarge => f.write_str("the policy is too large"),
-            Self::Unanchored(pattern) => write!(f, "pattern `{pattern}` must begin with `^` and end with `$`"),
+            Self::Unanchored(pattern) => {
+                write!(f, "pattern `{pattern}` must begin with `^` and end with `$`")
+            }
             Self::UnknownPrincipal(name) => write!(f, "principal `{name}` is not defined"),
         }
     }

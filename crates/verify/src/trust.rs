@@ -52,10 +52,9 @@ impl TrustSnapshot {
     /// The same, trusting these keys too, at any time.
     #[must_use]
     pub fn with_keys<'a>(mut self, keys: impl IntoIterator<Item = &'a PublicKey>) -> Self {
-        let added = keys.into_iter().map(|key| TrustedKey {
-            spki: Base64(key.spki_der().to_vec()),
-            valid_for: Window::default(),
-        });
+        let added = keys
+            .into_iter()
+            .map(|key| TrustedKey { spki: Base64(key.spki_der().to_vec()), valid_for: Window::default() });
         self.keys.extend(added);
         self
     }
@@ -93,7 +92,7 @@ impl From<trusted_root::LogInstance> for TrustedLog {
             base_url: log.base_url,
             key: Base64(log.public_key),
             log_id: Base64(log.log_id),
-            valid_for: Window { start: Some(log.valid_for.start), end: log.valid_for.end },
+            valid_for: Window { start: Some(log.validity.start), end: log.validity.end },
         }
     }
 }
@@ -119,8 +118,8 @@ impl From<trusted_root::Authority> for TrustedAuthority {
         Self {
             name: authority.common_name,
             uri: authority.uri,
-            certificates: authority.certificates.into_iter().map(Base64).collect(),
-            valid_for: Window { start: Some(authority.valid_for.start), end: authority.valid_for.end },
+            certificates: authority.chain.into_iter().map(Base64).collect(),
+            valid_for: Window { start: Some(authority.validity.start), end: authority.validity.end },
         }
     }
 }
@@ -154,7 +153,9 @@ impl Window {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |time: Option<i64>| time.map_or("…".to_owned(), signet_formats::time::format_rfc3339);
+        let text = |time: Option<i64>| {
+            time.and_then(|t| signet_formats::time::format(t).ok()).unwrap_or("…".to_owned())
+        };
         write!(f, "{} to {}", text(self.start), text(self.end))
     }
 }
@@ -162,6 +163,6 @@ impl fmt::Display for Window {
 /// The id of a value: the SHA-256 of its canonical JSON.
 pub(crate) fn id_of<T: Serialize>(value: &T) -> Digest {
     // Values of this crate are plain trees of strings, numbers and lists: they always have a JSON form.
-    let json = signet_formats::canonical_json::to_vec(value).unwrap_or_default();
-    Digest::sha256(&json)
+    let json = signet_formats::canonical_json::to_string(value).unwrap_or_default();
+    Digest::sha256(json.as_bytes())
 }

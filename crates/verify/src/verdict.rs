@@ -180,6 +180,13 @@ impl Node {
         self
     }
 
+    /// The same, showing these checks without depending on them.
+    #[must_use]
+    pub fn showing(mut self, children: Vec<Self>) -> Self {
+        self.children.extend(children);
+        self
+    }
+
     /// Whether the check failed.
     pub fn failed(&self) -> bool {
         self.result == CheckResult::Fail

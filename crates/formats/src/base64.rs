@@ -1,0 +1,101 @@
+//! Base64 as RFC 4648 §4 writes it: standard alphabet, padding demanded, nothing else between.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The bytes that `text` stands for.
+///
+/// White space, missing or surplus padding and non-zero trailing bits are refused, so that one value
+/// has one spelling.
+pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64Error> {
+    STANDARD.decode(text).map_err(|_| Base64Error)
+}
+
+/// As [`decode`], but line breaks are skipped, at any place.
+///
+/// Only for values that people paste from the output of openssl (signatures attached to images,
+/// timestamps), and that Go's decoder, which their other readers use, takes as well.
+pub fn decode_folded(text: &str) -> Result<Vec<u8>, Base64Error> {
+    if text.contains(LINE_BREAKS) { decode(text.replace(LINE_BREAKS, "")) } else { decode(text) }
+}
+
+/// The one spelling of `bytes`.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Bytes that a document spells in base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Base64Visitor)
+    }
+}
+
+struct Base64Visitor;
+
+impl de::Visitor<'_> for Base64Visitor {
+    type Value = Base64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a base64 string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+        decode(text).map(Base64).map_err(E::custom)
+    }
+}
+
+/// The text is not strict standard base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base64Error;
+
+impl fmt::Display for Base64Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not strict base64 (standard alphabet, padded, no white space)")
+    }
+}
+
+impl std::error::Error for Base64Error {}
+
+const LINE_BREAKS: [char; 2] = ['\r', '\n'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_4648_vectors_round_trip() {
+        let vectors = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (plain, text) in vectors {
+            assert_eq!(encode(plain), text);
+            assert_eq!(decode(text).unwrap(), plain.as_bytes());
+        }
+    }
+
+    #[test]
+    fn only_line_breaks_may_fold() {
+        assert_eq!(decode_folded("Zm9v\r\nYg==\n").unwrap(), b"foob");
+        assert_eq!(decode_folded("Zm9v Yg=="), Err(Base64Error));
+    }
+
+    #[test]
+    fn junk_white_space_padding_and_trailing_bits_are_refused() {
+        for text in
+            ["Zg", "Zg=", "Zg===", "Zh==", "Zm8=\n", " Zm8=", "Zm 8=", "Zm_v", "Zm-v", "=", "Zg==Zg=="]
+        {
+            assert_eq!(decode(text), Err(Base64Error), "{text:?}");
+        }
+    }
+}

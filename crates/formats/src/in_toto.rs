@@ -1,0 +1,296 @@
+//! in-toto Statements: a claim (the predicate) about artifacts (the subjects).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use signet_crypto::{Digest, DigestAlgorithm};
+
+use crate::json::{self, JsonError};
+
+/// The `_type` of Statement v1.
+pub const STATEMENT_V1: &str = "https://in-toto.io/Statement/v1";
+/// The `_type` of Statement v0.1.
+pub const STATEMENT_V01: &str = "https://in-toto.io/Statement/v0.1";
+/// The predicate type of a statement that says no more than "signed".
+pub const COSIGN_SIGN_V1: &str = "https://sigstore.dev/cosign/sign/v1";
+/// The largest statement that is read unless the caller says otherwise, in bytes.
+pub const MAX_STATEMENT_BYTES: usize = 16 * 1024 * 1024;
+/// The most subjects of one statement.
+pub const MAX_SUBJECTS: usize = 1024;
+/// The most digests of one subject.
+pub const MAX_DIGESTS: usize = 32;
+
+/// A statement. Signatures are over its bytes: whoever verifies keeps those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The version of the statement format.
+    pub version: StatementVersion,
+    /// What the statement is about; at least one, at most [`MAX_SUBJECTS`].
+    pub subjects: Vec<Subject>,
+    /// The type of the predicate, a URI.
+    pub predicate_type: String,
+    /// The predicate, as the JSON text it was written in; `{}` where there was none.
+    pub predicate: String,
+}
+
+impl Statement {
+    /// A v1 statement that says no more than that these subjects are signed.
+    pub fn signed(subjects: Vec<Subject>) -> Self {
+        Self {
+            version: StatementVersion::V1,
+            subjects,
+            predicate_type: COSIGN_SIGN_V1.to_owned(),
+            predicate: "{}".to_owned(),
+        }
+    }
+
+    /// Reads a statement of at most `max_bytes` bytes. Unknown fields are ignored, as the
+    /// specification's parsing rules demand.
+    pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Self, StatementError> {
+        let wire: WireStatement<'_> = json::parse(bytes, max_bytes).map_err(StatementError::Json)?;
+        let version = StatementVersion::of_type(&wire.kind).ok_or(StatementError::Type(wire.kind))?;
+        if wire.predicate_type.is_empty() {
+            return Err(StatementError::PredicateType);
+        }
+        if wire.subject.is_empty() || wire.subject.len() > MAX_SUBJECTS {
+            return Err(StatementError::SubjectCount(wire.subject.len()));
+        }
+        Ok(Self {
+            version,
+            subjects: wire.subject.into_iter().map(WireSubject::read).collect::<Result<_, _>>()?,
+            predicate_type: wire.predicate_type,
+            predicate: wire.predicate.map_or("{}", RawValue::get).to_owned(),
+        })
+    }
+
+    /// The statement as JSON, in the order the specification shows.
+    pub fn to_json(&self) -> Result<String, StatementError> {
+        let malformed =
+            |error: serde_json::Error| StatementError::Json(JsonError::Malformed(error.to_string()));
+        let wire = WireStatement {
+            kind: self.version.type_uri().to_owned(),
+            subject: self.subjects.iter().map(WireSubject::of).collect(),
+            predicate_type: self.predicate_type.clone(),
+            predicate: Some(serde_json::from_str(&self.predicate).map_err(malformed)?),
+        };
+        serde_json::to_string(&wire).map_err(malformed)
+    }
+
+    /// Whether a subject has this digest.
+    pub fn is_about(&self, digest: &Digest) -> bool {
+        self.subjects.iter().any(|subject| subject.digests.contains(digest))
+    }
+}
+
+/// The version of the statement format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatementVersion {
+    /// Statement v0.1.
+    V01,
+    /// Statement v1.
+    V1,
+}
+
+impl StatementVersion {
+    fn of_type(uri: &str) -> Option<Self> {
+        match uri {
+            STATEMENT_V01 => Some(Self::V01),
+            STATEMENT_V1 => Some(Self::V1),
+            _ => None,
+        }
+    }
+
+    fn type_uri(self) -> &'static str {
+        match self {
+            Self::V01 => STATEMENT_V01,
+            Self::V1 => STATEMENT_V1,
+        }
+    }
+}
+
+/// One artifact that a statement is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its digests of the algorithms that Signet knows, one an algorithm.
+    pub digests: Vec<Digest>,
+    /// Its other digests (`sha1`, `gitCommit`, `dirHash`, …), by the algorithm's name, as written.
+    pub other_digests: BTreeMap<String, String>,
+    /// Free-form annotations.
+    pub annotations: BTreeMap<String, Value>,
+}
+
+impl Subject {
+    /// A subject with one digest and no more.
+    pub fn of(digest: Digest) -> Self {
+        Self { digests: vec![digest], ..Self::default() }
+    }
+}
+
+/// Why a statement was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StatementError {
+    /// A digest of a known algorithm is not lower-case hex of its length.
+    Digest {
+        /// The algorithm.
+        algorithm: DigestAlgorithm,
+        /// The value found.
+        value: String,
+    },
+    /// A subject has no digest, or more than [`MAX_DIGESTS`].
+    DigestCount(usize),
+    /// It is not JSON of the statement's shape.
+    Json(JsonError),
+    /// The predicate type is empty.
+    PredicateType,
+    /// There is no subject, or more than [`MAX_SUBJECTS`].
+    SubjectCount(usize),
+    /// The `_type` is not a statement's of a known version.
+    Type(String),
+}
+
+impl fmt::Display for StatementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest { algorithm, value } => write!(f, "`{value}` is not a {algorithm} digest"),
+            Self::DigestCount(count) => write!(f, "a subject has {count} digests, not 1 to {MAX_DIGESTS}"),
+            Self::Json(error) => write!(f, "the statement is malformed: {error}"),
+            Self::PredicateType => f.write_str("the statement's predicate type is empty"),
+            Self::SubjectCount(count) => {
+                write!(f, "the statement has {count} subjects, not 1 to {MAX_SUBJECTS}")
+            }
+            Self::Type(uri) => write!(f, "`{uri}` is not a statement type that is understood"),
+        }
+    }
+}
+
+impl std::error::Error for StatementError {}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireStatement<'a> {
+    #[serde(rename = "_type")]
+    kind: String,
+    subject: Vec<WireSubject>,
+    predicate_type: String,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    predicate: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireSubject {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default)]
+    digest: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, Value>>,
+}
+
+impl WireSubject {
+    fn read(self) -> Result<Subject, StatementError> {
+        if self.digest.is_empty() || self.digest.len() > MAX_DIGESTS {
+            return Err(StatementError::DigestCount(self.digest.len()));
+        }
+        let mut subject = Subject {
+            name: self.name.filter(|name| !name.is_empty()),
+            annotations: self.annotations.unwrap_or_default(),
+            ..Subject::default()
+        };
+        for (name, value) in self.digest {
+            match name.parse() {
+                Ok(algorithm) => subject.digests.push(digest(algorithm, value)?),
+                Err(_) => {
+                    subject.other_digests.insert(name, value);
+                }
+            }
+        }
+        Ok(subject)
+    }
+
+    fn of(subject: &Subject) -> Self {
+        let known = subject.digests.iter().map(|digest| (digest.algorithm().to_string(), digest.hex()));
+        let mut digest = subject.other_digests.clone();
+        digest.extend(known);
+        let annotations = Some(subject.annotations.clone()).filter(|map| !map.is_empty());
+        Self { name: subject.name.clone(), digest, annotations }
+    }
+}
+
+fn digest(algorithm: DigestAlgorithm, value: String) -> Result<Digest, StatementError> {
+    format!("{algorithm}:{value}").parse().map_err(|_| StatementError::Digest { algorithm, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: &Value) -> Result<Statement, StatementError> {
+        Statement::parse(value.to_string().as_bytes(), 1 << 20)
+    }
+
+    fn statement() -> Value {
+        json!({
+            "_type": STATEMENT_V1,
+            "subject": [{"name": "a", "digest": {"sha256": "0".repeat(64), "gitCommit": "x"}}],
+            "predicateType": "https://example.com/p/v1",
+            "predicate": {"z": 1, "a": [1.50]},
+        })
+    }
+
+    #[test]
+    fn a_signed_statement_is_spelled_as_cosign_does() {
+        let statement = Statement::signed(vec![Subject::of(Digest::sha256(b""))]);
+        assert_eq!(
+            statement.to_json().unwrap(),
+            r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}"#
+        );
+        assert!(statement.is_about(&Digest::sha256(b"")));
+        assert!(!statement.is_about(&Digest::sha256(b"x")));
+    }
+
+    #[test]
+    fn statements_round_trip_with_their_predicate_as_written() {
+        let text = r#"{"_type":"https://in-toto.io/Statement/v0.1","subject":[{"name":"a","digest":{"sha1":"ab"},"annotations":{"k":"v"}}],"predicateType":"p","predicate":{"n": 1.50, "a":2}}"#;
+        let statement = Statement::parse(text.as_bytes(), 1 << 20).unwrap();
+        assert_eq!(statement.version, StatementVersion::V01);
+        assert_eq!(statement.predicate, r#"{"n": 1.50, "a":2}"#);
+        assert_eq!(statement.to_json().unwrap(), text);
+    }
+
+    #[test]
+    fn malformed_statements_are_refused_for_their_reason() {
+        let with = |name: &str, value: Value| {
+            let mut changed = statement();
+            changed[name] = value;
+            read(&changed)
+        };
+        assert!(read(&statement()).is_ok());
+        assert_eq!(with("_type", json!("x")), Err(StatementError::Type("x".into())));
+        assert_eq!(with("subject", json!([])), Err(StatementError::SubjectCount(0)));
+        assert_eq!(with("subject", json!([{"name": "a"}])), Err(StatementError::DigestCount(0)));
+        assert_eq!(with("predicateType", json!("")), Err(StatementError::PredicateType));
+        let upper = "A".repeat(64);
+        let why = StatementError::Digest { algorithm: DigestAlgorithm::Sha256, value: upper.clone() };
+        assert_eq!(with("subject", json!([{"digest": {"sha256": upper}}])), Err(why));
+        let subject = json!({"digest": {"sha1": "ab"}});
+        assert!(with("subject", vec![subject.clone(); MAX_SUBJECTS].into()).is_ok());
+        let many = with("subject", vec![subject; MAX_SUBJECTS + 1].into());
+        assert_eq!(many, Err(StatementError::SubjectCount(MAX_SUBJECTS + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Statement::parse(&bytes, 1000);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Entries of Sigstore's transparency log, Rekor v1 and v2: where an entry stands, what it says, and
+//! what the log signed.
+
+mod body;
+mod entry;
+mod key_details;
+mod wire_v1;
+mod wire_v2;
+
+pub use body::{
+    Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV001, HashedRekordV002,
+    IntotoV001, IntotoV002, MAX_BODY_BYTES, RekorError, Verifier,
+};
+pub(crate) use entry::WireEntry;
+pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
+pub use key_details::PublicKeyDetails;
+
+#[cfg(test)]
+mod tests;

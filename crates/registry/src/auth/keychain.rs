@@ -1,0 +1,302 @@
+//! Credentials files of docker and podman, in the order that the field reads them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use signet_formats::oci::{Registry, Repository};
+
+use super::helper;
+use crate::{Error, Limits, Result};
+
+/// What to prove to a registry.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    Anonymous,
+    /// A user's name and password.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password or access token.
+        password: String,
+    },
+    /// A refresh token, to be exchanged at the token realm.
+    IdentityToken(String),
+    /// A bearer token, to be sent as it is.
+    RegistryToken(String),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous => "Anonymous",
+            Self::Basic { .. } => "Basic(…)",
+            Self::IdentityToken(_) => "IdentityToken(…)",
+            Self::RegistryToken(_) => "RegistryToken(…)",
+        })
+    }
+}
+
+/// Where credentials are looked up. The first file that has an entry for the repository decides.
+#[derive(Clone, Debug, Default)]
+pub struct Keychain {
+    files: Vec<PathBuf>,
+    helpers: Option<PathBuf>,
+    fixed: Option<Credentials>,
+}
+
+impl Keychain {
+    /// No credentials for anybody.
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// The same credentials for every registry that is asked.
+    pub fn fixed(credentials: Credentials) -> Self {
+        Self { fixed: Some(credentials), ..Self::default() }
+    }
+
+    /// The files that the environment names: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
+    /// `$REGISTRY_AUTH_FILE`, `$XDG_RUNTIME_DIR/containers/auth.json`, and
+    /// `$XDG_CONFIG_HOME/containers/auth.json` (the order of go-containerregistry).
+    pub fn from_environment() -> Self {
+        Self::from_variables(|name| std::env::var_os(name))
+    }
+
+    /// Only these files, in this order.
+    pub fn of_files(files: Vec<PathBuf>) -> Self {
+        Self { files, ..Self::default() }
+    }
+
+    /// The same, with the credential helpers of `directory` instead of those on `PATH`.
+    pub fn with_helpers_in(self, directory: PathBuf) -> Self {
+        Self { helpers: Some(directory), ..self }
+    }
+
+    /// The credentials for `repository`; a file that is there but cannot be used is an error.
+    pub async fn credentials(&self, repository: &Repository, limits: &Limits) -> Result<Credentials> {
+        if let Some(fixed) = &self.fixed {
+            return Ok(fixed.clone());
+        }
+        for path in &self.files {
+            let Some(file) = File::read(path, limits)? else { continue };
+            if let Some(found) = self.look_up(&file, path, repository, limits).await? {
+                return Ok(found);
+            }
+        }
+        Ok(Credentials::Anonymous)
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let directory = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = directory("HOME").or_else(|| directory("USERPROFILE"));
+        let docker = directory("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+        let config = directory("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+        let auth_json = |directory: PathBuf| directory.join("containers").join("auth.json");
+        let files = [
+            docker.map(|directory| directory.join("config.json")),
+            directory("REGISTRY_AUTH_FILE"),
+            directory("XDG_RUNTIME_DIR").map(auth_json),
+            config.map(auth_json),
+        ];
+        Self::of_files(files.into_iter().flatten().collect())
+    }
+
+    /// A helper for the registry, else the helper for all, else the entry in the file itself.
+    async fn look_up(
+        &self,
+        file: &File,
+        path: &Path,
+        repository: &Repository,
+        limits: &Limits,
+    ) -> Result<Option<Credentials>> {
+        let hosts = host_keys(&repository.registry);
+        let own = hosts.iter().find_map(|host| file.cred_helpers.get(host));
+        let store = file.creds_store.as_ref().filter(|name| !name.is_empty());
+        if let (Some(helper), Some(server)) = (own.or(store), hosts.first()) {
+            let found = helper::ask(helper, self.helpers.as_deref(), server, limits).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let entry = keys(repository, &hosts).into_iter().find_map(|key| file.entry(&key));
+        match entry.map(Entry::credentials) {
+            Some(Err(reason)) => Err(Error::configuration(path, reason)),
+            Some(Ok(found)) => Ok(found),
+            None => Ok(None),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    auths: BTreeMap<String, Entry>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+impl File {
+    fn read(path: &Path, limits: &Limits) -> Result<Option<Self>> {
+        let size = match std::fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::configuration(path, error)),
+        };
+        if size > limits.small_bytes as u64 {
+            return Err(Error::configuration(path, "the file is too large for credentials"));
+        }
+        let bytes = std::fs::read(path).map_err(|error| Error::configuration(path, error))?;
+        // The parser's own words could quote a secret.
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|_| Error::configuration(path, "it is not a credentials file of docker or podman"))
+    }
+
+    /// The entry under `key`, also where the file spells it as a URL.
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        self.auths.get(key).or_else(|| {
+            let same = |name: &str| {
+                let bare = name.trim_start_matches("https://").trim_start_matches("http://");
+                bare.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2") == key
+            };
+            self.auths.iter().find(|(name, _)| same(name)).map(|(_, entry)| entry)
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+    identitytoken: String,
+    registrytoken: String,
+}
+
+impl Entry {
+    /// None of an empty entry, which docker writes where a helper has the secret.
+    fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
+        if !self.registrytoken.is_empty() {
+            return Ok(Some(Credentials::RegistryToken(self.registrytoken.clone())));
+        }
+        if !self.identitytoken.is_empty() {
+            return Ok(Some(Credentials::IdentityToken(self.identitytoken.clone())));
+        }
+        if !self.auth.is_empty() {
+            return self.decoded().map(Some).ok_or("an `auth` is not base64 of `user:password`");
+        }
+        Ok(match self.username.is_empty() {
+            true => None,
+            false => {
+                let (username, password) = (self.username.clone(), self.password.clone());
+                Some(Credentials::Basic { username, password })
+            }
+        })
+    }
+
+    fn decoded(&self) -> Option<Credentials> {
+        let text = String::from_utf8(STANDARD.decode(self.auth.trim()).ok()?).ok()?;
+        let (username, password) = text.split_once(':')?;
+        let password = password.trim_end_matches('\0').to_owned();
+        Some(Credentials::Basic { username: username.to_owned(), password })
+    }
+}
+
+/// The names under which a registry is filed; the first is what a helper is asked for.
+fn host_keys(registry: &Registry) -> Vec<String> {
+    match registry.is_docker_hub() {
+        true => ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]
+            .map(str::to_owned)
+            .to_vec(),
+        false => vec![registry.as_str().to_owned()],
+    }
+}
+
+/// The longest matching name first: repository, its namespaces, host (containers-auth.json(5)).
+fn keys(repository: &Repository, hosts: &[String]) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut name = repository.to_string();
+    while let Some((parent, _)) = name.clone().rsplit_once('/') {
+        keys.push(name);
+        name = parent.to_owned();
+    }
+    keys.extend(hosts.iter().cloned());
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn look_up(json: &str, repository: &str) -> Result<Credentials> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        std::fs::write(&path, json).unwrap();
+        let missing = directory.path().join("absent.json");
+        let keychain = Keychain::of_files(vec![missing, path]);
+        keychain.credentials(&repository.parse().unwrap(), &Limits::default()).await
+    }
+
+    fn basic(username: &str, password: &str) -> Credentials {
+        Credentials::Basic { username: username.into(), password: password.into() }
+    }
+
+    #[test]
+    fn files_are_read_in_the_fields_order() {
+        let variables = |name: &str| match name {
+            "HOME" => Some("/h".into()),
+            "REGISTRY_AUTH_FILE" => Some("/r/auth.json".into()),
+            "XDG_RUNTIME_DIR" => Some("/run/u".into()),
+            _ => None,
+        };
+        let want = [
+            "/h/.docker/config.json",
+            "/r/auth.json",
+            "/run/u/containers/auth.json",
+            "/h/.config/containers/auth.json",
+        ];
+        assert_eq!(Keychain::from_variables(variables).files, want.map(PathBuf::from));
+        let set = |name: &str| (name == "DOCKER_CONFIG").then(|| "/d".into());
+        assert_eq!(Keychain::from_variables(set).files, [PathBuf::from("/d/config.json")]);
+    }
+
+    #[tokio::test]
+    async fn the_longest_name_wins() {
+        let json =
+            r#"{"auths":{"r.io":{"auth":"aDpo"},"r.io/a":{"auth":"YTph"},"r.io/a/b":{"auth":"Yjpi"}}}"#;
+        assert_eq!(look_up(json, "r.io/a/b").await, Ok(basic("b", "b")));
+        assert_eq!(look_up(json, "r.io/a/c").await, Ok(basic("a", "a")));
+        assert_eq!(look_up(json, "r.io/x").await, Ok(basic("h", "h")));
+        assert_eq!(look_up(json, "r.io.evil.com/x").await, Ok(Credentials::Anonymous));
+    }
+
+    #[tokio::test]
+    async fn docker_hub_is_filed_under_its_old_url() {
+        let json = r#"{"auths":{"https://index.docker.io/v1/":{"username":"u","password":"p"}}}"#;
+        assert_eq!(look_up(json, "alpine").await, Ok(basic("u", "p")));
+        let json = r#"{"auths":{"https://r.io/v2/":{"identitytoken":"t"}}}"#;
+        assert_eq!(look_up(json, "r.io/x").await, Ok(Credentials::IdentityToken("t".into())));
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_not_anonymous() {
+        for json in
+            ["{", r#"{"auths":{"r.io":{"auth":"!!"}}}"#, r#"{"auths":{"r.io":{"auth":"bm9jb2xvbg=="}}}"#]
+        {
+            let outcome = look_up(json, "r.io/x").await;
+            assert!(matches!(outcome, Err(Error::Configuration { .. })), "{json}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        assert_eq!(format!("{:?}", basic("user", "hunter2")), "Basic(…)");
+    }
+}

@@ -1,0 +1,147 @@
+//! Storing a manifest that refers to another one.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use signet_crypto::Digest;
+use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
+
+use super::manifests::Precondition;
+use super::transport::jitter;
+use super::{Client, ManifestName, Resolved};
+use crate::{Error, Result};
+
+/// How a referrer was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// The registry lists it itself.
+    Api {
+        /// The digest of the referrer.
+        digest: Digest,
+    },
+    /// It is listed in the index under the fallback tag.
+    FallbackTag {
+        /// The digest of the referrer.
+        digest: Digest,
+        /// How often a concurrent writer's change made another round necessary.
+        rounds: u32,
+        /// Whether a concurrent writer could still remove it from the index unseen: the registry gave
+        /// no sign of honouring `If-Match`.
+        race_possible: bool,
+    },
+}
+
+impl Attached {
+    /// The digest of the referrer.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Api { digest } | Self::FallbackTag { digest, .. } => *digest,
+        }
+    }
+}
+
+impl Client {
+    /// Stores `manifest`, whose subject is `subject`, by its digest; where the registry does not list
+    /// it by itself, adds it to the index under the fallback tag, losing nobody's entry as far as the
+    /// registry makes that possible.
+    pub async fn attach(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        media_type: &str,
+        manifest: Bytes,
+    ) -> Result<Attached> {
+        let digest = Digest::sha256(&manifest);
+        let resolved = Resolved::new("the referrer", manifest, Some(media_type), digest)?;
+        let names_subject = resolved.manifest.subject.as_ref().is_some_and(|s| s.digest == *subject);
+        if !names_subject {
+            return Err(Error::malformed("the referrer", format!("its subject is not {subject}")));
+        }
+        let name = ManifestName::Digest(digest);
+        let pushed = self.push_manifest(repository, &name, media_type, resolved.bytes.clone(), None).await?;
+        match pushed.subject_accepted {
+            true => Ok(Attached::Api { digest }),
+            false => self.list_by_tag(repository, subject, &referrer(&resolved)).await,
+        }
+    }
+
+    async fn list_by_tag(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        entry: &Descriptor,
+    ) -> Result<Attached> {
+        let digest = entry.digest;
+        let (mut conflicts, mut written) = (0, false);
+        for rounds in 0..self.limits().fallback_rounds {
+            let started = Instant::now();
+            let index = self.fallback_index(repository, subject).await?;
+            if lists(index.as_ref(), digest) {
+                let race_possible = written && conflicts == 0;
+                return Ok(Attached::FallbackTag { digest, rounds: rounds.saturating_sub(1), race_possible });
+            }
+            match self.write_index(repository, subject, index.as_ref(), entry).await {
+                Ok(()) => written = true,
+                Err(Error::Conflict { .. }) => conflicts += 1,
+                Err(error) => return Err(error),
+            }
+            // A writer that read before we wrote writes within about the time that we took.
+            let took = started.elapsed().clamp(Duration::from_millis(2), Duration::from_secs(2));
+            tokio::time::sleep(took + jitter(took * 2)).await;
+        }
+        let what = format!("writers of {repository}:{} at once", Tag::referrers_fallback(subject));
+        Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })
+    }
+
+    async fn write_index(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        index: Option<&Resolved>,
+        entry: &Descriptor,
+    ) -> Result<()> {
+        let mut entries = index.map(|index| index.manifest.manifests().to_vec()).unwrap_or_default();
+        if entries.len() >= self.limits().referrers {
+            let what = format!("referrers of {subject}");
+            return Err(Error::LimitHit { what, limit: self.limits().referrers as u64 });
+        }
+        entries.push(entry.clone());
+        let bytes = index_bytes(index.map(|index| &index.manifest), entries)?;
+        let precondition = match index {
+            None => Precondition::Absent,
+            Some(index) => index.etag.clone().map_or(Precondition::None, Precondition::Unchanged),
+        };
+        let name = ManifestName::Tag(Tag::referrers_fallback(subject));
+        self.put_manifest(repository, &name, media_type::OCI_INDEX, bytes, &precondition).await.map(|_| ())
+    }
+}
+
+/// The descriptor by which a referrer is listed: artifact type and annotations are copied from the
+/// manifest (distribution-spec, "Pushing Manifests with Subject").
+pub(crate) fn referrer(resolved: &Resolved) -> Descriptor {
+    Descriptor {
+        artifact_type: resolved.manifest.effective_artifact_type().map(str::to_owned),
+        annotations: resolved.manifest.annotations.clone(),
+        ..resolved.descriptor.clone()
+    }
+}
+
+fn lists(index: Option<&Resolved>, digest: Digest) -> bool {
+    index.is_some_and(|index| index.manifest.manifests().iter().any(|entry| entry.digest == digest))
+}
+
+fn index_bytes(old: Option<&Manifest>, entries: Vec<Descriptor>) -> Result<Bytes> {
+    let index = Manifest {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.to_owned()),
+        artifact_type: old.and_then(|old| old.artifact_type.clone()),
+        config: None,
+        layers: None,
+        manifests: Some(entries),
+        subject: None,
+        annotations: old.map(|old| old.annotations.clone()).unwrap_or_default(),
+    };
+    let bytes = serde_json::to_vec(&index)
+        .map_err(|error| Error::malformed("the index of referrers", error.to_string()))?;
+    Ok(bytes.into())
+}

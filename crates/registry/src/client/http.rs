@@ -1,0 +1,120 @@
+//! The HTTP clients below the transport, each made when it is first needed.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use reqwest::Url;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::TlsOptions;
+use crate::{Error, Limits, Result};
+
+/// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
+pub(super) struct Http {
+    tls: TlsOptions,
+    limits: Limits,
+    plain_direct: OnceLock<Result<reqwest::Client>>,
+    plain_proxied: OnceLock<Result<reqwest::Client>>,
+    tls_direct: OnceLock<Result<reqwest::Client>>,
+    tls_proxied: OnceLock<Result<reqwest::Client>>,
+}
+
+impl Http {
+    pub(super) fn new(tls: TlsOptions, limits: Limits) -> Self {
+        let empty = OnceLock::new;
+        Self {
+            tls,
+            limits,
+            plain_direct: empty(),
+            plain_proxied: empty(),
+            tls_direct: empty(),
+            tls_proxied: empty(),
+        }
+    }
+
+    /// The client for `url`. This machine is never asked through a proxy, as Go's clients do.
+    pub(super) fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+        let (secure, direct) = (url.scheme() == "https", is_loopback(url));
+        let cell = match (secure, direct) {
+            (false, true) => &self.plain_direct,
+            (false, false) => &self.plain_proxied,
+            (true, true) => &self.tls_direct,
+            (true, false) => &self.tls_proxied,
+        };
+        cell.get_or_init(|| self.build(secure, direct)).as_ref().map_err(Clone::clone)
+    }
+
+    fn build(&self, secure: bool, direct: bool) -> Result<reqwest::Client> {
+        let tls = match secure {
+            true => self.secure_config()?,
+            false => config(RootCertStore::empty(), None)?,
+        };
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("signet/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(self.limits.connect)
+            .read_timeout(self.limits.idle)
+            .tls_backend_preconfigured(tls);
+        let builder = if direct { builder.no_proxy() } else { builder };
+        builder
+            .build()
+            .map_err(|error| Error::Unreachable { host: "the network".to_owned(), reason: reason(&error) })
+    }
+
+    fn secure_config(&self) -> Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        for path in &self.tls.authorities {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| Error::configuration(path, error))?;
+            }
+        }
+        config(roots, self.tls.identity.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path())))
+    }
+}
+
+/// Whether the URL points at this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The innermost cause: the outer ones only say that sending failed.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match std::ptr::addr_eq(cause, error) {
+        true => "the connection broke off".to_owned(),
+        false => cause.to_string(),
+    }
+}
+
+fn config(roots: RootCertStore, identity: Option<(&Path, &Path)>) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Unreachable { host: "TLS".to_owned(), reason: error.to_string() })?
+        .with_root_certificates(roots);
+    let Some((chain, key)) = identity else { return Ok(builder.with_no_client_auth()) };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| Error::configuration(key, error))?;
+    builder
+        .with_client_auth_cert(certificates(chain)?, private)
+        .map_err(|error| Error::configuration(chain, error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(Error::configuration(path, "it holds no PEM certificate"))
+        }
+        other => other.map_err(|error| Error::configuration(path, error)),
+    }
+}

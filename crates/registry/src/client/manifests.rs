@@ -1,0 +1,244 @@
+//! Manifests: resolve, read, push, delete; tags.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use serde::Deserialize;
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, Repository, Tag, media_type};
+
+use super::pages::Pages;
+use super::transport::{Access, Answer, Call};
+use super::{Client, url};
+use crate::{Error, Result};
+
+/// By what a manifest is asked for or stored in a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ManifestName {
+    /// A tag, which can point elsewhere tomorrow.
+    Tag(Tag),
+    /// A digest.
+    Digest(Digest),
+}
+
+impl fmt::Display for ManifestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// A manifest that was read and found to have its digest.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What it is; also what it is asked for by from now on.
+    pub descriptor: Descriptor,
+    /// Its bytes, as they came.
+    pub bytes: Bytes,
+    /// What they say.
+    pub manifest: Manifest,
+    /// The registry's `ETag`, where it sent one.
+    pub etag: Option<String>,
+}
+
+impl Resolved {
+    /// Reads a manifest; its media type is the one it states, else `media_type`.
+    pub fn new(what: &str, bytes: Bytes, media_type: Option<&str>, digest: Digest) -> Result<Self> {
+        let manifest = Manifest::parse(&bytes).map_err(|error| Error::malformed(what, error.to_string()))?;
+        let stated = manifest.media_type.as_deref().or(media_type);
+        let media_type = stated.unwrap_or(media_type::OCI_MANIFEST).to_owned();
+        let mut descriptor = Descriptor::new(&media_type, digest, bytes.len() as u64);
+        descriptor.artifact_type.clone_from(&manifest.artifact_type);
+        Ok(Self { descriptor, bytes, manifest, etag: None })
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Digest {
+        self.descriptor.digest
+    }
+}
+
+/// What a registry made of a pushed manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushOutcome {
+    /// The digest of what was pushed.
+    pub digest: Digest,
+    /// Whether the registry said (`OCI-Subject`) that it lists the manifest among its subject's referrers.
+    pub subject_accepted: bool,
+}
+
+/// What must hold for a manifest to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Precondition {
+    None,
+    /// The tag still has this `ETag`.
+    Unchanged(String),
+    /// The tag does not exist.
+    Absent,
+}
+
+impl Client {
+    /// The manifest that `reference` names, by its digest if it has one. One request.
+    pub async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        let name = match (&reference.digest, &reference.tag) {
+            (Some(digest), _) => ManifestName::Digest(*digest),
+            (None, Some(tag)) => ManifestName::Tag(tag.clone()),
+            (None, None) => return Err(Error::NotFound { what: reference.to_string() }),
+        };
+        self.named(&reference.repository, &name).await
+    }
+
+    /// The manifest with this digest.
+    pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Resolved> {
+        self.named(repository, &ManifestName::Digest(*digest)).await
+    }
+
+    /// The manifest with this name; the same one is fetched once at a time.
+    pub async fn named(&self, repository: &Repository, name: &ManifestName) -> Result<Resolved> {
+        let key = (repository.clone(), name.to_string());
+        self.inner.manifests.run(key, || self.fetch_manifest(repository, name)).await
+    }
+
+    /// Whether the registry has this manifest.
+    pub async fn has_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
+        let name = ManifestName::Digest(*digest);
+        let call = self.manifest_call(Method::HEAD, repository, &name, Access::Pull)?;
+        match self.transport().fetch(&call, 0).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a manifest under a tag or its digest.
+    ///
+    /// With `if_match`, an `ETag`, a registry that honours it answers [`Error::Conflict`] where the tag
+    /// has changed; one that does not overwrites it.
+    pub async fn push_manifest(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+        media_type: &str,
+        bytes: Bytes,
+        if_match: Option<&str>,
+    ) -> Result<PushOutcome> {
+        let precondition = if_match.map_or(Precondition::None, |tag| Precondition::Unchanged(tag.to_owned()));
+        self.put_manifest(repository, name, media_type, bytes, &precondition).await
+    }
+
+    /// Deletes a manifest; a registry may refuse.
+    pub async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<()> {
+        let name = ManifestName::Digest(*digest);
+        let call = self.manifest_call(Method::DELETE, repository, &name, Access::Delete)?;
+        self.transport().fetch(&call, self.limits().page_bytes).await.map(|_| ())
+    }
+
+    /// Every tag of a repository, in the registry's order.
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
+        let what = format!("the tags of {repository}");
+        let mut pages = Pages::new(self, repository, "tags/list", what.clone())?;
+        let mut tags = Vec::new();
+        while let Some(body) = pages.next().await? {
+            let list: TagList = serde_json::from_slice(&body)
+                .map_err(|_| Error::malformed(&what, "it is not a list of tags"))?;
+            for tag in list.tags.unwrap_or_default() {
+                tags.push(tag.parse().map_err(|_| Error::malformed(&what, "a tag has a forbidden form"))?);
+            }
+            if tags.len() > self.limits().tags {
+                return Err(Error::LimitHit { what, limit: self.limits().tags as u64 });
+            }
+        }
+        Ok(tags)
+    }
+
+    pub(super) async fn put_manifest(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+        media_type: &str,
+        bytes: Bytes,
+        precondition: &Precondition,
+    ) -> Result<PushOutcome> {
+        let digest = match name {
+            ManifestName::Digest(digest) => Digest::of(digest.algorithm(), &bytes),
+            ManifestName::Tag(_) => Digest::sha256(&bytes),
+        };
+        if let ManifestName::Digest(expected) = name
+            && *expected != digest
+        {
+            return Err(Error::digest_mismatch(*expected, digest));
+        }
+        let call = self.manifest_call(Method::PUT, repository, name, Access::Push)?;
+        let call = call.header(CONTENT_TYPE, media_type).body(super::transport::Payload::Bytes(bytes));
+        let call = match precondition {
+            Precondition::None => call,
+            Precondition::Unchanged(etag) => call.header(IF_MATCH, etag.as_str()),
+            Precondition::Absent => call.header(IF_NONE_MATCH, "*"),
+        };
+        let answer = self.transport().fetch(&call, self.limits().page_bytes).await?;
+        check_stated(&answer, digest)?;
+        Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT) })
+    }
+
+    async fn fetch_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<Resolved> {
+        let call = self.manifest_call(Method::GET, repository, name, Access::Pull)?;
+        let answer = self.transport().fetch(&call, MAX_MANIFEST_BYTES).await?;
+        let expected = match name {
+            ManifestName::Digest(digest) => Some(*digest),
+            ManifestName::Tag(_) => stated_digest(&answer)?,
+        };
+        let algorithm = expected.map_or(DigestAlgorithm::Sha256, |digest| digest.algorithm());
+        let actual = Digest::of(algorithm, &answer.body);
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(Error::digest_mismatch(expected, actual));
+        }
+        let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
+        let etag = text(ETAG).map(str::to_owned);
+        let resolved = Resolved::new(&call.what, answer.body.clone(), media_type, actual)?;
+        Ok(Resolved { etag, ..resolved })
+    }
+
+    fn manifest_call<'a>(
+        &self,
+        method: Method,
+        repository: &'a Repository,
+        name: &ManifestName,
+        access: Access,
+    ) -> Result<Call<'a>> {
+        let separator = if matches!(name, ManifestName::Tag(_)) { ':' } else { '@' };
+        let what = format!("manifest {repository}{separator}{name}");
+        let url = url(self.transport(), repository, &format!("manifests/{name}"))?;
+        Ok(Call::new(method, url, repository, access, what).header(ACCEPT, ACCEPTED))
+    }
+}
+
+/// A registry that states another digest than the content has is not to be believed in anything.
+fn check_stated(answer: &Answer, actual: Digest) -> Result<()> {
+    match stated_digest(answer)? {
+        Some(stated) if stated.algorithm() == actual.algorithm() && stated != actual => {
+            Err(Error::digest_mismatch(actual, stated))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {
+    let Some(value) = answer.headers.get("docker-content-digest") else { return Ok(None) };
+    let digest = value.to_str().ok().and_then(|text| text.parse().ok());
+    digest.map(Some).ok_or_else(|| Error::malformed("`Docker-Content-Digest`", "it is not a digest"))
+}
+
+#[derive(Deserialize)]
+struct TagList {
+    tags: Option<Vec<String>>,
+}
+
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+const SUBJECT: &str = "oci-subject";

@@ -1,0 +1,93 @@
+//! The client: what can be asked of a registry.
+
+mod attach;
+mod blobs;
+mod http;
+mod manifests;
+mod pages;
+mod referrers;
+mod transport;
+mod upload;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use signet_crypto::Digest;
+use signet_formats::oci::{Registry, Repository};
+
+pub use self::attach::Attached;
+pub(crate) use self::attach::referrer;
+pub use self::manifests::{ManifestName, PushOutcome, Resolved};
+pub use self::referrers::{Referrers, ReferrersVia};
+pub use self::upload::BlobPush;
+use crate::auth::Keychain;
+use crate::flight::Flights;
+use crate::{Limits, Result};
+use transport::Transport;
+
+/// How to reach registries.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where credentials come from.
+    pub keychain: Keychain,
+    /// Registries, besides those on this machine, that are asked over plain HTTP.
+    pub plain_http: HashSet<Registry>,
+    /// Certificates and keys. Naming any makes HTTPS the way to registries on this machine, too.
+    pub tls: TlsOptions,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Certificates and keys for HTTPS, besides the system's roots.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM files of more certificate authorities.
+    pub authorities: Vec<PathBuf>,
+    /// PEM files of our certificate chain and its key, for registries that ask for them.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl TlsOptions {
+    fn is_set(&self) -> bool {
+        !self.authorities.is_empty() || self.identity.is_some()
+    }
+}
+
+/// A client of OCI registries. Clones share connections, tokens and fetches under way.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Transport,
+    manifests: Flights<(Repository, String), Resolved>,
+    blobs: Flights<(Repository, Digest), Bytes>,
+}
+
+impl Client {
+    /// A client; nothing is read or connected before it is needed.
+    pub fn new(options: Options) -> Self {
+        let inner =
+            Inner { transport: Transport::new(options), manifests: Flights::new(), blobs: Flights::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The bounds it keeps to.
+    pub fn limits(&self) -> &Limits {
+        self.transport().limits()
+    }
+
+    fn transport(&self) -> &Transport {
+        &self.inner.transport
+    }
+}
+
+/// `scheme://host/v2/<repository>/<rest>`.
+fn url(transport: &Transport, repository: &Repository, rest: &str) -> Result<reqwest::Url> {
+    let base = transport.base(&repository.registry)?;
+    let text = format!("{base}/v2/{}/{rest}", repository.path);
+    reqwest::Url::parse(&text).map_err(|error| crate::Error::malformed(text, error.to_string()))
+}

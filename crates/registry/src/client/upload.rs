@@ -1,0 +1,204 @@
+//! Pushing blobs: mount, one request, or chunks where the registry wants them.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::Url;
+use signet_formats::oci::{Descriptor, Repository};
+
+use super::transport::{Access, Call, Payload};
+use super::{Client, url};
+use crate::stream::BlobStream;
+use crate::{Error, Result};
+
+/// How a blob came to be in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobPush {
+    /// It was there.
+    Present,
+    /// The registry took it from another of its repositories.
+    Mounted,
+    /// It was sent.
+    Sent,
+}
+
+enum Session {
+    Mounted,
+    Open(Url),
+}
+
+impl Client {
+    /// Stores bytes as a blob and returns its descriptor.
+    pub async fn push_bytes(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor> {
+        let descriptor = Descriptor::of(media_type, &bytes);
+        let open = || async { Ok(BlobStream::of_bytes(&descriptor, bytes.clone())) };
+        self.push_blob(repository, &descriptor, None, open).await?;
+        Ok(descriptor)
+    }
+
+    /// Stores a blob unless it is there. `open` starts its content, again at each attempt.
+    ///
+    /// With `mount_from`, another repository of the same registry, the registry is first asked to take
+    /// it from there. A registry that refuses the whole in one request gets it in chunks.
+    pub async fn push_blob<F>(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mount_from: Option<&Repository>,
+        open: impl Fn() -> F,
+    ) -> Result<BlobPush>
+    where
+        F: Future<Output = Result<BlobStream>>,
+    {
+        if self.has_blob(repository, &blob.digest).await? {
+            return Ok(BlobPush::Present);
+        }
+        let mut chunked = false;
+        let mut sent = 1;
+        loop {
+            let error = match self.push_once(repository, blob, mount_from, &open, chunked).await {
+                Err(error) => error,
+                done => return done,
+            };
+            let again = error.is_transient() && sent < self.limits().attempts;
+            if !again && (chunked || !wants_chunks(&error)) {
+                return Err(error);
+            }
+            chunked |= wants_chunks(&error);
+            let pause = std::time::Duration::from_millis(100) * sent;
+            tokio::time::sleep(super::transport::jitter(pause)).await;
+            sent += 1;
+        }
+    }
+
+    async fn push_once<F>(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mount_from: Option<&Repository>,
+        open: &impl Fn() -> F,
+        chunked: bool,
+    ) -> Result<BlobPush>
+    where
+        F: Future<Output = Result<BlobStream>>,
+    {
+        let session = match self.start_upload(repository, blob, mount_from).await? {
+            Session::Mounted => return Ok(BlobPush::Mounted),
+            Session::Open(location) => location,
+        };
+        let content = open().await?;
+        match chunked {
+            true => self.send_chunks(repository, blob, session, content).await?,
+            false => self.send_whole(repository, blob, session, content).await?,
+        }
+        Ok(BlobPush::Sent)
+    }
+
+    async fn start_upload(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mount_from: Option<&Repository>,
+    ) -> Result<Session> {
+        let mut url = url(self.transport(), repository, "blobs/uploads/")?;
+        if let Some(from) = mount_from.filter(|from| from.registry == repository.registry) {
+            let digest = blob.digest.to_string();
+            url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", &from.path);
+        }
+        let call = Call::new(Method::POST, url, repository, Access::Push, what(repository, blob));
+        let call = call.body(Payload::Bytes(Bytes::new()));
+        let (status, headers) = self.transport().send(&call, 0).await?;
+        // 201 says that it was mounted, 202 opens a session.
+        match status {
+            StatusCode::CREATED => Ok(Session::Mounted),
+            _ => self.location(&call.url, &headers, &call.what).map(Session::Open),
+        }
+    }
+
+    async fn send_whole(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        session: Url,
+        content: BlobStream,
+    ) -> Result<()> {
+        let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
+        let call = call.body(Payload::stream(content, blob.size));
+        self.transport().send(&call, blob.size).await.map(|_| ())
+    }
+
+    async fn send_chunks(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mut session: Url,
+        mut content: BlobStream,
+    ) -> Result<()> {
+        let mut start = 0;
+        let mut rest = BytesMut::new();
+        loop {
+            let chunk = fill(&mut content, &mut rest, self.limits().chunk).await?;
+            if chunk.is_empty() {
+                break;
+            }
+            let size = chunk.len() as u64;
+            let call = self.upload_call(Method::PATCH, session, repository, blob);
+            let call = call.header(CONTENT_RANGE, format!("{start}-{}", start + size - 1));
+            let call = call.body(Payload::Bytes(chunk));
+            let (_, headers) = self.transport().send(&call, size).await?;
+            session = self.location(&call.url, &headers, &call.what)?;
+            start += size;
+        }
+        let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
+        self.transport().send(&call.body(Payload::Bytes(Bytes::new())), 0).await.map(|_| ())
+    }
+
+    fn upload_call<'a>(
+        &self,
+        method: Method,
+        url: Url,
+        repository: &'a Repository,
+        blob: &Descriptor,
+    ) -> Call<'a> {
+        let call = Call::new(method, url, repository, Access::Push, what(repository, blob));
+        call.header(CONTENT_TYPE, "application/octet-stream")
+    }
+
+    fn location(&self, from: &Url, headers: &HeaderMap, what: &str) -> Result<Url> {
+        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.ok_or_else(|| Error::malformed(what, "the upload has no `Location`"))?;
+        self.transport().follow(from, location, what)
+    }
+}
+
+/// The next `size` bytes of the content, fewer at its end.
+async fn fill(content: &mut BlobStream, rest: &mut BytesMut, size: usize) -> Result<Bytes> {
+    while rest.len() < size {
+        match content.next().await {
+            Some(chunk) => rest.extend_from_slice(&chunk?),
+            None => break,
+        }
+    }
+    let size = size.min(rest.len());
+    Ok(rest.split_to(size).freeze())
+}
+
+fn with_digest(mut session: Url, blob: &Descriptor) -> Url {
+    session.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+    session
+}
+
+fn what(repository: &Repository, blob: &Descriptor) -> String {
+    format!("upload of {} to {repository}", blob.digest)
+}
+
+/// 413: larger than a proxy lets through at once; 411, 405: no upload in one request.
+fn wants_chunks(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 405 | 411 | 413, .. })
+}

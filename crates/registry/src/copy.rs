@@ -1,0 +1,286 @@
+//! Carrying an image with everything that belongs to it from one store to another.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Mutex;
+
+use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use signet_crypto::Digest;
+use signet_formats::oci::{Descriptor, Tag};
+
+use crate::client::{Attached, BlobPush, ManifestName, Resolved};
+use crate::location::Endpoint;
+use crate::{Error, Limits, Result};
+
+/// What a copy carries, and how.
+#[derive(Clone, Debug)]
+pub struct CopyOptions {
+    /// Signatures, attestations and whatever else refers to the image, and to that in turn.
+    pub referrers: bool,
+    /// Blobs under way at once.
+    pub parallel: usize,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self { referrers: true, parallel: 4 }
+    }
+}
+
+/// Progress of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyEvent {
+    /// A blob is begun.
+    BlobStarted {
+        /// The blob.
+        blob: Descriptor,
+    },
+    /// A blob is in the target.
+    BlobDone {
+        /// The blob.
+        blob: Descriptor,
+        /// How it came there.
+        how: BlobPush,
+    },
+    /// A manifest is in the target.
+    ManifestDone {
+        /// The manifest.
+        digest: Digest,
+        /// Whether it was there before.
+        present: bool,
+    },
+}
+
+/// What a copy did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyReport {
+    /// The digest of the image, the same on both sides.
+    pub digest: Digest,
+    /// Manifests sent.
+    pub manifests_sent: u64,
+    /// Manifests that were there.
+    pub manifests_present: u64,
+    /// Blobs sent.
+    pub blobs_sent: u64,
+    /// Bytes of those.
+    pub bytes_sent: u64,
+    /// Blobs that the registry took from another of its repositories.
+    pub blobs_mounted: u64,
+    /// Blobs that were there.
+    pub blobs_present: u64,
+    /// Manifests that refer to the image or to one another, sent or present.
+    pub referrers: u64,
+    /// Tags of cosign's older attachments (`.sig`, `.att`, `.sbom`) carried.
+    pub attachments: u64,
+    /// Whether a concurrent writer could have removed a referrer from a fallback tag unseen.
+    pub race_possible: bool,
+}
+
+/// Copies the image at `source` to `target`, every platform of it and all that refers to it.
+///
+/// What is there is not sent again, so a broken copy continues where it was, and a repeated one does
+/// nothing. The target's tag is set last: whoever sees it sees the signatures, too. Content flows
+/// through in chunks.
+pub async fn copy(
+    source: &Endpoint,
+    target: &Endpoint,
+    options: &CopyOptions,
+    progress: &(dyn Fn(CopyEvent) + Send + Sync),
+) -> Result<CopyReport> {
+    let root = source.store.resolve(source.name.as_ref()).await?;
+    check_name(target, &root)?;
+    let copier = Copier {
+        source,
+        target,
+        options,
+        progress,
+        limits: source.store.limits(),
+        seen: Mutex::default(),
+        report: Mutex::new(CopyReport::new(root.digest())),
+    };
+    copier.tree(root.clone(), copier.limits.depth).await?;
+    if options.referrers {
+        copier.everything_attached().await?;
+    }
+    if let Some(ManifestName::Tag(tag)) = &target.name {
+        target.store.tag(&root, tag).await?;
+    }
+    target.store.finish().await?;
+    Ok(copier.report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+impl CopyReport {
+    fn new(digest: Digest) -> Self {
+        Self {
+            digest,
+            manifests_sent: 0,
+            manifests_present: 0,
+            blobs_sent: 0,
+            bytes_sent: 0,
+            blobs_mounted: 0,
+            blobs_present: 0,
+            referrers: 0,
+            attachments: 0,
+            race_possible: false,
+        }
+    }
+}
+
+struct Copier<'a> {
+    source: &'a Endpoint,
+    target: &'a Endpoint,
+    options: &'a CopyOptions,
+    progress: &'a (dyn Fn(CopyEvent) + Send + Sync),
+    limits: &'a Limits,
+    /// Manifests carried, in the order they were met, so that what refers to them is looked for.
+    seen: Mutex<Seen>,
+    report: Mutex<CopyReport>,
+}
+
+#[derive(Default)]
+struct Seen {
+    all: HashSet<Digest>,
+    unsearched: VecDeque<Digest>,
+}
+
+impl Copier<'_> {
+    /// A manifest after all that it names.
+    fn tree(&self, manifest: Resolved, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if !self.note(manifest.digest())? {
+                return Ok(());
+            }
+            self.parts(&manifest, depth).await?;
+            let present = self.target.store.has_manifest(&manifest.digest()).await?;
+            if !present {
+                self.target.store.put_manifest(&manifest).await?;
+            }
+            self.count_manifest(manifest.digest(), present);
+            Ok(())
+        })
+    }
+
+    /// The blobs of an image, the manifests of an index.
+    async fn parts(&self, manifest: &Resolved, depth: usize) -> Result<()> {
+        for child in manifest.manifest.manifests() {
+            let depth = depth.checked_sub(1).ok_or_else(|| Error::LimitHit {
+                what: "manifests within manifests".to_owned(),
+                limit: self.limits.depth as u64,
+            })?;
+            let child = self.source.store.resolve(Some(&ManifestName::Digest(child.digest))).await?;
+            self.tree(child, depth).await?;
+        }
+        let blobs = manifest.manifest.config.iter().chain(manifest.manifest.layers());
+        let blobs: Vec<_> = blobs.filter(|blob| !is_foreign(blob)).cloned().collect();
+        let sends = blobs.into_iter().map(|blob| Ok(self.blob(blob)));
+        futures_util::stream::iter(sends)
+            .try_buffer_unordered(self.options.parallel.max(1))
+            .try_collect::<Vec<()>>()
+            .await
+            .map(|_| ())
+    }
+
+    async fn blob(&self, blob: Descriptor) -> Result<()> {
+        (self.progress)(CopyEvent::BlobStarted { blob: blob.clone() });
+        let how = self.target.store.put_blob(&blob, self.source.store.as_ref()).await?;
+        self.count(|report| match how {
+            BlobPush::Present => report.blobs_present += 1,
+            BlobPush::Mounted => report.blobs_mounted += 1,
+            BlobPush::Sent => {
+                report.blobs_sent += 1;
+                report.bytes_sent += blob.size;
+            }
+        });
+        (self.progress)(CopyEvent::BlobDone { blob, how });
+        Ok(())
+    }
+
+    /// What refers to anything that was carried, until nothing new is met.
+    async fn everything_attached(&self) -> Result<()> {
+        while let Some(subject) = self.next_unsearched() {
+            let referrers = self.source.store.referrers(&subject).await?.into_complete()?;
+            for referrer in referrers {
+                self.referrer(&subject, &referrer).await?;
+            }
+            for suffix in ["sig", "att", "sbom"] {
+                self.attachment(Tag::cosign_attachment(&subject, suffix)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A listed manifest that does not name the subject is the lister's lie, and not carried.
+    async fn referrer(&self, subject: &Digest, listed: &Descriptor) -> Result<()> {
+        let manifest = self.source.store.resolve(Some(&ManifestName::Digest(listed.digest))).await?;
+        let stated = manifest.manifest.subject.as_ref().map(|stated| stated.digest);
+        if stated != Some(*subject) || !self.note(manifest.digest())? {
+            return Ok(());
+        }
+        self.parts(&manifest, self.limits.depth).await?;
+        let present = self.target.store.has_manifest(&manifest.digest()).await?;
+        let attached = self.target.store.put_referrer(&manifest, subject).await?;
+        self.count(|report| {
+            report.referrers += 1;
+            report.race_possible |= matches!(attached, Attached::FallbackTag { race_possible: true, .. });
+        });
+        self.count_manifest(manifest.digest(), present);
+        Ok(())
+    }
+
+    async fn attachment(&self, tag: Tag) -> Result<()> {
+        let manifest = match self.source.store.resolve(Some(&ManifestName::Tag(tag.clone()))).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.tree(manifest.clone(), self.limits.depth).await?;
+        self.target.store.tag(&manifest, &tag).await?;
+        self.count(|report| report.attachments += 1);
+        Ok(())
+    }
+
+    /// Whether the manifest is met for the first time.
+    fn note(&self, digest: Digest) -> Result<bool> {
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !seen.all.insert(digest) {
+            return Ok(false);
+        }
+        if seen.all.len() > self.limits.copy_manifests {
+            let limit = self.limits.copy_manifests as u64;
+            return Err(Error::LimitHit { what: "manifests of one copy".to_owned(), limit });
+        }
+        seen.unsearched.push_back(digest);
+        Ok(true)
+    }
+
+    fn next_unsearched(&self) -> Option<Digest> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).unsearched.pop_front()
+    }
+
+    fn count_manifest(&self, digest: Digest, present: bool) {
+        self.count(|report| match present {
+            true => report.manifests_present += 1,
+            false => report.manifests_sent += 1,
+        });
+        (self.progress)(CopyEvent::ManifestDone { digest, present });
+    }
+
+    fn count(&self, change: impl FnOnce(&mut CopyReport)) {
+        change(&mut self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+/// A target named by digest can only take that image.
+fn check_name(target: &Endpoint, root: &Resolved) -> Result<()> {
+    match &target.name {
+        Some(ManifestName::Digest(expected)) if *expected != root.digest() => {
+            Err(Error::digest_mismatch(*expected, root.digest()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Layers that registries do not keep (image-spec, "non-distributable layers").
+fn is_foreign(blob: &Descriptor) -> bool {
+    blob.media_type.contains("nondistributable") || blob.media_type.contains("foreign.diff")
+}

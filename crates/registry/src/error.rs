@@ -1,0 +1,210 @@
+//! What can go wrong, by whose fault it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use signet_crypto::Digest;
+
+/// Why a registry, layout or archive did not give or take what was asked.
+///
+/// Only [`Error::NotFound`] says that something is absent; whatever else happens means "not known".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry wants credentials, or other ones (401).
+    #[error("{registry} wants other credentials than it was given")]
+    Unauthorized {
+        /// The registry.
+        registry: String,
+    },
+    /// The credentials do not allow it (403).
+    #[error("{what}: not allowed{detail}")]
+    Forbidden {
+        /// What was asked for.
+        what: String,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+    },
+    /// It is not there (404).
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// The host could not be reached, or broke off.
+    #[error("{host} cannot be reached: {reason}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("{what}: no complete answer in time")]
+    Timeout {
+        /// What was asked for.
+        what: String,
+    },
+    /// The answer is larger than may be read.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What was asked for.
+        what: String,
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// The content is not what its digest says.
+    #[error("content of {expected} has the digest {actual}")]
+    DigestMismatch {
+        /// The digest asked for.
+        expected: Box<Digest>,
+        /// The digest of what came.
+        actual: Box<Digest>,
+    },
+    /// The content is not as long as its descriptor says; `actual` counts what came before it was cut.
+    #[error("content of {digest} should have {expected} bytes and has {actual} or more")]
+    SizeMismatch {
+        /// The digest asked for.
+        digest: Digest,
+        /// The size stated.
+        expected: u64,
+        /// The bytes that were counted.
+        actual: u64,
+    },
+    /// The answer is not what the protocol says.
+    #[error("{what} is malformed: {reason}")]
+    Malformed {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Too many requests (429), also after waiting.
+    #[error("{registry} limits the rate of requests")]
+    RateLimited {
+        /// The registry.
+        registry: String,
+        /// When it said to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The registry failed (5xx), also when asked again.
+    #[error("{what}: the registry failed with status {status}")]
+    Server {
+        /// What was asked for.
+        what: String,
+        /// The status.
+        status: u16,
+    },
+    /// Somebody else changed it meanwhile, or it may not be changed (409, 412).
+    #[error("{what} conflicts with what the registry has{detail}")]
+    Conflict {
+        /// What was written.
+        what: String,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+    },
+    /// The registry refused it for another reason (other 4xx).
+    #[error("{what} was refused with status {status}{detail}")]
+    Refused {
+        /// What was asked for.
+        what: String,
+        /// The status.
+        status: u16,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+    },
+    /// A redirect, an upload's location or a next page that is not followed.
+    #[error("redirect of {what} to {target} is not followed: {reason}")]
+    RedirectRefused {
+        /// What was asked for.
+        what: String,
+        /// Where it pointed, without its query.
+        target: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A token realm to which no credentials are sent.
+    #[error("{registry} names the token realm {realm}: {reason}")]
+    RealmRefused {
+        /// The registry.
+        registry: String,
+        /// The realm it named, without its query.
+        realm: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// More of something than may be read.
+    #[error("{what}: more than {limit}")]
+    LimitHit {
+        /// What was counted.
+        what: String,
+        /// The bound.
+        limit: u64,
+    },
+    /// Plain HTTP to a host that is not this machine, without being told to.
+    #[error("{host} is not asked over plain HTTP")]
+    PlainHttpRefused {
+        /// The host.
+        host: String,
+    },
+    /// A credential helper failed.
+    #[error("credential helper `{helper}`: {reason}")]
+    CredentialHelper {
+        /// The helper's name as the configuration has it.
+        helper: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A credentials file, certificate or key that cannot be used.
+    #[error("`{path}`: {reason}")]
+    Configuration {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file or directory that cannot be read or written.
+    #[error("`{path}`: {reason}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A source or target that is not one of the spellings.
+    #[error("`{text}` is not a place of an image: {reason}")]
+    Location {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), reason: error.to_string() }
+    }
+
+    pub(crate) fn digest_mismatch(expected: Digest, actual: Digest) -> Self {
+        Self::DigestMismatch { expected: expected.into(), actual: actual.into() }
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Malformed { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn configuration(path: &Path, reason: impl ToString) -> Self {
+        Self::Configuration { path: path.display().to_string(), reason: reason.to_string() }
+    }
+
+    /// Whether asking the same again may go better.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Server { .. } | Self::RateLimited { .. })
+    }
+
+    /// Whether it says that something is absent, as opposed to unknown.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}

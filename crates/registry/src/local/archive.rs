@@ -1,0 +1,159 @@
+//! A tar of an image layout (`oci-archive:`).
+//!
+//! Not trusted, as the layout in it is not. Written beside its name and renamed when it is whole.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use signet_crypto::Digest;
+use signet_formats::oci::{Descriptor, Tag};
+use tempfile::{NamedTempFile, TempDir};
+
+use super::layout::{Layout, publish};
+use super::reader::{Reader, Tree};
+use super::tarball::Tarball;
+use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
+use crate::store::ImageStore;
+use crate::stream::BlobStream;
+use crate::{Attached, Error, Limits, Result};
+
+/// A tar file of an image layout, read in place or written anew.
+pub struct OciArchive {
+    state: State,
+}
+
+enum State {
+    Reading(Reader),
+    /// A layout beside the file, which becomes the file in the end.
+    Writing {
+        layout: Layout,
+        directory: Mutex<Option<TempDir>>,
+        file: PathBuf,
+    },
+}
+
+impl OciArchive {
+    /// An archive to read.
+    pub fn open(file: &Path, limits: &Limits) -> Result<Self> {
+        let tree = Tree::Tar(Tarball::open(file, limits)?);
+        Ok(Self { state: State::Reading(Reader { tree, limits: limits.clone() }) })
+    }
+
+    /// An archive to write. It replaces what `file` is only when it is finished.
+    pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let directory = tempfile::Builder::new().prefix(".signet-archive-").tempdir_in(parent);
+        let directory = directory.map_err(|error| Error::io(parent, &error))?;
+        let layout = Layout::create(directory.path(), limits)?;
+        let directory = Mutex::new(Some(directory));
+        Ok(Self { state: State::Writing { layout, directory, file: file.to_owned() } })
+    }
+
+    fn layout(&self) -> Result<&Layout> {
+        match &self.state {
+            State::Writing { layout, .. } => Ok(layout),
+            State::Reading(_) => Err(Error::Location {
+                text: "the archive".to_owned(),
+                reason: "it was opened to read".to_owned(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl ImageStore for OciArchive {
+    async fn resolve(&self, name: Option<&ManifestName>) -> Result<Resolved> {
+        match &self.state {
+            State::Reading(reader) => reader.resolve(name),
+            State::Writing { layout, .. } => layout.resolve(name).await,
+        }
+    }
+
+    async fn blob(&self, blob: &Descriptor) -> Result<BlobStream> {
+        match &self.state {
+            State::Reading(reader) => reader.blob(blob).await,
+            State::Writing { layout, .. } => layout.blob(blob).await,
+        }
+    }
+
+    async fn referrers(&self, subject: &Digest) -> Result<Referrers> {
+        match &self.state {
+            State::Reading(reader) => reader.referrers(subject),
+            State::Writing { layout, .. } => layout.referrers(subject).await,
+        }
+    }
+
+    async fn has_manifest(&self, digest: &Digest) -> Result<bool> {
+        self.layout()?.has_manifest(digest).await
+    }
+
+    async fn put_blob(&self, blob: &Descriptor, source: &dyn ImageStore) -> Result<BlobPush> {
+        self.layout()?.put_blob(blob, source).await
+    }
+
+    async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {
+        self.layout()?.put_manifest(manifest).await
+    }
+
+    async fn put_referrer(&self, manifest: &Resolved, subject: &Digest) -> Result<Attached> {
+        self.layout()?.put_referrer(manifest, subject).await
+    }
+
+    async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()> {
+        self.layout()?.tag(manifest, tag).await
+    }
+
+    async fn finish(&self) -> Result<()> {
+        let State::Writing { layout, directory, file } = &self.state else { return Ok(()) };
+        let Some(_staged) = directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        pack(layout.root(), file)
+    }
+
+    fn limits(&self) -> &Limits {
+        match &self.state {
+            State::Reading(reader) => &reader.limits,
+            State::Writing { layout, .. } => layout.limits(),
+        }
+    }
+}
+
+/// The files of a layout as a tar, in the order of their names, with nothing of this machine in the headers.
+fn pack(root: &Path, file: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(file, &error);
+    let parent = root.parent().unwrap_or(Path::new("."));
+    let staged = NamedTempFile::new_in(parent).map_err(failed)?;
+    let mut tar = tar::Builder::new(BufWriter::new(staged));
+    for name in files_below(root, Path::new(""), MAX_DEPTH).map_err(failed)? {
+        let content = std::fs::File::open(root.join(&name)).map_err(failed)?;
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.metadata().map_err(failed)?.len());
+        header.set_mode(0o644);
+        tar.append_data(&mut header, &name, content).map_err(failed)?;
+    }
+    let staged =
+        tar.into_inner().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
+    staged.as_file().sync_all().map_err(failed)?;
+    publish(staged, file)
+}
+
+fn files_below(root: &Path, below: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let name = below.join(entry.file_name());
+        match entry.file_type()?.is_dir() && depth > 0 {
+            true => files.extend(files_below(root, &name, depth - 1)?),
+            false => files.push(name),
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// `blobs/sha256/…` is as deep as a layout goes.
+const MAX_DEPTH: usize = 3;

@@ -1,0 +1,177 @@
+//! Against the real docker-registry 2.8, which has no referrers API: fallback tags, copies.
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use signet_crypto::Digest;
+use signet_formats::oci::{Descriptor, Repository};
+use signet_registry::{
+    Attached, Client, CopyOptions, Location, ManifestName, Options, ReferrersVia, copy, parallel,
+};
+
+struct Registry {
+    process: Child,
+    host: String,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Registry {
+    /// None, with one line about it, where the peer is not installed.
+    async fn start() -> Option<Self> {
+        let data = tempfile::tempdir().unwrap();
+        let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let config = data.path().join("config.yml");
+        let root = data.path().join("data");
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: {host}}}\n",
+            root.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new("docker-registry");
+        let command = command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(process) = command.spawn() else {
+            assert!(std::env::var_os("SIGNET_REQUIRE_PEERS").is_none(), "docker-registry is required");
+            println!("skipped: needs docker-registry");
+            return None;
+        };
+        let registry = Self { process, host, _data: data };
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(&registry.host).await.is_ok() {
+                return Some(registry);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("docker-registry did not start");
+    }
+
+    fn repository(&self, name: &str) -> Repository {
+        format!("{}/{name}", self.host).parse().unwrap()
+    }
+}
+
+fn client() -> Client {
+    Client::new(Options::default())
+}
+
+/// Pushes an image of one layer and returns its descriptor.
+async fn push_image(client: &Client, repository: &Repository, content: &str, tag: &str) -> Descriptor {
+    let config = client.push_bytes(repository, "application/vnd.oci.image.config.v1+json", "{}".into()).await;
+    let layer = "application/vnd.oci.image.layer.v1.tar";
+    let layer = client.push_bytes(repository, layer, content.to_owned().into()).await.unwrap();
+    let manifest = manifest(&config.unwrap(), &layer, None);
+    let name = ManifestName::Tag(tag.parse().unwrap());
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    client.push_manifest(repository, &name, media_type, manifest.clone().into(), None).await.unwrap();
+    Descriptor::of(media_type, &manifest)
+}
+
+fn manifest(config: &Descriptor, layer: &Descriptor, subject: Option<&Descriptor>) -> Vec<u8> {
+    let mut json = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config, "layers": [layer],
+    });
+    if let Some(subject) = subject {
+        json["subject"] = serde_json::to_value(subject).unwrap();
+        json["artifactType"] = "application/x-test".into();
+    }
+    serde_json::to_vec(&json).unwrap()
+}
+
+async fn attach(client: &Client, repository: &Repository, subject: &Descriptor, note: usize) -> Attached {
+    let note = format!("note {note}");
+    let config =
+        client.push_bytes(repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
+    let layer = client.push_bytes(repository, "text/plain", note.into()).await.unwrap();
+    let bytes = manifest(&config, &layer, Some(subject));
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    client.attach(repository, &subject.digest, media_type, bytes.into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn referrers_are_kept_under_the_fallback_tag() {
+    let Some(registry) = Registry::start().await else { return };
+    let (client, repository) = (client(), registry.repository("a/app"));
+    let image = push_image(&client, &repository, "layer", "v1").await;
+    let none = client.referrers(&repository, &image.digest).await.unwrap();
+    assert_eq!((none.descriptors.len(), none.via), (0, ReferrersVia::Tag));
+    let first = attach(&client, &repository, &image, 1).await;
+    assert!(matches!(first, Attached::FallbackTag { race_possible: true, .. }), "{first:?}");
+    attach(&client, &repository, &image, 2).await;
+    attach(&client, &repository, &image, 2).await;
+    let found = client.referrers(&repository, &image.digest).await.unwrap();
+    assert_eq!(found.descriptors.len(), 2, "a repeated attach changes nothing");
+    assert_eq!(found.descriptors[0].digest, first.digest());
+    assert_eq!(found.descriptors[0].artifact_type.as_deref(), Some("application/x-test"));
+}
+
+#[tokio::test]
+async fn writers_at_once_lose_nothing() {
+    let Some(registry) = Registry::start().await else { return };
+    let repository = registry.repository("app");
+    let image = push_image(&client(), &repository, "layer", "v1").await;
+    let (repository, image) = (&repository, &image);
+    // A client each, as of several machines.
+    parallel((0..4).collect(), 4, |note| async move { attach(&client(), repository, image, note).await })
+        .await;
+    let found = client().referrers(repository, &image.digest).await.unwrap();
+    assert_eq!(found.descriptors.len(), 4);
+}
+
+#[tokio::test]
+async fn an_image_travels_with_all_that_refers_to_it() {
+    let Some(registry) = Registry::start().await else { return };
+    let (client, repository) = (client(), registry.repository("from"));
+    let image = push_image(&client, &repository, "layer", "v1").await;
+    let signature = attach(&client, &repository, &image, 1).await;
+    let of_signature = client.manifest(&repository, &signature.digest()).await.unwrap().descriptor;
+    attach(&client, &repository, &of_signature, 2).await;
+    let legacy = format!("sha256-{}.sig", image.digest.hex());
+    push_image(&client, &repository, "legacy", &legacy).await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let hops = [
+        format!("{}/from:v1", registry.host),
+        format!("oci:{}:v1", path("layout")),
+        format!("oci-archive:{}:v1", path("image.tar")),
+        format!("{}/to:v1", registry.host),
+        format!("{}/mounted:v1", registry.host),
+    ];
+    for hop in hops.windows(2) {
+        let (source, target): (Location, Location) = (hop[0].parse().unwrap(), hop[1].parse().unwrap());
+        let (source, target) = (source.source(&client).unwrap(), target.target(&client).unwrap());
+        let report = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
+        assert_eq!((report.digest, report.referrers, report.attachments), (image.digest, 2, 1), "{hop:?}");
+        if hop[1].contains("image.tar") {
+            continue;
+        }
+        let again = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
+        assert_eq!((again.manifests_sent, again.blobs_sent, again.bytes_sent), (0, 0, 0), "{hop:?}");
+    }
+    let arrived = client.referrers(&registry.repository("mounted"), &image.digest).await.unwrap();
+    assert_eq!(arrived.descriptors.len(), 1);
+    assert_eq!(arrived.descriptors[0].digest, signature.digest());
+}
+
+#[tokio::test]
+async fn tags_are_listed_and_manifests_deleted() {
+    let Some(registry) = Registry::start().await else { return };
+    let (client, repository) = (client(), registry.repository("app"));
+    let image = push_image(&client, &repository, "layer", "v1").await;
+    let tags: Vec<_> = client.tags(&repository).await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(tags, ["v1"]);
+    client.delete_manifest(&repository, &image.digest).await.unwrap();
+    let gone = client.manifest(&repository, &image.digest).await.map(|found| found.digest());
+    assert!(gone.is_err_and(|error| error.is_not_found()));
+    assert_eq!(client.has_manifest(&repository, &Digest::sha256(b"")).await, Ok(false));
+}

@@ -1,0 +1,188 @@
+//! An HTTP server that answers as a test tells it to, truthfully or not.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use signet_formats::oci::{Reference, Repository};
+use signet_registry::{Client, Keychain, Limits, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+enum Body {
+    Bytes(Vec<u8>),
+    /// Zeros without end, no length stated.
+    Endless,
+    /// A stated length of which nothing ever comes.
+    Stalled(u64),
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Bytes(body.into()) }
+    }
+
+    pub(crate) fn endless() -> Self {
+        Self { status: 200, headers: Vec::new(), body: Body::Endless }
+    }
+
+    pub(crate) fn stalled(length: u64) -> Self {
+        Self { status: 200, headers: Vec::new(), body: Body::Stalled(length) }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+}
+
+/// A running server; it stops when it is dropped.
+pub(crate) struct Double {
+    pub(crate) host: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Double {
+    pub(crate) async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                tokio::spawn(async move { serve(stream, answer.as_ref(), &log).await });
+            }
+        });
+        Self { host, seen, task }
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn repository(&self) -> Repository {
+        format!("{}/app", self.host).parse().unwrap()
+    }
+
+    pub(crate) fn reference(&self) -> Reference {
+        format!("{}/app:v1", self.host).parse().unwrap()
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A client whose bounds are short enough to be met in a test.
+pub(crate) fn client() -> Client {
+    client_with(Keychain::anonymous())
+}
+
+pub(crate) fn client_with(keychain: Keychain) -> Client {
+    Client::new(Options { keychain, limits: limits(), ..Options::default() })
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        idle: Duration::from_millis(300),
+        request: Duration::from_millis(1500),
+        retry_wait: Duration::from_secs(2),
+        ..Limits::default()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    answer: &(dyn Fn(&Request) -> Reply + Send + Sync),
+    seen: &Mutex<Vec<Request>>,
+) {
+    let Some(request) = read(&mut stream).await else { return };
+    let reply = answer(&request);
+    let head_only = request.method == "HEAD";
+    seen.lock().unwrap().push(request);
+    let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    match &reply.body {
+        Body::Bytes(bytes) => head.push_str(&format!("Content-Length: {}\r\n", bytes.len())),
+        Body::Stalled(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
+        Body::Endless => {}
+    }
+    head.push_str("\r\n");
+    if stream.write_all(head.as_bytes()).await.is_err() || head_only {
+        return;
+    }
+    match reply.body {
+        Body::Bytes(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+        }
+        Body::Endless => while stream.write_all(&[0; 65536]).await.is_ok() {},
+        Body::Stalled(_) => {
+            let _ = stream.read(&mut [0]).await;
+        }
+    }
+}
+
+async fn read(stream: &mut TcpStream) -> Option<Request> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ');
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
+    let mut body = bytes[end + 4..].to_vec();
+    while body.len() < length {
+        if stream.read_buf(&mut body).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(Request { method: first.next()?.to_owned(), target: first.next()?.to_owned(), headers, body })
+}
+
+/// A small image manifest.
+pub(crate) fn manifest() -> Vec<u8> {
+    let empty = r#"{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}"#;
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{empty},"layers":[{empty}]}}"#
+    );
+    text.into_bytes()
+}

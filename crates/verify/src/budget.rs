@@ -1,0 +1,56 @@
+//! The bound on the work of one decision, so that nobody can exhaust a verifier by attaching junk.
+
+use std::cell::Cell;
+
+/// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second.
+pub(crate) const MAX_OPERATIONS: u32 = 4096;
+
+/// Counts public-key operations down.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Cell<u32>,
+    exhausted: Cell<bool>,
+}
+
+impl Budget {
+    pub(crate) fn new(operations: u32) -> Self {
+        Self { left: Cell::new(operations), exhausted: Cell::new(false) }
+    }
+
+    /// Takes `operations` from what is left; an error if there are not enough.
+    pub(crate) fn spend(&self, operations: u32) -> Result<(), Exhausted> {
+        match self.left.get().checked_sub(operations) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                self.exhausted.set(true);
+                Err(Exhausted)
+            }
+        }
+    }
+
+    /// Whether some work was refused.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted.get()
+    }
+}
+
+/// The budget does not allow the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exhausted_budget_says_so() {
+        let budget = Budget::new(2);
+        assert_eq!(budget.spend(2), Ok(()));
+        assert!(!budget.is_exhausted());
+        assert_eq!(budget.spend(1), Err(Exhausted));
+        assert!(budget.is_exhausted());
+    }
+}

@@ -1,0 +1,226 @@
+//! Trust and policy with everything parsed that does not depend on the evidence.
+//!
+//! An optimisation only: deciding with prepared trust gives the same bytes as deciding with the snapshot.
+
+use std::collections::BTreeMap;
+
+use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
+use signet_formats::note::VerifierKey;
+use signet_formats::x509::Certificate;
+
+use crate::policy::{CompiledMatcher, Policy, Principal};
+use crate::trust::{TrustSnapshot, TrustedAuthority, TrustedLog, Window, id_of};
+
+/// A [`TrustSnapshot`] that is ready to decide by.
+#[derive(Debug)]
+pub struct PreparedTrust {
+    pub(crate) id: Digest,
+    pub(crate) keys: Vec<PreparedKey>,
+    pub(crate) logs: Vec<PreparedLog>,
+    pub(crate) certificate_logs: Vec<PreparedLog>,
+    pub(crate) certificate_authorities: Vec<PreparedAuthority>,
+    pub(crate) timestamp_authorities: Vec<PreparedAuthority>,
+    pub(crate) witnesses: Vec<VerifierKey>,
+}
+
+impl PreparedTrust {
+    /// Parses every key and certificate of the snapshot.
+    pub fn new(snapshot: &TrustSnapshot) -> Result<Self, TrustUnusable> {
+        let key = |key: &crate::TrustedKey| {
+            let valid_for = key.valid_for;
+            PublicKey::from_spki_der(&key.spki.0)
+                .map(|key| PreparedKey { key, valid_for })
+                .map_err(|e| TrustUnusable(format!("key: {e}")))
+        };
+        let witness = |witness: &crate::TrustedWitness| {
+            let name = &witness.verifier_key;
+            name.parse().map_err(|e| TrustUnusable(format!("witness `{name}`: {e}")))
+        };
+        Ok(Self {
+            id: id_of(snapshot),
+            keys: collect(&snapshot.keys, key)?,
+            logs: collect(&snapshot.logs, PreparedLog::new)?,
+            certificate_logs: collect(&snapshot.certificate_logs, PreparedLog::new)?,
+            certificate_authorities: collect(&snapshot.certificate_authorities, PreparedAuthority::new)?,
+            timestamp_authorities: collect(&snapshot.timestamp_authorities, PreparedAuthority::new)?,
+            witnesses: collect(&snapshot.witnesses, witness)?,
+        })
+    }
+}
+
+/// A key, and when it is trusted.
+#[derive(Clone, Debug)]
+pub(crate) struct PreparedKey {
+    pub(crate) key: PublicKey,
+    pub(crate) valid_for: Window,
+}
+
+/// A log's key, id and origin.
+#[derive(Debug)]
+pub(crate) struct PreparedLog {
+    pub(crate) base_url: String,
+    pub(crate) key: PublicKey,
+    pub(crate) scheme: Scheme,
+    pub(crate) log_id: Vec<u8>,
+    pub(crate) valid_for: Window,
+}
+
+impl PreparedLog {
+    fn new(log: &TrustedLog) -> Result<Self, TrustUnusable> {
+        let unusable = || TrustUnusable(format!("log `{}`: unusable key", log.base_url));
+        let key = log_key(&log.key.0).ok_or_else(unusable)?;
+        let scheme = *Scheme::for_key(key.algorithm()).first().ok_or_else(unusable)?;
+        Ok(Self {
+            base_url: log.base_url.clone(),
+            key,
+            scheme,
+            log_id: log.log_id.0.clone(),
+            valid_for: log.valid_for,
+        })
+    }
+
+    /// The host of the base URL without a port: the origin of a Rekor v2 log's checkpoints.
+    pub(crate) fn origin(&self) -> &str {
+        let rest = self.base_url.split_once("://").map_or(&*self.base_url, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
+}
+
+/// Trust roots carry SubjectPublicKeyInfo; older ones bare Ed25519 or PKCS#1 RSA keys.
+fn log_key(bytes: &[u8]) -> Option<PublicKey> {
+    let spki = PublicKey::from_spki_der(bytes).ok();
+    let ed25519 = || PublicKey::from_bits(KeyAlgorithm::Ed25519, bytes).ok();
+    let rsa = || PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 0 }, bytes).ok();
+    spki.or_else(ed25519).or_else(rsa)
+}
+
+/// An authority's certificates, from the one that signs up to the anchor.
+#[derive(Debug)]
+pub(crate) struct PreparedAuthority {
+    pub(crate) name: String,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) valid_for: Window,
+}
+
+impl PreparedAuthority {
+    fn new(authority: &TrustedAuthority) -> Result<Self, TrustUnusable> {
+        let label = match authority.uri.is_empty() {
+            true => &authority.name,
+            false => &authority.uri,
+        };
+        let unusable = |why: String| TrustUnusable(format!("authority `{label}`: {why}"));
+        if authority.certificates.is_empty() {
+            return Err(unusable("no certificates".to_owned()));
+        }
+        let parse = |der: &signet_formats::base64::Base64| {
+            Certificate::from_der(&der.0).map_err(|e| unusable(e.to_string()))
+        };
+        let certificates = collect(&authority.certificates, parse)?;
+        Ok(Self { name: label.clone(), certificates, valid_for: authority.valid_for })
+    }
+
+    /// The certificate at the top, which is trusted by being here.
+    pub(crate) fn anchor(&self) -> Option<&Certificate> {
+        self.certificates.last()
+    }
+
+    /// The certificate that signs timestamps, if the trust root names it and not only its issuers.
+    pub(crate) fn leaf(&self) -> Option<&Certificate> {
+        self.certificates.first().filter(|certificate| !certificate.is_ca())
+    }
+}
+
+/// Why a snapshot cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustUnusable(pub String);
+
+impl std::fmt::Display for TrustUnusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TrustUnusable {}
+
+/// A [`Policy`] with its patterns compiled and its keys resolved.
+pub(crate) struct PreparedPolicy<'a> {
+    pub(crate) policy: &'a Policy,
+    principals: BTreeMap<&'a str, PreparedPrincipal>,
+    /// The distinct keys of all principals.
+    pub(crate) keys: Vec<PreparedKey>,
+}
+
+/// A principal that is ready to be compared with.
+#[derive(Debug)]
+pub(crate) enum PreparedPrincipal {
+    /// The holder of the key with this id.
+    Key(Digest),
+    /// Whoever has a matching certificate.
+    Certificate { identity: CompiledMatcher, issuer: CompiledMatcher, claims: BTreeMap<u32, CompiledMatcher> },
+}
+
+impl<'a> PreparedPolicy<'a> {
+    /// Resolves the policy's keys against the trust snapshot.
+    pub(crate) fn new(policy: &'a Policy, trust: &PreparedTrust) -> Result<Self, TrustUnusable> {
+        let mut keys: Vec<PreparedKey> = Vec::new();
+        let mut principals = BTreeMap::new();
+        for (name, principal) in &policy.spec.principals {
+            let prepared = match principal {
+                Principal::Key(reference) => {
+                    let key = resolve(reference, trust).ok_or_else(|| {
+                        TrustUnusable(format!("principal `{name}`: no such key is trusted"))
+                    })?;
+                    let id = key.key.id();
+                    if keys.iter().all(|known| known.key != key.key) {
+                        keys.push(key);
+                    }
+                    PreparedPrincipal::Key(id)
+                }
+                Principal::Certificate(certificate) => {
+                    compile(certificate).map_err(|e| TrustUnusable(format!("principal `{name}`: {e}")))?
+                }
+            };
+            principals.insert(name.as_str(), prepared);
+        }
+        Ok(Self { policy, principals, keys })
+    }
+
+    /// The principal of this name.
+    pub(crate) fn principal(&self, name: &str) -> Option<&PreparedPrincipal> {
+        self.principals.get(name)
+    }
+
+    /// Who the principal of this name is, in words.
+    pub(crate) fn describe(&self, name: &str) -> Option<String> {
+        Some(match (self.policy.spec.principals.get(name)?, self.principals.get(name)?) {
+            (Principal::Certificate(c), _) => format!("{} (issuer {})", c.identity, c.issuer),
+            (_, PreparedPrincipal::Key(id)) => format!("key {id}"),
+            _ => return None,
+        })
+    }
+}
+
+fn resolve(reference: &crate::KeyReference, trust: &PreparedTrust) -> Option<PreparedKey> {
+    if let Some(key) = reference.as_key() {
+        return Some(PreparedKey { key, valid_for: Window::default() });
+    }
+    let id = reference.as_id()?;
+    trust.keys.iter().find(|known| known.key.id() == id).cloned()
+}
+
+fn compile(certificate: &crate::CertificateIdentity) -> Result<PreparedPrincipal, crate::PolicyError> {
+    let mut claims = BTreeMap::new();
+    for (claim, matcher) in &certificate.claims {
+        claims.insert(claim.arc(), matcher.compile()?);
+    }
+    Ok(PreparedPrincipal::Certificate {
+        identity: certificate.identity.compile()?,
+        issuer: certificate.issuer.compile()?,
+        claims,
+    })
+}
+
+fn collect<T, U, E>(from: &[T], each: impl Fn(&T) -> Result<U, E>) -> Result<Vec<U>, E> {
+    from.iter().map(each).collect()
+}

@@ -1,0 +1,188 @@
+//! Whether the sound signatures satisfy a rule of the policy.
+
+use std::collections::BTreeMap;
+
+use crate::Code;
+use crate::policy::{PredicateRule, Rule, SIGNATURE_PREDICATE};
+use crate::prepared::{PreparedPolicy, PreparedPrincipal};
+use crate::signature::{Assessment, Identity};
+use crate::verdict::{Check, Node, Signer};
+
+/// A rule's node, and the signatures that count for it.
+pub(crate) fn apply(
+    rule: &Rule,
+    policy: &PreparedPolicy<'_>,
+    assessments: &[Assessment],
+) -> (Node, Vec<Signer>) {
+    let mut claims: Vec<Claim<'_>> = Vec::new();
+    let mut nodes = Vec::new();
+    for assessment in assessments.iter().filter(|a| a.is_sound()) {
+        let (node, principals) = claim(rule, policy, assessment);
+        nodes.push(node);
+        if !principals.is_empty() {
+            claims.push(Claim { assessment, principals });
+        }
+    }
+    let matched = match_distinct(&claims);
+    let node = outcome(rule, matched.len(), &nodes)
+        .about(&*rule.name)
+        .found(format!("{} distinct", matched.len()))
+        .wanted(wanted(rule))
+        .showing(nodes);
+    let signers = matched.into_iter().map(|(principal, assessment)| signer(rule, principal, assessment));
+    (node, signers.collect())
+}
+
+/// A signature that meets the rule's demands, and the principals it may stand for.
+struct Claim<'a> {
+    assessment: &'a Assessment,
+    principals: Vec<&'a str>,
+}
+
+fn outcome(rule: &Rule, matched: usize, nodes: &[Node]) -> Node {
+    if matched >= usize::try_from(rule.threshold).unwrap_or(usize::MAX) {
+        return Node::pass(Check::Rule);
+    }
+    // With one signature there is one reason; with several, the count is the reason.
+    let code = match nodes {
+        [only] => only.code.unwrap_or(Code::ThresholdNotMet),
+        _ => Code::ThresholdNotMet,
+    };
+    Node::fail(Check::Rule, code)
+}
+
+fn wanted(rule: &Rule) -> String {
+    format!("{} of {}", rule.threshold, rule.principals.join(", "))
+}
+
+/// Whether one signature meets the rule, and for which of its principals.
+fn claim<'a>(rule: &'a Rule, policy: &PreparedPolicy<'_>, assessment: &Assessment) -> (Node, Vec<&'a str>) {
+    if let Some(refusal) = demands(rule, assessment) {
+        return (refusal.about(&assessment.origin), Vec::new());
+    }
+    let principals: Vec<&str> = rule
+        .principals
+        .iter()
+        .map(String::as_str)
+        .filter(|name| policy.principal(name).is_some_and(|p| is_principal(p, &assessment.identity)))
+        .collect();
+    let node = match principals.is_empty() {
+        false => Node::pass(Check::Principal).found(principals.join(", ")),
+        true => mismatch(rule, policy, &assessment.identity),
+    };
+    (node.about(&assessment.origin), principals)
+}
+
+/// What the rule asks of the signature besides who made it; the first demand that is not met.
+fn demands(rule: &Rule, assessment: &Assessment) -> Option<Node> {
+    let certified = matches!(assessment.identity, Identity::Certificate { .. });
+    let by_default = u32::from(certified);
+    let scts = rule.certificate_timestamps.unwrap_or(1);
+    let counts = [
+        (Code::LogEntryMissing, assessment.logs.len(), rule.log_entries.unwrap_or(by_default)),
+        (Code::TimestampMissing, assessment.timestamp_authorities.len(), rule.timestamps),
+        (Code::WitnessesMissing, assessment.witnesses.len(), rule.witnesses),
+        (Code::SctMissing, assessment.certificate_logs.len(), if certified { scts } else { 0 }),
+    ];
+    if !predicate_fits(&rule.predicate_type, assessment.predicate_type.as_deref()) {
+        let found = assessment.predicate_type.as_deref().unwrap_or("a plain signature");
+        let wanted = String::from(rule.predicate_type.clone());
+        return Some(Node::fail(Check::Principal, Code::PredicateTypeMismatch).found(found).wanted(wanted));
+    }
+    let short =
+        counts.into_iter().find(|(_, found, wanted)| u32::try_from(*found).is_ok_and(|n| n < *wanted));
+    short.map(|(code, found, wanted)| {
+        Node::fail(Check::Principal, code).found(found.to_string()).wanted(format!("at least {wanted}"))
+    })
+}
+
+fn predicate_fits(rule: &PredicateRule, found: Option<&str>) -> bool {
+    match rule {
+        PredicateRule::Any => true,
+        PredicateRule::Signature => found.is_none_or(|predicate| predicate == SIGNATURE_PREDICATE),
+        PredicateRule::Exactly(wanted) => found == Some(wanted),
+    }
+}
+
+fn is_principal(principal: &PreparedPrincipal, identity: &Identity) -> bool {
+    match (principal, identity) {
+        (PreparedPrincipal::Key(wanted), Identity::Key(found)) => wanted == found,
+        (
+            PreparedPrincipal::Certificate { identity: wanted, issuer: wanted_issuer, claims: wanted_claims },
+            Identity::Certificate { names, issuer, claims },
+        ) => {
+            names.iter().any(|name| wanted.matches(name))
+                && issuer.as_deref().is_some_and(|issuer| wanted_issuer.matches(issuer))
+                && wanted_claims
+                    .iter()
+                    .all(|(arc, matcher)| claims.get(arc).is_some_and(|c| matcher.matches(c)))
+        }
+        _ => false,
+    }
+}
+
+fn mismatch(rule: &Rule, policy: &PreparedPolicy<'_>, identity: &Identity) -> Node {
+    let code = match identity {
+        Identity::Certificate { .. } => Code::IdentityMismatch,
+        Identity::Key(_) | Identity::Unknown => Code::SignerUnknown,
+    };
+    let wanted: Vec<String> =
+        rule.principals.iter().filter_map(|name| policy.describe(name)).take(MAX_DESCRIBED).collect();
+    Node::fail(Check::Principal, code).found(identity.to_string()).wanted(wanted.join(" or "))
+}
+
+/// The largest set of pairs in which no principal and no signer identity stands twice: one signer
+/// counts for one principal, and one principal counts once (sigstore-go#633, sigstore-js#1702).
+fn match_distinct<'a>(claims: &[Claim<'a>]) -> Vec<(&'a str, &'a Assessment)> {
+    let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut seen: Vec<String> = Vec::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let identity = claim.assessment.identity.to_string();
+        let mut visited = Vec::new();
+        if !seen.contains(&identity) && augment(claims, index, &mut holders, &mut visited) {
+            seen.push(identity);
+        }
+    }
+    holders
+        .into_iter()
+        .filter_map(|(principal, index)| claims.get(index).map(|claim| (principal, claim.assessment)))
+        .collect()
+}
+
+/// One step of Kuhn's matching: finds a principal for the claim, moving earlier claims if need be.
+fn augment<'a>(
+    claims: &[Claim<'a>],
+    index: usize,
+    holders: &mut BTreeMap<&'a str, usize>,
+    visited: &mut Vec<&'a str>,
+) -> bool {
+    let Some(claim) = claims.get(index) else { return false };
+    for principal in &claim.principals {
+        if visited.contains(principal) {
+            continue;
+        }
+        visited.push(principal);
+        let free = match holders.get(principal).copied() {
+            None => true,
+            Some(holder) => augment(claims, holder, holders, visited),
+        };
+        if free {
+            holders.insert(principal, index);
+            return true;
+        }
+    }
+    false
+}
+
+fn signer(rule: &Rule, principal: &str, assessment: &Assessment) -> Signer {
+    Signer {
+        rule: rule.name.clone(),
+        principal: principal.to_owned(),
+        identity: assessment.identity.to_string(),
+        origin: assessment.origin.clone(),
+        predicate_type: assessment.predicate_type.clone(),
+        times: assessment.times.clone(),
+    }
+}
+
+const MAX_DESCRIBED: usize = 8;

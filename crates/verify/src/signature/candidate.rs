@@ -1,0 +1,250 @@
+//! One signature as evidence carries it, whatever the format, in one shape.
+
+use signet_crypto::Digest;
+use signet_formats::bundle::{self, Bundle, BundleError};
+use signet_formats::cosign::{LegacyAttestation, LegacyError, LegacyMaterial, LegacySignature};
+use signet_formats::dsse::{self, Envelope};
+use signet_formats::in_toto::{self, Statement};
+use signet_formats::json::JsonError;
+use signet_formats::proto_json::FieldError;
+use signet_formats::rekor::TlogEntry;
+use signet_formats::simple_signing::SimpleSigning;
+use signet_formats::x509::Certificate;
+
+use crate::Code;
+use crate::evidence::{Content, EvidenceItem};
+use crate::verdict::{Check, Node};
+
+/// One signature and everything that came with it.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) origin: &'a str,
+    /// The format, in words.
+    pub(crate) form: String,
+    pub(crate) message: Message,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) material: Material,
+    pub(crate) entries: Vec<TlogEntry>,
+    /// RFC 3161 tokens or responses in DER.
+    pub(crate) timestamps: Vec<Vec<u8>>,
+}
+
+/// What was signed.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The artifact itself; the evidence may state its digest.
+    Artifact { stated: Option<Digest> },
+    /// A simple-signing payload.
+    Payload { bytes: Vec<u8>, payload: SimpleSigning },
+    /// An in-toto statement in a DSSE envelope; the bytes are the pre-authentication encoding.
+    Statement { pae: Vec<u8>, statement: Statement, payload: Vec<u8> },
+}
+
+/// Whose signature it claims to be.
+#[derive(Debug)]
+pub(crate) enum Material {
+    /// Of a key that the verifier must know; the evidence may hint at its id.
+    Key { hint: Option<String> },
+    /// Of the key in this certificate, with certificates that may lead to an authority.
+    Certificate { leaf: Box<Certificate>, supplied: Vec<Certificate> },
+}
+
+impl Candidate<'_> {
+    /// The predicate type, if a statement was signed.
+    pub(crate) fn predicate_type(&self) -> Option<&str> {
+        match &self.message {
+            Message::Statement { statement, .. } => Some(&statement.predicate_type),
+            Message::Artifact { .. } | Message::Payload { .. } => None,
+        }
+    }
+
+    /// The repository name that was signed, if one was.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        match &self.message {
+            Message::Payload { payload, .. } => Some(payload.docker_reference.as_str()),
+            Message::Statement { statement, .. } => {
+                statement.subjects.iter().find_map(|subject| subject.name.as_deref())
+            }
+            Message::Artifact { .. } => None,
+        }
+        .filter(|name| !name.is_empty())
+    }
+}
+
+/// What is wrong with the form of a piece of evidence.
+#[derive(Debug)]
+pub(crate) struct FormError {
+    code: Code,
+    found: String,
+}
+
+impl From<FormError> for Node {
+    fn from(error: FormError) -> Self {
+        Self::fail(Check::Form, error.code).found(error.found)
+    }
+}
+
+/// Reads the signatures of one piece of evidence.
+pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, FormError> {
+    match &item.content {
+        Content::Bundle { bytes } => Ok(vec![read_bundle(&item.origin, &bytes.0)?]),
+        Content::CosignSignature { payload, annotations } => {
+            let layer = LegacySignature::read(payload.0.clone(), annotations).map_err(layer_malformed)?;
+            let payload = SimpleSigning::parse(&layer.payload).map_err(statement_malformed)?;
+            let message = Message::Payload { bytes: layer.payload, payload };
+            let form = "cosign simple signing";
+            Ok(vec![from_layer(&item.origin, form, message, layer.signature, layer.material)?])
+        }
+        Content::CosignAttestation { envelope, annotations } => {
+            let layer = LegacyAttestation::read(&envelope.0, annotations).map_err(layer_malformed)?;
+            let each = layer.envelope.signatures.iter().map(|signature| {
+                let message = read_statement(&layer.envelope)?;
+                let (sig, material) = (signature.sig.clone(), layer.material.clone());
+                from_layer(&item.origin, "cosign attestation", message, sig, material)
+            });
+            each.collect()
+        }
+    }
+}
+
+fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormError> {
+    let bundle = Bundle::parse(bytes).map_err(|e| form(bundle_code(&e), e))?;
+    let (message, signature) = match bundle.content {
+        bundle::Content::MessageSignature { digest, signature } => {
+            (Message::Artifact { stated: digest }, signature)
+        }
+        bundle::Content::Dsse(envelope) => {
+            let signature = envelope.signatures.first().map(|s| s.sig.clone()).unwrap_or_default();
+            (read_statement(&envelope)?, signature)
+        }
+    };
+    let material = match bundle.material {
+        bundle::Material::PublicKeyHint(hint) => Material::Key { hint: Some(hint).filter(|h| !h.is_empty()) },
+        bundle::Material::Certificate(der) => certificates(&der, &[])?,
+        bundle::Material::Chain(chain) => match chain.split_first() {
+            Some((leaf, rest)) => chain_without_root(certificates(leaf, rest)?)?,
+            None => return Err(form(Code::CertificateChainForm, "an empty chain")),
+        },
+    };
+    Ok(Candidate {
+        origin,
+        form: format!("Sigstore bundle {}", version_text(bundle.version)),
+        message,
+        signature,
+        material,
+        entries: bundle.tlog_entries,
+        timestamps: bundle.timestamps,
+    })
+}
+
+fn version_text(version: bundle::Version) -> &'static str {
+    match version {
+        bundle::Version::V01 => "v0.1",
+        bundle::Version::V02 => "v0.2",
+        bundle::Version::V03 => "v0.3",
+    }
+}
+
+fn read_statement(envelope: &Envelope) -> Result<Message, FormError> {
+    if envelope.payload_type != dsse::IN_TOTO_PAYLOAD_TYPE {
+        return Err(form(Code::PayloadTypeUnsupported, &envelope.payload_type));
+    }
+    let statement = Statement::parse(&envelope.payload, in_toto::MAX_STATEMENT_BYTES);
+    let statement = statement.map_err(statement_malformed)?;
+    Ok(Message::Statement { pae: envelope.pae(), statement, payload: envelope.payload.clone() })
+}
+
+fn from_layer<'a>(
+    origin: &'a str,
+    form: &str,
+    message: Message,
+    signature: Vec<u8>,
+    beside: LegacyMaterial,
+) -> Result<Candidate<'a>, FormError> {
+    let material = match &beside.certificate {
+        Some(leaf) => certificates(leaf, &beside.chain)?,
+        None => Material::Key { hint: None },
+    };
+    Ok(Candidate {
+        origin,
+        form: form.to_owned(),
+        message,
+        signature,
+        material,
+        entries: beside.entry.into_iter().collect(),
+        timestamps: beside.timestamp.into_iter().collect(),
+    })
+}
+
+fn certificates(leaf: &[u8], rest: &[Vec<u8>]) -> Result<Material, FormError> {
+    let parse = |der: &[u8]| Certificate::from_der(der).map_err(|e| form(Code::CertificateMalformed, e));
+    let leaf = parse(leaf)?;
+    // What Fulcio wrote is read here once, so that a contradiction in it is a failure of form.
+    leaf.fulcio().map_err(|e| form(Code::CertificateMalformed, e))?;
+    let supplied = rest.iter().map(|der| parse(der)).collect::<Result<_, _>>()?;
+    Ok(Material::Certificate { leaf: Box::new(leaf), supplied })
+}
+
+/// "The chain MUST NOT contain the root" (sigstore_bundle.proto, x509_certificate_chain).
+fn chain_without_root(material: Material) -> Result<Material, FormError> {
+    match &material {
+        Material::Certificate { supplied, .. } if supplied.iter().any(Certificate::is_self_issued) => {
+            Err(form(Code::CertificateChainForm, "a root certificate"))
+        }
+        _ => Ok(material),
+    }
+}
+
+fn bundle_code(error: &BundleError) -> Code {
+    match error {
+        BundleError::CertificateBeforeV03 | BundleError::ChainInV03 | BundleError::EmptyChain => {
+            Code::CertificateChainForm
+        }
+        BundleError::DuplicateEntry { .. }
+        | BundleError::MissingCheckpoint { .. }
+        | BundleError::MissingProof { .. }
+        | BundleError::MissingPromise { .. } => Code::LogEntryForm,
+        BundleError::OneOf { .. } => Code::AmbiguousContent,
+        BundleError::UnknownVersion(_) => Code::BundleVersionUnsupported,
+        BundleError::Json(error) => json_code(error),
+        BundleError::Field(error) => field_code(error),
+        _ => Code::EvidenceMalformed,
+    }
+}
+
+fn field_code(error: &FieldError) -> Code {
+    match error {
+        FieldError::Base64 { .. } => Code::Base64Invalid,
+        FieldError::Count { .. } => Code::EvidenceLimit,
+        FieldError::Negative { .. } => Code::LogEntryForm,
+        _ => Code::EvidenceMalformed,
+    }
+}
+
+fn json_code(error: &JsonError) -> Code {
+    match error {
+        JsonError::DuplicateKey(_) => Code::DuplicateJsonKey,
+        JsonError::TooDeep | JsonError::TooLarge { .. } => Code::EvidenceLimit,
+        _ => Code::EvidenceMalformed,
+    }
+}
+
+fn layer_malformed(error: LegacyError) -> FormError {
+    let code = match &error {
+        LegacyError::Signature(_) => Code::Base64Invalid,
+        LegacyError::Certificate(_) | LegacyError::Chain(_) => Code::CertificateMalformed,
+        LegacyError::AnnotationTooLarge(_) => Code::EvidenceLimit,
+        LegacyError::Entry(_) => Code::LogEntryForm,
+        LegacyError::Json(error) => json_code(error),
+        _ => Code::EvidenceMalformed,
+    };
+    form(code, error)
+}
+
+fn statement_malformed(error: impl std::fmt::Display) -> FormError {
+    form(Code::StatementMalformed, error)
+}
+
+fn form(code: Code, found: impl std::fmt::Display) -> FormError {
+    FormError { code, found: found.to_string() }
+}

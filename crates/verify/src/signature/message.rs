@@ -1,0 +1,193 @@
+//! What was signed, and whether the signature is over it.
+
+use signet_crypto::{Digest, DigestAlgorithm, PublicKey, Scheme};
+use signet_formats::base64;
+
+use super::Context;
+use super::candidate::{Candidate, Material, Message};
+use crate::Code;
+use crate::prepared::PreparedKey;
+use crate::verdict::{Check, Node};
+
+/// The outcome of checking the signature itself.
+pub(super) struct Signed<'a> {
+    pub(super) node: Node,
+    /// Whose key it was, if the signature verifies.
+    pub(super) by: Option<SignedBy<'a>>,
+}
+
+/// The key that verifies a signature.
+pub(super) enum SignedBy<'a> {
+    /// A key of the policy.
+    Key(&'a PreparedKey),
+    /// The key in the candidate's certificate.
+    Certificate,
+}
+
+/// Whether the signature is about the subject.
+pub(super) fn check_subject(context: &Context<'_>, candidate: &Candidate<'_>) -> Node {
+    let subject = context.subject;
+    let (holds, code, found) = match &candidate.message {
+        Message::Artifact { stated: None } => return Node::pass(Check::SubjectBinding),
+        Message::Artifact { stated: Some(digest) } => {
+            (subject.has(digest), Code::MessageDigestMismatch, digest.to_string())
+        }
+        Message::Payload { payload, .. } => (
+            subject.has(&payload.manifest_digest),
+            Code::SubjectMismatch,
+            payload.manifest_digest.to_string(),
+        ),
+        Message::Statement { statement, .. } => {
+            let holds = subject.digests.iter().any(|digest| statement.is_about(digest));
+            (holds, Code::SubjectMismatch, subjects_text(statement))
+        }
+    };
+    let node = Node::of(Check::SubjectBinding, if holds { Ok(()) } else { Err(code) });
+    node.found(found).wanted(join(&subject.digests))
+}
+
+fn subjects_text(statement: &signet_formats::in_toto::Statement) -> String {
+    let digests: Vec<Digest> = statement.subjects.iter().flat_map(|s| s.digests.clone()).take(8).collect();
+    join(&digests)
+}
+
+fn join(digests: &[Digest]) -> String {
+    digests.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Checks the signature with the key it claims: of the certificate, or of the policy's principals.
+pub(super) fn check_signature<'a>(context: &Context<'a>, candidate: &Candidate<'_>) -> Signed<'a> {
+    match &candidate.material {
+        Material::Certificate { leaf, .. } => match leaf.public_key() {
+            Ok(key) => {
+                let outcome = verify(context, candidate, &key);
+                let by = outcome.is_ok().then_some(SignedBy::Certificate);
+                let node = Node::of(Check::Cryptography, outcome.map(|_| ()));
+                Signed { node: node.about(format!("certificate key {}", key.algorithm())), by }
+            }
+            Err(e) => Signed {
+                node: Node::fail(Check::Cryptography, Code::SchemeUnsupported).found(e.to_string()),
+                by: None,
+            },
+        },
+        Material::Key { hint } => by_policy_key(context, candidate, hint.as_deref()),
+    }
+}
+
+/// Tries the policy's keys, the hinted one alone if it is among them.
+fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Option<&str>) -> Signed<'a> {
+    let keys = &context.policy.keys;
+    let hinted = hint.and_then(|hint| keys.iter().find(|known| hint_of(&known.key) == hint));
+    let tried: Vec<&PreparedKey> = hinted.map_or_else(|| keys.iter().collect(), |key| vec![key]);
+    let mut code = Code::SignerUnknown;
+    for known in &tried {
+        match verify(context, candidate, &known.key) {
+            Ok(scheme) => {
+                let about = format!("key {}, {scheme}", known.key.id());
+                return Signed {
+                    node: Node::pass(Check::Cryptography).about(about),
+                    by: Some(SignedBy::Key(known)),
+                };
+            }
+            Err(failure) => code = worse(code, failure),
+        }
+    }
+    // A hint at a key that the policy does not name says more than "does not verify".
+    if hint.is_some() && hinted.is_none() && code == Code::SignatureInvalid {
+        code = Code::SignerUnknown;
+    }
+    let found = hint.map_or("a signature without a key hint".to_owned(), |hint| format!("key hint {hint}"));
+    let wanted = tried.iter().map(|known| hint_of(&known.key)).take(8).collect::<Vec<_>>().join(" or ");
+    Signed { node: Node::fail(Check::Cryptography, code).found(found).wanted(wanted), by: None }
+}
+
+/// The hint at a key that bundles carry: base64 of the SHA-256 of its SubjectPublicKeyInfo.
+fn hint_of(key: &PublicKey) -> String {
+    base64::encode(key.id().as_bytes())
+}
+
+/// Of two failures the one that leaves more open: content that was not at hand, a budget used up.
+fn worse(one: Code, other: Code) -> Code {
+    match one.class() {
+        crate::Class::Undecided => one,
+        _ => other,
+    }
+}
+
+/// Tries the schemes that the key may have been used with; the one that verifies.
+fn verify(context: &Context<'_>, candidate: &Candidate<'_>, key: &PublicKey) -> Result<Scheme, Code> {
+    let mut failure = Code::SignatureInvalid;
+    for scheme in Scheme::for_key(key.algorithm()) {
+        match verify_with(context, candidate, key, *scheme) {
+            Ok(()) => return Ok(*scheme),
+            Err(code) => failure = worse(failure, code),
+        }
+    }
+    Err(failure)
+}
+
+fn verify_with(
+    context: &Context<'_>,
+    candidate: &Candidate<'_>,
+    key: &PublicKey,
+    scheme: Scheme,
+) -> Result<(), Code> {
+    let signature = &candidate.signature;
+    let message = match &candidate.message {
+        Message::Payload { bytes, .. } => bytes,
+        Message::Statement { pae, .. } => pae,
+        Message::Artifact { stated } => {
+            return verify_artifact(context, stated.as_ref(), key, scheme, signature);
+        }
+    };
+    context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+    key.verify(scheme, message, signature).map_err(|_| Code::SignatureInvalid)
+}
+
+/// A signature over the artifact: by its digest where the scheme signs one, else by the whole content.
+fn verify_artifact(
+    context: &Context<'_>,
+    stated: Option<&Digest>,
+    key: &PublicKey,
+    scheme: Scheme,
+    signature: &[u8],
+) -> Result<(), Code> {
+    let Some(algorithm) = scheme.digest() else {
+        return verify_content(context, key, scheme, signature);
+    };
+    if stated.is_some_and(|digest| digest.algorithm() != algorithm) {
+        // The signer says it hashed otherwise, so this is not its scheme.
+        return Err(Code::SignatureInvalid);
+    }
+    let digest = context.subject.digest(algorithm).ok_or(Code::ContentNeeded)?;
+    context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+    key.verify_digest(scheme, digest, signature).map_err(|_| Code::SignatureInvalid)
+}
+
+fn verify_content(
+    context: &Context<'_>,
+    key: &PublicKey,
+    scheme: Scheme,
+    signature: &[u8],
+) -> Result<(), Code> {
+    let content = &context.evidence.artifact.as_ref().ok_or(Code::ContentNeeded)?.0;
+    let is_subject = context.subject.digests.iter().all(|d| Digest::of(d.algorithm(), content) == *d);
+    if !is_subject || context.subject.digests.is_empty() {
+        return Err(Code::SubjectMismatch);
+    }
+    context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+    key.verify(scheme, content, signature).map_err(|_| Code::SignatureInvalid)
+}
+
+/// The SHA-256 of what was signed, as Rekor v1 logs it, and other digests as v2 may.
+pub(super) fn logged_digest(
+    context: &Context<'_>,
+    candidate: &Candidate<'_>,
+    algorithm: DigestAlgorithm,
+) -> Option<Digest> {
+    match &candidate.message {
+        Message::Payload { bytes, .. } => Some(Digest::of(algorithm, bytes)),
+        Message::Statement { pae, .. } => Some(Digest::of(algorithm, pae)),
+        Message::Artifact { .. } => context.subject.digest(algorithm).copied(),
+    }
+}

@@ -1,0 +1,242 @@
+//! Assessing one signature: its form, what it is about, its cryptography and all that supports it.
+
+pub(crate) mod candidate;
+mod certificate;
+mod chain;
+mod entry_binding;
+mod log;
+mod message;
+mod timestamp;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use signet_crypto::Digest;
+use signet_formats::x509::Certificate;
+
+use self::candidate::{Candidate, Material};
+use self::message::SignedBy;
+use crate::Code;
+use crate::budget::Budget;
+use crate::evidence::Evidence;
+use crate::policy::RepositoryRule;
+use crate::prepared::{PreparedPolicy, PreparedTrust};
+use crate::subject::Subject;
+use crate::verdict::{Check, Node};
+
+/// What every check of one decision looks at.
+pub(crate) struct Context<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) trust: &'a PreparedTrust,
+    pub(crate) policy: &'a PreparedPolicy<'a>,
+    pub(crate) at: i64,
+    pub(crate) budget: &'a Budget,
+}
+
+/// What one signature proves, whatever the policy makes of it.
+#[derive(Debug)]
+pub(crate) struct Assessment {
+    /// Where it came from.
+    pub(crate) origin: String,
+    /// Every check of it.
+    pub(crate) node: Node,
+    /// Who made it, if it is sound.
+    pub(crate) identity: Identity,
+    /// The predicate type, if a statement was signed.
+    pub(crate) predicate_type: Option<String>,
+    /// The proven times of signing, ascending and distinct.
+    pub(crate) times: Vec<i64>,
+    /// The ids of the trusted logs that hold it.
+    pub(crate) logs: BTreeSet<Vec<u8>>,
+    /// The names of the trusted authorities that stamped it.
+    pub(crate) timestamp_authorities: BTreeSet<String>,
+    /// The names of the trusted witnesses that cosigned a checkpoint over it.
+    pub(crate) witnesses: BTreeSet<String>,
+    /// The ids of the trusted CT logs that hold its certificate.
+    pub(crate) certificate_logs: BTreeSet<Vec<u8>>,
+}
+
+impl Assessment {
+    /// Whether no check of it failed.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.node.failed()
+    }
+
+    /// How many checks it passed, to tell which of several failures says most.
+    pub(crate) fn progress(&self) -> usize {
+        self.node.children.iter().filter(|child| !child.failed()).count()
+    }
+
+    fn unreadable(origin: &str, form: Node) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            node: Node::pass(Check::Signature).about(origin).resting_on(vec![form]),
+            identity: Identity::Unknown,
+            predicate_type: None,
+            times: Vec::new(),
+            logs: BTreeSet::new(),
+            timestamp_authorities: BTreeSet::new(),
+            witnesses: BTreeSet::new(),
+            certificate_logs: BTreeSet::new(),
+        }
+    }
+}
+
+/// Who made a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The holder of the key with this id.
+    Key(Digest),
+    /// Whoever the certificate names.
+    Certificate {
+        /// The subject alternative names.
+        names: Vec<String>,
+        /// The OIDC issuer, if the certificate states one.
+        issuer: Option<String>,
+        /// The Fulcio claims by the last arc of their identifiers.
+        claims: BTreeMap<u32, String>,
+    },
+    /// Nobody that is known.
+    Unknown,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "key {id}"),
+            Self::Certificate { names, issuer, .. } => {
+                let issuer = issuer.as_deref().unwrap_or("none");
+                write!(f, "{} (issuer {issuer})", names.join(", "))
+            }
+            Self::Unknown => f.write_str("nobody that is known"),
+        }
+    }
+}
+
+/// Assesses every signature in the evidence, in its order.
+pub(crate) fn assess_all(context: &Context<'_>) -> Vec<Assessment> {
+    let mut assessments = Vec::new();
+    for item in &context.evidence.items {
+        match candidate::read(item) {
+            Ok(candidates) => assessments.extend(candidates.iter().map(|c| assess(context, c))),
+            Err(form) => assessments.push(Assessment::unreadable(&item.origin, form.into())),
+        }
+    }
+    assessments
+}
+
+fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
+    let mut nodes = vec![Node::pass(Check::Form).found(candidate.form.clone())];
+    nodes.push(message::check_subject(context, candidate));
+    nodes.extend(check_repository(context, candidate));
+
+    let signed = message::check_signature(context, candidate);
+    nodes.push(signed.node);
+    let stamps = timestamp::check_all(context, candidate);
+    nodes.extend(stamps.nodes);
+    let logged = log::check_all(context, candidate, signed.by.as_ref(), &stamps.times);
+    nodes.extend(logged.nodes);
+
+    let mut times: Vec<i64> = stamps.times.into_iter().chain(logged.times).collect();
+    times.sort_unstable();
+    times.dedup();
+    let (more, certificate_logs) = check_signer(context, candidate, signed.by.as_ref(), &times);
+    nodes.extend(more.into_iter().map(|node| because_of_unknown(node, &nodes)).collect::<Vec<_>>());
+
+    Assessment {
+        origin: candidate.origin.to_owned(),
+        node: Node::pass(Check::Signature).about(candidate.origin).resting_on(nodes),
+        identity: identity(candidate, signed.by.as_ref()),
+        predicate_type: candidate.predicate_type().map(str::to_owned),
+        times,
+        logs: logged.logs,
+        timestamp_authorities: stamps.authorities,
+        witnesses: logged.witnesses,
+        certificate_logs,
+    }
+}
+
+/// Where a time is unproven because its log or authority is not trusted, that is the reason to give.
+fn because_of_unknown(mut node: Node, before: &[Node]) -> Node {
+    if node.code == Some(Code::TimeUnproven) {
+        let unknown = before.iter().filter_map(|other| other.code);
+        let unknown = unknown.filter(|code| matches!(code, Code::LogUnknown | Code::TimestampUntrusted));
+        node.code = unknown.next_back().or(node.code);
+    }
+    node
+}
+
+/// The certificate's path and CT timestamps, or the key's window.
+fn check_signer(
+    context: &Context<'_>,
+    candidate: &Candidate<'_>,
+    signed_by: Option<&SignedBy<'_>>,
+    times: &[i64],
+) -> (Vec<Node>, BTreeSet<Vec<u8>>) {
+    match (&candidate.material, signed_by) {
+        (Material::Certificate { leaf, supplied }, _) => {
+            let checked = certificate::check(leaf, supplied, times, context.trust, context.budget);
+            (checked.nodes, checked.certificate_logs)
+        }
+        (Material::Key { .. }, Some(SignedBy::Key(key))) => {
+            let decision_time = [context.at];
+            let when = if times.is_empty() { &decision_time } else { times };
+            let outside = when.iter().find(|time| !key.valid_for.contains(**time));
+            let node = outside.map(|time| {
+                Node::fail(Check::KeyValidity, Code::KeyOutsideValidity)
+                    .found(time_text(*time))
+                    .wanted(key.valid_for.to_string())
+            });
+            (node.into_iter().collect(), BTreeSet::new())
+        }
+        (Material::Key { .. }, _) => (Vec::new(), BTreeSet::new()),
+    }
+}
+
+fn identity(candidate: &Candidate<'_>, signed_by: Option<&SignedBy<'_>>) -> Identity {
+    match (&candidate.material, signed_by) {
+        (Material::Certificate { leaf, .. }, Some(_)) => certificate_identity(leaf),
+        (Material::Key { .. }, Some(SignedBy::Key(key))) => Identity::Key(key.key.id()),
+        _ => Identity::Unknown,
+    }
+}
+
+fn certificate_identity(leaf: &Certificate) -> Identity {
+    let names = leaf.subject_alt_names().iter().filter_map(|name| name.text().map(str::to_owned));
+    // Contradicting claims are a failure of form: the candidate was not read then.
+    let claims = leaf.fulcio().unwrap_or_default();
+    Identity::Certificate {
+        names: names.collect(),
+        issuer: claims.issuer().map(str::to_owned),
+        claims: claims.iter().map(|(arc, value)| (arc, value.to_owned())).collect(),
+    }
+}
+
+/// Compares the signed repository name, where there is one, with the one that was asked for.
+fn check_repository(context: &Context<'_>, candidate: &Candidate<'_>) -> Option<Node> {
+    let signed = candidate.repository()?;
+    let asked = context.subject.name.as_deref()?;
+    if repository_of(signed) == repository_of(asked) {
+        return Some(Node::pass(Check::Repository).found(signed));
+    }
+    let node = match context.policy.policy.spec.repository {
+        RepositoryRule::Note => Node::note(Check::Repository, Some(Code::RepositoryMismatch)),
+        RepositoryRule::Deny => Node::fail(Check::Repository, Code::RepositoryMismatch),
+    };
+    Some(node.found(signed).wanted(asked))
+}
+
+/// The repository of a reference: without tag and digest, in its normal form if it has one.
+fn repository_of(name: &str) -> String {
+    let parsed = name.parse::<signet_formats::oci::Reference>();
+    parsed.map_or_else(|_| name.to_owned(), |reference| reference.repository.to_string())
+}
+
+/// How far the clocks of logs and authorities may be ahead of the verifier's, in seconds.
+const CLOCK_SKEW_SECONDS: i64 = 60;
+
+/// A time for people and documents.
+fn time_text(time: i64) -> String {
+    signet_formats::time::format(time).unwrap_or_else(|_| time.to_string())
+}
