@@ -22,11 +22,14 @@ fn the_page_states_the_limits_of_the_code() {
     let held = [evidence(), trust(), registries(), registry()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
-    let stated: Vec<&str> = PAGE.lines().filter(|line| line.starts_with('|') && !heads.contains(line)).collect();
+    let stated: Vec<&str> =
+        PAGE.lines().filter(|line| line.starts_with('|') && !heads.contains(line)).collect();
     let missing: Vec<&String> = held.iter().filter(|row| !stated.contains(&row.as_str())).collect();
     assert!(missing.is_empty(), "the page lacks {missing:#?}");
-    let made_up: Vec<&&str> =
-        stated.iter().filter(|row| !held.iter().any(|held| held == **row) && !PRIVATE.contains(row)).collect();
+    let made_up: Vec<&&str> = stated
+        .iter()
+        .filter(|row| !held.iter().any(|held| held == **row) && !PRIVATE.contains(row))
+        .collect();
     assert!(made_up.is_empty(), "the code does not have {made_up:#?}");
 }
 
@@ -54,7 +57,10 @@ fn evidence() -> Rows {
         ("timestamp token", bytes(cms::MAX_CMS_BYTES)),
         ("certificates of a timestamp token", number(cms::MAX_CMS_CERTIFICATES)),
         ("CT timestamps of a certificate", number(sct::MAX_SCTS)),
-        ("file, for signatures by pure Ed25519 and ML-DSA over the message", bytes(signet_verify::MAX_ARTIFACT_BYTES)),
+        (
+            "file, for signatures by pure Ed25519 and ML-DSA over the message",
+            bytes(signet_verify::MAX_ARTIFACT_BYTES),
+        ),
     ]
 }
 

@@ -11,12 +11,17 @@ pub(crate) fn archive(content: &str) -> Vec<u8> {
     let platforms: Vec<Value> =
         ["amd64", "arm64"].map(|architecture| layout.platform(architecture, content)).into();
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": platforms });
-    let mut descriptor = layout.blob(OCI_INDEX, index.to_string().as_bytes());
-    descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": "1" });
-    let entry = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor] });
+    let descriptor = layout.blob(OCI_INDEX, index.to_string().as_bytes());
+    let tagged = with(descriptor, "annotations", json!({ "org.opencontainers.image.ref.name": "1" }));
+    let entry = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [tagged] });
     layout.file("index.json", entry.to_string().as_bytes());
     layout.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
     layout.0.into_inner().expect("memory takes a tar")
+}
+
+fn with(mut descriptor: Value, name: &str, value: Value) -> Value {
+    descriptor.as_object_mut().expect("a descriptor is an object").insert(name.to_owned(), value);
+    descriptor
 }
 
 /// An image layout that is being written.
@@ -39,9 +44,8 @@ impl Layout {
             "config": self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()),
             "layers": [self.blob("application/vnd.oci.image.layer.v1.tar", &layer)],
         });
-        let mut descriptor = self.blob(OCI_MANIFEST, manifest.to_string().as_bytes());
-        descriptor["platform"] = json!({ "os": "linux", "architecture": architecture });
-        descriptor
+        let descriptor = self.blob(OCI_MANIFEST, manifest.to_string().as_bytes());
+        with(descriptor, "platform", json!({ "os": "linux", "architecture": architecture }))
     }
 
     fn blob(&mut self, media_type: &str, content: &[u8]) -> Value {

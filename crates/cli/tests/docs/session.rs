@@ -46,7 +46,11 @@ fn script(page: &Page, ports: &Ports) -> Result<String, String> {
         let output = format!(".docs/{number}");
         match &block.kind {
             Kind::Output => continue,
-            Kind::Run { needs, .. } | Kind::Background { needs } if needs.iter().any(|name| peers([name]).is_none()) => continue,
+            Kind::Run { needs, .. } | Kind::Background { needs }
+                if needs.iter().any(|name| peers([name]).is_none()) =>
+            {
+                continue;
+            }
             Kind::Run { exits: 0, .. } => {
                 _ = write!(script, "at {number}\n{{\n{text}}} >\"$home/{output}\" 2>&1\n");
             }
