@@ -88,7 +88,9 @@ fn usage_hint(rest: &str) -> String {
 fn requested_globals() -> GlobalArgs {
     let arguments: Vec<_> = std::env::args_os().collect();
     let json = arguments.iter().any(|argument| argument == "--output=json")
-        || arguments.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--output" && value == "json"));
+        || arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, value] if flag == "--output" && value == "json"));
     GlobalArgs { output: if json { Output::Json } else { Output::Text }, quiet: false }
 }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_formats::cosign::LegacySignature;
-use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 use signet_formats::in_toto::COSIGN_SIGN_V1;
+use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 use signet_formats::time;
 use signet_registry::{Attached, Client, ManifestName, Resolved};
 use signet_verify::Code;
@@ -151,7 +151,12 @@ struct RootFs {
 impl LegacyConfig<'_> {
     fn of(layers: &[Descriptor]) -> Self {
         let diff_ids = layers.iter().map(|layer| layer.digest).collect();
-        Self { architecture: "", os: "", config: BTreeMap::new(), rootfs: RootFs { kind: "layers", diff_ids } }
+        Self {
+            architecture: "",
+            os: "",
+            config: BTreeMap::new(),
+            rootfs: RootFs { kind: "layers", diff_ids },
+        }
     }
 }
 

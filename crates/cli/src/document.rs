@@ -289,3 +289,28 @@ pub(crate) struct CopyDocument {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) race_possible: bool,
 }
+
+/// What `signet demo` showed; there is none if a step did not go as said.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DemoDocument {
+    /// `signet.dev/demo/v1`.
+    pub(crate) schema: &'static str,
+    /// Where the registry listened.
+    pub(crate) registry: String,
+    /// The steps, in their order.
+    pub(crate) steps: Vec<DemoStep>,
+}
+
+/// A step of the demonstration.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DemoStep {
+    /// What happens.
+    pub(crate) title: String,
+    /// The commands that were run.
+    pub(crate) commands: Vec<String>,
+    /// The code with which the last of them was refused, as it had to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<Code>,
+}

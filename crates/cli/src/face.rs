@@ -37,6 +37,11 @@ impl Face {
         !self.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether standard output takes colours.
+    pub(crate) fn has_colour(self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    }
+
     /// The result, in the form asked for.
     pub(crate) fn result<D: Serialize>(
         self,

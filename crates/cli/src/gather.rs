@@ -95,7 +95,8 @@ impl Reader<'_> {
 
     /// The layers that may hold signatures, with where they are.
     fn layers(&self, manifest: &Manifest, origin: &str) -> Vec<(String, Descriptor)> {
-        let known = manifest.layers().iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
+        let known =
+            manifest.layers().iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
         known
             .map(|(number, layer)| {
                 let origin = match manifest.layers().len() {
@@ -169,7 +170,12 @@ fn evidence(pieces: Vec<Piece>) -> Evidence {
 }
 
 fn unread(origin: &str, error: &Error) -> Unread {
-    Unread { origin: origin.to_owned(), code: registry_code(error), reason: error.to_string() }
+    // What is listed and not there is missing evidence; it does not make the image missing.
+    let code = match error.is_not_found() {
+        true => Code::EvidenceUnread,
+        false => registry_code(error),
+    };
+    Unread { origin: origin.to_owned(), code, reason: error.to_string() }
 }
 
 /// Requests under way at once.

@@ -1,12 +1,12 @@
 //! Making signatures in the formats that Signet writes. What is signed is built here; where it goes is not known.
 
 use signet_crypto::{Digest, DigestAlgorithm, Scheme};
+use signet_formats::base64;
 use signet_formats::bundle::{Bundle, Content, Material, Version};
 use signet_formats::cosign::{LegacyMaterial, LegacySignature};
 use signet_formats::dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, Signature, pae};
 use signet_formats::in_toto::{Statement, Subject};
 use signet_formats::simple_signing::SimpleSigning;
-use signet_formats::base64;
 use signet_keys::{Payload, Signer};
 use signet_verify::Code;
 
@@ -70,7 +70,10 @@ impl<'a> Signing<'a> {
     pub(crate) fn fits_legacy(&self) -> Result<(), CliError> {
         match self.scheme {
             Scheme::EcdsaP256Sha256 | Scheme::RsaPkcs1Sha256 => Ok(()),
-            scheme => Err(CliError::new(Code::AlgorithmNotInFormat, format!("{scheme} is not read by podman and CRI-O"))),
+            scheme => Err(CliError::new(
+                Code::AlgorithmNotInFormat,
+                format!("{scheme} is not read by podman and CRI-O"),
+            )),
         }
     }
 

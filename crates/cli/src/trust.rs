@@ -25,7 +25,8 @@ pub(crate) struct Trust {
 impl Trust {
     /// What the options say; an error if they say nothing, because that is never a yes.
     pub(crate) fn from_args(args: &TrustArgs) -> Result<Self, CliError> {
-        Self::if_given(args)?.ok_or_else(|| CliError::new(Code::NoTrustGiven, "no key, identity or policy was given"))
+        Self::if_given(args)?
+            .ok_or_else(|| CliError::new(Code::NoTrustGiven, "no key, identity or policy was given"))
     }
 
     /// What the options say; `None` if they say nothing.
@@ -94,8 +95,13 @@ fn identity(args: &TrustArgs) -> Result<Option<CertificateIdentity>, CliError> {
             Ok(Some(CertificateIdentity { identity, issuer, claims: BTreeMap::new() }))
         }
         (None, None) => Ok(None),
-        (Some(_), None) => Err(half("an identity was given without the issuer that vouches for it", "--certificate-oidc-issuer URL")),
-        (None, Some(_)) => Err(half("an issuer was given without an identity", "--certificate-identity IDENTITY")),
+        (Some(_), None) => Err(half(
+            "an identity was given without the issuer that vouches for it",
+            "--certificate-oidc-issuer URL",
+        )),
+        (None, Some(_)) => {
+            Err(half("an issuer was given without an identity", "--certificate-identity IDENTITY"))
+        }
     }
 }
 

@@ -82,9 +82,9 @@ pub(crate) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
     let known = || SigningAlgorithm::names().filter_map(|name| name.parse::<SigningAlgorithm>().ok());
     let found = named.or_else(|| known().find(|algorithm| algorithm.key.to_string() == text));
     let names = || known().map(|algorithm| algorithm.key.to_string()).collect::<BTreeSet<_>>();
-    found.map(|algorithm| algorithm.key).ok_or_else(|| {
-        format!("expected one of {}", names().into_iter().collect::<Vec<_>>().join(", "))
-    })
+    found
+        .map(|algorithm| algorithm.key)
+        .ok_or_else(|| format!("expected one of {}", names().into_iter().collect::<Vec<_>>().join(", ")))
 }
 
 /// Reads `90`, `90s`, `3m` or `1h`.

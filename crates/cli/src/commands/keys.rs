@@ -83,7 +83,10 @@ fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
 fn inspect(args: &InspectKeyArgs, face: Face) -> Answer {
     let info = describe_file(&args.file)?;
     if info.kind == KeyKind::Private && info.readable_by_others == Some(true) {
-        face.note(&format!("note: others than the owner may read `{}`: run `chmod 600`", args.file.display()))?;
+        face.note(&format!(
+            "note: others than the owner may read `{}`: run `chmod 600`",
+            args.file.display()
+        ))?;
     }
     face.result(&key_document(info), key_text)?;
     Ok(Status::Yes)

@@ -24,9 +24,9 @@ pub(crate) fn run(args: &ManArgs, face: Face) -> Answer {
 
 fn find<'a>(root: &'a clap::Command, path: &[String]) -> Result<&'a clap::Command, CliError> {
     path.iter().try_fold(root, |command, name| {
-        command
-            .find_subcommand(name)
-            .ok_or_else(|| CliError::new(Code::UsageInvalid, format!("there is no command `{}`", path.join(" "))))
+        command.find_subcommand(name).ok_or_else(|| {
+            CliError::new(Code::UsageInvalid, format!("there is no command `{}`", path.join(" ")))
+        })
     })
 }
 

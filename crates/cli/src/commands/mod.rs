@@ -3,6 +3,7 @@
 mod completions;
 mod conformance;
 mod copy;
+mod demo;
 mod docs;
 mod explain;
 mod keys;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),
+        Command::Demo(args) => demo::run(&args, face),
         Command::Explain(args) => explain::run(&args, face),
         Command::Completions(args) => completions::run(&args, face),
         Command::Man(args) => man::run(&args, face),

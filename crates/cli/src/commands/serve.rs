@@ -33,7 +33,6 @@ async fn build(args: &ServeRegistryArgs) -> Result<App, CliError> {
     let mut config = Config::new(args.data.clone(), args.listen);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
-    config.auth =
-        args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
     Ok(config.build().await?)
 }

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
     if args.format == ImageFormat::CosignLegacy {
         signing.fits_legacy()?;
     }
-    let job = Job { args, signing, own: own_trust(&key)?, client: connection::client(&args.connection, &places) };
+    let job =
+        Job { args, signing, own: own_trust(&key)?, client: connection::client(&args.connection, &places) };
     block_on(async {
         let mut signed = Vec::new();
         for reference in &references {
@@ -63,11 +64,9 @@ fn in_registry(place: &Location) -> Result<Reference, CliError> {
 /// Trust in the signing key alone, for a signature that names this very repository: what a rerun looks for.
 fn own_trust(key: &PrivateKey) -> Result<Trust, CliError> {
     let public = key.public_key();
-    let principals =
-        BTreeMap::from([("signer".to_owned(), Principal::Key(KeyReference::id(public.id())))]);
+    let principals = BTreeMap::from([("signer".to_owned(), Principal::Key(KeyReference::id(public.id())))]);
     let rule = Rule::any_of(principals.keys().cloned());
-    let mut policy =
-        Policy::of_principals("rerun", principals, rule).map_err(CliError::internal)?;
+    let mut policy = Policy::of_principals("rerun", principals, rule).map_err(CliError::internal)?;
     policy.spec.repository = RepositoryRule::Deny;
     Ok(Trust { snapshot: TrustSnapshot::from_keys([public]), policy })
 }
@@ -115,14 +114,16 @@ impl Job<'_> {
 
     /// Each platform that was asked for must be there.
     fn all_found(&self, image: &Resolved, wanted: &[(Descriptor, String)]) -> Result<(), CliError> {
-        let missing = self.args.platform.iter().find(|asked| !wanted.iter().any(|(_, found)| found == *asked));
+        let missing =
+            self.args.platform.iter().find(|asked| !wanted.iter().any(|(_, found)| found == *asked));
         let Some(missing) = missing else { return Ok(()) };
         let there: Vec<String> = platforms(image).map(|(_, platform)| platform.to_string()).collect();
         let detail = match there.is_empty() {
             true => format!("`{missing}` was asked for, and the image is not an index of platforms"),
             false => format!("`{missing}` was asked for, and the index has {}", there.join(", ")),
         };
-        Err(CliError::new(Code::UsageInvalid, detail).hint("choose a platform that is there, or leave out `--platform`"))
+        Err(CliError::new(Code::UsageInvalid, detail)
+            .hint("choose a platform that is there, or leave out `--platform`"))
     }
 
     async fn sign_target(&self, reference: &Reference, target: Target) -> Result<SignedBody, Stop> {
@@ -152,7 +153,11 @@ impl Job<'_> {
         decision::about_image(&store, manifest, Some(&name), own, &[place], at).await.is_allowed()
     }
 
-    async fn sign_manifest(&self, reference: &Reference, manifest: &Resolved) -> Result<attach::Stored, Stop> {
+    async fn sign_manifest(
+        &self,
+        reference: &Reference,
+        manifest: &Resolved,
+    ) -> Result<attach::Stored, Stop> {
         let (client, repository, digest) = (&self.client, &reference.repository, manifest.digest());
         match self.args.format {
             ImageFormat::Bundle => {

@@ -15,7 +15,16 @@ use crate::{files, password, render};
 
 /// Signs a file.
 pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
-    sign_file(&Blob { key: &args.key, password: &args.password, scheme: args.scheme, bundle: &args.bundle, file: &args.file }, face)
+    sign_file(
+        &Blob {
+            key: &args.key,
+            password: &args.password,
+            scheme: args.scheme,
+            bundle: &args.bundle,
+            file: &args.file,
+        },
+        face,
+    )
 }
 
 /// What to sign, with what, and where to put the bundle.

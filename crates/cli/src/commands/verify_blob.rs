@@ -33,7 +33,9 @@ pub(crate) fn verify_files(trust: &TrustArgs, bundle: &Path, names: &[String], f
         .collect::<Result<_, CliError>>()?;
     let bodies = verdicts.iter().map(|(name, verdict)| ImageBody::new(name, Ok(verdict)));
     let document = VerifyDocument { schema: "signet.dev/verify/v1", results: bodies.collect() };
-    face.result(&document, |_| verdicts.iter().map(|(name, verdict)| render::verdict(name, verdict)).collect())?;
+    face.result(&document, |_| {
+        verdicts.iter().map(|(name, verdict)| render::verdict(name, verdict)).collect()
+    })?;
     Ok(verdicts.iter().map(|(_, verdict)| Status::of_verdict(verdict)).max().unwrap_or(Status::Undecided))
 }
 
@@ -48,7 +50,12 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Evidence, CliError> {
 }
 
 /// Decides about a file, or about what has a digest (`sha256:…`, where no file is called so).
-pub(crate) fn verify(name: &str, mut evidence: Evidence, trust: &Trust, at: i64) -> Result<Verdict, CliError> {
+pub(crate) fn verify(
+    name: &str,
+    mut evidence: Evidence,
+    trust: &Trust,
+    at: i64,
+) -> Result<Verdict, CliError> {
     let path = Path::new(name);
     let subject = match name.parse::<Digest>() {
         Ok(digest) if !path.exists() => Subject::of(digest),
@@ -74,8 +81,14 @@ fn hashed(path: &Path, evidence: &Evidence, trust: &Trust) -> Result<Subject, Cl
 }
 
 /// The file itself, where a signature over the whole message asks for it and it is not too large.
-fn artifact(path: &Path, subject: &Subject, evidence: &Evidence, trust: &Trust) -> Result<Option<Base64>, CliError> {
-    let fits = subject.size.is_some_and(|size| usize::try_from(size).is_ok_and(|size| size <= MAX_ARTIFACT_BYTES));
+fn artifact(
+    path: &Path,
+    subject: &Subject,
+    evidence: &Evidence,
+    trust: &Trust,
+) -> Result<Option<Base64>, CliError> {
+    let fits =
+        subject.size.is_some_and(|size| usize::try_from(size).is_ok_and(|size| size <= MAX_ARTIFACT_BYTES));
     match fits && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
         true => files::read(path, MAX_ARTIFACT_BYTES).map(|bytes| Some(Base64(bytes))),
         false => Ok(None),

@@ -30,7 +30,10 @@ fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {
         writeln!(text, "  stored as {stored}")?;
     }
     match body.race_possible {
-        true => writeln!(text, "  note: the registry cannot tell concurrent writers apart; run the command again to be sure"),
+        true => writeln!(
+            text,
+            "  note: the registry cannot tell concurrent writers apart; run the command again to be sure"
+        ),
         false => Ok(()),
     }
 }

@@ -33,7 +33,9 @@ pub(crate) fn gc(document: &GcDocument) -> String {
     let damaged: String = document
         .damaged
         .iter()
-        .map(|repository| format!("left `{repository}` alone: a manifest in it is damaged; run `signet fsck`\n"))
+        .map(|repository| {
+            format!("left `{repository}` alone: a manifest in it is damaged; run `signet fsck`\n")
+        })
         .collect();
     format!(
         "{lines}{damaged}{verb} {} manifests, {} blobs and {} bytes of content\n",

@@ -87,7 +87,9 @@ fn notes(text: &mut String, decision: &Node) -> std::fmt::Result {
 }
 
 fn nested_notes(text: &mut String, node: &Node) -> std::fmt::Result {
-    for child in node.children.iter().filter(|child| child.result == CheckResult::Note && child.code.is_some()) {
+    for child in
+        node.children.iter().filter(|child| child.result == CheckResult::Note && child.code.is_some())
+    {
         note(text, child)?;
     }
     Ok(())
@@ -116,7 +118,7 @@ fn failed_checks(text: &mut String, node: &Node, depth: usize, lines: &mut usize
     for child in node.children.iter().filter(|child| concerns(child)) {
         *lines += 1;
         if *lines <= MAX_LINES {
-            writeln!(text, "{:indent$}- {}", "", sentence(child), indent = depth)?;
+            writeln!(text, "{:indent$}- {}", "", line(child), indent = depth)?;
         }
         failed_checks(text, child, depth + 2, lines)?;
     }
@@ -125,6 +127,15 @@ fn failed_checks(text: &mut String, node: &Node, depth: usize, lines: &mut usize
 
 fn concerns(node: &Node) -> bool {
     node.failed() || (node.result == CheckResult::Note && node.code.is_some())
+}
+
+/// A check that failed because of another one is only named; the other one gives the reason.
+fn line(node: &Node) -> String {
+    let rests_on_failure = node.children.iter().any(|child| child.failed() && child.code == node.code);
+    match (&node.about, rests_on_failure) {
+        (Some(about), true) => format!("{about}:"),
+        _ => sentence(node),
+    }
 }
 
 /// What a node says: what it is about, what is wrong, what was found and wanted.
