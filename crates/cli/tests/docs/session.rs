@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use signet_testkit::{Outcome, Sandbox, peers};
 
@@ -119,10 +120,13 @@ fn without_cargo(page: &Page, block: &Block) -> Result<String, String> {
 struct Ports(Vec<(u16, u16)>);
 
 impl Ports {
-    /// Finds as many as a page may name, below those that the system gives to outgoing connections.
+    /// Finds as many as a page may name, below those that the system gives to outgoing connections. Pages
+    /// of other tests and processes get others.
     fn free() -> Self {
-        let start = 15_000 + u16::try_from(std::process::id() % 10_000).unwrap_or_default();
-        let free = (start..32_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+        static PAGES: AtomicU16 = AtomicU16::new(0);
+        let process = u16::try_from(std::process::id() % 20).unwrap_or_default();
+        let first = 15_000 + process * 800 + PAGES.fetch_add(1, Ordering::Relaxed) % 40 * 20;
+        let free = (first..first + 20).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
         Self((5000..5010).zip(free).collect())
     }
 
