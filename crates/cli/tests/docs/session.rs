@@ -11,13 +11,6 @@ use signet_testkit::{Outcome, Sandbox, peers};
 use crate::image;
 use crate::page::{Block, Kind, Page};
 
-/// The `cargo` lines that pages may show. They are run by CI or by whoever reads this.
-const CARGO_LINES: [&str; 3] = [
-    "cargo run --release -- demo",
-    "cargo test --workspace --locked",
-    "cargo install --locked --path crates/cli",
-];
-
 /// Runs a page from its top; the error is the story of the block that did not do what the page says.
 pub(crate) fn run(page: &Page) -> Result<(), String> {
     let sandbox = Sandbox::new();
@@ -73,31 +66,6 @@ fn script(page: &Page, ports: &Ports) -> Result<String, String> {
     }
     Ok(script)
 }
-
-/// `stop_services` is for hidden blocks, where the page tells its reader to stop a server.
-const PRELUDE: &str = r#"set -euo pipefail
-home=$PWD
-services=()
-at() { echo "$1" >"$home/.docs/at"; }
-ends() { [ "$2" -eq "$1" ] || { echo "expected exit status $1, got $2"; exit 97; }; }
-stop_services() {
-  for service in "${services[@]}"; do kill "$service" && wait "$service" || true; done
-  services=()
-}
-trap stop_services EXIT
-serves() {
-  services+=("$1")
-  for port in "${@:2}"; do
-    for _ in {1..400}; do
-      (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue 2
-      kill -0 "$1" || { echo "the server ended"; exit 98; }
-      sleep 0.05
-    done
-    echo "nothing answers on port $port"
-    exit 99
-  done
-}
-"#;
 
 fn without_cargo(page: &Page, block: &Block) -> Result<String, String> {
     let mut text = String::new();
@@ -223,6 +191,38 @@ fn fits(shown: &str, printed: &str) -> bool {
     }
     rest.is_empty()
 }
+
+/// The `cargo` lines that pages may show. They are run by CI or by whoever reads this.
+const CARGO_LINES: [&str; 3] = [
+    "cargo run --release -- demo",
+    "cargo test --workspace --locked",
+    "cargo install --locked --path crates/cli",
+];
+
+/// `stop_services` is for hidden blocks, where the page tells its reader to stop a server.
+const PRELUDE: &str = r#"set -euo pipefail
+home=$PWD
+services=()
+at() { echo "$1" >"$home/.docs/at"; }
+ends() { [ "$2" -eq "$1" ] || { echo "expected exit status $1, got $2"; exit 97; }; }
+stop_services() {
+  for service in "${services[@]}"; do kill "$service" && wait "$service" || true; done
+  services=()
+}
+trap stop_services EXIT
+serves() {
+  services+=("$1")
+  for port in "${@:2}"; do
+    for _ in {1..400}; do
+      (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue 2
+      kill -0 "$1" || { echo "the server ended"; exit 98; }
+      sleep 0.05
+    done
+    echo "nothing answers on port $port"
+    exit 99
+  done
+}
+"#;
 
 #[test]
 fn a_block_that_fails_fails_its_page() {
