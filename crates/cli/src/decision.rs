@@ -22,11 +22,11 @@ pub(crate) async fn about_image(
     at: i64,
 ) -> Verdict {
     let mut evidence = Evidence::default();
-    let mut verdict = decide_manifest(image, name, &mut evidence, trust, at);
+    let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
     for place in places {
         let more = gather::gather(store, &image.digest(), *place).await;
         gather::append(&mut evidence, more);
-        verdict = decide_manifest(image, name, &mut evidence, trust, at);
+        verdict = about_manifest(image, name, &mut evidence, trust, at);
         if verdict.is_allowed() {
             break;
         }
@@ -34,7 +34,8 @@ pub(crate) async fn about_image(
     verdict
 }
 
-fn decide_manifest(
+/// Decides about a manifest by the evidence at hand, to which its bytes are added if a signature asks for them.
+pub(crate) fn about_manifest(
     image: &Resolved,
     name: Option<&str>,
     evidence: &mut Evidence,

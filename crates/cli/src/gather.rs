@@ -5,9 +5,9 @@ use std::cell::Cell;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
-use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
+use signet_formats::oci::{Descriptor, Tag, media_type};
 use signet_formats::{bundle, dsse, simple_signing};
-use signet_registry::{Error, ImageStore, ManifestName, parallel};
+use signet_registry::{Error, ImageStore, ManifestName, Resolved, parallel};
 use signet_verify::{Code, Content, Evidence, EvidenceItem, Unread};
 
 use crate::error::registry_code;
@@ -35,19 +35,102 @@ impl Place {
     }
 }
 
+/// Something attached to an image: its manifest, which was opened, and where it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    /// `referrer sha256:…` or `tag sha256-….sig`.
+    pub(crate) origin: String,
+    /// The manifest.
+    pub(crate) manifest: Resolved,
+}
+
 /// Reads everything in `place` about `subject`.
 pub(crate) async fn gather(store: &dyn ImageStore, subject: &Digest, place: Place) -> Evidence {
-    let reader = Reader { store, room: Cell::new(MAX_TOTAL_BYTES) };
+    let (attachments, unread) = attachments(store, subject, place).await;
+    let mut evidence = read(store, &attachments).await;
+    evidence.unread.extend(unread);
+    evidence
+}
+
+/// The manifests in `place` about `subject`, and what could not be opened.
+pub(crate) async fn attachments(
+    store: &dyn ImageStore,
+    subject: &Digest,
+    place: Place,
+) -> (Vec<Attachment>, Vec<Unread>) {
     match place {
-        Place::Referrers => reader.referrers(subject).await,
-        Place::SignatureTag | Place::AttestationTag => reader.tag(subject, place.suffix()).await,
+        Place::Referrers => referrers(store, subject).await,
+        Place::SignatureTag | Place::AttestationTag => tag(store, subject, place.suffix()).await,
     }
+}
+
+/// The signatures in the layers of what is attached.
+pub(crate) async fn read(store: &dyn ImageStore, attachments: &[Attachment]) -> Evidence {
+    let reader = Reader { store, room: Cell::new(MAX_TOTAL_BYTES) };
+    let layers = attachments.iter().flat_map(signature_layers).collect();
+    let pieces = parallel(layers, PARALLEL, |(origin, layer)| reader.layer(origin, layer)).await;
+    let mut evidence = Evidence::default();
+    for piece in pieces {
+        match piece {
+            Ok(item) => evidence.items.push(item),
+            Err(unread) => evidence.unread.push(unread),
+        }
+    }
+    evidence
 }
 
 /// Adds what was found elsewhere.
 pub(crate) fn append(evidence: &mut Evidence, more: Evidence) {
     evidence.items.extend(more.items);
     evidence.unread.extend(more.unread);
+}
+
+async fn referrers(store: &dyn ImageStore, subject: &Digest) -> (Vec<Attachment>, Vec<Unread>) {
+    let listed = match store.referrers(subject).await {
+        Ok(listed) => listed,
+        Err(error) => return (Vec::new(), vec![unread(LIST, &error)]),
+    };
+    // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
+    let open = |descriptor: Descriptor| async move {
+        let origin = format!("referrer {}", descriptor.digest);
+        let name = ManifestName::Digest(descriptor.digest);
+        match store.resolve(Some(&name)).await {
+            Ok(manifest) => Ok(Attachment { origin, manifest }),
+            Err(error) => Err(unread(&origin, &error)),
+        }
+    };
+    let (mut attachments, mut missed) = (Vec::new(), Vec::new());
+    for opened in parallel(listed.descriptors, PARALLEL, open).await {
+        match opened {
+            Ok(attachment) => attachments.push(attachment),
+            Err(unread) => missed.push(unread),
+        }
+    }
+    missed.extend(listed.incomplete.map(|error| unread(LIST, &error)));
+    (attachments, missed)
+}
+
+/// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
+async fn tag(store: &dyn ImageStore, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
+    let tag = Tag::cosign_attachment(subject, suffix);
+    let origin = format!("tag {tag}");
+    match store.resolve(Some(&ManifestName::Tag(tag))).await {
+        Ok(manifest) => (vec![Attachment { origin, manifest }], Vec::new()),
+        Err(error) if error.is_not_found() => (Vec::new(), Vec::new()),
+        Err(error) => (Vec::new(), vec![unread(&origin, &error)]),
+    }
+}
+
+/// The layers that may hold signatures, with where they are.
+fn signature_layers(attachment: &Attachment) -> Vec<(String, Descriptor)> {
+    let (origin, layers) = (&attachment.origin, attachment.manifest.manifest.layers());
+    let numbered = layers.iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
+    numbered
+        .map(|(number, layer)| match layers.len() {
+            1 => (origin.clone(), layer.clone()),
+            _ => (format!("{origin}, layer {number}"), layer.clone()),
+        })
+        .collect()
 }
 
 struct Reader<'a> {
@@ -60,54 +143,6 @@ struct Reader<'a> {
 type Piece = Result<EvidenceItem, Unread>;
 
 impl Reader<'_> {
-    async fn referrers(&self, subject: &Digest) -> Evidence {
-        let listed = match self.store.referrers(subject).await {
-            Ok(listed) => listed,
-            Err(error) => return evidence(vec![Err(unread("the list of referrers", &error))]),
-        };
-        // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
-        let read = |descriptor: Descriptor| async move {
-            let origin = format!("referrer {}", descriptor.digest);
-            self.manifest(&ManifestName::Digest(descriptor.digest), &origin, false).await
-        };
-        let mut pieces = parallel(listed.descriptors, PARALLEL, read).await.concat();
-        let incomplete = listed.incomplete.map(|error| Err(unread("the list of referrers", &error)));
-        pieces.extend(incomplete);
-        evidence(pieces)
-    }
-
-    async fn tag(&self, subject: &Digest, suffix: &str) -> Evidence {
-        let tag = Tag::cosign_attachment(subject, suffix);
-        let origin = format!("tag {tag}");
-        evidence(self.manifest(&ManifestName::Tag(tag), &origin, true).await)
-    }
-
-    /// The layers of one manifest. A tag may be absent; a manifest that is listed may not.
-    async fn manifest(&self, name: &ManifestName, origin: &str, may_be_absent: bool) -> Vec<Piece> {
-        let resolved = match self.store.resolve(Some(name)).await {
-            Ok(resolved) => resolved,
-            Err(error) if may_be_absent && error.is_not_found() => return Vec::new(),
-            Err(error) => return vec![Err(unread(origin, &error))],
-        };
-        let layers = self.layers(&resolved.manifest, origin);
-        parallel(layers, PARALLEL, |(origin, layer)| self.layer(origin, layer)).await
-    }
-
-    /// The layers that may hold signatures, with where they are.
-    fn layers(&self, manifest: &Manifest, origin: &str) -> Vec<(String, Descriptor)> {
-        let known =
-            manifest.layers().iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
-        known
-            .map(|(number, layer)| {
-                let origin = match manifest.layers().len() {
-                    1 => origin.to_owned(),
-                    _ => format!("{origin}, layer {number}"),
-                };
-                (origin, layer.clone())
-            })
-            .collect()
-    }
-
     async fn layer(&self, origin: String, layer: Descriptor) -> Piece {
         let max = max_bytes(&layer.media_type).unwrap_or(0);
         self.reserve(&origin, &layer, max)?;
@@ -158,17 +193,6 @@ fn max_bytes(media_type: &str) -> Option<u64> {
     u64::try_from(max).ok()
 }
 
-fn evidence(pieces: Vec<Piece>) -> Evidence {
-    let mut evidence = Evidence::default();
-    for piece in pieces {
-        match piece {
-            Ok(item) => evidence.items.push(item),
-            Err(unread) => evidence.unread.push(unread),
-        }
-    }
-    evidence
-}
-
 fn unread(origin: &str, error: &Error) -> Unread {
     // What is listed and not there is missing evidence; it does not make the image missing.
     let code = match error.is_not_found() {
@@ -178,6 +202,8 @@ fn unread(origin: &str, error: &Error) -> Unread {
     Unread { origin: origin.to_owned(), code, reason: error.to_string() }
 }
 
+/// What the list itself is called where it could not be read.
+const LIST: &str = "the list of referrers";
 /// Requests under way at once.
 const PARALLEL: usize = 16;
 /// All that is read of one image's signatures, in bytes.

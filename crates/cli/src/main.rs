@@ -3,6 +3,7 @@
 mod app;
 mod args;
 mod attach;
+mod claims;
 mod clock;
 mod commands;
 mod connection;

@@ -33,6 +33,9 @@ impl DataDir {
     /// The same, on a disk that may inject faults.
     pub fn open_on(disk: Disk, path: &Path, kind: Kind) -> Result<Self, OpenError> {
         let io = |error| OpenError::Io { path: path.to_owned(), error };
+        // Every directory below has a parent to sync, and a later change of directory changes nothing.
+        let path = &std::path::absolute(path).map_err(io)?;
+        let io = |error| OpenError::Io { path: path.clone(), error };
         let fresh = is_absent_or_empty(path).map_err(io)?;
         if fresh {
             disk.make_dirs(path).map_err(io)?;

@@ -118,8 +118,8 @@ impl Disk {
         if durable.contains(dir) {
             return Ok(());
         }
-        // The root of the file system, or of a relative path, is there.
-        let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) else { return Ok(()) };
+        // The root of the file system is there. Paths are absolute.
+        let Some(above) = dir.parent() else { return Ok(()) };
         if !dir.is_dir() {
             self.make_dirs_locked(above, durable)?;
             self.step(Step::MakeDir, dir)?;

@@ -5,13 +5,16 @@ mod conformance;
 mod copy;
 mod demo;
 mod docs;
+mod doctor;
 mod explain;
+mod inspect;
 mod keys;
 mod man;
 mod serve;
 mod sign;
 mod sign_blob;
 mod store;
+mod tree;
 mod verify;
 mod verify_blob;
 
@@ -33,10 +36,12 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),
         Command::Demo(args) => demo::run(&args, face),
+        Command::Inspect(args) => inspect::run(&args, face),
+        Command::Tree(args) => tree::run(&args, face),
+        Command::Doctor(args) => doctor::run(&args, face),
         Command::Explain(args) => explain::run(&args, face),
         Command::Completions(args) => completions::run(&args, face),
         Command::Man(args) => man::run(&args, face),
         Command::Docs(command) => docs::run(&command, face),
-        _ => Err(crate::error::CliError::internal("not yet").into()),
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tracing::error;
 
 use super::auth::{AuthFiles, Authenticator};
 use super::connection::Idle;
@@ -250,11 +251,17 @@ async fn accept(
     }
 }
 
+/// Forgets old uploads, and reads all content again and again for damage.
 async fn housekeeping(store: FsRegistry, upload_age: Duration) {
+    let damaged = |digest: &_| error!(%digest, "stored content is damaged: push it again");
     loop {
-        // A failure now is tried again in an hour.
-        let _ = store.expire_uploads(upload_age).await;
+        if let Err(error) = store.expire_uploads(upload_age).await {
+            error!(%error, "old uploads could not be removed");
+        }
         sleep(HOUSEKEEPING_EVERY).await;
+        if let Err(error) = store.scrub(SCRUB_PAUSE, damaged).await {
+            error!(%error, "stored content could not be checked");
+        }
     }
 }
 
@@ -264,3 +271,4 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 const MANIFEST_PUSHES: usize = 8;
 const MAX_HEADERS: usize = 64;
+const SCRUB_PAUSE: Duration = Duration::from_millis(100);

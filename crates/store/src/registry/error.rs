@@ -19,11 +19,9 @@ pub enum StoreError {
     #[error("the stored content of {0} is damaged")]
     Corrupt(Digest),
     /// The upload does not have the digest that its sender gave.
-    #[error("the content has the digest {found}, not {wanted}")]
+    #[error("the content has the digest {found}")]
     DigestMismatch {
-        /// The sender's.
-        wanted: Digest,
-        /// The content's.
+        /// The digest of what was uploaded.
         found: Digest,
     },
     /// The tag names something else than the sender expects.

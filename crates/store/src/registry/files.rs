@@ -36,7 +36,7 @@ impl FsRegistry {
     /// The same, on a disk that may inject faults.
     pub fn open_on(disk: Disk, path: &Path, limits: Limits) -> Result<Self, OpenError> {
         let dir = DataDir::open_on(disk, path, Kind::Registry)?;
-        let layout = Layout::new(path);
+        let layout = Layout::new(dir.path());
         let io = |error| OpenError::Io { path: path.to_owned(), error };
         empty_scratch(&layout).map_err(io)?;
         let uploads = Uploads::recover(&layout).map_err(io)?;

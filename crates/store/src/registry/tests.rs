@@ -254,7 +254,7 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     let damaged = Mutex::new(Vec::new());
     store.scrub(Duration::ZERO, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
     assert_eq!(damaged.into_inner().unwrap().len(), 2);
-    assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, [repository.clone()]);
+    assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
     drop(store);
 
     let store = open(dir.path());
@@ -262,6 +262,45 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(matches!(served, Err(StoreError::Corrupt(corrupt)) if corrupt == digest));
     push_blob(&store, &repository, b"layer").await;
     assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
+    const ROUNDS: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let collecting = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                store.collect_garbage(NOW).await.unwrap();
+            }
+        }
+    });
+    let config = Digest::sha256(b"{}");
+    for round in 0..ROUNDS {
+        // Two repositories share the content; the one that drops it must not take it from the other.
+        let (keeper, dropper) = (name(&format!("keeper{round}")), name("dropper"));
+        push_blob(&store, &dropper, b"{}").await;
+        loop {
+            push_blob(&store, &keeper, b"{}").await;
+            match push(&store, &keeper, image(config, &[], None), &["v1"], Expect::Anything).await {
+                Ok(_) => break,
+                // Collected between the blob and the manifest, which the grace is for: refused, not broken.
+                Err(StoreError::MissingContent(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        store.delete_blob(&dropper, &config).await.unwrap();
+    }
+    collecting.abort();
+    assert!(collecting.await.unwrap_err().is_cancelled(), "the collector ran to the end");
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+    for round in 0..ROUNDS {
+        let keeper = name(&format!("keeper{round}"));
+        assert!(store.resolve_tag(&keeper, &"v1".parse().unwrap()).await.unwrap().is_some());
+        assert_eq!(read(&store, &keeper, &config).await, b"{}");
+    }
 }
 
 /// Fails every step from the `n`th on, as a process that was killed does nothing more.
@@ -287,30 +326,57 @@ async fn push_image(store: &FsRegistry) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Pushes with all steps after the first `steps` failing, then looks at what is left and pushes again.
+/// Whether the first push was whole.
+async fn push_and_die(steps: usize) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    // Made before, so that what dies is the push.
+    drop(open(dir.path()));
+    let disk = Disk::with_faults(Arc::new(DeadAfter(Mutex::new(steps))));
+    let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+    let whole = push_image(&store).await.is_ok();
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(store.fsck().await.unwrap().findings, [], "after {steps} steps");
+    if !whole {
+        push_image(&store).await.unwrap();
+    }
+    let digest = store.resolve_tag(&name("a/b"), &"v1".parse().unwrap()).await.unwrap().unwrap();
+    let page = store.referrers(&name("a/b"), &digest, None, None).await.unwrap();
+    assert_eq!(page.entries.len(), 1, "after {steps} steps");
+    whole
+}
+
 #[tokio::test]
 async fn whatever_step_is_the_last_the_store_is_sound_and_the_push_can_be_repeated() {
-    let mut died = 0;
-    for steps in 0.. {
-        let dir = tempfile::tempdir().unwrap();
-        // Made before, so that what dies is the push.
-        drop(open(dir.path()));
-        let disk = Disk::with_faults(Arc::new(DeadAfter(Mutex::new(steps))));
-        let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
-        let whole = push_image(&store).await.is_ok();
-        drop(store);
-
-        let store = open(dir.path());
-        assert_eq!(store.fsck().await.unwrap().findings, [], "after {steps} steps");
-        if !whole {
-            died += 1;
-            push_image(&store).await.unwrap();
-        }
-        let digest = store.resolve_tag(&name("a/b"), &"v1".parse().unwrap()).await.unwrap().unwrap();
-        let page = store.referrers(&name("a/b"), &digest, None, None).await.unwrap();
-        assert_eq!(page.entries.len(), 1);
-        if whole {
-            break;
-        }
+    let runs = (0..120).map(|steps| tokio::spawn(push_and_die(steps)));
+    let mut whole = 0;
+    for run in runs.collect::<Vec<_>>() {
+        whole += usize::from(run.await.unwrap());
     }
-    assert!(died > 20, "only {died} steps were cut off");
+    assert!((1..100).contains(&whole), "{whole} of 120 pushes were whole");
+}
+
+#[tokio::test]
+async fn ten_thousand_referrers_are_listed_in_pages_once_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository, subject) = (open(dir.path()), name("a"), Digest::sha256(b"subject"));
+    let entries = store.inner.layout.referrers(&repository, &subject);
+    fs::create_dir_all(&entries).unwrap();
+    fs::create_dir_all(store.inner.layout.manifest_link(&repository, &subject).parent().unwrap()).unwrap();
+    for i in 0..10_050_u32 {
+        let digest = Digest::sha256(&i.to_be_bytes());
+        fs::write(store.inner.layout.manifest_link(&repository, &digest), media_type::OCI_MANIFEST).unwrap();
+        let entry = serde_json::to_vec(&Descriptor::new(media_type::OCI_MANIFEST, digest, 1)).unwrap();
+        fs::write(entries.join(layout::file_name(&digest)), entry).unwrap();
+    }
+    let first = store.referrers(&repository, &subject, None, None).await.unwrap();
+    let after = first.next.as_ref().unwrap().parse().unwrap();
+    let second = store.referrers(&repository, &subject, None, Some(&after)).await.unwrap();
+    assert_eq!((first.entries.len(), second.entries.len(), second.next), (10_000, 50, None));
+    let all: std::collections::HashSet<_> = first.entries.iter().chain(&second.entries).collect();
+    assert_eq!(all.len(), 10_050);
+    let none = store.referrers(&repository, &subject, Some("x/y"), None).await.unwrap();
+    assert_eq!((none.entries.len(), none.next.is_some()), (0, true), "a page ends after so many looked at");
 }

@@ -94,7 +94,7 @@ impl Inner {
         let found = hasher.finish();
         if found != *digest {
             self.discard(id, &upload, &mut progress)?;
-            return Err(StoreError::DigestMismatch { wanted: *digest, found });
+            return Err(StoreError::DigestMismatch { found });
         }
         self.disk().sync(&file, &upload.path)?;
         self.adopt_blob(repository, digest, &upload.path)?;
