@@ -18,6 +18,9 @@ use crate::x509::{self, Certificate};
 pub use request::{MAX_NONCE_BYTES, MAX_REQUEST_BYTES, ReceivedRequest, TimestampRequest};
 pub use response::{PkiFailure, Statement, granted, rejected};
 
+/// The content type of a timestamp token's content.
+pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+
 /// A timestamp token: an authority's statement that it saw a digest at a time. Nothing is checked
 /// until [`TimestampToken::verify`] and [`TstInfo::verify_imprint`] are called.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ impl TimestampToken {
     /// Reads a bare token (a CMS ContentInfo), as Notary envelopes carry it.
     pub fn from_token(der: &[u8]) -> Result<Self, TimestampError> {
         let signed = SignedData::parse(der)?;
-        if signed.content_type() != oid::TST_INFO {
+        if signed.content_type() != TST_INFO {
             return Err(TimestampError::NotTstInfo(signed.content_type()));
         }
         let info = TstInfo::parse(signed.content())?;
@@ -301,9 +304,3 @@ const REJECTION: u64 = 2;
 const MAX_STATUS_TEXTS: usize = 16;
 const MAX_EXTENSIONS: usize = 16;
 const MAX_FRACTION_DIGITS: usize = 9;
-
-mod oid {
-    use super::ObjectIdentifier;
-
-    pub(super) const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-}
