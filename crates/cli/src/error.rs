@@ -6,7 +6,10 @@ use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::Error as RegistryError;
+use signet_server::host::HostError;
 use signet_server::registry::BuildError;
+use signet_services::authority::AuthorityError;
+use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
@@ -226,6 +229,40 @@ impl From<BuildError> for CliError {
             BuildError::GateWithoutUsers => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<HostError> for CliError {
+    fn from(error: HostError) -> Self {
+        let code = match error {
+            HostError::Tls(_) => Code::ConfigInvalid,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<AuthorityError> for CliError {
+    fn from(error: AuthorityError) -> Self {
+        let code = match error {
+            AuthorityError::KeyFile(error) => return error.into(),
+            AuthorityError::Sign(error) => return error.into(),
+            AuthorityError::Io { .. } => Code::ServiceFailed,
+            _ => Code::ConfigInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<TsaError> for CliError {
+    fn from(error: TsaError) -> Self {
+        let code = match error {
+            TsaError::Authority(error) => return error.into(),
+            TsaError::Dir(error) => return error.into(),
+            TsaError::Serials { .. } => Code::DataCorrupt,
+            _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())
     }

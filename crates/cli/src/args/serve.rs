@@ -10,6 +10,8 @@ use clap::{Args, Subcommand};
 pub(crate) enum ServeCommand {
     /// Serve an OCI registry from a directory.
     Registry(ServeRegistryArgs),
+    /// Serve a timestamp authority (RFC 3161).
+    Tsa(ServeTsaArgs),
 }
 
 /// Serve an OCI registry from a directory.
@@ -41,4 +43,42 @@ pub(crate) struct ServeRegistryArgs {
     /// The Sigstore `trusted_root.json` that the policy is decided with.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) trusted_root: Option<PathBuf>,
+}
+
+/// Serve a timestamp authority (RFC 3161).
+///
+/// Without `--key` it makes a key and a root of its own in the data directory. It gives no timestamp while
+/// the clock may be off by more than it states.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeTsaArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004")]
+    pub(crate) listen: SocketAddr,
+    /// For development: believe this machine's clock, state no accuracy. On loopback only.
+    #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp"])]
+    pub(crate) dev: bool,
+    /// The private key to sign with.
+    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    pub(crate) key: Option<PathBuf>,
+    /// The PEM certificates of the key: its own first, its root last.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate_chain: Option<PathBuf>,
+    /// How far timestamps may be off, in milliseconds. They state it; beyond it there are none.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
+    pub(crate) accuracy_ms: u64,
+    /// A time server, as `host:port`; may be given several times. Unset: the kernel's own bound counts.
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) ntp: Vec<String>,
+    /// How many time servers have to agree. Unset: most of them.
+    #[arg(long, value_name = "COUNT", requires = "ntp")]
+    pub(crate) ntp_agree: Option<usize>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }

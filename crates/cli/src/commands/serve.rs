@@ -15,6 +15,7 @@ use crate::runtime;
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
     match command {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
+        ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
     }
 }
 

@@ -7,7 +7,6 @@
 mod app;
 mod auth;
 mod blobs;
-mod connection;
 mod error;
 mod gate;
 mod manifests;
@@ -18,11 +17,10 @@ mod rights;
 mod route;
 mod service;
 mod tags;
-mod tls;
 mod uploads;
 
 pub use app::{App, BuildError, Config, Limits};
+pub use crate::host::TlsFiles;
 pub use auth::AuthFiles;
 pub use gate::{PullGate, Refusal};
 pub use rights::Principal;
-pub use tls::TlsFiles;
