@@ -14,6 +14,7 @@ pub mod cosignature;
 pub mod dsse;
 pub mod in_toto;
 pub mod json;
+pub mod jwt;
 pub mod merkle;
 pub mod note;
 pub mod oci;

@@ -5,4 +5,5 @@
 
 pub mod authority;
 pub mod clock;
+pub mod oidc;
 pub mod tsa;

@@ -1,0 +1,209 @@
+//! The keys of issuers: fetched, kept, rotated, bounded.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use signet_crypto::PublicKey;
+use signet_formats::json;
+use signet_formats::jwt::{Jwt, JwtError};
+use signet_keys::read_public_bytes;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::TokenError;
+use super::config::is_safe_url;
+use crate::clock::Reading;
+
+/// Gets documents over HTTPS: the face with an HTTP client implements it.
+#[async_trait]
+pub trait Fetch: Send + Sync {
+    /// The body that a GET of the URL answers with status 200, of at most `limit` bytes.
+    async fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>, FetchError>;
+}
+
+/// Why a document was not got, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FetchError(pub String);
+
+/// The keys of an issuer, as a JSON Web Key Set (RFC 7517 §5) lists them.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<(Option<String>, PublicKey)>);
+
+impl KeySet {
+    /// Reads a set. Keys that are not for signatures or of a kind that is not known are left out, as
+    /// RFC 7517 asks; more than [`MAX_KEYS`] are an error.
+    pub fn parse(json: &[u8]) -> Result<Self, &'static str> {
+        let set: Jwks<'_> = json::parse(json, MAX_DOCUMENT).map_err(|_| "the key set is malformed")?;
+        if set.keys.len() > MAX_KEYS {
+            return Err("the key set has more than 64 keys");
+        }
+        let usable = |raw: &&RawValue| {
+            let about: About = serde_json::from_str(raw.get()).ok()?;
+            let signs = about.usage.as_deref().is_none_or(|usage| usage == "sig");
+            let key = read_public_bytes(raw.get().as_bytes()).ok().filter(|_| signs)?;
+            Some((about.kid, key))
+        };
+        Ok(Self(set.keys.iter().filter_map(usable).collect()))
+    }
+
+    /// A set of one key under a name.
+    pub fn of(key_id: &str, key: PublicKey) -> Self {
+        Self(vec![(Some(key_id.to_owned()), key)])
+    }
+
+    /// Checks a token; `None` if no key of the set can be the token's.
+    fn verify(&self, jwt: &Jwt) -> Option<Result<(), JwtError>> {
+        let named = |(id, _): &&(Option<String>, PublicKey)| jwt.key_id().is_none() || id.as_deref() == jwt.key_id();
+        let verdicts = self.0.iter().filter(named).map(|(_, key)| jwt.verify(key));
+        // The best of them: a set may have keys of several algorithms under one name or none.
+        verdicts.reduce(|best, next| if best.is_ok() { best } else { next.or(best) })
+    }
+}
+
+/// Where keys come from.
+#[derive(Clone)]
+pub struct KeySource {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fetch: Arc<dyn Fetch>,
+    /// Keys of issuers that are in this process, never fetched.
+    own: HashMap<String, KeySet>,
+    cached: Mutex<HashMap<String, Arc<AsyncMutex<Cached>>>>,
+}
+
+/// What is known of one issuer's keys. Times are of the steady clock.
+#[derive(Default)]
+struct Cached {
+    keys: Option<(Arc<KeySet>, Duration)>,
+    /// The last attempt, whether it succeeded or not, and what went wrong.
+    tried: Option<(Duration, Option<String>)>,
+}
+
+impl KeySource {
+    /// Keys fetched from the issuers themselves.
+    pub fn new(fetch: Arc<dyn Fetch>) -> Self {
+        Self::with_own(fetch, HashMap::new())
+    }
+
+    /// The same, where the keys of some issuers are known.
+    pub fn with_own(fetch: Arc<dyn Fetch>, own: HashMap<String, KeySet>) -> Self {
+        Self { inner: Arc::new(Inner { fetch, own, cached: Mutex::default() }) }
+    }
+
+    /// Checks that a key of the issuer signed the token. Fetches keys if there are none, if they are old,
+    /// or if the token names one that is not known; the last at most every [`REFETCH_AFTER`].
+    pub(super) async fn verify(&self, issuer: &str, jwt: &Jwt, now: Reading) -> Result<(), TokenError> {
+        if let Some(keys) = self.inner.own.get(issuer) {
+            return verdict(keys, jwt).unwrap_or_else(|| Err(unknown_key(jwt)));
+        }
+        let entry = self.entry(issuer)?;
+        // One fetch at a time for one issuer; who waits finds its result.
+        let mut cached = entry.lock().await;
+        if let Some(keys) = cached.fresh(now.steady)
+            && let Some(verdict) = verdict(&keys, jwt)
+        {
+            return verdict;
+        }
+        if cached.may_try(now.steady) {
+            let fetched = self.fetch(issuer).await;
+            cached.tried = Some((now.steady, fetched.as_ref().err().cloned()));
+            if let Ok(keys) = fetched {
+                cached.keys = Some((Arc::new(keys), now.steady));
+            }
+        }
+        let keys = cached.usable(now.steady).ok_or_else(|| TokenError::KeysUnavailable {
+            issuer: issuer.to_owned(),
+            why: cached.tried.clone().and_then(|(_, why)| why).unwrap_or_else(|| "they are too old".to_owned()),
+        })?;
+        verdict(&keys, jwt).unwrap_or_else(|| Err(unknown_key(jwt)))
+    }
+
+    fn entry(&self, issuer: &str) -> Result<Arc<AsyncMutex<Cached>>, TokenError> {
+        let mut cached = self.inner.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        // Names come from the configuration, or match a pattern of it and could be many.
+        if cached.len() >= MAX_ISSUERS && !cached.contains_key(issuer) {
+            cached.clear();
+        }
+        Ok(Arc::clone(cached.entry(issuer.to_owned()).or_default()))
+    }
+
+    async fn fetch(&self, issuer: &str) -> Result<KeySet, String> {
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let document = self.get(&url).await?;
+        let discovery: Discovery = json::parse(&document, MAX_DOCUMENT).map_err(|error| error.to_string())?;
+        if discovery.issuer != issuer {
+            return Err(format!("its discovery document is of issuer `{}`", super::shortened(&discovery.issuer)));
+        }
+        if !is_safe_url(&discovery.jwks_uri) {
+            return Err("its keys are not at an https URL".to_owned());
+        }
+        let document = self.get(&discovery.jwks_uri).await?;
+        KeySet::parse(&document).map_err(str::to_owned)
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
+        self.inner.fetch.get(url, MAX_DOCUMENT).await.map_err(|error| error.to_string())
+    }
+}
+
+impl Cached {
+    fn fresh(&self, now: Duration) -> Option<Arc<KeySet>> {
+        self.younger_than(FRESH_FOR, now)
+    }
+
+    fn usable(&self, now: Duration) -> Option<Arc<KeySet>> {
+        self.younger_than(USABLE_FOR, now)
+    }
+
+    fn younger_than(&self, age: Duration, now: Duration) -> Option<Arc<KeySet>> {
+        let (keys, since) = self.keys.as_ref()?;
+        (now.saturating_sub(*since) < age).then(|| Arc::clone(keys))
+    }
+
+    fn may_try(&self, now: Duration) -> bool {
+        self.tried.as_ref().is_none_or(|(last, _)| now.saturating_sub(*last) >= REFETCH_AFTER)
+    }
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Jwks<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct About {
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+}
+
+fn verdict(keys: &KeySet, jwt: &Jwt) -> Option<Result<(), TokenError>> {
+    keys.verify(jwt).map(|verdict| verdict.map_err(TokenError::Token))
+}
+
+fn unknown_key(jwt: &Jwt) -> TokenError {
+    TokenError::UnknownKey { key_id: super::shortened(jwt.key_id().unwrap_or_default()) }
+}
+
+/// How long keys are used before they are fetched again.
+const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long they are used while they cannot be fetched again.
+const USABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long after an attempt the next one may be made.
+const REFETCH_AFTER: Duration = Duration::from_secs(15);
+const MAX_DOCUMENT: usize = 256 * 1024;
+const MAX_ISSUERS: usize = 256;
+const MAX_KEYS: usize = 64;
