@@ -47,6 +47,11 @@ impl Issuer {
         &self.chain
     }
 
+    /// The algorithm that its certificates are signed with.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
     /// Signs a certificate.
     pub async fn issue(&self, tbs: &TbsCertificate) -> Result<Certificate, AuthorityError> {
         sign_certificate(self.signer.as_ref(), self.scheme, self.algorithm, tbs).await
@@ -167,6 +172,9 @@ pub enum AuthorityError {
     /// A key file is unusable.
     #[error(transparent)]
     KeyFile(#[from] FileError),
+    /// The certificate of an issuer is not a CA's.
+    #[error("the first certificate of the chain is not that of a CA")]
+    NotACa,
     /// The chain begins with the certificate of another key.
     #[error("the first certificate of the chain is not that of the signing key")]
     OtherKey,
