@@ -9,6 +9,9 @@ use signet_registry::Error as RegistryError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
 use signet_services::authority::AuthorityError;
+use signet_services::ca::CaError;
+use signet_services::oidc::ConfigError;
+use signet_services::oidc::dev::DevError;
 use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -265,5 +268,31 @@ impl From<TsaError> for CliError {
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<CaError> for CliError {
+    fn from(error: CaError) -> Self {
+        match error {
+            CaError::Authority(error) => error.into(),
+            CaError::Dir(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Code::ConfigInvalid, error.to_string())
+    }
+}
+
+impl From<DevError> for CliError {
+    fn from(error: DevError) -> Self {
+        match error {
+            DevError::Authority(error) => error.into(),
+            DevError::Config(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
     }
 }

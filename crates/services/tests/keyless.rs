@@ -15,6 +15,7 @@ use signet_services::clock::{Clock, SystemClock};
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Fetch, FetchError, Issuers, KeySource, Verifier};
 use signet_services::tsa::{self, TimeSource, Tsa};
+use signet_store::fs::Disk;
 use signet_verify::{
     CertificateIdentity, Content as Kind, Evidence, EvidenceItem, Matcher, Outcome, Policy, PredicateRule,
     Principal, Rule, Subject, TrustSnapshot, TrustedAuthority, TrustedLog, Verdict, Window, decide,
@@ -41,7 +42,7 @@ impl Stack {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let dev = DevIssuer::open(dir.path(), "http://127.0.0.1:1").unwrap();
+        let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:1").unwrap();
         let mut issuers = Issuers::default();
         dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
         let own: HashMap<_, _> = issuers.iter().map(|(issuer, _)| (issuer.url.clone(), dev.keys())).collect();

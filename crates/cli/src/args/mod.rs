@@ -19,7 +19,7 @@ pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
-pub(crate) use serve::{ServeCommand, ServeRegistryArgs, ServeTsaArgs};
+pub(crate) use serve::{DevTokenArgs, ServeCaArgs, ServeCommand, ServeRegistryArgs, ServeTsaArgs};
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),
+    /// Mint an identity token of a development issuer.
+    DevToken(DevTokenArgs),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
     Registry(RegistryCommand),

@@ -4,6 +4,7 @@ mod completions;
 mod conformance;
 mod copy;
 mod demo;
+mod dev_token;
 mod docs;
 mod doctor;
 mod explain;
@@ -11,6 +12,7 @@ mod inspect;
 mod keys;
 mod man;
 mod serve;
+mod serve_ca;
 mod serve_tsa;
 mod sign;
 mod sign_blob;
@@ -33,6 +35,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Keys(command) => keys::run(&command, face),
         Command::Copy(args) => copy::run(&args, face),
         Command::Serve(command) => serve::run(&command, face),
+        Command::DevToken(args) => dev_token::run(&args, face),
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),

@@ -16,6 +16,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
     match command {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
+        ServeCommand::Ca(args) => super::serve_ca::run(args, face),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `signet serve tsa`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_formats::x509::certificates_from_pem;
-use signet_keys::{PasswordSource, read_private};
+use signet_formats::x509::{Certificate, certificates_from_pem};
+use signet_keys::{PasswordSource, PrivateKey, read_private};
 use signet_server::host::Host;
 use signet_server::registry::TlsFiles;
 use signet_services::clock::{Clock, SystemClock};
@@ -87,8 +88,17 @@ fn time_servers(args: &ServeTsaArgs) -> Result<Option<NtpConfig>, CliError> {
 
 fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
     let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
+    let (key, chain) = read_authority(key, chain)?;
+    Ok(Some(Identity::new(Arc::new(key), chain)?))
+}
+
+/// A key and the certificates that begin with its own.
+pub(super) fn read_authority(
+    key: &Path,
+    chain: &Path,
+) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
     let key = read_private(key, &PasswordSource::Environment)?;
     let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
     let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;
-    Ok(Some(Identity::new(Arc::new(key), chain)?))
+    Ok((key, chain))
 }

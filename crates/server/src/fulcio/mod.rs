@@ -5,6 +5,7 @@
 //! - `GET /api/v2/trustBundle`: the chains that verifiers need to know.
 //! - `GET /api/v2/configuration`: whose tokens are believed.
 
+mod ct;
 mod fetch;
 mod wire;
 
@@ -19,6 +20,7 @@ use signet_formats::pem;
 use signet_services::ca::{Ca, IssueError};
 use signet_services::oidc::{Issuer, Provider, TokenError};
 
+pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;
 use wire::{Bundle, Chain, Configuration, IssuerEntry, Problem, SigningCertificate};
 

@@ -93,7 +93,12 @@ impl Ca {
 
     /// The same, on a disk that may inject faults.
     pub async fn open_on(disk: Disk, path: &Path, config: Config) -> Result<Self, CaError> {
-        let dir = DataDir::open_on(disk.clone(), path, Kind::Ca)?;
+        Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
+    }
+
+    /// The same, in a data directory that is open already.
+    pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
+        let disk = dir.disk().clone();
         let hierarchy = match config.hierarchy {
             Some(hierarchy) => hierarchy,
             None => {

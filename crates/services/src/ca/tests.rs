@@ -32,7 +32,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let dev = DevIssuer::open(dir.path(), "http://127.0.0.1:1").unwrap();
+        let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:1").unwrap();
         Self { dir, dev, clock: Arc::new(ManualClock::at(NOW as u64)) }
     }
 

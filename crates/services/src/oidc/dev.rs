@@ -13,6 +13,7 @@ use signet_keys::{
     Existing, PasswordSource, Payload, PrivateFormat, PrivateKey, PublicFormat, encode_public, random,
     read_private, write_private,
 };
+use signet_store::fs::Disk;
 
 use super::config::{ConfigError, is_safe_url};
 use super::{Issuer, KeySet, Provider};
@@ -68,21 +69,34 @@ impl Bearer {
 }
 
 impl DevIssuer {
-    /// The issuer whose key is kept in `dir`; `url`, the base of its URLs, has to be http on loopback.
-    pub fn open(dir: &Path, url: &str) -> Result<Self, DevError> {
+    /// The issuer whose key and URL are kept in `dir`, made if there is none; `url`, the base of its
+    /// URLs, has to be http on loopback.
+    pub fn open(disk: &Disk, dir: &Path, url: &str) -> Result<Self, DevError> {
         if !url.starts_with("http://") || !is_safe_url(url) {
             return Err(ConfigError::new(url, "a development issuer is at http on loopback").into());
         }
-        let file = dir.join("oidc-dev.key");
-        let key = match file.is_file() {
-            true => read_private(&file, &PasswordSource::Environment).map_err(AuthorityError::KeyFile)?,
-            false => {
-                let key = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 }).map_err(AuthorityError::Key)?;
-                write_private(&file, &key, PrivateFormat::Pkcs8, Existing::Refuse).map_err(AuthorityError::KeyFile)?;
-                key
-            }
-        };
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), key })
+        let key_file = dir.join(KEY_FILE);
+        if !key_file.is_file() {
+            let key = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 }).map_err(AuthorityError::Key)?;
+            write_private(&key_file, &key, PrivateFormat::Pkcs8, Existing::Refuse)
+                .map_err(AuthorityError::KeyFile)?;
+        }
+        let url_file = dir.join(URL_FILE);
+        let stored = json!({ "url": url.trim_end_matches('/') }).to_string();
+        let io = |error| AuthorityError::Io { path: url_file.clone(), error };
+        disk.put(dir, &url_file, stored.as_bytes()).map_err(io)?;
+        Self::load(dir)
+    }
+
+    /// The issuer that `dir` holds, for minting tokens while it runs elsewhere.
+    pub fn load(dir: &Path) -> Result<Self, DevError> {
+        let url_file = dir.join(URL_FILE);
+        let io = |error| AuthorityError::Io { path: url_file.clone(), error };
+        let text = std::fs::read(&url_file).map_err(io)?;
+        let stored: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let url = stored.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let key = read_private(&dir.join(KEY_FILE), &PasswordSource::Environment);
+        Ok(Self { url, key: key.map_err(AuthorityError::KeyFile)? })
     }
 
     /// The issuers as a CA has to know them.
@@ -246,6 +260,8 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 const AUDIENCE: &str = "sigstore";
+const KEY_FILE: &str = "oidc-dev.key";
+const URL_FILE: &str = "oidc-dev.json";
 const EMAIL: &str = "email";
 const GITHUB: &str = "github";
 const GITLAB: &str = "gitlab";

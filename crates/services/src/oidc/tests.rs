@@ -9,6 +9,7 @@ use signet_formats::base64;
 use signet_formats::jwt::{JwtAlgorithm, signing_input};
 use signet_formats::x509::SubjectAltName;
 use signet_keys::{Payload, PrivateKey, PublicFormat, encode_public};
+use signet_store::fs::Disk;
 
 use super::dev::{Bearer, DevIssuer};
 use super::*;
@@ -379,7 +380,7 @@ fn claims_that_do_not_fit_a_certificate_are_refused() {
 #[tokio::test]
 async fn the_development_issuers_tokens_are_believed_in_all_their_shapes() {
     let dir = tempfile::tempdir().unwrap();
-    let dev = DevIssuer::open(dir.path(), "http://127.0.0.1:5000/oidc-dev").unwrap();
+    let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:5000/oidc-dev").unwrap();
     let mut issuers = Issuers::default();
     dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
     let own = issuers.iter().map(|(issuer, _)| (issuer.url.clone(), dev.keys())).collect();
@@ -405,7 +406,7 @@ async fn the_development_issuers_tokens_are_believed_in_all_their_shapes() {
         assert_eq!(identity.name.text(), Some(name));
         assert!(identity.issuer.starts_with("http://127.0.0.1:5000/oidc-dev/"));
     }
-    let again = DevIssuer::open(dir.path(), "http://127.0.0.1:5000/oidc-dev").unwrap();
+    let again = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:5000/oidc-dev").unwrap();
     let token = again.mint(&Bearer::Email("a@b.c".into()), NOW).unwrap();
     verifier.verify(&token).await.unwrap();
     let documents = (again.key_set().unwrap().to_string(), again.discovery("email").unwrap());
@@ -418,9 +419,9 @@ async fn the_development_issuers_tokens_are_believed_in_all_their_shapes() {
 fn a_development_issuer_is_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
     for url in ["http://10.0.0.1/x", "https://127.0.0.1/x", "http://127.0.0.1.evil.net", "http://127.0.0.1:1@evil.net"] {
-        assert!(DevIssuer::open(dir.path(), url).is_err(), "{url}");
+        assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_err(), "{url}");
     }
     for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://127.0.0.1"] {
-        assert!(DevIssuer::open(dir.path(), url).is_ok(), "{url}");
+        assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_ok(), "{url}");
     }
 }
