@@ -1,0 +1,5 @@
+//! The faces of the trust services as clients see them: real HTTP on a free loopback port.
+
+mod ca;
+mod harness;
+mod tsa;
