@@ -2,6 +2,7 @@
 //! the other way round, through the real binary and real registries on loopback.
 
 mod attack;
+mod authorities;
 mod containers_image;
 mod cosign;
 mod cosign_files;
