@@ -232,9 +232,9 @@ fn at<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
         return Some(value);
     }
     let splits = path.match_indices('.');
-    splits.filter_map(|(dot, _)| path.split_at_checked(dot)).find_map(|(name, rest)| {
-        at(object.get(name)?.as_object()?, rest.strip_prefix('.')?)
-    })
+    splits
+        .filter_map(|(dot, _)| path.split_at_checked(dot))
+        .find_map(|(name, rest)| at(object.get(name)?.as_object()?, rest.strip_prefix('.')?))
 }
 
 /// The DER of an ECDSA signature that is two numbers of this length.

@@ -117,7 +117,12 @@ impl Sct {
 }
 
 /// What a log signs for a precertificate, at a time in milliseconds since 1970 (RFC 6962 §3.2).
-pub fn signed_data(timestamp: u64, extensions: &[u8], issuer_key_hash: &Digest, precert_tbs: &[u8]) -> Vec<u8> {
+pub fn signed_data(
+    timestamp: u64,
+    extensions: &[u8],
+    issuer_key_hash: &Digest,
+    precert_tbs: &[u8],
+) -> Vec<u8> {
     let mut data = Vec::with_capacity(64 + precert_tbs.len());
     data.extend_from_slice(&[V1, CERTIFICATE_TIMESTAMP]);
     data.extend_from_slice(&timestamp.to_be_bytes());

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_formats::pem;
 use signet_formats::x509::{
     Certificate, NewExtension, SignatureAlgorithm, TbsCertificate, certificates_from_pem, distinguished_name,
     key_id, oid, signed_certificate,
 };
-use signet_formats::pem;
 use signet_keys::{
     Existing, FileError, PasswordSource, Payload, PrivateFormat, PrivateKey, SignError, Signer, random,
     read_private, write_private,
@@ -107,7 +107,10 @@ impl KeyFiles {
 }
 
 /// Makes a root: a key and its own certificate.
-pub async fn make_root(subject: &Subject<'_>, validity: (i64, i64)) -> Result<(PrivateKey, Certificate), AuthorityError> {
+pub async fn make_root(
+    subject: &Subject<'_>,
+    validity: (i64, i64),
+) -> Result<(PrivateKey, Certificate), AuthorityError> {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP384).map_err(AuthorityError::Key)?;
     let id = key_id(key.public_key());
     let name = subject.to_der();

@@ -46,7 +46,8 @@ impl Stack {
         let mut issuers = Issuers::default();
         dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
         let own: HashMap<_, _> = issuers.iter().map(|(issuer, _)| (issuer.url.clone(), dev.keys())).collect();
-        let verifier = Verifier::new(issuers, KeySource::with_own(Arc::new(Nothing), own), Arc::clone(&clock));
+        let verifier =
+            Verifier::new(issuers, KeySource::with_own(Arc::new(Nothing), own), Arc::clone(&clock));
         let ca = Ca::open(&dir.path().join("ca"), Config::new(verifier, Arc::clone(&clock))).await.unwrap();
         let mut config = tsa::Config::new(Arc::clone(&clock));
         config.time = TimeSource::Development;
@@ -67,7 +68,10 @@ impl Stack {
         let stamp = self.tsa.answer(&request.to_der()).await;
         Bundle {
             version: Version::V03,
-            content: Content::MessageSignature { digest: Some(Digest::of(DigestAlgorithm::Sha256, bytes)), signature },
+            content: Content::MessageSignature {
+                digest: Some(Digest::of(DigestAlgorithm::Sha256, bytes)),
+                signature,
+            },
             material: Material::Certificate(chain[0].der().to_vec()),
             tlog_entries: Vec::new(),
             timestamps: vec![stamp],

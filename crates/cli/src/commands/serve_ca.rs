@@ -64,7 +64,8 @@ fn config(args: &ServeCaArgs, dev: Option<&DevIssuer>) -> Result<Config, CliErro
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
     let mut own = HashMap::new();
-    for (issuer, keys) in dev.into_iter().flat_map(|dev| dev.issuers().into_iter().map(|it| (it, dev.keys()))) {
+    for (issuer, keys) in dev.into_iter().flat_map(|dev| dev.issuers().into_iter().map(|it| (it, dev.keys())))
+    {
         own.insert(issuer.url.clone(), keys);
         issuers.add(issuer)?;
     }

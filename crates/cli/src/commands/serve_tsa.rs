@@ -93,10 +93,7 @@ fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
 }
 
 /// A key and the certificates that begin with its own.
-pub(super) fn read_authority(
-    key: &Path,
-    chain: &Path,
-) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
+pub(super) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
     let key = read_private(key, &PasswordSource::Environment)?;
     let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
     let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;

@@ -94,8 +94,9 @@ impl ToBeSigned<'_> {
 
     fn signer_info(&self, signature: &[u8]) -> Vec<u8> {
         // Inside, the attributes stand under the tag [0] in place of SET.
-        let attributes: Vec<u8> =
-            std::iter::once(asn1::tag::CONTEXT_CONSTRUCTED).chain(self.attributes.iter().skip(1).copied()).collect();
+        let attributes: Vec<u8> = std::iter::once(asn1::tag::CONTEXT_CONSTRUCTED)
+            .chain(self.attributes.iter().skip(1).copied())
+            .collect();
         asn1::sequence(&[
             &asn1::integer(&[1]),
             &self.signer.id,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use const_oid::ObjectIdentifier;
 
-use super::{GRANTED, ReceivedRequest, REJECTION};
+use super::{GRANTED, REJECTION, ReceivedRequest};
 use crate::asn1;
 use crate::time::TimeError;
 

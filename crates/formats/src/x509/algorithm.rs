@@ -64,7 +64,9 @@ impl SignatureAlgorithm {
     pub fn of_scheme(scheme: Scheme) -> Option<Self> {
         use DigestAlgorithm::{Sha256, Sha384, Sha512};
         Some(match scheme {
-            Scheme::EcdsaP256Sha256 | Scheme::EcdsaP384Sha256 | Scheme::EcdsaP521Sha256 => Self::Ecdsa(Sha256),
+            Scheme::EcdsaP256Sha256 | Scheme::EcdsaP384Sha256 | Scheme::EcdsaP521Sha256 => {
+                Self::Ecdsa(Sha256)
+            }
             Scheme::EcdsaP256Sha384 | Scheme::EcdsaP384Sha384 => Self::Ecdsa(Sha384),
             Scheme::EcdsaP521Sha512 => Self::Ecdsa(Sha512),
             Scheme::RsaPkcs1Sha256 => Self::RsaPkcs1(Sha256),

@@ -33,7 +33,8 @@ impl TbsCertificate {
     pub fn to_der(&self, algorithm: SignatureAlgorithm) -> Option<Vec<u8>> {
         let algorithm = algorithm.identifier()?;
         let validity = self.validity().ok()?;
-        let extensions: Vec<&[u8]> = self.extensions.iter().map(|extension| extension.der.as_slice()).collect();
+        let extensions: Vec<&[u8]> =
+            self.extensions.iter().map(|extension| extension.der.as_slice()).collect();
         Some(asn1::sequence(&[
             // Version 3 is number 2.
             &asn1::explicit(0, &asn1::integer(&[2])),

@@ -15,8 +15,8 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use signet_formats::x509::Certificate;
 use signet_formats::pem;
+use signet_formats::x509::Certificate;
 use signet_services::ca::{Ca, IssueError};
 use signet_services::oidc::{Issuer, Provider, TokenError};
 

@@ -14,7 +14,8 @@ pub(super) fn read(body: &[u8], bearer: Option<&str>) -> Result<(String, Proof),
     let request: Request = json::parse(body, super::MAX_BODY).map_err(|error| error.to_string())?;
     let token = request.credentials.and_then(|credentials| credentials.oidc_identity_token);
     let token = token.filter(|token| !token.is_empty()).or_else(|| bearer.map(str::to_owned));
-    let token = token.ok_or("there is no identity token: give `credentials.oidcIdentityToken` or a bearer token")?;
+    let token =
+        token.ok_or("there is no identity token: give `credentials.oidcIdentityToken` or a bearer token")?;
     let proof = match (request.public_key_request, request.certificate_signing_request) {
         (Some(key), None) => signature(&key)?,
         (None, Some(request)) => certificate_request(&request)?,

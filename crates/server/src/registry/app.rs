@@ -121,8 +121,7 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(housekeeping(self.store.clone(), self.limits.upload_age));
         let limits = self.limits;
-        let bounds =
-            host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
+        let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
         let service = self.service;
         let answer = move |request| {
             let service = Arc::clone(&service);

@@ -19,8 +19,8 @@ mod service;
 mod tags;
 mod uploads;
 
-pub use app::{App, BuildError, Config, Limits};
 pub use crate::host::TlsFiles;
+pub use app::{App, BuildError, Config, Limits};
 pub use auth::AuthFiles;
 pub use gate::{PullGate, Refusal};
 pub use rights::Principal;

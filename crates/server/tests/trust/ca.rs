@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::routing::post;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, Scheme};
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_formats::{base64, pem, sct};
@@ -15,7 +15,7 @@ use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::fs::Disk;
 
-use crate::harness::Served;
+use crate::harness::{Served, json};
 
 /// A CA, and a development issuer whose keys it fetches over HTTP.
 struct Stack {
@@ -48,7 +48,7 @@ impl Stack {
 
     async fn ask(&self, body: &Value) -> (StatusCode, Value) {
         let answer = self.ca.post(PATH, "application/json", body.to_string()).send().await.unwrap();
-        (answer.status(), answer.json().await.unwrap())
+        (answer.status(), json(answer).await)
     }
 }
 
@@ -64,7 +64,7 @@ fn sign(key: &PrivateKey, message: &[u8]) -> Vec<u8> {
 
 /// A request as sigstore-js and sigstore-go write it.
 fn request(token: &str, key: &PrivateKey, challenge: &str) -> Value {
-    json!({
+    serde_json::json!({
         "credentials": { "oidcIdentityToken": token },
         "publicKeyRequest": {
             "publicKey": { "algorithm": "ECDSA", "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
@@ -87,7 +87,7 @@ async fn a_token_and_a_proof_of_possession_get_a_certificate() {
     assert_eq!(status, StatusCode::OK, "{answer}");
     let chain = chain(&answer);
     assert_eq!(chain[0].public_key().unwrap(), *key.public_key());
-    let bundle: Value = stack.ca.get("/api/v2/trustBundle").send().await.unwrap().json().await.unwrap();
+    let bundle = json(stack.ca.get("/api/v2/trustBundle").send().await.unwrap()).await;
     let trusted = bundle["chains"][0]["certificates"].as_array().unwrap();
     let expected: Vec<String> =
         chain[1..].iter().map(|certificate| pem::encode(pem::CERTIFICATE, certificate.der())).collect();
@@ -100,17 +100,17 @@ async fn a_signing_request_with_a_bearer_token_gets_a_certificate() {
     let stack = Stack::start(|_| {}).await;
     let key = rcgen::KeyPair::generate().unwrap();
     let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-    let body = json!({ "certificateSigningRequest": base64::encode(&request) }).to_string();
+    let body = serde_json::json!({ "certificateSigningRequest": base64::encode(&request) }).to_string();
     let asked = stack.ca.post(PATH, "application/json", body).bearer_auth(stack.token());
     let answer = asked.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    let chain = chain(&answer.json().await.unwrap());
+    let chain = chain(&json(answer).await);
     assert_eq!(chain[0].spki(), rcgen::PublicKeyData::subject_public_key_info(&key));
 
     let mut tampered = pem::single(request.as_bytes()).unwrap();
     *tampered.contents.last_mut().unwrap() ^= 1;
     let tampered = pem::encode("CERTIFICATE REQUEST", &tampered.contents);
-    let body = json!({ "certificateSigningRequest": base64::encode(tampered), "credentials": { "oidcIdentityToken": stack.token() } });
+    let body = serde_json::json!({ "certificateSigningRequest": base64::encode(tampered), "credentials": { "oidcIdentityToken": stack.token() } });
     let (status, error) = stack.ask(&body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(error["message"].as_str().unwrap().contains("not signed by its own key"), "{error}");
@@ -126,9 +126,10 @@ async fn refusals_have_their_status_and_say_why() {
         dev.mint(&Bearer::Email("a@example.com".into()), SystemClock::start().seconds()).unwrap()
     };
     let mut both = request(&token, &key, "a@example.com");
-    both["certificateSigningRequest"] = json!("");
+    both["certificateSigningRequest"] = serde_json::json!("");
     let mut small_key = request(&token, &key, "a@example.com");
-    small_key["publicKeyRequest"]["publicKey"]["content"] = json!("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+    small_key["publicKeyRequest"]["publicKey"]["content"] =
+        serde_json::json!("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
     let cases = [
         (request(&token, &key, "b@example.com"), 400, 3, "not a signature by the key over `a@example.com`"),
         (request(&stranger, &key, "a@example.com"), 401, 16, "claim `iss` is `http://127.0.0.1:1/email`"),
@@ -136,13 +137,18 @@ async fn refusals_have_their_status_and_say_why() {
         (request("", &key, "a@example.com"), 400, 3, "there is no identity token"),
         (both, 400, 3, "give either `publicKeyRequest` or `certificateSigningRequest`"),
         (small_key, 400, 3, "`publicKeyRequest.publicKey.content`"),
-        (json!({ "credentials": { "oidcIdentityToken": token } }), 400, 3, "give either"),
-        (json!({ "certificateSigningRequest": base64::encode("x"), "credentials": { "oidcIdentityToken": token } }), 400, 3, "no PEM block"),
-        (json!([]), 400, 3, "malformed JSON"),
+        (serde_json::json!({ "credentials": { "oidcIdentityToken": token } }), 400, 3, "give either"),
+        (
+            serde_json::json!({ "certificateSigningRequest": base64::encode("x"), "credentials": { "oidcIdentityToken": token } }),
+            400,
+            3,
+            "no PEM block",
+        ),
+        (serde_json::json!([]), 400, 3, "malformed JSON"),
     ];
     for (body, status, code, why) in cases {
         let (found, error) = stack.ask(&body).await;
-        assert_eq!((found.as_u16(), &error["code"]), (status, &json!(code)), "{error}");
+        assert_eq!((found.as_u16(), &error["code"]), (status, &serde_json::json!(code)), "{error}");
         assert!(error["message"].as_str().unwrap().contains(why), "{error}");
     }
     let large = stack.ca.post(PATH, "application/json", vec![b' '; 128 * 1024 + 1]).send().await.unwrap();
@@ -166,9 +172,13 @@ async fn too_many_requests_are_told_when_to_come_back() {
 #[tokio::test]
 async fn the_configuration_lists_the_issuers() {
     let stack = Stack::start(|_| {}).await;
-    let document: Value = stack.ca.get("/api/v2/configuration").send().await.unwrap().json().await.unwrap();
-    let types: Vec<&str> =
-        document["issuers"].as_array().unwrap().iter().map(|issuer| issuer["issuerType"].as_str().unwrap()).collect();
+    let document = json(stack.ca.get("/api/v2/configuration").send().await.unwrap()).await;
+    let types: Vec<&str> = document["issuers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|issuer| issuer["issuerType"].as_str().unwrap())
+        .collect();
     assert_eq!(types, ["email", "github-workflow", "gitlab-pipeline", "kubernetes"]);
     assert_eq!(document["issuers"][0]["challengeClaim"], "email");
 }
@@ -190,7 +200,7 @@ async fn certificates_go_to_a_log_by_its_url() {
         let signed = sct::signed_data(7_000, &[], &Digest::of(DigestAlgorithm::Sha256, issuer.spki()), &tbs);
         let signature = sign(&signer, &signed);
         let length = u16::try_from(signature.len()).unwrap().to_be_bytes();
-        json!({
+        serde_json::json!({
             "sct_version": 0,
             "id": base64::encode(signer.public_key().id().as_bytes()),
             "timestamp": 7_000,
@@ -199,7 +209,8 @@ async fn certificates_go_to_a_log_by_its_url() {
         })
         .to_string()
     };
-    let log = Served::start(Served::listen().await, Router::new().route("/log/ct/v1/add-pre-chain", post(answer)));
+    let log =
+        Served::start(Served::listen().await, Router::new().route("/log/ct/v1/add-pre-chain", post(answer)));
     let http = HttpCtLog::new(&format!("{}/log/", log.url), log_key.public_key().clone()).unwrap();
     let stack = Stack::start(|config| config.log = Some(Arc::new(http))).await;
     let (status, answer) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
@@ -212,12 +223,13 @@ async fn certificates_go_to_a_log_by_its_url() {
 
     log.stop().await;
     let (status, error) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
-    assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(14)));
+    assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!(14)));
 }
 
 /// The TBSCertificate without the poison: all lengths here take two bytes.
 fn without_poison(precertificate: &Certificate) -> Vec<u8> {
-    const POISON: &[u8] = b"\x30\x13\x06\x0a\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x03\x01\x01\xff\x04\x02\x05\x00";
+    const POISON: &[u8] =
+        b"\x30\x13\x06\x0a\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x03\x01\x01\xff\x04\x02\x05\x00";
     let tbs = precertificate.tbs();
     let at = tbs.windows(POISON.len()).position(|window| window == POISON).unwrap();
     let mut shortened = [&tbs[..at], &tbs[at + POISON.len()..]].concat();

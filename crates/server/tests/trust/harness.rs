@@ -1,7 +1,8 @@
 //! A host with some routes, and what a client says to it.
 
 use axum::Router;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
 use signet_server::host::Host;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -33,7 +34,12 @@ impl Served {
         self.client.get(format!("{}{path}", self.url))
     }
 
-    pub(crate) fn post(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.url)).header("content-type", content_type).body(body)
     }
 
@@ -41,4 +47,9 @@ impl Served {
         drop(self.stop.take());
         self.served.await.unwrap();
     }
+}
+
+/// The JSON that was answered.
+pub(crate) async fn json(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }

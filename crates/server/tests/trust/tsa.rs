@@ -10,7 +10,7 @@ use signet_server::tsa::router;
 use signet_services::clock::{Clock, ManualClock, Reading};
 use signet_services::tsa::{ClockBound, Config, SourceState, TimeSource, Tsa};
 
-use crate::harness::Served;
+use crate::harness::{Served, json};
 
 /// A bound that says what it is told to say.
 struct Fixed(Option<Duration>);
@@ -63,7 +63,8 @@ async fn a_der_request_gets_a_token_of_the_published_chain() {
 async fn the_json_form_gets_a_der_answer() {
     let (served, _dir) = serve(GOOD).await;
     let hash = base64::encode(Digest::sha256(b"signature").as_bytes());
-    let json = format!(r#"{{"artifactHash":"{hash}","hashAlgorithm":"sha256","certificates":true,"nonce":9}}"#);
+    let json =
+        format!(r#"{{"artifactHash":"{hash}","hashAlgorithm":"sha256","certificates":true,"nonce":9}}"#);
     let answer = served.post(PATH, "application/json; charset=utf-8", json).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let token = TimestampToken::from_response(&answer.bytes().await.unwrap()).unwrap();
@@ -82,7 +83,7 @@ async fn what_is_no_request_is_an_error_of_http_and_what_is_refused_an_answer() 
     for (content_type, body, status) in cases {
         let answer = served.post(PATH, content_type, body).send().await.unwrap();
         assert_eq!(answer.status(), status, "{content_type}");
-        let error: serde_json::Value = answer.json().await.unwrap();
+        let error = json(answer).await;
         assert_eq!(error["code"], status.as_u16());
     }
     let answer = served.post(PATH, QUERY, "junk").send().await.unwrap();
@@ -102,5 +103,7 @@ async fn readiness_is_true() {
     assert_eq!(served.get("/ping").send().await.unwrap().status(), StatusCode::OK);
     let answer = served.post(PATH, QUERY, request().to_der()).send().await.unwrap();
     let refused = TimestampToken::from_response(&answer.bytes().await.unwrap()).unwrap_err();
-    assert!(matches!(refused, TimestampError::Rejected { reason, .. } if reason.ends_with("timeNotAvailable")));
+    assert!(
+        matches!(refused, TimestampError::Rejected { reason, .. } if reason.ends_with("timeNotAvailable"))
+    );
 }

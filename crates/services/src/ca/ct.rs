@@ -8,7 +8,9 @@ use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
 use signet_formats::base64;
 use signet_formats::sct::{self, Sct};
 use signet_formats::x509::Certificate;
-use signet_keys::{Existing, PasswordSource, Payload, PrivateFormat, PrivateKey, Signer, read_private, write_private};
+use signet_keys::{
+    Existing, PasswordSource, Payload, PrivateFormat, PrivateKey, Signer, read_private, write_private,
+};
 use signet_store::fs::Disk;
 
 use crate::authority::AuthorityError;

@@ -15,9 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use signet_crypto::PublicKey;
-use signet_formats::x509::{
-    Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid,
-};
+use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
 

@@ -178,7 +178,8 @@ async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
     for ((issued, record), logged) in serials.iter().zip(&audit).zip(&log) {
         assert_eq!(record["certificate"], issued.fingerprint().to_string());
         assert_eq!(record["identity"], "a@example.com");
-        let precertificate = signet_formats::base64::decode(logged["precertificate"].as_str().unwrap()).unwrap();
+        let precertificate =
+            signet_formats::base64::decode(logged["precertificate"].as_str().unwrap()).unwrap();
         let precertificate = Certificate::from_der(&precertificate).unwrap();
         assert!(precertificate.is_critical(oid::PRECERT_POISON));
         assert_eq!(precertificate.serial(), issued.serial());

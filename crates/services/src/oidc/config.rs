@@ -28,7 +28,9 @@ impl Issuers {
         let mut issuers = Self::default();
         for (url, written) in file.oidc_issuers {
             let stated = written.issuer_url.as_ref().is_none_or(|stated| *stated == url);
-            let stated = stated.then_some(()).ok_or_else(|| ConfigError::new(&url, "`issuer-url` differs from its key"));
+            let stated = stated
+                .then_some(())
+                .ok_or_else(|| ConfigError::new(&url, "`issuer-url` differs from its key"));
             stated?;
             issuers.add(written.issuer(&url, &file.ci_issuer_metadata)?)?;
         }
@@ -262,12 +264,15 @@ impl Written {
         match self.kind.as_str() {
             "email" => Ok(Provider::Email { unverified: self.skip_email_verification }),
             "kubernetes" => Ok(Provider::Kubernetes),
-            "spiffe" => Ok(Provider::Spiffe { trust_domain: needed(&self.spiffe_trust_domain, "spiffe-trust-domain")? }),
+            "spiffe" => Ok(Provider::Spiffe {
+                trust_domain: needed(&self.spiffe_trust_domain, "spiffe-trust-domain")?,
+            }),
             "uri" => Ok(Provider::Uri { domain: needed(&self.subject_domain, "subject-domain")? }),
             "username" => Provider::username(url, &needed(&self.subject_domain, "subject-domain")?),
             "ci-provider" => {
                 let name = needed(&self.ci_provider, "ci-provider")?;
-                let known = metadata.get(&name).ok_or(format!("there is no `ci-issuer-metadata` named `{name}`"))?;
+                let known =
+                    metadata.get(&name).ok_or(format!("there is no `ci-issuer-metadata` named `{name}`"))?;
                 Provider::of_metadata(known)
             }
             kind => Provider::of_table(kind, url).ok_or_else(|| format!("unknown type `{kind}`")),
@@ -291,7 +296,9 @@ mod tests {
     #[test]
     fn ghsa_59jp_pj84_45mr_patterns_of_meta_issuers_are_anchored() {
         let pattern = Pattern::new("https://oidc.eks.*.amazonaws.com/id/*").unwrap();
-        assert!(pattern.matches("https://oidc.eks.eu-west-1.amazonaws.com/id/B02C93B6A2D30341AD01E1B6D48164CB"));
+        assert!(
+            pattern.matches("https://oidc.eks.eu-west-1.amazonaws.com/id/B02C93B6A2D30341AD01E1B6D48164CB")
+        );
         for stranger in [
             "https://oidc.eks.eu-west-1.amazonaws.com/id/B02C/evil",
             "https://oidc.eks.evil.net/x.amazonaws.com/id/B02C",
@@ -302,14 +309,22 @@ mod tests {
         ] {
             assert!(!pattern.matches(stranger), "{stranger}");
         }
-        for open in ["https://*", "https://*.com", "https://x.*", "http://a.b.c/*", "https://u@*.b.c", "https://*.b.*/c"] {
+        for open in [
+            "https://*",
+            "https://*.com",
+            "https://x.*",
+            "http://a.b.c/*",
+            "https://u@*.b.c",
+            "https://*.b.*/c",
+        ] {
             assert_eq!(Pattern::new(open), None, "{open}");
         }
     }
 
     #[test]
     fn a_pattern_cannot_be_made_to_run_for_long() {
-        let pattern = Pattern::new(&format!("https://{}.example.com/{}", "*".repeat(30), "*a".repeat(200))).unwrap();
+        let pattern =
+            Pattern::new(&format!("https://{}.example.com/{}", "*".repeat(30), "*a".repeat(200))).unwrap();
         assert!(!pattern.matches(&format!("https://x.example.com/{}!", "a".repeat(2_000))));
         assert!(Identities::new(&"*".repeat(1_000)).contains(&"a".repeat(2_000)));
         assert!(!Identities::new(&"*a".repeat(1_000)).contains(&format!("{}b", "a".repeat(2_000))));
@@ -340,12 +355,19 @@ mod tests {
 
     #[test]
     fn configurations_that_cannot_be_meant_are_refused() {
-        let issuer = |rest: &str| format!("oidc-issuers:\n  https://a.example:\n    client-id: sigstore\n{rest}");
+        let issuer =
+            |rest: &str| format!("oidc-issuers:\n  https://a.example:\n    client-id: sigstore\n{rest}");
         let cases = [
             (issuer("    type: telepathy\n"), "unknown type `telepathy`"),
             (issuer("    type: spiffe\n"), "type `spiffe` needs `spiffe-trust-domain`"),
-            (issuer("    type: email\n    issuer-url: https://b.example\n"), "`issuer-url` differs from its key"),
-            (issuer("    type: ci-provider\n    ci-provider: x\n"), "there is no `ci-issuer-metadata` named `x`"),
+            (
+                issuer("    type: email\n    issuer-url: https://b.example\n"),
+                "`issuer-url` differs from its key",
+            ),
+            (
+                issuer("    type: ci-provider\n    ci-provider: x\n"),
+                "there is no `ci-issuer-metadata` named `x`",
+            ),
             (issuer("    type: email\n    colour: red\n"), "colour"),
             ("oidc-issuers:\n  http://a.example:\n    client-id: s\n    type: email\n".into(), "https"),
             ("meta-issuers:\n  https://*:\n    client-id: s\n    type: kubernetes\n".into(), "fixed domain"),

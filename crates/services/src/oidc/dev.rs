@@ -139,7 +139,8 @@ impl DevIssuer {
     pub fn key_set(&self) -> Result<Value, DevError> {
         let jwk = encode_public(self.key.public_key(), PublicFormat::Jwk).map_err(AuthorityError::Key)?;
         let mut jwk: Map<String, Value> = serde_json::from_slice(&jwk).unwrap_or_default();
-        let about = [("kid", self.key_id()), ("use", "sig".into()), ("alg", JwtAlgorithm::Rs256.name().into())];
+        let about =
+            [("kid", self.key_id()), ("use", "sig".into()), ("alg", JwtAlgorithm::Rs256.name().into())];
         jwk.extend(about.map(|(name, value)| (name.to_owned(), Value::String(value))));
         Ok(json!({ "keys": [jwk] }))
     }

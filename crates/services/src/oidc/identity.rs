@@ -113,11 +113,14 @@ impl Provider {
     /// User names of an issuer; the domain has to share the issuer's last two labels, so that nobody
     /// names users of a domain that is not theirs.
     pub(super) fn username(issuer: &str, domain: &str) -> Result<Self, String> {
-        let host = issuer.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+        let host =
+            issuer.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
         let ends = |name: &str| name.rsplit('.').take(2).map(str::to_owned).collect::<Vec<_>>();
         match ends(host) == ends(domain) {
             true => Ok(Self::Username { domain: domain.to_owned() }),
-            false => Err(format!("`subject-domain` `{domain}` is not the domain of the issuer's host `{host}`")),
+            false => {
+                Err(format!("`subject-domain` `{domain}` is not the domain of the issuer's host `{host}`"))
+            }
         }
     }
 
@@ -137,9 +140,9 @@ impl Provider {
                 let account = at("kubernetes.io.serviceaccount.name")?;
                 let subject = format!("system:serviceaccount:{namespace}:{account}");
                 match text("sub")? == subject {
-                    true => uri(format!(
-                        "https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{account}"
-                    )),
+                    true => {
+                        uri(format!("https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{account}"))
+                    }
                     false => Err(TokenError::wrong("sub", claims, &subject)),
                 }
             }
@@ -229,8 +232,14 @@ fn git_ref(claims: &Claims) -> Option<String> {
 
 fn email(address: &str) -> Result<String, TokenError> {
     let (user, domain) = address.split_once('@').unwrap_or_default();
-    let plain = address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '\\'));
-    match plain && !user.is_empty() && !domain.is_empty() && !domain.contains('@') && address.len() <= MAX_EMAIL {
+    let plain =
+        address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '\\'));
+    match plain
+        && !user.is_empty()
+        && !domain.is_empty()
+        && !domain.contains('@')
+        && address.len() <= MAX_EMAIL
+    {
         true => Ok(address.to_owned()),
         false => Err(TokenError::Unusable { why: "claim `email` is not a plain e-mail address" }),
     }
@@ -325,7 +334,10 @@ const SERVICES: &[Service] = &[
         Some("https://app.circleci.com"),
         "{#base}/pipelines/{oidc.circleci.com/project-id}/{oidc.circleci.com/pipeline-definition-id}",
         &[
-            (9, "{#base}/pipelines/{oidc.circleci.com/project-id}/{oidc.circleci.com/pipeline-definition-id}"),
+            (
+                9,
+                "{#base}/pipelines/{oidc.circleci.com/project-id}/{oidc.circleci.com/pipeline-definition-id}",
+            ),
             (12, "https://{oidc.circleci.com/vcs-origin}?"),
             (14, "{oidc.circleci.com/vcs-ref}?"),
             (21, "{#base}/jobs/{oidc.circleci.com/job-id}?"),

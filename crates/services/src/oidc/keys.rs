@@ -57,7 +57,8 @@ impl KeySet {
 
     /// Checks a token; `None` if no key of the set can be the token's.
     fn verify(&self, jwt: &Jwt) -> Option<Result<(), JwtError>> {
-        let named = |(id, _): &&(Option<String>, PublicKey)| jwt.key_id().is_none() || id.as_deref() == jwt.key_id();
+        let named =
+            |(id, _): &&(Option<String>, PublicKey)| jwt.key_id().is_none() || id.as_deref() == jwt.key_id();
         let verdicts = self.0.iter().filter(named).map(|(_, key)| jwt.verify(key));
         // The best of them: a set may have keys of several algorithms under one name or none.
         verdicts.reduce(|best, next| if best.is_ok() { best } else { next.or(best) })
@@ -119,7 +120,11 @@ impl KeySource {
         }
         let keys = cached.usable(now.steady).ok_or_else(|| TokenError::KeysUnavailable {
             issuer: issuer.to_owned(),
-            why: cached.tried.clone().and_then(|(_, why)| why).unwrap_or_else(|| "they are too old".to_owned()),
+            why: cached
+                .tried
+                .clone()
+                .and_then(|(_, why)| why)
+                .unwrap_or_else(|| "they are too old".to_owned()),
         })?;
         verdict(&keys, jwt).unwrap_or_else(|| Err(unknown_key(jwt)))
     }
@@ -138,7 +143,10 @@ impl KeySource {
         let document = self.get(&url).await?;
         let discovery: Discovery = json::parse(&document, MAX_DOCUMENT).map_err(|error| error.to_string())?;
         if discovery.issuer != issuer {
-            return Err(format!("its discovery document is of issuer `{}`", super::shortened(&discovery.issuer)));
+            return Err(format!(
+                "its discovery document is of issuer `{}`",
+                super::shortened(&discovery.issuer)
+            ));
         }
         if !is_safe_url(&discovery.jwks_uri) {
             return Err("its keys are not at an https URL".to_owned());

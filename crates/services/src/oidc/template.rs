@@ -28,7 +28,8 @@ impl Template {
         }
         let template = Self(parts(text, "{{", "}}", |field| field.trim().trim_start_matches('.').to_owned()));
         let is_name = |name: &String| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
         };
         let plain = template.0.iter().all(|part| match part {
             Part::Claim(name) => is_name(name),
@@ -96,7 +97,10 @@ mod tests {
     #[test]
     fn both_forms_are_filled() {
         assert_eq!(fill(&Template::new("https://{host}/{a.b}/y")).unwrap(), "https://h/x/y");
-        assert_eq!(fill(&Template::of_fulcio("https://{{ .host }}/{{.a.b}}").unwrap()).unwrap(), "https://h/x");
+        assert_eq!(
+            fill(&Template::of_fulcio("https://{{ .host }}/{{.a.b}}").unwrap()).unwrap(),
+            "https://h/x"
+        );
         assert_eq!(fill(&Template::of_fulcio("host").unwrap()).unwrap(), "h");
         assert_eq!(fill(&Template::new("{host}{missing}")), Err("missing"));
     }

@@ -28,7 +28,10 @@ struct FalseIssuer {
 impl FalseIssuer {
     fn new() -> Arc<Self> {
         let issuer = Self { keys: Mutex::default(), documents: Mutex::default(), fetched: Mutex::default() };
-        issuer.publish("/.well-known/openid-configuration", &json!({ "issuer": URL, "jwks_uri": format!("{URL}/keys") }));
+        issuer.publish(
+            "/.well-known/openid-configuration",
+            &json!({ "issuer": URL, "jwks_uri": format!("{URL}/keys") }),
+        );
         issuer.rotate("first");
         Arc::new(issuer)
     }
@@ -129,7 +132,10 @@ async fn errors_name_the_claim_and_what_was_wanted() {
         })
     };
     let cases = [
-        (set("iss", json!("https://stranger.example")), "claim `iss` is `https://stranger.example`, which is not"),
+        (
+            set("iss", json!("https://stranger.example")),
+            "claim `iss` is `https://stranger.example`, which is not",
+        ),
         (set("iss", json!(7)), "claim `iss` is missing or empty"),
         (set("aud", json!("other")), "claim `aud` is `other`, wanted `sigstore`"),
         (set("aud", json!(["a", "b"])), r#"claim `aud` is `["a","b"]`, wanted `sigstore`"#),
@@ -173,7 +179,8 @@ async fn a_token_of_another_key_or_with_other_claims_is_not_believed() {
 async fn keys_are_fetched_once_an_hour_and_for_an_unknown_key_but_not_at_a_strangers_pace() {
     let (issuer, clock) = (FalseIssuer::new(), clock());
     let verifier = verifier(&issuer, &clock, email_issuer());
-    let token = |issuer: &FalseIssuer| issuer.token(|claims| drop(claims.insert("exp".into(), json!(NOW * 2))));
+    let token =
+        |issuer: &FalseIssuer| issuer.token(|claims| drop(claims.insert("exp".into(), json!(NOW * 2))));
     for _ in 0..3 {
         verifier.verify(&token(&issuer)).await.unwrap();
     }
@@ -209,7 +216,10 @@ async fn an_outage_of_the_issuer_is_outlasted_for_a_day() {
 #[tokio::test]
 async fn documents_of_somebody_else_are_not_believed() {
     let cases = [
-        (json!({ "issuer": "https://other.example", "jwks_uri": format!("{URL}/keys") }), "is of issuer `https://other.example`"),
+        (
+            json!({ "issuer": "https://other.example", "jwks_uri": format!("{URL}/keys") }),
+            "is of issuer `https://other.example`",
+        ),
         (json!({ "issuer": URL, "jwks_uri": "http://issuer.example/keys" }), "not at an https URL"),
         (json!({ "issuer": URL, "jwks_uri": "file:///etc/passwd" }), "not at an https URL"),
         (json!({ "issuer": URL }), "malformed JSON"),
@@ -329,9 +339,7 @@ fn gitlab_tokens_are_certified_for_the_gitlab_that_issued_them() {
 
 #[test]
 fn kubernetes_spiffe_uri_and_user_names_are_checked_against_their_home() {
-    let account = |sub: &str| {
-        json!({ "sub": sub, "kubernetes.io": { "namespace": "ns", "serviceaccount": { "name": "sa" } } })
-    };
+    let account = |sub: &str| json!({ "sub": sub, "kubernetes.io": { "namespace": "ns", "serviceaccount": { "name": "sa" } } });
     let good = identity(Provider::Kubernetes, account("system:serviceaccount:ns:sa")).unwrap();
     assert_eq!(good.name, uri("https://kubernetes.io/namespaces/ns/serviceaccounts/sa"));
     assert!(identity(Provider::Kubernetes, account("system:serviceaccount:other:sa")).is_err());
@@ -339,7 +347,9 @@ fn kubernetes_spiffe_uri_and_user_names_are_checked_against_their_home() {
     let spiffe = Provider::Spiffe { trust_domain: "example.org".to_owned() };
     let of = |provider: &Provider, sub: &str| identity(provider.clone(), json!({ "sub": sub }));
     assert_eq!(of(&spiffe, "spiffe://example.org/a").unwrap().name, uri("spiffe://example.org/a"));
-    for stranger in ["spiffe://example.org.evil/a", "spiffe://evil/example.org/", "spiffe://example.org/", "a"] {
+    for stranger in
+        ["spiffe://example.org.evil/a", "spiffe://evil/example.org/", "spiffe://example.org/", "a"]
+    {
         assert!(of(&spiffe, stranger).is_err(), "{stranger}");
     }
     let below = Provider::Uri { domain: "https://example.org".to_owned() };
@@ -389,7 +399,11 @@ async fn the_development_issuers_tokens_are_believed_in_all_their_shapes() {
     let bearers = [
         (Bearer::Email("a@b.c".into()), "a@b.c"),
         (
-            Bearer::GitHub { repository: "o/r".into(), workflow: "w.yml".into(), reference: "refs/heads/m".into() },
+            Bearer::GitHub {
+                repository: "o/r".into(),
+                workflow: "w.yml".into(),
+                reference: "refs/heads/m".into(),
+            },
             "https://github.com/o/r/.github/workflows/w.yml@refs/heads/m",
         ),
         (
@@ -418,7 +432,12 @@ async fn the_development_issuers_tokens_are_believed_in_all_their_shapes() {
 #[test]
 fn a_development_issuer_is_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
-    for url in ["http://10.0.0.1/x", "https://127.0.0.1/x", "http://127.0.0.1.evil.net", "http://127.0.0.1:1@evil.net"] {
+    for url in [
+        "http://10.0.0.1/x",
+        "https://127.0.0.1/x",
+        "http://127.0.0.1.evil.net",
+        "http://127.0.0.1:1@evil.net",
+    ] {
         assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_err(), "{url}");
     }
     for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://127.0.0.1"] {

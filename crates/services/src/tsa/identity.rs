@@ -40,16 +40,17 @@ impl Identity {
         if own.is_ca() {
             return refused("the first is a CA");
         }
-        let only = own.extended_key_usage().is_some_and(|usage| {
-            usage.critical && usage.purposes == [oid::TIME_STAMPING]
-        });
+        let only = own
+            .extended_key_usage()
+            .is_some_and(|usage| usage.critical && usage.purposes == [oid::TIME_STAMPING]);
         if !only {
             return refused("the purpose of the first is not timestamping alone, marked critical");
         }
         if own.key_usage().is_some_and(|usage| !usage.digital_signature()) {
             return refused("the key of the first may not make signatures");
         }
-        let usable = signer.schemes().iter().find_map(|scheme| Some((*scheme, CmsSigner::new(own, *scheme)?)));
+        let usable =
+            signer.schemes().iter().find_map(|scheme| Some((*scheme, CmsSigner::new(own, *scheme)?)));
         let (scheme, cms) = usable.ok_or(AuthorityError::Unwritable)?;
         Ok(Self { signer, scheme, cms, chain })
     }
@@ -99,10 +100,16 @@ impl Identity {
     }
 
     /// The token of this content; `None` if the key does not sign.
-    pub(super) async fn sign(&self, content: &[u8], seconds: i64, with_certificates: bool) -> Option<Vec<u8>> {
+    pub(super) async fn sign(
+        &self,
+        content: &[u8],
+        seconds: i64,
+        with_certificates: bool,
+    ) -> Option<Vec<u8>> {
         let to_be_signed = self.cms.prepare(TST_INFO, content, seconds).ok()?;
         let signed = self.signer.sign(self.scheme, Payload::Message(to_be_signed.bytes())).await;
-        let signature = signed.inspect_err(|error| tracing::error!(%error, "no timestamp was signed")).ok()?;
+        let signature =
+            signed.inspect_err(|error| tracing::error!(%error, "no timestamp was signed")).ok()?;
         // All but the root, which whoever verifies has from elsewhere.
         let sent = if with_certificates { self.chain.len() - 1 } else { 0 };
         let certificates: Vec<&[u8]> = self.chain.iter().take(sent).map(Certificate::der).collect();

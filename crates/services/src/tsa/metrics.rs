@@ -28,15 +28,20 @@ impl Counters {
 
     /// How many requests were refused, by failure.
     pub fn refused(&self) -> impl Iterator<Item = (PkiFailure, u64)> {
-        FAILURES.into_iter().zip(&self.refused).map(|(failure, count)| (failure, count.load(Ordering::Relaxed)))
+        FAILURES
+            .into_iter()
+            .zip(&self.refused)
+            .map(|(failure, count)| (failure, count.load(Ordering::Relaxed)))
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Granted => Some(&self.granted),
-            Outcome::Refused(failure) => {
-                FAILURES.iter().zip(&self.refused).find(|(known, _)| **known == failure).map(|(_, count)| count)
-            }
+            Outcome::Refused(failure) => FAILURES
+                .iter()
+                .zip(&self.refused)
+                .find(|(known, _)| **known == failure)
+                .map(|(_, count)| count),
         };
         counter.map(|counter| counter.fetch_add(1, Ordering::Relaxed));
     }

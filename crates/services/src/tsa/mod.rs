@@ -119,7 +119,8 @@ impl Tsa {
         let inner = &self.inner;
         let policy = self.policy(request)?;
         let taken = inner.serials.take(|| inner.config.time_now()).await;
-        let taken = taken.map_err(|_| self.refuse(PkiFailure::SystemFailure, "the authority's disk failed"))?;
+        let taken =
+            taken.map_err(|_| self.refuse(PkiFailure::SystemFailure, "the authority's disk failed"))?;
         let Some((serial, now)) = taken else {
             let why = "the authority does not know the time well enough now";
             return Err(self.refuse(PkiFailure::TimeNotAvailable, why));

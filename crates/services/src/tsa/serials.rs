@@ -45,7 +45,10 @@ impl Serials {
 
     /// The next number, if `stamp` agrees; `stamp` is called while no other number can be given out, so
     /// that numbers are in the order of what it reads. Waits for the disk once every [`BLOCK`] numbers.
-    pub(super) async fn take<T>(&self, mut stamp: impl FnMut() -> Option<T>) -> Result<Option<(u64, T)>, Ended> {
+    pub(super) async fn take<T>(
+        &self,
+        mut stamp: impl FnMut() -> Option<T>,
+    ) -> Result<Option<(u64, T)>, Ended> {
         loop {
             if let Some(taken) = self.try_take(&mut stamp)? {
                 return Ok(taken);
