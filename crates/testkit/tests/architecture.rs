@@ -160,12 +160,12 @@ fn shipped_nodes(metadata: &Metadata) -> Vec<&Node> {
     let graph = metadata.resolve.as_ref().expect("metadata holds the resolved graph");
     let nodes: BTreeMap<&PackageId, &Node> = graph.nodes.iter().map(|node| (&node.id, node)).collect();
     let is_program = |node: &&Node| metadata[&node.id].name.as_str() == "signet-cli";
-    let mut pending: Vec<&PackageId> =
-        nodes.values().copied().filter(is_program).map(|node| &node.id).collect();
+    let mut pending: Vec<&Node> = nodes.values().copied().filter(is_program).collect();
     let mut shipped = BTreeMap::new();
-    while let Some(id) = pending.pop() {
-        if shipped.insert(id, nodes[id]).is_none() {
-            pending.extend(nodes[id].deps.iter().filter(|used| ships(used)).map(|used| &used.pkg));
+    while let Some(node) = pending.pop() {
+        if shipped.insert(&node.id, node).is_none() {
+            let used = node.deps.iter().filter(|used| ships(used));
+            pending.extend(used.filter_map(|used| nodes.get(&used.pkg)));
         }
     }
     shipped.into_values().collect()
