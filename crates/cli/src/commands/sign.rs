@@ -40,7 +40,7 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
         for reference in &references {
             signed.extend(job.sign_image(reference).await?);
         }
-        face.result(&SignDocument { schema: "signet.dev/sign/v1", signed }, render::signed)?;
+        face.result(&SignDocument { signed }, render::signed)?;
         Ok(Status::Yes)
     })
 }

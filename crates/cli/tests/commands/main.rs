@@ -4,6 +4,7 @@ mod files;
 mod images;
 mod process;
 mod reference;
+mod schemas;
 mod text;
 
 use std::path::Path;
