@@ -37,14 +37,7 @@ pub(super) struct Call {
 impl Service {
     /// Answers a request; errors are answers too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let is_head = request.method() == Method::HEAD;
-        let mut response = self.route(request).await.unwrap_or_else(ApiError::into_response);
-        if is_head && !response.status().is_success() {
-            // The length must be that of the answer to GET; the content is not sent.
-            let (parts, _) = response.into_parts();
-            response = Response::from_parts(parts, response::empty(StatusCode::OK).into_body());
-        }
-        response
+        self.route(request).await.unwrap_or_else(ApiError::into_response)
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {

@@ -264,6 +264,45 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
+    const ROUNDS: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let collecting = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                store.collect_garbage(NOW).await.unwrap();
+            }
+        }
+    });
+    let config = Digest::sha256(b"{}");
+    for round in 0..ROUNDS {
+        // Two repositories share the content; the one that drops it must not take it from the other.
+        let (keeper, dropper) = (name(&format!("keeper{round}")), name("dropper"));
+        push_blob(&store, &dropper, b"{}").await;
+        loop {
+            push_blob(&store, &keeper, b"{}").await;
+            match push(&store, &keeper, image(config, &[], None), &["v1"], Expect::Anything).await {
+                Ok(_) => break,
+                // Collected between the blob and the manifest, which the grace is for: refused, not broken.
+                Err(StoreError::MissingContent(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        store.delete_blob(&dropper, &config).await.unwrap();
+    }
+    collecting.abort();
+    assert!(collecting.await.unwrap_err().is_cancelled(), "the collector ran to the end");
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+    for round in 0..ROUNDS {
+        let keeper = name(&format!("keeper{round}"));
+        assert!(store.resolve_tag(&keeper, &"v1".parse().unwrap()).await.unwrap().is_some());
+        assert_eq!(read(&store, &keeper, &config).await, b"{}");
+    }
+}
+
 /// Fails every step from the `n`th on, as a process that was killed does nothing more.
 struct DeadAfter(Mutex<usize>);
 
