@@ -39,6 +39,14 @@ pub enum Error {
         /// What the connection said.
         reason: String,
     },
+    /// The host could not prove its name, or did not accept what proves ours.
+    #[error("no TLS connection with {host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// What TLS said.
+        reason: String,
+    },
     /// It took too long.
     #[error("{what}: no complete answer in time")]
     Timeout {

@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::TlsOptions;
+use super::response::reason;
 use crate::{Error, Limits, Result};
 
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
@@ -84,23 +85,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The innermost cause: the outer ones only say that sending failed.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match std::ptr::addr_eq(cause, error) {
-        true => "the connection broke off".to_owned(),
-        false => cause.to_string(),
-    }
-}
-
 fn config(roots: RootCertStore, identity: Option<(&Path, &Path)>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Unreachable { host: "TLS".to_owned(), reason: error.to_string() })?
+        .map_err(|error| Error::Tls { host: "TLS".to_owned(), reason: error.to_string() })?
         .with_root_certificates(roots);
     let Some((chain, key)) = identity else { return Ok(builder.with_no_client_auth()) };
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| Error::configuration(key, error))?;

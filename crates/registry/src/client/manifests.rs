@@ -9,8 +9,8 @@ use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, Repository, Tag, media_type};
 
+use super::call::{Access, Answer, Call, Payload};
 use super::pages::Pages;
-use super::transport::{Access, Answer, Call};
 use super::{Client, url};
 use crate::{Error, Result};
 
@@ -173,7 +173,7 @@ impl Client {
             return Err(Error::digest_mismatch(*expected, digest));
         }
         let call = self.manifest_call(Method::PUT, repository, name, Access::Push)?;
-        let call = call.header(CONTENT_TYPE, media_type).body(super::transport::Payload::Bytes(bytes));
+        let call = call.header(CONTENT_TYPE, media_type).body(Payload::Bytes(bytes));
         let call = match precondition {
             Precondition::None => call,
             Precondition::Unchanged(etag) => call.header(IF_MATCH, etag.as_str()),

@@ -6,7 +6,8 @@ use http::{HeaderMap, Method};
 use reqwest::Url;
 use signet_formats::oci::Repository;
 
-use super::transport::{Access, Call, same_origin};
+use super::call::{Access, Call};
+use super::redirect::same_origin;
 use super::{Client, url};
 use crate::{Error, Result};
 
