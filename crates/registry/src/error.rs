@@ -111,6 +111,14 @@ pub enum Error {
         /// The registry's words, led by `: `, or nothing.
         detail: String,
     },
+    /// The tag names something else, and the registry does not let tags be moved.
+    #[error("tag {tag} cannot be moved{detail}")]
+    TagImmutable {
+        /// The repository and tag.
+        tag: String,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+    },
     /// The registry refused it for another reason (other 4xx).
     #[error("{what} was refused with status {status}{detail}")]
     Refused {

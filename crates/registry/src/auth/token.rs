@@ -1,9 +1,10 @@
 //! The exchange of credentials for a bearer token (distribution's token and OAuth2 specifications).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::keychain::Credentials;
 use crate::{Error, Result};

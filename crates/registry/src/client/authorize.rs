@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +9,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::Url;
 use signet_formats::oci::Repository;
+use tokio::time::Instant;
 
 use super::call::{Call, Scope};
 use super::http::is_loopback;

@@ -1,0 +1,79 @@
+//! Many who sign the same image at once: nobody's signature is lost.
+
+use std::collections::BTreeSet;
+
+use signet_crypto::Digest;
+use signet_formats::oci::{Descriptor, Repository};
+use signet_registry::{Attached, Client, Limits, Options, ReferrersVia, parallel};
+use tokio::sync::oneshot;
+
+use crate::double::Double;
+use crate::shelf::Shelf;
+
+const SIGNERS: usize = 16;
+const MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// A small manifest that refers to `subject`; its content is that of [`empty`].
+pub(crate) fn referrer(subject: &Digest, note: usize) -> Vec<u8> {
+    let empty = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
+    let subject = Descriptor::new(MEDIA_TYPE, *subject, 2);
+    let json = serde_json::json!({
+        "schemaVersion": 2, "mediaType": MEDIA_TYPE, "artifactType": "application/x-test",
+        "config": empty, "layers": [empty], "subject": subject,
+        "annotations": { "note": note.to_string() },
+    });
+    serde_json::to_vec(&json).unwrap()
+}
+
+/// Sixteen machines attach one referrer each; answers how each was stored.
+async fn sign_at_once(repository: &Repository, subject: &Digest) -> Vec<Attached> {
+    let sign = |note| async move {
+        let client = Client::new(Options::default());
+        client.push_bytes(repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
+        client.attach(repository, subject, MEDIA_TYPE, referrer(subject, note).into()).await.unwrap()
+    };
+    parallel((0..SIGNERS).collect(), SIGNERS, sign).await
+}
+
+async fn listed(repository: &Repository, subject: &Digest, via: ReferrersVia) -> BTreeSet<String> {
+    let found = Client::new(Options::default()).referrers(repository, subject).await.unwrap();
+    assert_eq!(found.via, via);
+    found.into_complete().unwrap().iter().map(|entry| entry.digest.to_string()).collect()
+}
+
+fn all(subject: &Digest) -> BTreeSet<String> {
+    (0..SIGNERS).map(|note| Digest::sha256(&referrer(subject, note)).to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_with_referrers_loses_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let listen = ([127, 0, 0, 1], 0).into();
+    let config = signet_server::registry::Config::new(data.path().join("data"), listen);
+    let app = config.build().await.unwrap();
+    let repository: Repository = format!("{}/app", app.local_addr()).parse().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(app.run(async { drop(stopped.await) }));
+    let subject = Digest::sha256(b"an image that need not be there");
+    let attached = sign_at_once(&repository, &subject).await;
+    assert!(attached.iter().all(|how| matches!(how, Attached::Api { .. })), "{attached:?}");
+    assert_eq!(listed(&repository, &subject, ReferrersVia::Api).await, all(&subject));
+    drop(stop);
+    served.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_honours_if_match_loses_nothing() {
+    let shelf = Shelf { etags: true, ..Shelf::default() };
+    let server = Double::start(move |request| shelf.answer(request)).await;
+    let subject = Digest::sha256(b"subject");
+    let attached = sign_at_once(&server.repository(), &subject).await;
+    assert_eq!(listed(&server.repository(), &subject, ReferrersVia::Tag).await, all(&subject));
+    let rounds = |how: &Attached| match how {
+        Attached::FallbackTag { rounds, .. } => *rounds,
+        Attached::Api { .. } => panic!("{how:?}"),
+    };
+    // Otherwise they did not meet, and nothing was shown.
+    assert!(attached.iter().map(rounds).max() > Some(0));
+    assert!(attached.iter().map(rounds).all(|rounds| rounds < Limits::default().fallback_rounds));
+}
