@@ -204,7 +204,9 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &Answer,
 async fn pour(mut stream: impl AsyncWrite + Unpin, start: &[u8], then: &[u8], pause: Duration) {
     let mut poured = stream.write_all(start).await;
     while poured.is_ok() && !then.is_empty() {
-        tokio::time::sleep(pause).await;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         poured = stream.write_all(then).await;
     }
     let _ = stream.shutdown().await;

@@ -299,9 +299,9 @@ async fn endless_error_pages() {
 async fn floods_of_headers() {
     let many = || Reply::wire("HTTP/1.1 200 X\r\n", b"X-Flood: 1\r\n".repeat(100), Duration::ZERO);
     let long = || Reply::wire("HTTP/1.1 200 X\r\nX-Flood: ", vec![b'x'; 1 << 16], Duration::ZERO);
-    for server in [Double::always(many).await, Double::always(long).await] {
+    for (which, server) in [("many", Double::always(many).await), ("long", Double::always(long).await)] {
         let outcome = client().resolve(&server.reference()).await;
-        assert!(matches!(outcome, Err(Error::Malformed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Malformed { .. })), "{which}: {outcome:?}");
         assert_eq!(server.connections(), 1, "it is not asked again");
     }
 }

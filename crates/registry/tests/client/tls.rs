@@ -10,6 +10,9 @@ use rustls::{RootCertStore, ServerConfig};
 use signet_formats::oci::Reference;
 use signet_registry::{Client, Error, Options, TlsOptions};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::child;
 use crate::double::{Double, Reply, limits, manifest};
 
@@ -134,10 +137,22 @@ async fn https_on_this_machine_is_for_the_registry_that_asks_for_it() {
 
 #[tokio::test]
 async fn https_does_not_fall_back_to_plain_http() {
-    let plain = Double::start(|_| Reply::new(200, manifest())).await;
-    let outcome = ask(&client(&plain, &[&Authority::new()], None), &plain).await;
+    // As servers do that are spoken to in TLS and know none.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place: Reference = format!("{}/app:v1", listener.local_addr().unwrap()).parse().unwrap();
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_buf(&mut heard).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        stream.read_to_end(&mut heard).await.unwrap();
+        heard
+    });
+    let https = [place.repository.registry.clone()].into();
+    let client = Client::new(Options { https, limits: limits(), ..Options::default() });
+    let outcome = client.resolve(&place).await.map(|_| ());
     assert!(matches!(outcome, Err(Error::Tls { .. })), "{outcome:?}");
-    assert!(plain.seen().is_empty());
+    assert_eq!(heard.await.unwrap()[0], 0x16, "a handshake, and no request");
 }
 
 #[tokio::test]
