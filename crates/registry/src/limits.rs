@@ -63,7 +63,7 @@ impl Default for Limits {
             helper: Duration::from_secs(20),
             parallel: 8,
             chunk: 8 * 1024 * 1024,
-            fallback_rounds: 12,
+            fallback_rounds: 32,
             copy_manifests: 20_000,
             depth: 16,
             archive_entries: 100_000,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
 
@@ -19,6 +20,8 @@ pub(crate) struct Shelf {
     pub(crate) mounts: bool,
     /// By repository and tag or digest.
     pub(crate) manifests: Mutex<HashMap<(String, String), Vec<u8>>>,
+    /// How often a precondition did not hold.
+    pub(crate) conflicts: AtomicUsize,
     pub(crate) blobs: Mutex<HashMap<(String, String), Vec<u8>>>,
 }
 
@@ -55,6 +58,7 @@ impl Shelf {
         let changed = request.header("if-match").is_some_and(|tag| there.map(etag).as_deref() != Some(tag));
         let absent = request.header("if-none-match").is_none() || there.is_none();
         if self.etags && (changed || !absent) {
+            self.conflicts.fetch_add(1, Ordering::SeqCst);
             return refused(412, "the manifest has changed");
         }
         let digest = Digest::sha256(&request.body).to_string();
