@@ -13,6 +13,7 @@ mod double;
 mod lies;
 mod memory;
 mod proxy;
+mod served;
 mod shelf;
 mod signers;
 mod tags;

@@ -8,6 +8,7 @@ use signet_registry::{Client, CopyOptions, Location, Options, copy};
 
 use crate::child;
 use crate::double::{Double, Reply, client};
+use crate::served::Served;
 
 /// What a process of this test may hold; the test binary itself takes about 10 MiB.
 const MOST: u64 = 32 << 20;
@@ -31,13 +32,14 @@ async fn a_large_blob_is_carried_in_little_memory() {
     const NAME: &str = "memory::a_large_blob_is_carried_in_little_memory";
     const SIZE: usize = 256 << 20;
     if let Some(argument) = child::argument() {
-        let (from, to) = argument.split_once(' ').unwrap();
         let client = Client::new(Options::default());
-        let source = from.parse::<Location>().unwrap().source(&client).unwrap();
-        let target = to.parse::<Location>().unwrap().target(&client).unwrap();
-        let report = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
-        let whole = report.bytes_sent == SIZE as u64 + 2;
-        return tell(if whole { "as it should be" } else { "not all was carried" });
+        let places: Vec<Location> = argument.split(' ').map(|place| place.parse().unwrap()).collect();
+        for hop in places.windows(2) {
+            let (source, target) = (hop[0].source(&client).unwrap(), hop[1].target(&client).unwrap());
+            let report = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
+            assert_eq!(report.bytes_sent, SIZE as u64 + 2);
+        }
+        return tell("as it should be");
     }
     let piece = vec![0xA5; 1 << 20];
     let mut hasher = Hasher::new(DigestAlgorithm::Sha256);
@@ -63,8 +65,10 @@ async fn a_large_blob_is_carried_in_little_memory() {
     })
     .await;
     let directory = tempfile::tempdir().unwrap();
-    let argument = format!("{}/app:v1 oci:{}", server.host, directory.path().join("layout").display());
+    let (layout, registry) = (directory.path().join("layout"), Served::start().await);
+    let argument = format!("{}/app:v1 oci:{}:v1 {}/app:v1", server.host, layout.display(), registry.host);
     assert_bounded(&child::run(NAME, &argument, &[]).await);
+    registry.stop().await;
 }
 
 /// What each of these hosts sends has no end; see the table in `limits.rs`.

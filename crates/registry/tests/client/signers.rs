@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
 use signet_registry::{Attached, Client, Options, ReferrersVia, parallel};
-use tokio::sync::oneshot;
 
 use crate::double::{Double, Reply};
+use crate::served::Served;
 use crate::shelf::Shelf;
 
 const SIGNERS: usize = 16;
@@ -49,19 +49,13 @@ fn all(subject: &Digest) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_with_referrers_loses_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let listen = ([127, 0, 0, 1], 0).into();
-    let config = signet_server::registry::Config::new(data.path().join("data"), listen);
-    let app = config.build().await.unwrap();
-    let repository: Repository = format!("{}/app", app.local_addr()).parse().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(app.run(async { drop(stopped.await) }));
+    let registry = Served::start().await;
+    let repository: Repository = format!("{}/app", registry.host).parse().unwrap();
     let subject = Digest::sha256(b"an image that need not be there");
     let attached = sign_at_once(&repository, &subject).await;
     assert!(attached.iter().all(|how| matches!(how, Attached::Api { .. })), "{attached:?}");
     assert_eq!(listed(&repository, &subject, ReferrersVia::Api).await, all(&subject));
-    drop(stop);
-    served.await.unwrap();
+    registry.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
