@@ -8,8 +8,8 @@ use signet_crypto::Digest;
 /// Why a registry, layout or archive did not give or take what was asked.
 ///
 /// Only [`Error::NotFound`] says that something is absent; whatever else happens means "not known".
+/// Every variant has its code where the command maps them, and a new one does not compile without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The registry wants credentials, or other ones (401).
     #[error("{registry} wants other credentials than it was given")]
@@ -157,8 +157,8 @@ pub enum Error {
         /// The bound.
         limit: u64,
     },
-    /// Plain HTTP to a host that is not this machine, without being told to.
-    #[error("{host} is not asked over plain HTTP")]
+    /// The host does not speak HTTPS, and nobody said that plain HTTP will do.
+    #[error("{host} does not speak HTTPS, and is not asked over plain HTTP")]
     PlainHttpRefused {
         /// The host.
         host: String,
