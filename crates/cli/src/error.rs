@@ -193,7 +193,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Server { .. } => Code::RegistryFailed,
         RegistryError::Refused { .. } => Code::RegistryRefused,
         RegistryError::Configuration { .. } => Code::FileUnreadable,
-        RegistryError::Io { .. } => Code::LayoutUnusable,
+        RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,
     }
 }

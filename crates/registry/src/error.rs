@@ -187,6 +187,14 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// A layout or archive that is none, or is damaged.
+    #[error("`{path}` is no image layout or archive: {reason}")]
+    Damaged {
+        /// The file or directory.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A source or target that is not one of the spellings.
     #[error("`{text}` is not a place of an image: {reason}")]
     Location {
@@ -208,6 +216,10 @@ impl Error {
 
     pub(crate) fn malformed(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged { path: path.display().to_string(), reason: reason.to_string() }
     }
 
     pub(crate) fn configuration(path: &Path, reason: impl ToString) -> Self {

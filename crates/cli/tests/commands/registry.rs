@@ -93,6 +93,28 @@ fn a_helper_that_is_not_there_is_told() {
     assert_ends(run(&sandbox, &["verify", "--key", "my.pub", &server.image()]), "SGN-2012");
 }
 
+/// A file that the caller named, or that is in the caller's home, is the caller's to mend.
+#[test]
+fn files_that_cannot_be_used_are_no_verdict() {
+    let sandbox = with_keys();
+    sandbox.write("junk", "junk");
+    let server = Double::http(|_| reply(401, &["WWW-Authenticate: Basic"], ""));
+    let image = server.image();
+    for cacert in ["junk", "nowhere.pem"] {
+        for command in [["verify", "--key", "my.pub"], ["sign", "--key", "my.key"]] {
+            let options = ["--registry-cacert", cacert, &image];
+            let outcome = run(&sandbox, &[&command[..], &options].concat()).exits(2);
+            assert!(outcome.says("error[SGN-3002]:"), "{outcome}");
+        }
+    }
+    sandbox.write(".docker/config.json", "junk");
+    let outcome = run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(2);
+    assert!(outcome.says("error[SGN-3002]:"), "{outcome}");
+    for (place, code) in [("oci-archive:junk", "SGN-2016"), ("oci:nowhere:1", "SGN-2004")] {
+        assert_ends(run(&sandbox, &["verify", "--key", "my.pub", place]), code);
+    }
+}
+
 /// A registry without referrers, whose fallback tag is always just being changed, or never may be.
 #[test]
 fn a_list_of_signatures_that_cannot_be_written_is_told() {
