@@ -1,6 +1,6 @@
 //! A registry that answers as a test tells it to, over HTTP or HTTPS.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,23 +92,12 @@ fn serve(mut stream: impl Read + Write, answer: &impl Fn(&str) -> String) {
 
 /// Reads a request to its end; answers its method and target.
 fn request(stream: &mut impl Read) -> Option<String> {
-    let (mut bytes, mut more) = (Vec::new(), [0; 4096]);
-    let mut receive = |bytes: &mut Vec<u8>| {
-        let count = stream.read(&mut more).ok().filter(|count| *count > 0)?;
-        bytes.extend_from_slice(&more[..count]);
-        Some(())
-    };
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        receive(&mut bytes)?;
-    };
-    let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
-    let value = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
-    let length: usize = head.lines().find_map(value).unwrap_or(0);
-    while bytes.len() < end + 4 + length {
-        receive(&mut bytes)?;
-    }
-    head.lines().next()?.strip_suffix(" HTTP/1.1").map(str::to_owned)
+    let mut reader = BufReader::new(stream);
+    let head = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let head: Vec<String> = head.collect();
+    let value =
+        |line: &String| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
+    let length: u64 = head.iter().find_map(value).unwrap_or(0);
+    std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
+    head.first()?.strip_suffix(" HTTP/1.1").map(str::to_owned)
 }

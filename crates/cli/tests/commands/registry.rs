@@ -127,7 +127,7 @@ fn a_list_of_signatures_that_cannot_be_written_is_told() {
 }
 
 fn answer(request: &str, status: u16, refusal: &str) -> String {
-    let (method, target) = request.split_once(' ').unwrap();
+    let (method, target) = request.split_once(' ').expect("a method and a target");
     let of_type = |media_type: &str| format!("Content-Type: {media_type}");
     match (method, target.contains("/manifests/sha256-")) {
         ("PUT", true) => reply(status, &[], refusal),
@@ -141,17 +141,17 @@ fn answer(request: &str, status: u16, refusal: &str) -> String {
 
 /// A certificate of loopback that this issuer made for itself, as PEM, and a server that shows it.
 fn proof(issuer: &str) -> (String, ServerConfig) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = KeyPair::generate().expect("the system has randomness");
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address is a name");
     params.distinguished_name.push(DnType::CommonName, issuer);
-    let certificate = params.self_signed(&key).unwrap();
+    let certificate = params.self_signed(&key).expect("a key signs");
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("the provider has them")
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], private)
-        .unwrap();
+        .expect("the certificate is of the key");
     (certificate.pem(), config)
 }
