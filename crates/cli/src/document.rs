@@ -394,6 +394,9 @@ pub(crate) struct Verified {
     /// Who made it, if it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signer: Option<String>,
+    /// When it was made, as logs and timestamps prove it, in seconds since 1970-01-01 UTC; none if it does
+    /// not count or the time is unproven.
+    pub(crate) times: Vec<i64>,
     /// Why it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<Code>,
@@ -520,7 +523,7 @@ pub(crate) struct DoctorDocument {
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Finding {
-    /// What was checked.
+    /// What was checked: `clock`, `trust root`, `credentials`, `registry`, `referrers`, …
     pub(crate) check: &'static str,
     /// How it is.
     pub(crate) health: Health,

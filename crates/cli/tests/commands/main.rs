@@ -7,6 +7,12 @@ mod process;
 mod reference;
 mod registry;
 mod schemas;
+mod service;
+#[cfg(unix)]
+mod signals;
+mod store;
+#[cfg(unix)]
+mod terminal;
 mod text;
 
 use std::path::Path;
