@@ -1,5 +1,6 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod doctor;
 mod double;
 mod files;
 mod images;

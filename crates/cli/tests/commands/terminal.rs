@@ -7,7 +7,7 @@ use crate::{signet, with_keys};
 /// Runs the command after the answers on a terminal of its own; each answer is typed when the terminal asks
 /// for something with a colon and a space. Ends as the command does.
 const TERMINAL: &str = r#"
-import os, pty, sys
+import os, pty, sys, termios, time
 cut = sys.argv.index("--")
 answers, command = sys.argv[1:cut], sys.argv[cut + 1:]
 child, terminal = pty.fork()
@@ -24,6 +24,9 @@ while True:
     seen += chunk
     asked += chunk
     if answers and asked.endswith(b": "):
+        # The prompt is printed first; whoever types before the echo is off sees it.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.001)
         os.write(terminal, answers.pop(0).encode() + b"\n")
         asked = b""
 sys.stdout.buffer.write(seen)
