@@ -15,10 +15,10 @@ const IMAGE: &str =
 /// The finding of one check: its health, and all that is said.
 fn finding(outcome: &Outcome, check: &str) -> (String, String) {
     let document: Value = serde_json::from_str(&outcome.stdout).expect("one document");
-    let findings = document["findings"].as_array().expect("findings");
-    let found = findings.iter().find(|finding| finding["check"] == check);
+    let findings = document.pointer("/findings").and_then(Value::as_array).expect("findings");
+    let found = findings.iter().find(|finding| finding.get("check").is_some_and(|name| name == check));
     let found = found.unwrap_or_else(|| panic!("{check} is not in {document:#}"));
-    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+    let text = |field: &str| found.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     (text("health"), format!("{} fix: {}", text("detail"), text("fix")))
 }
 

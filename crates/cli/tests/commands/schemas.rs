@@ -130,7 +130,11 @@ impl Judge {
 
     fn document(&mut self, printed: &str) {
         let document: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("{e} in {printed}"));
-        let name = document["schema"].as_str().expect("a document names its schema").to_owned();
+        let name = document
+            .pointer("/schema")
+            .and_then(Value::as_str)
+            .expect("a document names its schema")
+            .to_owned();
         let file = name.strip_prefix("signet.dev/").expect("our name").replace('/', ".") + ".json";
         if let Err(error) = validator(&file).validate(&document) {
             panic!("{name}: {error} at {} in {printed}", error.instance_path());
@@ -145,7 +149,8 @@ fn validator(file: &str) -> Validator {
 }
 
 fn name_in(schema: &Value) -> String {
-    schema["properties"]["schema"]["const"].as_str().expect("a schema demands its name").to_owned()
+    let name = schema.pointer("/properties/schema/const").and_then(Value::as_str);
+    name.expect("a schema demands its name").to_owned()
 }
 
 fn schema_files() -> Vec<PathBuf> {

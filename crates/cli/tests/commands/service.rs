@@ -38,7 +38,8 @@ impl Service {
     /// `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> String {
         let document: Value = serde_json::from_str(&self.document).expect("the service prints one document");
-        document["address"].as_str().expect("it says where it listens").to_owned()
+        let address = document.pointer("/address").and_then(Value::as_str);
+        address.expect("it says where it listens").to_owned()
     }
 
     /// A repository on it.
