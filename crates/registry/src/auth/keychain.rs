@@ -335,6 +335,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_found_says_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        std::fs::write(&path, r#"{"auths":{"https://r.io/":{"auth":"aDpo"},"empty.io":{}}}"#).unwrap();
+        let keychain = Keychain::of_files(vec![path.clone()]);
+        let find = async |repository: &str| {
+            keychain.find(&repository.parse().unwrap(), &Limits::default()).await.unwrap()
+        };
+        let origin = Origin::Entry { file: path.clone(), key: "https://r.io/".into() };
+        assert_eq!(origin.to_string(), format!("the entry `https://r.io/` of `{}`", path.display()));
+        assert_eq!(find("r.io/a").await, Found { credentials: basic("h", "h"), origin: Some(origin) });
+        for unknown in ["empty.io/a", "other.io/a"] {
+            assert_eq!(find(unknown).await, Found::nowhere(Credentials::Anonymous), "{unknown}");
+        }
+        let fixed = Keychain::fixed(basic("u", "p"));
+        let found = fixed.find(&"r.io/a".parse().unwrap(), &Limits::default()).await;
+        assert_eq!(found, Ok(Found::nowhere(basic("u", "p"))));
+    }
+
+    #[tokio::test]
     async fn a_broken_file_is_not_anonymous() {
         for json in
             ["{", r#"{"auths":{"r.io":{"auth":"!!"}}}"#, r#"{"auths":{"r.io":{"auth":"bm9jb2xvbg=="}}}"#]
