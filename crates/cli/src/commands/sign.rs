@@ -15,6 +15,7 @@ use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gather::Place;
+use crate::progress::Progress;
 use crate::runtime::block_on;
 use crate::signing::Signing;
 use crate::trust::Trust;
@@ -33,14 +34,20 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
     if args.format == ImageFormat::CosignLegacy {
         signing.fits_legacy()?;
     }
-    let job =
-        Job { args, signing, own: own_trust(&key)?, client: connection::client(&args.connection, &places) };
-    block_on(async {
+    let job = Job {
+        args,
+        signing,
+        own: own_trust(&key)?,
+        client: connection::client(&args.connection, &places),
+        progress: Progress::of_pieces("signing", face),
+    };
+    block_on(async move {
         let mut signed = Vec::new();
         for reference in &references {
             signed.extend(job.sign_image(reference).await?);
         }
-        face.result(&SignDocument { schema: "signet.dev/sign/v1", signed }, render::signed)?;
+        drop(job);
+        face.result(&SignDocument { signed }, render::signed)?;
         Ok(Status::Yes)
     })
 }
@@ -77,6 +84,7 @@ struct Job<'a> {
     signing: Signing<'a>,
     own: Trust,
     client: Client,
+    progress: Progress,
 }
 
 /// A manifest to sign.
@@ -89,6 +97,7 @@ impl Job<'_> {
     async fn sign_image(&self, reference: &Reference) -> Result<Vec<SignedBody>, Stop> {
         let image = self.client.resolve(reference).await?;
         let targets = self.targets(reference, image).await?;
+        self.progress.expect(targets.len() as u64);
         let signed = parallel(targets, PARALLEL, |target| self.sign_target(reference, target)).await;
         signed.into_iter().collect()
     }
@@ -133,6 +142,7 @@ impl Job<'_> {
             true => None,
             false => Some(self.sign_manifest(reference, &target.manifest).await?),
         };
+        self.progress.done(1);
         Ok(SignedBody {
             name: reference.by_digest(digest).to_string(),
             platform: target.platform,

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &VerifyArgs, face: Face) -> Answer {
             return Err(misuse.clone().into());
         }
         let worst = results.iter().map(Image::status).max().unwrap_or(Status::Undecided);
-        let document = VerifyDocument { schema: SCHEMA, results: results.iter().map(Image::body).collect() };
+        let document = VerifyDocument { results: results.iter().map(Image::body).collect() };
         face.result(&document, |_| results.iter().map(Image::text).collect())?;
         Ok(worst)
     })
@@ -81,7 +81,5 @@ async fn verify(client: &Client, place: Location, trust: &Trust, at: i64) -> Ima
         decision::about_image(&endpoint.store, &image, repository.as_deref(), trust, &Place::ALL, at).await;
     Image { name: connection::name_by_digest(&place, image.digest()), result: Ok(verdict) }
 }
-
-const SCHEMA: &str = "signet.dev/verify/v1";
 /// Images verified at once; each of them reads its signatures side by side.
 const PARALLEL: usize = 8;

@@ -1,11 +1,19 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod doctor;
 mod double;
 mod files;
 mod images;
 mod process;
 mod reference;
 mod registry;
+mod schemas;
+mod service;
+#[cfg(unix)]
+mod signals;
+mod store;
+#[cfg(unix)]
+mod terminal;
 mod text;
 
 use std::path::Path;
