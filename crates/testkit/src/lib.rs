@@ -7,6 +7,7 @@
 
 pub mod forge;
 mod http;
+pub mod mutation;
 mod peer;
 mod repository;
 mod sandbox;

@@ -119,8 +119,7 @@ fn samples_by_key(world: &World, key: &Key) -> Vec<Case> {
         legacy_item(&plain.legacy("example.com/image")),
     );
     let attestation = plain.legacy_attestation(SPDX);
-    let attestation =
-        Case::of(&format!("legacy-{scheme}-attestation"), world, &[key.public()], attestation);
+    let attestation = Case::of(&format!("legacy-{scheme}-attestation"), world, &[key.public()], attestation);
     by_bundle.chain([legacy, attestation]).collect()
 }
 

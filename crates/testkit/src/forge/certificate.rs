@@ -100,9 +100,10 @@ impl Template {
             };
             list.push(extension(&format!("1.3.6.1.4.1.57264.1.{arc}"), false, &value));
         }
-        list.extend(sct_list.map(|scts| {
-            extension("1.3.6.1.4.1.11129.2.4.2", false, &der::encode(OCTET_STRING, &[scts]))
-        }));
+        list.extend(
+            sct_list
+                .map(|scts| extension("1.3.6.1.4.1.11129.2.4.2", false, &der::encode(OCTET_STRING, &[scts]))),
+        );
         list
     }
 }
@@ -162,8 +163,15 @@ impl CertificateLog {
         let head = [&[0], self.key.public().id().as_bytes(), &millis.to_be_bytes(), &[0, 0]].concat();
         let [.., a, b, c] = tbs.len().to_be_bytes();
         // Version 1, certificate_timestamp, then precert_entry.
-        let signed =
-            [&[0, 0], &millis.to_be_bytes()[..], &[0, 1], issuer_key_hash.as_bytes(), &[a, b, c], tbs, &[0, 0]];
+        let signed = [
+            &[0, 0],
+            &millis.to_be_bytes()[..],
+            &[0, 1],
+            issuer_key_hash.as_bytes(),
+            &[a, b, c],
+            tbs,
+            &[0, 0],
+        ];
         let signature = self.key.sign(&signed.concat());
         [head, vec![4, 3], prefixed(&signature)].concat()
     }

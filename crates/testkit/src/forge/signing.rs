@@ -89,11 +89,7 @@ impl<'a> Signing<'a> {
 
     /// The artifact signed with a certificate of [`SIGNER`], logged in Rekor v2, stamped at [`SIGNED_AT`].
     pub fn keyless_v2(world: &'a World, key: &'a Key) -> Self {
-        Self {
-            logging: Logging::V2 { index: 5 },
-            stamped: Some(SIGNED_AT),
-            ..Self::keyless_v1(world, key)
-        }
+        Self { logging: Logging::V2 { index: 5 }, stamped: Some(SIGNED_AT), ..Self::keyless_v1(world, key) }
     }
 
     /// The same over a statement of this predicate type.
@@ -125,10 +121,8 @@ impl<'a> Signing<'a> {
         let digest = Some(Digest::of(self.digest_algorithm(), ARTIFACT));
         Bundle {
             version: Version::V03,
-            content: envelope.map_or(
-                bundle::Content::MessageSignature { digest, signature },
-                bundle::Content::Dsse,
-            ),
+            content: envelope
+                .map_or(bundle::Content::MessageSignature { digest, signature }, bundle::Content::Dsse),
             material,
             tlog_entries: entries.into_iter().collect(),
             timestamps: stamp.into_iter().collect(),

@@ -53,8 +53,7 @@ impl Stamper {
 
     fn signer_info(&self, info: &[u8]) -> Vec<u8> {
         let certificate = Certificate::from_der(&self.certificate).expect("the certificate is sound");
-        let id =
-            der::sequence(&[certificate.issuer().der(), &der::encode(0x02, &[certificate.serial()])]);
+        let id = der::sequence(&[certificate.issuer().der(), &der::encode(0x02, &[certificate.serial()])]);
         let hash = der::encode(OCTET_STRING, &[certificate.fingerprint().as_bytes()]);
         let ess = der::sequence(&[&der::sequence(&[&der::sequence(&[&hash])])]);
         let digest = der::encode(OCTET_STRING, &[Digest::sha256(info).as_bytes()]);

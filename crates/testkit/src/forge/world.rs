@@ -71,16 +71,9 @@ impl World {
         };
         TrustSnapshot {
             logs: vec![rekor(&self.rekor_v1), rekor(&self.rekor_v2)],
-            certificate_logs: vec![log(
-                "https://ct.example.com".to_owned(),
-                ct,
-                ct.public().id().as_bytes(),
-            )],
+            certificate_logs: vec![log("https://ct.example.com".to_owned(), ct, ct.public().id().as_bytes())],
             certificate_authorities: vec![authority("ca", &[&self.authority.certificate])],
-            timestamp_authorities: vec![authority(
-                "tsa",
-                &[&self.stamper.certificate, &self.stamper.anchor],
-            )],
+            timestamp_authorities: vec![authority("tsa", &[&self.stamper.certificate, &self.stamper.anchor])],
             witnesses: self
                 .witnesses
                 .iter()
