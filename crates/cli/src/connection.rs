@@ -18,11 +18,11 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
         authorities: args.registry_cacert.iter().cloned().collect(),
         identity: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
     };
-    let plain_http = match args.allow_http_registry {
-        true => places.iter().filter_map(registry).cloned().collect(),
-        false => Default::default(),
-    };
-    Client::new(Options { keychain: Keychain::from_environment(), plain_http, tls, limits })
+    let registries = |wanted: bool| places.iter().filter(|_| wanted).filter_map(registry).cloned().collect();
+    let plain_http = registries(args.allow_http_registry);
+    // Whoever names certificates means HTTPS, on this machine too.
+    let https = registries(!tls.authorities.is_empty() || tls.identity.is_some());
+    Client::new(Options { keychain: Keychain::from_environment(), plain_http, https, tls, limits })
 }
 
 /// Reads a place as the user wrote it.

@@ -20,6 +20,7 @@ mod render;
 mod runtime;
 mod signing;
 mod trust;
+mod witness;
 
 use std::process::ExitCode;
 

@@ -36,7 +36,7 @@ pub use client::{
     TlsOptions,
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
-pub use error::Error;
+pub use error::{Advice, Error};
 pub use flight::parallel;
 pub use limits::Limits;
 pub use local::{DockerArchive, Layout, OciArchive};

@@ -279,6 +279,10 @@ pub struct Rule {
     /// What must have been signed: `signature` (the default), `any`, or the URI of a predicate type.
     #[serde(default)]
     pub predicate_type: PredicateRule,
+    /// Annotations that the signer must have signed with these values: of the statement's subject, or among
+    /// the optional claims of a simple signature.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// How many distinct trusted logs must hold each signature. Unset: one for certificates, none for keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_entries: Option<u32>,
@@ -301,6 +305,7 @@ impl Rule {
             principals: principals.into_iter().collect(),
             threshold: 1,
             predicate_type: PredicateRule::Signature,
+            annotations: BTreeMap::new(),
             log_entries: None,
             timestamps: 0,
             witnesses: 0,
