@@ -59,7 +59,8 @@ impl Trust {
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
             let key = read_public(file)?;
-            if missing.remove(&key.id()).is_none() && !ids(&policy).any(|(id, _)| id == key.id()) {
+            missing.remove(&key.id());
+            if !has_key(&policy, key.id()) {
                 return Err(unnamed_key(file, key.id(), path));
             }
             snapshot = snapshot.with_keys([&key]);
@@ -87,6 +88,14 @@ impl Anchors<'_> {
     }
 }
 
+/// Whether a principal of the policy has this key.
+fn has_key(policy: &Policy, id: Digest) -> bool {
+    policy.spec.principals.values().any(|principal| match principal {
+        Principal::Key(key) => key.as_id().or_else(|| key.as_key().map(|key| key.id())) == Some(id),
+        Principal::Certificate(_) => false,
+    })
+}
+
 /// The principals that are named by the id of their key.
 fn ids(policy: &Policy) -> impl Iterator<Item = (Digest, &str)> {
     policy.spec.principals.iter().filter_map(|(name, principal)| match principal {
@@ -96,7 +105,7 @@ fn ids(policy: &Policy) -> impl Iterator<Item = (Digest, &str)> {
 }
 
 /// Reads a policy file.
-pub(crate) fn policy(path: &Path) -> Result<Policy, CliError> {
+fn policy(path: &Path) -> Result<Policy, CliError> {
     let bytes = files::read(path, MAX_TRUST_FILE)?;
     Policy::parse(&bytes).map_err(|error| CliError::policy(path, &error))
 }

@@ -32,7 +32,7 @@ mod stream;
 
 pub use auth::{Credentials, Keychain};
 pub use client::{
-    Attached, BlobPush, Client, ManifestName, Options, PushOutcome, Referrers, ReferrersVia, Resolved,
+    Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia, Resolved,
     TlsOptions,
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};

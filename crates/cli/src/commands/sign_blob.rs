@@ -15,6 +15,7 @@ use crate::{files, password, render};
 
 /// Signs a file.
 pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
+    args.cosign.accept()?;
     sign_file(
         &Blob {
             key: &args.key,
@@ -74,7 +75,7 @@ async fn sign(signing: &Signing<'_>, file: &Path) -> Result<(Digest, String), St
         None => {
             let digest = hash(file, DigestAlgorithm::Sha256)?;
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            Ok((digest, signing.statement(name, digest).await?))
+            Ok((digest, signing.statement(Some(name), digest, &[]).await?))
         }
     }
 }
