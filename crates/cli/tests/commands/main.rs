@@ -1,10 +1,13 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
 mod files;
+mod gate;
 mod images;
 mod process;
 mod reference;
+mod signing;
 mod text;
+mod trust;
 
 use std::path::Path;
 
