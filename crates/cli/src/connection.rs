@@ -30,9 +30,11 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
     Client::new(Options { keychain: Keychain::from_environment(), plain_http, https, tls, limits })
 }
 
-/// Reads a place as the user wrote it.
+/// Reads a place as the user wrote it, and where its signatures are to be.
 pub(crate) fn place(text: &str) -> Result<Location, CliError> {
-    Ok(text.parse::<Location>()?)
+    let place = text.parse::<Location>()?;
+    signature_repository(&place)?;
+    Ok(place)
 }
 
 /// Opens a place to read an image from.

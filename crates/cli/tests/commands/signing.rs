@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use signet_testkit::{RegistryServer, Sandbox};
+use signet_crypto::Digest;
+use signet_testkit::{OCI_MANIFEST, RegistryServer, Repository, Sandbox};
 
 use crate::{run, signet, with_keys};
 
@@ -49,7 +50,7 @@ fn signatures_are_kept_in_the_repository_that_cosign_repository_names() {
     }
     let mut command = sandbox.command(signet());
     command.args(["verify", "--key", "my.pub", &images.tagged("bundle")]).env("COSIGN_REPOSITORY", "UPPER");
-    assert_eq!(command.output().expect("signet runs").status.code(), Some(3));
+    assert_eq!(command.output().expect("signet runs").status.code(), Some(2));
 }
 
 #[test]
@@ -119,10 +120,8 @@ fn the_last_of_two_hundred_signatures_is_found_within_64_mib() {
     let repository = server.repository("crowded");
     let digest = repository.push_image("1", "content");
     let image = repository.tagged("1");
-    for number in 0..199 {
-        // A rerun is a no-op, so each signature says something else.
-        run(&sandbox, &["sign", "--key", "other.key", "-a", &format!("number={number}"), &image]).exits(0);
-    }
+    run(&sandbox, &["sign", "--key", "other.key", &image]).exits(0);
+    crowd(&repository, &digest, 198);
     run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(1);
     run(&sandbox, &["sign", "--key", "my.key", &image]).exits(0);
     let listed = repository.referrers(&digest).expect("the registry has the API");
@@ -130,4 +129,20 @@ fn the_last_of_two_hundred_signatures_is_found_within_64_mib() {
     // Data is what is allocated: what the kernel counts for `ulimit -d`, stacks and heap together.
     let bounded = format!("ulimit -d 65536 && exec {} verify --key my.pub {image}", signet().display());
     sandbox.run("sh", &["-c", &bounded]).exits(0);
+}
+
+/// Attaches the one signature of an image `more` times again, each as other bytes of the same meaning.
+fn crowd(repository: &Repository, subject: &Digest, more: usize) {
+    let listed = repository.referrers(subject).expect("the registry has the API");
+    let first = listed["manifests"][0]["digest"].as_str().expect("it is signed");
+    let mut manifest = repository.manifest(first).expect("a listed signature is there");
+    let layer = manifest["layers"][0].clone();
+    let text = |name: &str| layer[name].as_str().expect("a descriptor has texts").to_owned();
+    let mut bundle = repository.blob(&text("digest"));
+    for _ in 0..more {
+        bundle.push(b' ');
+        manifest["layers"][0] = repository.put_blob(&text("mediaType"), &bundle);
+        let bytes = manifest.to_string().into_bytes();
+        repository.put_manifest(&Digest::sha256(&bytes).to_string(), OCI_MANIFEST, &bytes);
+    }
 }
