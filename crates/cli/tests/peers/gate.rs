@@ -25,14 +25,14 @@ fn crane_and_skopeo_pull_what_is_signed_and_nothing_else() {
     let image = server.repository("team/app").tagged("1");
     let open = RegistryServer::signet(signet());
     open.repository("app").push_index("1", "content");
-    sandbox.run(signet(), &["copy", &open.repository("app").tagged("1"), "oci:layout:1"]).succeeds();
+    let unsigned = open.repository("app").tagged("1");
     sandbox.log_in(server.address(), "ci", "correct horse");
     // The pusher uses the field's own client, too.
-    crane_pushes(&sandbox, &crane, &image).succeeds();
+    crane_copies(&sandbox, &crane, &unsigned, &image).succeeds();
     sandbox.log_in(server.address(), "alice", "battery staple");
     crane_pulls(&sandbox, &crane, &image).refuses_saying(&[REFUSED]);
     skopeo_pulls(&sandbox, &skopeo, &image).refuses_saying(&[REFUSED]);
-    crane_pushes(&sandbox, &crane, &image).refuses_saying(&["DENIED"]);
+    crane_copies(&sandbox, &crane, &unsigned, &image).refuses_saying(&["DENIED"]);
     sandbox.log_in(server.address(), "ci", "correct horse");
     sandbox.run(signet(), &["sign", "--key", &private(MAIN), &image]).succeeds();
     sandbox.log_in(server.address(), "alice", "battery staple");
@@ -57,8 +57,8 @@ fn gated(sandbox: &Sandbox) -> RegistryServer {
     RegistryServer::signet_with(signet(), &options)
 }
 
-fn crane_pushes(sandbox: &Sandbox, crane: &Peer, image: &str) -> Outcome {
-    sandbox.run(crane, &["push", "--index", "layout", image])
+fn crane_copies(sandbox: &Sandbox, crane: &Peer, from: &str, to: &str) -> Outcome {
+    sandbox.run(crane, &["copy", from, to])
 }
 
 fn crane_pulls(sandbox: &Sandbox, crane: &Peer, image: &str) -> Outcome {
