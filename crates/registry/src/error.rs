@@ -8,8 +8,8 @@ use signet_crypto::Digest;
 /// Why a registry, layout or archive did not give or take what was asked.
 ///
 /// Only [`Error::NotFound`] says that something is absent; whatever else happens means "not known".
+/// Every variant has its code where the command maps them, and a new one does not compile without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The registry wants credentials, or other ones (401).
     #[error("{registry} wants other credentials than it was given")]
@@ -159,8 +159,8 @@ pub enum Error {
         /// The bound.
         limit: u64,
     },
-    /// Plain HTTP to a host that is not this machine, without being told to.
-    #[error("{host} is not asked over plain HTTP")]
+    /// The host does not speak HTTPS, and nobody said that plain HTTP will do.
+    #[error("{host} does not speak HTTPS, and is not asked over plain HTTP")]
     PlainHttpRefused {
         /// The host.
         host: String,
@@ -187,6 +187,14 @@ pub enum Error {
         /// The file.
         path: String,
         /// What the system said.
+        reason: String,
+    },
+    /// A layout or archive that is none, or is damaged.
+    #[error("`{path}` is no image layout or archive: {reason}")]
+    Damaged {
+        /// The file or directory.
+        path: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// A source or target that is not one of the spellings.
@@ -219,6 +227,10 @@ impl Error {
 
     pub(crate) fn malformed(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged { path: path.display().to_string(), reason: reason.to_string() }
     }
 
     pub(crate) fn configuration(path: &Path, reason: impl ToString) -> Self {

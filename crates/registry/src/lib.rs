@@ -16,7 +16,7 @@
 //! - Registries on this machine are asked over plain HTTP and never through a proxy; [`Options::https`]
 //!   names those that are not. All others are asked over HTTPS unless [`Options::plain_http`] names
 //!   them, and nothing falls back from one to the other.
-//! - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured as curl does. The roots are the system's
+//! - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured as curl does; a SOCKS proxy is refused. The roots are the system's
 //!   (`SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set), loaded when HTTPS is first needed.
 
 mod auth;

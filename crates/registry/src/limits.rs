@@ -1,7 +1,8 @@
 //! Every bound on what a registry, a helper or an archive may make us do.
 //!
 //! What a hostile or broken registry can send, where it ends, and what is said then. Times and sizes are
-//! those of [`Limits::default`]; each row has a test of that name in `tests/client`.
+//! those of [`Limits::default`]. `tests/client` holds each row to it, `lies.rs` most of them; `memory.rs`
+//! measures a process that meets what is endless.
 //!
 //! | what comes | it ends after | memory held | said |
 //! |---|---|---|---|

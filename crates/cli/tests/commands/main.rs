@@ -1,10 +1,12 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod double;
 mod files;
 mod gate;
 mod images;
 mod process;
 mod reference;
+mod registry;
 mod signing;
 mod text;
 mod trust;

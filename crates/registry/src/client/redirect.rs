@@ -63,6 +63,6 @@ fn is_redirect(response: &Response) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
 }
 
-fn refused(call: &Call<'_>, target: &Url, reason: &'static str) -> Error {
+pub(super) fn refused(call: &Call<'_>, target: &Url, reason: &'static str) -> Error {
     Error::RedirectRefused { what: call.what.clone(), target: shown(target), reason }
 }

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::{Response, Url};
+use rustls::InvalidMessage;
 
 use super::call::Call;
 use super::retry::retry_after;
@@ -69,8 +70,13 @@ pub(super) fn broken(url: &Url, what: &str, error: &reqwest::Error) -> Error {
         return Error::Timeout { what: what.to_owned() };
     }
     let mut causes = causes(error);
-    if let Some(tls) = causes.clone().find_map(tls_error) {
-        return Error::Tls { host: host(url), reason: tls.to_string() };
+    match causes.clone().find_map(tls_error) {
+        // What came is no TLS at all.
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            return Error::PlainHttpRefused { host: host(url) };
+        }
+        Some(tls) => return Error::Tls { host: host(url), reason: tls.to_string() },
+        None => {}
     }
     if causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
         return Error::malformed(format!("the answer of {}", host(url)), reason(error));

@@ -14,8 +14,8 @@ use super::Options;
 use super::authorize::Grants;
 use super::call::{Answer, Call};
 use super::http::{Http, is_loopback};
-use super::redirect::same_origin;
-use super::response::{broken, chunks, collect, host, judge};
+use super::redirect::{refused, same_origin};
+use super::response::{broken, chunks, collect, judge};
 use super::retry::Attempts;
 use crate::{Error, Limits, Result};
 
@@ -89,7 +89,7 @@ impl Transport {
         authorization: Option<&str>,
     ) -> Result<Response> {
         if url.scheme() == "http" && !is_loopback(url) && !self.is_registry(call, url) {
-            return Err(Error::PlainHttpRefused { host: host(url) });
+            return Err(refused(call, url, "it leads to plain HTTP"));
         }
         let _permit = self.permits.acquire().await;
         let mut request = self.http.client(url)?.request(call.method.clone(), url.clone());

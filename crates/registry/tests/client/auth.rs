@@ -132,6 +132,28 @@ async fn a_challenge_behind_a_redirect_is_not_answered() {
     assert!(realm.seen().is_empty());
 }
 
+#[tokio::test]
+async fn token_realms_that_lie() {
+    let redirect = || Reply::new(307, "").with("Location", "/other");
+    let drip = || Reply::wire("HTTP/1.1 200 X\r\n\r\n", " ", Duration::from_millis(50));
+    let realms = [
+        (Double::always(Reply::endless).await, "TooLarge"),
+        (Double::always(drip).await, "Timeout"),
+        (Double::always(|| Reply::stalled(9)).await, "Timeout"),
+        (Double::always(redirect).await, "RealmRefused"),
+        (Double::always(|| Reply::new(200, "{}")).await, "Malformed"),
+        (Double::always(|| Reply::new(200, r#"{"token":"a\r\nb"}"#)).await, "Malformed"),
+        (Double::always(|| Reply::new(500, "")).await, "Server"),
+        (Double::always(|| Reply::new(403, "")).await, "Unauthorized"),
+    ];
+    for (realm, want) in &realms {
+        let server = guarded(realm, |_, _| true, |_| Reply::new(200, manifest())).await;
+        let outcome = format!("{:?}", client_with(basic()).resolve(&server.reference()).await);
+        assert!(outcome.starts_with(&format!("Err({want}")), "{outcome}");
+        assert!(server.seen().iter().all(|request| request.header("authorization").is_none()));
+    }
+}
+
 /// A token realm whose tokens are `t1`, `t2` and so on, good for `life` seconds if we believe it.
 async fn realm(life: u32) -> Double {
     let count = AtomicUsize::new(0);

@@ -55,7 +55,9 @@ impl Shelf {
         if let (Some((status, message)), Some(_)) = (self.immutable, there) {
             return refused(status, message);
         }
-        let changed = request.header("if-match").is_some_and(|tag| there.map(etag).as_deref() != Some(tag));
+        let changed = request
+            .header("if-match")
+            .is_some_and(|tag| there.map(|bytes| etag(bytes)).as_deref() != Some(tag));
         let absent = request.header("if-none-match").is_none() || there.is_none();
         if self.etags && (changed || !absent) {
             self.conflicts.fetch_add(1, Ordering::SeqCst);
@@ -90,6 +92,6 @@ impl Shelf {
     }
 }
 
-fn etag(content: &Vec<u8>) -> String {
+fn etag(content: &[u8]) -> String {
     format!("\"{}\"", Digest::sha256(content).hex())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
-use signet_registry::{Attached, Client, Options, ReferrersVia, parallel};
+use signet_registry::{Attached, Client, Error, Options, ReferrersVia, parallel};
 
 use crate::double::{Double, Reply};
 use crate::served::Served;
@@ -56,6 +56,32 @@ async fn a_registry_with_referrers_loses_nothing() {
     assert!(attached.iter().all(|how| matches!(how, Attached::Api { .. })), "{attached:?}");
     assert_eq!(listed(&repository, &subject, ReferrersVia::Api).await, all(&subject));
     registry.stop().await;
+}
+
+/// The referrer is stored, and the error says that it is not listed.
+#[tokio::test]
+async fn a_list_that_others_write_for_ever() {
+    let shelf = Shelf::default();
+    let server = Double::start(move |request| {
+        let is_list = request.target.contains("/manifests/sha256-");
+        match is_list && request.method == "PUT" {
+            true => Reply::new(412, ""),
+            false => shelf.answer(request),
+        }
+    })
+    .await;
+    let subject = Digest::sha256(b"subject");
+    let content = referrer(&subject, 0);
+    let stored = Digest::sha256(&content);
+    let client = Client::new(Options::default());
+    let attached = client.attach(&server.repository(), &subject, MEDIA_TYPE, content.into()).await;
+    assert!(
+        matches!(&attached, Err(Error::Conflict { detail, .. }) if detail.contains(&stored.to_string())),
+        "{attached:?}"
+    );
+    assert_eq!(client.has_manifest(&server.repository(), &stored).await, Ok(true));
+    let rounds = server.seen().iter().filter(|request| request.target.contains("/manifests/sha256-")).count();
+    assert_eq!(rounds, 2 * 32, "each reads and writes once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -151,7 +151,7 @@ async fn https_does_not_fall_back_to_plain_http() {
     let https = [place.repository.registry.clone()].into();
     let client = Client::new(Options { https, limits: limits(), ..Options::default() });
     let outcome = client.resolve(&place).await.map(|_| ());
-    assert!(matches!(outcome, Err(Error::Tls { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::PlainHttpRefused { .. })), "{outcome:?}");
     assert_eq!(heard.await.unwrap()[0], 0x16, "a handshake, and no request");
 }
 
