@@ -11,8 +11,14 @@ use signet_formats::x509::Certificate;
 use signet_testkit::forge::{Case, samples};
 use signet_verify::Content;
 
+pub(crate) const USAGE: &str = "corpus";
+
 /// Writes everything anew.
-pub(crate) fn run() -> io::Result<()> {
+pub(crate) fn run() -> Result<(), String> {
+    write().map_err(|error| error.to_string())
+}
+
+fn write() -> io::Result<()> {
     let root = folder();
     for case in samples() {
         put(&root.join("cases"), &format!("{}.json", case.name), &pretty(&case))?;

@@ -5,32 +5,20 @@ mod mutate;
 
 use std::process::ExitCode;
 
+#[expect(clippy::print_stderr, reason = "a program for people")]
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments.as_slice() {
-        ["corpus"] => corpus::run().map(|()| String::new()).map_err(|error| error.to_string()),
-        ["mutate", "--count", count, "--seed", seed] => match (count.parse(), seed.parse()) {
-            (Ok(count), Ok(seed)) => mutate::run(mutate::Options { count, seed }),
-            _ => Err("count and seed are numbers".to_owned()),
-        },
-        _ => Err(USAGE.to_owned()),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.split_first() {
+        Some((&"corpus", [])) => corpus::run(),
+        Some((&"mutate", rest)) => mutate::run(rest),
+        _ => Err(format!("usage: cargo xtask {} | {}", corpus::USAGE, mutate::USAGE)),
     };
-    finish(done)
-}
-
-#[expect(clippy::print_stderr, clippy::print_stdout, reason = "a task says what it did")]
-fn finish(done: Result<String, String>) -> ExitCode {
-    match done {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("{why}");
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
             ExitCode::FAILURE
         }
     }
 }
-
-const USAGE: &str = "usage: cargo xtask corpus | mutate --count N --seed S";

@@ -12,17 +12,11 @@ use signet_verify::{Content, PreparedTrust, decide_prepared};
 
 use crate::corpus;
 
-/// How many mutants of which seed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    /// The number of mutants.
-    pub(crate) count: u64,
-    /// The seed; the mutant's number is mixed into it.
-    pub(crate) seed: u64,
-}
+pub(crate) const USAGE: &str = "mutate --count N --seed S";
 
-/// Makes and decides the mutants; an error lists those with a wrong yes.
-pub(crate) fn run(options: Options) -> Result<String, String> {
+/// Makes, decides and counts the mutants; an error lists those with a wrong yes.
+pub(crate) fn run(words: &[&str]) -> Result<(), String> {
+    let options = Options::parse(words)?;
     let originals = originals().map_err(|error| error.to_string())?;
     let done = AtomicU64::new(0);
     let started = Instant::now();
@@ -36,9 +30,28 @@ pub(crate) fn run(options: Options) -> Result<String, String> {
     });
     let tally = tallies.into_iter().fold(Tally::default(), Tally::and);
     let report = tally.report(originals.len(), options, started.elapsed());
+    show(&report);
     match tally.wrong.is_empty() && tally.total() == options.count {
-        true => Ok(report),
-        false => Err(format!("{report}\nwrong answers:\n{}", tally.wrong.join("\n"))),
+        true => Ok(()),
+        false => Err(format!("wrong answers:\n{}", tally.wrong.join("\n"))),
+    }
+}
+
+/// How many mutants of which seed.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    count: u64,
+    /// The mutant's number is mixed into it.
+    seed: u64,
+}
+
+impl Options {
+    fn parse(words: &[&str]) -> Result<Self, String> {
+        let number = |word: &str| word.parse().map_err(|_| format!("`{word}` is not a number"));
+        match words {
+            ["--count", count, "--seed", seed] => Ok(Self { count: number(count)?, seed: number(seed)? }),
+            _ => Err(format!("usage: cargo xtask {USAGE}")),
+        }
     }
 }
 
@@ -135,6 +148,11 @@ fn judge(original: &Original, donors: &[Content], number: u64, random: &mut Rand
         }
     };
     tally.count(outcome);
+}
+
+#[expect(clippy::print_stdout, reason = "a task says what it did")]
+fn show(report: &str) {
+    println!("{report}");
 }
 
 #[expect(clippy::print_stderr, reason = "long work shows progress")]

@@ -178,12 +178,14 @@ impl Matcher {
         if !anchored {
             return Err(PolicyError::Unanchored(pattern.clone()));
         }
-        // The group makes the anchors hold for alternations too: `^a|b$` alone matches `axx`.
-        RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-            .size_limit(MAX_PATTERN_BYTES)
-            .build()
-            .map(CompiledMatcher::Pattern)
-            .map_err(|e| PolicyError::Pattern(pattern.clone(), e.to_string()))
+        let build = |expression: &str| {
+            let built = RegexBuilder::new(expression).size_limit(MAX_PATTERN_BYTES).build();
+            built.map_err(|e| PolicyError::Pattern(pattern.clone(), e.to_string()))
+        };
+        // The group makes the anchors hold for alternations too: `^a|b$` alone matches `axx`. What is no
+        // expression by itself could close the group: `^a)|(?:.*$`.
+        build(pattern)?;
+        build(&format!(r"\A(?:{pattern})\z")).map(CompiledMatcher::Pattern)
     }
 }
 

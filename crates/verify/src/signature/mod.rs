@@ -8,6 +8,7 @@ mod log;
 mod message;
 mod timestamp;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -32,6 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) policy: &'a PreparedPolicy<'a>,
     pub(crate) at: i64,
     pub(crate) budget: &'a Budget,
+    /// Whether the whole content, where it is at hand, is the subject: hashed once, however many signatures ask.
+    pub(crate) content_is_subject: OnceCell<bool>,
 }
 
 /// What one signature proves, whatever the policy makes of it.

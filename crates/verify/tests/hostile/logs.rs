@@ -1,7 +1,8 @@
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::cosign::LegacySignature;
-use signet_testkit::forge::{Case, Key, Log, Logging, SIGNED_AT, Signing, World};
+use signet_formats::rekor::EntryKind;
+use signet_testkit::forge::{Case, Entry, Key, Log, Logging, SIGNED_AT, Signing, World};
 use signet_verify::{Code, Content};
 
 use crate::{assert_allowed, assert_denied, keyless};
@@ -119,15 +120,28 @@ fn a_proof_that_does_not_lead_to_its_root() {
 #[test]
 fn the_kind_beside_the_body_is_another() {
     let (world, key) = (World::new(), Key::p256());
-    for (kind, version) in [("dsse", "0.0.1"), ("hashedrekord", "0.0.2"), ("intoto", "0.0.2")] {
+    for (kind, version) in
+        [("dsse", "0.0.1"), ("hashedrekord", "0.0.2"), ("intoto", "0.0.2"), ("rekord", "0.0.1")]
+    {
         let mut bundle = Signing::keyless_v1(&world, &key).bundle();
-        bundle.tlog_entries[0].kind.kind = kind.to_owned();
-        bundle.tlog_entries[0].kind.version = version.to_owned();
-        let verdict = keyless(&world, &bundle).decide();
-        assert!(!verdict.is_allowed(), "{kind} {version}");
+        bundle.tlog_entries[0].kind = EntryKind { kind: kind.to_owned(), version: version.to_owned() };
+        assert_denied(&keyless(&world, &bundle), Code::LogEntryMismatch);
     }
+}
+
+/// An entry that agrees with itself, but whose kind says nothing that could be compared.
+#[test]
+fn a_kind_of_entry_that_is_not_understood() {
+    let (world, key) = (World::new(), Key::p256());
     let mut bundle = Signing::keyless_v1(&world, &key).bundle();
-    bundle.tlog_entries[0].kind.kind = "rekord".to_owned();
+    let entry = Entry {
+        kind: ("rekord", "0.0.1"),
+        body: br#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.to_vec(),
+        index: 5,
+        integrated: Some(SIGNED_AT),
+        with_proof: true,
+    };
+    bundle.tlog_entries = vec![world.rekor_v1.add(&entry, &[])];
     assert_denied(&keyless(&world, &bundle), Code::LogEntryKindUnsupported);
 }
 
