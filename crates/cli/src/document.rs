@@ -1,25 +1,78 @@
 //! The JSON documents of `--output json`. Each names its schema and version; changes within one are additive.
+//!
+//! What is said here of a field is what the committed schemas say of it ([`crate::schema`]).
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_verify::{Code, Outcome, Verdict};
 
 use crate::error::CliError;
+use crate::schema::PrintedSchema;
+
+/// What `--output json` may print.
+pub(crate) trait Document: JsonSchema + Serialize {
+    /// The name and version of its schema.
+    const SCHEMA: &'static str;
+}
+
+/// A document with the name of its schema, as it is printed.
+#[derive(Serialize)]
+pub(crate) struct Named<'a, D> {
+    schema: &'static str,
+    #[serde(flatten)]
+    document: &'a D,
+}
+
+impl<'a, D: Document> Named<'a, D> {
+    /// Names the document's schema.
+    pub(crate) fn new(document: &'a D) -> Self {
+        Self { schema: D::SCHEMA, document }
+    }
+}
+
+macro_rules! documents {
+    ($($document:ty, $name:literal, $printed:literal;)*) => {
+        $(impl Document for $document {
+            const SCHEMA: &'static str = concat!("signet.dev/", $name, "/v1");
+        })*
+
+        /// Every document's schema, and which commands print it, in the order of their names.
+        pub(crate) fn schemas() -> Vec<PrintedSchema> {
+            vec![$(PrintedSchema::of::<$document>($printed)),*]
+        }
+    };
+}
+
+documents! {
+    ExplainDocument, "codes", "`signet explain`";
+    CopyDocument, "copy", "`signet copy`";
+    DemoDocument, "demo", "`signet demo`";
+    DoctorDocument, "doctor", "`signet doctor`";
+    ErrorDocument, "error", "every command that an error ends";
+    FsckDocument, "fsck", "`signet fsck`";
+    GcDocument, "gc", "`signet registry gc`";
+    InspectDocument, "inspect", "`signet inspect`";
+    KeyDocument, "key", "`signet keys inspect`";
+    KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
+    ServeDocument, "serve", "`signet serve registry`";
+    SignDocument, "sign", "`signet sign`, `signet sign-blob`";
+    TreeDocument, "tree", "`signet tree`";
+    VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";
+}
 
 /// What stands in place of a result that an error prevented.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorDocument {
-    /// `signet.dev/error/v1`.
-    pub(crate) schema: &'static str,
     /// The error.
     pub(crate) error: ErrorBody,
 }
 
 /// An error: what, why, and what to do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorBody {
     /// The stable code.
@@ -34,7 +87,7 @@ pub(crate) struct ErrorBody {
 
 impl From<&CliError> for ErrorDocument {
     fn from(error: &CliError) -> Self {
-        Self { schema: "signet.dev/error/v1", error: error.into() }
+        Self { error: error.into() }
     }
 }
 
@@ -50,17 +103,15 @@ impl From<&CliError> for ErrorBody {
 }
 
 /// The codes that `signet explain` was asked about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainDocument {
-    /// `signet.dev/codes/v1`.
-    pub(crate) schema: &'static str,
     /// The codes, in the order of their numbers.
     pub(crate) codes: Vec<CodeBody>,
 }
 
 /// One row of the table of codes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CodeBody {
     /// The code.
@@ -88,11 +139,9 @@ impl From<Code> for CodeBody {
 }
 
 /// The key pair that was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyPairDocument {
-    /// `signet.dev/key-pair/v1`.
-    pub(crate) schema: &'static str,
     /// The file of the private key.
     pub(crate) private: String,
     /// The file of the public key.
@@ -106,11 +155,9 @@ pub(crate) struct KeyPairDocument {
 }
 
 /// What a key file is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyDocument {
-    /// `signet.dev/key/v1`.
-    pub(crate) schema: &'static str,
     /// `private` or `public`.
     pub(crate) kind: String,
     /// The file's format.
@@ -130,17 +177,15 @@ pub(crate) struct KeyDocument {
 }
 
 /// The verdicts of `signet verify` and `signet verify-blob`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VerifyDocument<'a> {
-    /// `signet.dev/verify/v1`.
-    pub(crate) schema: &'static str,
     /// One for each image or file, in the order they were given.
     pub(crate) results: Vec<ImageBody<'a>>,
 }
 
 /// What came of one image or file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImageBody<'a> {
     /// Its name; an image is named by the digest that was verified.
@@ -169,17 +214,15 @@ impl<'a> ImageBody<'a> {
 }
 
 /// What `signet sign` did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignDocument {
-    /// `signet.dev/sign/v1`.
-    pub(crate) schema: &'static str,
     /// One for each manifest or file, in the order they were signed.
     pub(crate) signed: Vec<SignedBody>,
 }
 
 /// What was done for one manifest or file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignedBody {
     /// Its name, by digest.
@@ -198,7 +241,7 @@ pub(crate) struct SignedBody {
 }
 
 /// What signing did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SignAction {
     /// A signature was made and stored.
@@ -208,12 +251,11 @@ pub(crate) enum SignAction {
 }
 
 /// A service that has started.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServeDocument {
-    /// `signet.dev/serve/v1`.
-    pub(crate) schema: &'static str,
     /// Where it listens.
+    #[schemars(with = "String")]
     pub(crate) address: SocketAddr,
     /// How clients reach it there.
     pub(crate) url: String,
@@ -222,11 +264,9 @@ pub(crate) struct ServeDocument {
 }
 
 /// What `signet fsck` found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FsckDocument {
-    /// `signet.dev/fsck/v1`.
-    pub(crate) schema: &'static str,
     /// The data directory.
     pub(crate) data: String,
     /// How many repositories were checked.
@@ -238,11 +278,9 @@ pub(crate) struct FsckDocument {
 }
 
 /// What `signet registry gc` removed, or would remove.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GcDocument {
-    /// `signet.dev/gc/v1`.
-    pub(crate) schema: &'static str,
     /// The data directory.
     pub(crate) data: String,
     /// Whether nothing was removed.
@@ -260,11 +298,9 @@ pub(crate) struct GcDocument {
 }
 
 /// What `signet copy` did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyDocument {
-    /// `signet.dev/copy/v1`.
-    pub(crate) schema: &'static str,
     /// From where.
     pub(crate) source: String,
     /// To where.
@@ -291,11 +327,9 @@ pub(crate) struct CopyDocument {
 }
 
 /// What `signet demo` showed; there is none if a step did not go as said.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DemoDocument {
-    /// `signet.dev/demo/v1`.
-    pub(crate) schema: &'static str,
     /// Where the registry listened.
     pub(crate) registry: String,
     /// The steps, in their order.
@@ -303,7 +337,7 @@ pub(crate) struct DemoDocument {
 }
 
 /// A step of the demonstration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DemoStep {
     /// What happens.
@@ -316,11 +350,9 @@ pub(crate) struct DemoStep {
 }
 
 /// Everything attached to an image, as `signet inspect` shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InspectDocument {
-    /// `signet.dev/inspect/v1`.
-    pub(crate) schema: &'static str,
     /// The image, by digest.
     pub(crate) image: String,
     /// The media type of its manifest.
@@ -337,7 +369,7 @@ pub(crate) struct InspectDocument {
 }
 
 /// One signature or attestation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignatureBody {
     /// Where it is.
@@ -354,7 +386,7 @@ pub(crate) struct SignatureBody {
 }
 
 /// What verification made of a signature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verified {
     /// Whether it counts for a rule of the policy.
@@ -368,7 +400,7 @@ pub(crate) struct Verified {
 }
 
 /// What a signature claims; none of it is verified.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClaimsBody {
     /// `bundle v0.3`, `cosign signature`, …
@@ -395,7 +427,7 @@ impl ClaimsBody {
 }
 
 /// What a signature claims to be about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubjectClaim {
     /// The name.
@@ -406,7 +438,7 @@ pub(crate) struct SubjectClaim {
 }
 
 /// A log entry that a signature carries.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogClaim {
     /// Its index.
@@ -419,7 +451,7 @@ pub(crate) struct LogClaim {
 }
 
 /// Something attached that holds no signature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OtherBody {
     /// Where it is.
@@ -430,7 +462,7 @@ pub(crate) struct OtherBody {
 }
 
 /// Something that could not be read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnreadBody {
     /// Where it is.
@@ -442,11 +474,9 @@ pub(crate) struct UnreadBody {
 }
 
 /// An image and what hangs from it, as `signet tree` shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TreeDocument {
-    /// `signet.dev/tree/v1`.
-    pub(crate) schema: &'static str,
     /// The image as it was named.
     pub(crate) image: String,
     /// Its manifest.
@@ -454,7 +484,7 @@ pub(crate) struct TreeDocument {
 }
 
 /// A manifest in a tree.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TreeNode {
     /// `index`, `image`, `signature`, `attestation` or `artifact`, as the manifest says.
@@ -479,17 +509,15 @@ pub(crate) struct TreeNode {
 }
 
 /// What `signet doctor` found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DoctorDocument {
-    /// `signet.dev/doctor/v1`.
-    pub(crate) schema: &'static str,
     /// One for each check that was made.
     pub(crate) findings: Vec<Finding>,
 }
 
 /// The finding of one check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Finding {
     /// What was checked.
@@ -504,7 +532,7 @@ pub(crate) struct Finding {
 }
 
 /// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Health {
     /// As it should be.

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 
 use crate::args::{GlobalArgs, Output};
+use crate::document::{Document, Named};
 use crate::error::{CliError, Stop};
 
 /// How this process talks: data to standard output, all else to standard error.
@@ -43,7 +43,7 @@ impl Face {
     }
 
     /// The result, in the form asked for.
-    pub(crate) fn result<D: Serialize>(
+    pub(crate) fn result<D: Document>(
         self,
         document: &D,
         text: impl FnOnce(&D) -> String,
@@ -66,9 +66,9 @@ impl Face {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(Stop::output)
     }
 
-    /// A document to standard output.
-    pub(crate) fn json<D: Serialize>(self, document: &D) -> Result<(), Stop> {
-        let mut json = serde_json::to_vec_pretty(document).map_err(CliError::internal)?;
+    /// A document to standard output, with the name of its schema.
+    pub(crate) fn json<D: Document>(self, document: &D) -> Result<(), Stop> {
+        let mut json = serde_json::to_vec_pretty(&Named::new(document)).map_err(CliError::internal)?;
         json.push(b'\n');
         self.bytes(&json)
     }

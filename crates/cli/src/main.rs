@@ -18,6 +18,7 @@ mod password;
 mod progress;
 mod render;
 mod runtime;
+mod schema;
 mod signing;
 mod trust;
 mod witness;

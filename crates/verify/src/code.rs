@@ -411,6 +411,21 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A stable code. `signet explain CODE` says what it means and what to do.",
+            "type": "string",
+            "enum": Self::ALL,
+        })
+    }
+}
+
 /// The text is not `SGN-` and the number of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownCode;

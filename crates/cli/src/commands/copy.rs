@@ -27,7 +27,6 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
 
 fn document(args: &CopyArgs, report: &CopyReport) -> CopyDocument {
     CopyDocument {
-        schema: "signet.dev/copy/v1",
         source: args.source.clone(),
         destination: args.destination.clone(),
         digest: report.digest,

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &DoctorArgs, face: Face) -> Answer {
             findings.extend(registry(&client, place).await);
         }
         let failed = findings.iter().any(|finding| finding.health == Health::Fail);
-        face.result(&DoctorDocument { schema: "signet.dev/doctor/v1", findings }, render::doctor)?;
+        face.result(&DoctorDocument { findings }, render::doctor)?;
         Ok(if failed { Status::No } else { Status::Yes })
     })
 }

@@ -62,7 +62,6 @@ fn document(
         reason: unread.reason.clone(),
     });
     InspectDocument {
-        schema: "signet.dev/inspect/v1",
         image: connection::name_by_digest(place, image.digest()),
         media_type: image.descriptor.media_type.clone(),
         signatures: evidence.items.iter().map(|item| signature(item, verdict)).collect(),

@@ -27,7 +27,6 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
     }
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
-        schema: "signet.dev/serve/v1",
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),

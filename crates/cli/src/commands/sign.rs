@@ -41,7 +41,7 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
         for place in &places {
             signed.extend(job.sign_image(place).await?);
         }
-        face.result(&SignDocument { schema: "signet.dev/sign/v1", signed }, render::signed)?;
+        face.result(&SignDocument { signed }, render::signed)?;
         Ok(Status::Yes)
     })
 }

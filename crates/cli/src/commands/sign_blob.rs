@@ -59,7 +59,7 @@ pub(crate) fn sign_file(blob: &Blob<'_>, face: Face) -> Answer {
             stored: Some(blob.bundle.display().to_string()),
             race_possible: false,
         };
-        let document = SignDocument { schema: "signet.dev/sign/v1", signed: vec![signed] };
+        let document = SignDocument { signed: vec![signed] };
         face.result(&document, render::signed)?;
         Ok(Status::Yes)
     })

@@ -25,7 +25,6 @@ pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     block_on(async {
         let FsckReport { findings, repositories, contents } = open(&args.data)?.fsck().await?;
         let document = FsckDocument {
-            schema: "signet.dev/fsck/v1",
             data: args.data.display().to_string(),
             repositories,
             contents,
@@ -53,7 +52,6 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         pairs.into_iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect()
     };
     GcDocument {
-        schema: "signet.dev/gc/v1",
         data: args.data.display().to_string(),
         dry_run: args.dry_run,
         manifests: names(report.manifests),

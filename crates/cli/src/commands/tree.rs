@@ -28,11 +28,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
         let image = store.resolve(endpoint.name.as_ref()).await?;
         let attachments = connection::attachments(&client, &place, &endpoint)?;
         let mut walk = Walk { store, attachments: &attachments, seen: HashSet::new() };
-        let document = TreeDocument {
-            schema: "signet.dev/tree/v1",
-            image: args.image.clone(),
-            root: walk.node(image, None, 0).await?,
-        };
+        let document = TreeDocument { image: args.image.clone(), root: walk.node(image, None, 0).await? };
         face.result(&document, render::tree)?;
         Ok(Status::Yes)
     })

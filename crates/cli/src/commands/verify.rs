@@ -30,7 +30,7 @@ pub(crate) fn run(args: &VerifyArgs, face: Face) -> Answer {
             return Err(misuse.clone().into());
         }
         let worst = results.iter().map(Image::status).max().unwrap_or(Status::Undecided);
-        let document = VerifyDocument { schema: SCHEMA, results: results.iter().map(Image::body).collect() };
+        let document = VerifyDocument { results: results.iter().map(Image::body).collect() };
         face.result(&document, |_| results.iter().map(Image::text).collect())?;
         Ok(worst)
     })
@@ -91,7 +91,5 @@ async fn decide(
         decision::about_image(&attachments, &image, repository.as_deref(), trust, &Place::ALL, at).await;
     Ok((image.digest(), verdict))
 }
-
-const SCHEMA: &str = "signet.dev/verify/v1";
 /// Images verified at once; each of them reads its signatures side by side.
 const PARALLEL: usize = 8;

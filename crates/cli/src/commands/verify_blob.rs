@@ -32,7 +32,7 @@ pub(crate) fn verify_files(trust: &TrustArgs, bundle: &Path, names: &[String], f
         .map(|name| Ok((name.clone(), verify(name, evidence.clone(), &trust, at)?)))
         .collect::<Result<_, CliError>>()?;
     let bodies = verdicts.iter().map(|(name, verdict)| ImageBody::new(name, Ok(verdict)));
-    let document = VerifyDocument { schema: "signet.dev/verify/v1", results: bodies.collect() };
+    let document = VerifyDocument { results: bodies.collect() };
     face.result(&document, |_| {
         verdicts.iter().map(|(name, verdict)| render::verdict(name, verdict)).collect()
     })?;
