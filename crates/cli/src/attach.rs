@@ -113,7 +113,9 @@ pub(crate) async fn legacy(
             return Ok(Stored { place, race_possible: conflicts == 0 });
         }
         match list.write(current, &layer).await {
-            Ok(PushOutcome { condition_held: true, .. }) => return Ok(Stored { place, race_possible: false }),
+            Ok(PushOutcome { condition_held: true, .. }) => {
+                return Ok(Stored { place, race_possible: false });
+            }
             Ok(_) => {}
             Err(Stop::Error(error)) if error.code == Code::ConcurrentUpdate => conflicts += 1,
             Err(stop) => return Err(stop),
@@ -151,7 +153,8 @@ impl List<'_> {
         let config = self.client.push_new_bytes(self.repository, media_type::OCI_CONFIG, config).await?;
         let manifest = to_json(&image_manifest(config, layers))?;
         let (repository, name) = (self.repository, &self.name);
-        let put = self.client.put_manifest(repository, name, media_type::OCI_MANIFEST, manifest, &precondition);
+        let put =
+            self.client.put_manifest(repository, name, media_type::OCI_MANIFEST, manifest, &precondition);
         Ok(put.await?)
     }
 }

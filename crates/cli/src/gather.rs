@@ -148,7 +148,8 @@ async fn referrers<T>(
             let origin = format!("referrer {}", descriptor.digest);
             match source.manifest(&ManifestName::Digest(descriptor.digest)).await {
                 Ok(manifest) => {
-                    take(room, manifest.descriptor.size).map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
+                    take(room, manifest.descriptor.size)
+                        .map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
                     Ok(keep(Attachment { origin, manifest }))
                 }
                 Err(error) => Err(unread(&origin, &error)),

@@ -44,7 +44,8 @@ impl<'a> Signing<'a> {
         digest: Digest,
         annotations: &[(String, String)],
     ) -> Result<String, Stop> {
-        let annotations = annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let annotations =
+            annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
         let subject = Subject { name, annotations, ..Subject::of(digest) };
         let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
         let message = pae(IN_TOTO_PAYLOAD_TYPE, &payload);

@@ -49,11 +49,7 @@ impl Trust {
     }
 
     /// A policy file, with the keys of the principals that it names by id.
-    pub(crate) fn of_policy(
-        path: &Path,
-        keys: &[PathBuf],
-        anchors: &Anchors<'_>,
-    ) -> Result<Self, CliError> {
+    pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
         let policy = policy(path)?;
         let mut snapshot = anchors.read()?;
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
@@ -181,7 +177,8 @@ fn no_trusted_root() -> CliError {
 
 /// A key that no principal has would decide nothing, which is not what whoever gave it thinks.
 fn unnamed_key(file: &Path, id: Digest, policy: &Path) -> CliError {
-    let detail = format!("`{}` is key {id}, which no principal of `{}` names", file.display(), policy.display());
+    let detail =
+        format!("`{}` is key {id}, which no principal of `{}` names", file.display(), policy.display());
     CliError::new(Code::UsageInvalid, detail)
         .hint("name the key in the policy, as `key: sha256:…`, or leave `--key` out")
 }

@@ -32,8 +32,8 @@ mod stream;
 
 pub use auth::{Credentials, Keychain};
 pub use client::{
-    Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia, Resolved,
-    TlsOptions,
+    Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia,
+    Resolved, TlsOptions,
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
 pub use error::{Advice, Error};

@@ -18,6 +18,8 @@ pub(crate) struct CosignSignArgs {
     upload: Option<bool>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     use_signing_config: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    new_bundle_format: Option<bool>,
     #[arg(long, hide = true, value_name = "FILE")]
     signing_config: Option<String>,
     #[arg(long, hide = true, value_name = "URL")]
@@ -35,7 +37,7 @@ pub(crate) struct CosignSignArgs {
 impl CosignSignArgs {
     /// Refuses what this version does not do.
     pub(crate) fn accept(&self) -> Result<(), CliError> {
-        let asked: [(bool, &str, &str); 9] = [
+        refuse(&[
             (self.tlog_upload == Some(true), "--tlog-upload", NO_SERVICES),
             (self.use_signing_config == Some(true), "--use-signing-config", NO_SERVICES),
             (self.signing_config.is_some(), "--signing-config", NO_SERVICES),
@@ -45,8 +47,8 @@ impl CosignSignArgs {
             (self.identity_token.is_some(), "--identity-token", NO_SERVICES),
             (self.timestamp_server_url.is_some(), "--timestamp-server-url", NO_SERVICES),
             (self.upload == Some(false), "--upload=false", NO_DRY_RUN),
-        ];
-        refuse(&asked)
+            (self.new_bundle_format == Some(false), "--new-bundle-format=false", OLD_FORMAT),
+        ])
     }
 }
 
@@ -93,7 +95,9 @@ fn refuse(asked: &[(bool, &str, &str)]) -> Result<(), CliError> {
 
 const NO_SERVICES: &str = "leave it out: this version signs with `--key` alone, without log, timestamp or certificate; \
     `--tlog-upload=false` and `--use-signing-config=false` say the same";
-const NO_DRY_RUN: &str = "leave it out: an image's signature is stored in its registry; `sign-blob --bundle OUT` writes a file";
+const OLD_FORMAT: &str = "sign images with `--format cosign-legacy`; files are signed in the new format only";
+const NO_DRY_RUN: &str =
+    "leave it out: an image's signature is stored in its registry; `sign-blob --bundle OUT` writes a file";
 const NO_BARE_SIGNATURES: &str = "leave it out: a signature is only good for the digest that it names";
 const NO_LOOKUP: &str =
     "leave it out: the proof of the log is in the signature, and `--trusted-root` holds the log's key";

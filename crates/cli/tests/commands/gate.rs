@@ -86,7 +86,8 @@ fn a_decision_is_not_reused_for_other_evidence() {
     let setting = Setting::new();
     let image = setting.image();
     setting.ci(&["copy", "oci:layout:1", &image]).exits(0);
-    let signed = setting.ci(&["sign", "--key", "my.key", "--index-only", "--output", "json", &image]).exits(0);
+    let signed =
+        setting.ci(&["sign", "--key", "my.key", "--index-only", "--output", "json", &image]).exits(0);
     let signed: serde_json::Value = serde_json::from_str(&signed.stdout).expect("one document");
     let stored = signed["signed"][0]["stored"].as_str().expect("it was stored");
     let referrer = stored.strip_prefix("referrer ").expect("as a referrer");

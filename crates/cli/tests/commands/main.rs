@@ -7,6 +7,7 @@ mod images;
 mod process;
 mod reference;
 mod registry;
+mod requests;
 mod schemas;
 mod signing;
 mod text;

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use serde_json::Value;
 use signet_crypto::Digest;
 use signet_testkit::{OCI_MANIFEST, RegistryServer, Repository, Sandbox};
 
@@ -80,7 +81,8 @@ fn every_algorithm_signs_images() {
         let legacy = ["sign", "--key", &key, "--scheme", scheme, "--format", "cosign-legacy", &image];
         run(&sandbox, &legacy).exits(2).refuses_saying(&["SGN-3009"]);
     }
-    run(&sandbox, &["verify", "--key", "ml-dsa-44.pub", &server.repository("ml-dsa-65").tagged("1")]).exits(1);
+    run(&sandbox, &["verify", "--key", "ml-dsa-44.pub", &server.repository("ml-dsa-65").tagged("1")])
+        .exits(1);
 }
 
 /// The list is written on conditions that Signet's registry holds, so nothing is lost and nobody is warned.
@@ -134,15 +136,18 @@ fn the_last_of_two_hundred_signatures_is_found_within_64_mib() {
 /// Attaches the one signature of an image `more` times again, each as other bytes of the same meaning.
 fn crowd(repository: &Repository, subject: &Digest, more: usize) {
     let listed = repository.referrers(subject).expect("the registry has the API");
-    let first = listed["manifests"][0]["digest"].as_str().expect("it is signed");
-    let mut manifest = repository.manifest(first).expect("a listed signature is there");
-    let layer = manifest["layers"][0].clone();
-    let text = |name: &str| layer[name].as_str().expect("a descriptor has texts").to_owned();
-    let mut bundle = repository.blob(&text("digest"));
+    let mut manifest = repository.manifest(&text(&listed, "/manifests/0/digest")).expect("it is there");
+    let media_type = text(&manifest, "/layers/0/mediaType");
+    let mut bundle = repository.blob(&text(&manifest, "/layers/0/digest"));
     for _ in 0..more {
         bundle.push(b' ');
-        manifest["layers"][0] = repository.put_blob(&text("mediaType"), &bundle);
+        let layer = manifest.pointer_mut("/layers/0").expect("a signature has a layer");
+        *layer = repository.put_blob(&media_type, &bundle);
         let bytes = manifest.to_string().into_bytes();
         repository.put_manifest(&Digest::sha256(&bytes).to_string(), OCI_MANIFEST, &bytes);
     }
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).expect("the registry's documents are whole").to_owned()
 }

@@ -66,7 +66,8 @@ fn witnessed() -> (Sandbox, World) {
 fn witnesses_count_if_they_are_given() {
     let (sandbox, world) = witnessed();
     let [first, second] = world.witnesses.each_ref().map(|witness| witness.verifier().to_string());
-    let verify = ["verify-blob", "--bundle", "bundle", "--trusted-root", "root.json", "--key", "signer.pub", "file"];
+    let verify =
+        ["verify-blob", "--bundle", "bundle", "--trusted-root", "root.json", "--key", "signer.pub", "file"];
     let with = |more: &[&str]| run(&sandbox, &[&verify[..], more].concat());
     with(&[]).exits(0);
     with(&["--witness", &first, "--witness", &second]).exits(0);
@@ -85,7 +86,8 @@ fn a_witness_that_did_not_cosign_is_missed_and_what_is_none_is_refused() {
     let (sandbox, world) = witnessed();
     let [first, _] = world.witnesses.each_ref().map(|witness| witness.verifier().to_string());
     let [other, _] = World::new().witnesses.map(|witness| witness.verifier().to_string());
-    let verify = ["verify-blob", "--bundle", "bundle", "--trusted-root", "root.json", "--key", "signer.pub", "file"];
+    let verify =
+        ["verify-blob", "--bundle", "bundle", "--trusted-root", "root.json", "--key", "signer.pub", "file"];
     let with = |witness: &str| run(&sandbox, &[&verify[..], &["--witness", witness]].concat());
     with(&other).exits(1).refuses_saying(&["SGN-1411"]);
     sandbox.write("no-witnesses", "# nobody\n");
@@ -104,12 +106,12 @@ fn annotations_are_signed_and_asked_for() {
         let repository = server.repository(format);
         repository.push_image("1", "content");
         let image = repository.tagged("1");
-        let sign = ["sign", "--key", "my.key", "--format", format, "-a", "commit=abc", "--annotations", "env=prod"];
+        let sign =
+            ["sign", "--key", "my.key", "--format", format, "-a", "commit=abc", "--annotations", "env=prod"];
         run(&sandbox, &[&sign[..], &[&image]].concat()).exits(0);
         assert!(run(&sandbox, &[&sign[..], &[&image]].concat()).exits(0).says("nothing to do"), "{format}");
-        let verify = |more: &[&str]| {
-            run(&sandbox, &[&["verify", "--key", "my.pub", &image][..], more].concat())
-        };
+        let verify =
+            |more: &[&str]| run(&sandbox, &[&["verify", "--key", "my.pub", &image][..], more].concat());
         verify(&[]).exits(0);
         verify(&["-a", "env=prod", "-a", "commit=abc"]).exits(0);
         verify(&["-a", "env=test"]).exits(1).refuses_saying(&["SGN-1605"]);

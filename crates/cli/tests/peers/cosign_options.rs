@@ -88,7 +88,8 @@ fn the_older_bundle_of_a_file_by_cosign_is_accepted_by_signet() {
 }
 
 fn cosign2_signs(sandbox: &Sandbox, cosign2: &Peer, key: &str, bundle: &str) -> Outcome {
-    let sign = ["sign-blob", "--yes", "--key", &private(key), "--bundle", bundle, "--tlog-upload=false", "file"];
+    let sign =
+        ["sign-blob", "--yes", "--key", &private(key), "--bundle", bundle, "--tlog-upload=false", "file"];
     sandbox.run(cosign2, &sign)
 }
 

@@ -22,7 +22,8 @@ fn eight_signers_at_once_on_docker_registry_lose_nothing_unsaid() {
         repository.push_image("1", "content");
         let image = repository.tagged("1");
         let signed = thread::scope(|scope| {
-            let signers: Vec<_> = keys.iter().map(|key| scope.spawn(|| sign(&sandbox, key, format, &image))).collect();
+            let signers: Vec<_> =
+                keys.iter().map(|key| scope.spawn(|| sign(&sandbox, key, format, &image))).collect();
             signers.into_iter().map(|signer| signer.join().expect("the signer ends")).collect::<Vec<_>>()
         });
         for (key, warned) in keys.iter().zip(signed) {

@@ -82,8 +82,14 @@ impl Candidate<'_> {
             Message::Artifact { .. } => Vec::new(),
             Message::Payload { payload, .. } => vec![texts(payload.optional.iter())],
             Message::Statement { statement, .. } => {
-                let same = |stated: &&in_toto::Subject| stated.digests.iter().any(|digest| subject.has(digest));
-                statement.subjects.iter().filter(same).map(|stated| texts(stated.annotations.iter())).collect()
+                let same =
+                    |stated: &&in_toto::Subject| stated.digests.iter().any(|digest| subject.has(digest));
+                statement
+                    .subjects
+                    .iter()
+                    .filter(same)
+                    .map(|stated| texts(stated.annotations.iter()))
+                    .collect()
             }
         }
     }
