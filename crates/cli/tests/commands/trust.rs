@@ -11,16 +11,15 @@ use crate::text::shown;
 use crate::{run, signet, with_keys};
 
 /// A policy of one principal, given by the id of `key`.
-fn policy(sandbox: &Sandbox, key: &str, more: &str) -> String {
+fn policy(sandbox: &Sandbox, key: &str, more: &str) {
     let described = run(sandbox, &["keys", "inspect", "--output", "json", key]).exits(0);
     let described: serde_json::Value = serde_json::from_str(&described.stdout).expect("one document");
-    let id = described["id"].as_str().expect("a public key has an id").to_owned();
+    let id = described.get("id").and_then(serde_json::Value::as_str).expect("a public key has an id");
     let policy = format!(
         "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: release\nspec:\n  principals:\n    \
          me:\n      key: {id}\n  rules:\n    - name: signed\n      principals: [me]\n{more}"
     );
     sandbox.write("policy.yaml", policy);
-    id
 }
 
 #[test]
@@ -50,7 +49,7 @@ fn witnessed() -> (Sandbox, World) {
         "tlogs": [{
             "baseUrl": format!("https://{}", log.host),
             "hashAlgorithm": "SHA2_256",
-            "logId": { "keyId": base64::encode(&log.id()) },
+            "logId": { "keyId": base64::encode(log.id()) },
             "publicKey": {
                 "rawBytes": base64::encode(log.key.public().spki_der()),
                 "keyDetails": "PKIX_ED25519",
