@@ -10,7 +10,7 @@ use signet_registry::{
     BlobPush, BlobStream, Client, CopyOptions, Credentials, Error, Keychain, Location, copy, parallel,
 };
 
-use crate::double::{Double, Reply, Request, client, client_with, manifest};
+use crate::double::{Double, Reply, Request, client, client_with, hasty, manifest};
 use crate::shelf::Shelf;
 
 fn basic() -> Keychain {
@@ -148,7 +148,7 @@ async fn token_realms_that_lie() {
     ];
     for (realm, want) in &realms {
         let server = guarded(realm, |_, _| true, |_| Reply::new(200, manifest())).await;
-        let outcome = format!("{:?}", client_with(basic()).resolve(&server.reference()).await);
+        let outcome = format!("{:?}", hasty(basic()).resolve(&server.reference()).await);
         assert!(outcome.starts_with(&format!("Err({want}")), "{outcome}");
         assert!(server.seen().iter().all(|request| request.header("authorization").is_none()));
     }
@@ -187,7 +187,10 @@ fn tagged(server: &Double, tag: impl std::fmt::Display) -> Reference {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_401_fetches_one_token() {
-    let realm = realm(300).await;
+    // It takes its time, so that all who ask are waiting before the first is answered.
+    let body = r#"{"token":"t","expires_in":300}"#;
+    let answer = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let realm = Double::always(move || Reply::wire("", answer.clone(), Duration::from_millis(300))).await;
     let server = guarded(&realm, |_, _| true, |_| Reply::new(200, manifest())).await;
     let (client, place) = (client(), &server);
     let ask = |i| {

@@ -154,22 +154,22 @@ impl Drop for Double {
     }
 }
 
-/// A client whose bounds are short enough to be met in a test.
 pub(crate) fn client() -> Client {
     client_with(Keychain::anonymous())
 }
 
 pub(crate) fn client_with(keychain: Keychain) -> Client {
-    Client::new(Options { keychain, limits: limits(), ..Options::default() })
+    Client::new(Options { keychain, ..Options::default() })
 }
 
-pub(crate) fn limits() -> Limits {
-    Limits {
+/// A client that soon loses patience: only for servers that are slower than any machine.
+pub(crate) fn hasty(keychain: Keychain) -> Client {
+    let limits = Limits {
         idle: Duration::from_millis(300),
         request: Duration::from_millis(1500),
-        retry_wait: Duration::from_secs(2),
         ..Limits::default()
-    }
+    };
+    Client::new(Options { keychain, limits, ..Options::default() })
 }
 
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &Answer, seen: &Mutex<Vec<Request>>) {

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::oci::Descriptor;
-use signet_registry::{Error, ReferrersVia};
+use signet_registry::{Client, Error, Keychain, ReferrersVia};
 
-use crate::double::{Double, Reply, client, manifest};
+use crate::double::{Double, Reply, client, hasty, manifest};
 
 async fn blob(server: &Double, content: &[u8]) -> Result<bytes::Bytes, Error> {
+    blob_by(&client(), server, content).await
+}
+
+async fn blob_by(client: &Client, server: &Double, content: &[u8]) -> Result<bytes::Bytes, Error> {
     let descriptor = Descriptor::of("t", content);
-    client().blob_bytes(&server.repository(), &descriptor, 1 << 20).await
+    client.blob_bytes(&server.repository(), &descriptor, 1 << 20).await
 }
 
 #[tokio::test]
@@ -67,10 +71,10 @@ async fn endless_bodies() {
 
 #[tokio::test]
 async fn slow_bodies() {
-    let server = Double::always(|| Reply::stalled(5)).await;
-    let outcome = blob(&server, b"hello").await;
+    let (server, client) = (Double::always(|| Reply::stalled(5)).await, hasty(Keychain::anonymous()));
+    let outcome = blob_by(&client, &server, b"hello").await;
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
-    let outcome = client().resolve(&server.reference()).await;
+    let outcome = client.resolve(&server.reference()).await;
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
 }
 
@@ -170,11 +174,12 @@ async fn more_than_ten_thousand_referrers() {
 #[tokio::test]
 async fn pages_elsewhere_are_not_fetched() {
     let other = Double::always(|| Reply::new(200, page(0, 1))).await;
-    let foreign = format!("<http://{}/v2/app/referrers/x>; rel=next", other.host);
+    let subject = Digest::sha256(b"");
+    let foreign = format!("<http://{}/v2/app/referrers/{subject}?n=1>; rel=next", other.host);
     for link in [foreign.as_str(), "</v2/other/referrers/x>; rel=next", "<>; rel=next"] {
         let link = link.to_owned();
         let server = Double::always(move || Reply::new(200, page(0, 2)).with("Link", &link)).await;
-        let outcome = client().referrers(&server.repository(), &Digest::sha256(b"")).await;
+        let outcome = client().referrers(&server.repository(), &subject).await;
         assert!(matches!(outcome, Err(Error::RedirectRefused { .. })), "{outcome:?}");
     }
     assert!(other.seen().is_empty());
@@ -232,12 +237,12 @@ async fn chunks_are_sent_where_the_whole_is_refused() {
 /// An answer that comes a byte at a time, each in time, the whole never.
 #[tokio::test]
 async fn answers_a_byte_at_a_time() {
-    let drip = Duration::from_millis(50);
+    let (drip, client) = (Duration::from_millis(50), hasty(Keychain::anonymous()));
     for start in ["HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n", "HTTP/1.1 200 X\r\nX-Slow: "] {
         let server = Double::always(move || Reply::wire(start, "x", drip)).await;
-        let outcome = blob(&server, &[0; 1000]).await;
+        let outcome = blob_by(&client, &server, &[0; 1000]).await;
         assert!(matches!(outcome, Err(Error::Timeout { .. })), "{start}: {outcome:?}");
-        let outcome = client().resolve(&server.reference()).await;
+        let outcome = client.resolve(&server.reference()).await;
         assert!(matches!(outcome, Err(Error::Timeout { .. })), "{start}: {outcome:?}");
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::child;
-use crate::double::{Double, Reply, limits, manifest};
+use crate::double::{Double, Reply, manifest};
 use crate::tls::Authority;
 
 /// A proxy that connects everybody who asks with CONNECT to one server.
@@ -69,7 +69,7 @@ async fn ask(argument: &str) {
         if authority.is_empty() { (Default::default(), named) } else { (named, Default::default()) };
     let authorities = if authority.is_empty() { Vec::new() } else { vec![authority.into()] };
     let tls = TlsOptions { authorities, identity: None };
-    let client = Client::new(Options { https, plain_http, tls, limits: limits(), ..Options::default() });
+    let client = Client::new(Options { https, plain_http, tls, ..Options::default() });
     let outcome = client.resolve(&format!("{registry}/app:v1").parse().unwrap()).await;
     child::tell(&format!("{:?}", outcome.map(|found| found.etag)));
 }

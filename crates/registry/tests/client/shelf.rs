@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
+use signet_formats::oci::Descriptor;
 
 use crate::double::{Reply, Request};
 
@@ -44,6 +45,15 @@ impl Shelf {
             (_, "blobs") => self.found(self.blobs.lock().unwrap().get(&(repository, name))),
             _ => Reply::new(404, ""),
         }
+    }
+
+    /// Adds an entry to the list under the fallback tag of `subject` in `app`, as another client does.
+    pub(crate) fn add_to_list(&self, subject: &Digest, entry: &Descriptor) {
+        let mut manifests = self.manifests.lock().unwrap();
+        let list = manifests.get_mut(&("app".to_owned(), format!("sha256-{}", subject.hex()))).unwrap();
+        let mut json: serde_json::Value = serde_json::from_slice(list).unwrap();
+        json["manifests"].as_array_mut().unwrap().push(serde_json::to_value(entry).unwrap());
+        *list = serde_json::to_vec(&json).unwrap();
     }
 
     fn put_manifest(&self, repository: String, name: String, request: &Request) -> Reply {

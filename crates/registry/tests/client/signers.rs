@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
@@ -82,6 +82,37 @@ async fn a_list_that_others_write_for_ever() {
     assert_eq!(client.has_manifest(&server.repository(), &stored).await, Ok(true));
     let rounds = server.seen().iter().filter(|request| request.target.contains("/manifests/sha256-")).count();
     assert_eq!(rounds, 2 * 32, "each reads and writes once");
+}
+
+/// Between our reading and our writing another one writes: only the precondition tells us.
+#[tokio::test]
+async fn an_entry_written_meanwhile_is_kept() {
+    let subject = Digest::sha256(b"subject");
+    let shelf = Arc::new(Shelf { etags: true, ..Shelf::default() });
+    let (kept, armed) = (Arc::clone(&shelf), Arc::new(AtomicBool::new(false)));
+    let meanwhile = Arc::clone(&armed);
+    let server = Double::start(move |request| {
+        let writes_list = request.method == "PUT" && request.target.contains("/manifests/sha256-");
+        if writes_list && meanwhile.swap(false, Ordering::SeqCst) {
+            kept.add_to_list(&subject, &Descriptor::of(MEDIA_TYPE, &referrer(&subject, 2)));
+        }
+        kept.answer(request)
+    })
+    .await;
+    let client = Client::new(Options::default());
+    for (note, rounds) in [(0, 0), (1, 1)] {
+        armed.store(note == 1, Ordering::SeqCst);
+        let content = referrer(&subject, note).into();
+        let attached = client.attach(&server.repository(), &subject, MEDIA_TYPE, content).await;
+        assert!(
+            matches!(attached, Ok(Attached::FallbackTag { rounds: r, .. }) if r == rounds),
+            "{attached:?}"
+        );
+    }
+    let listed = listed(&server.repository(), &subject, ReferrersVia::Tag).await;
+    let all = (0..3).map(|note| Digest::sha256(&referrer(&subject, note)).to_string());
+    assert_eq!(listed, all.collect());
+    assert_eq!(shelf.conflicts.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::child;
-use crate::double::{Double, Reply, limits, manifest};
+use crate::double::{Double, Reply, manifest};
 
 /// A certificate authority, with its certificate in a file.
 pub(crate) struct Authority {
@@ -84,7 +84,6 @@ fn client(server: &Double, authorities: &[&Authority], identity: Option<(PathBuf
     Client::new(Options {
         https: [server.repository().registry].into(),
         tls: TlsOptions { authorities, identity },
-        limits: limits(),
         ..Options::default()
     })
 }
@@ -149,7 +148,7 @@ async fn https_does_not_fall_back_to_plain_http() {
         heard
     });
     let https = [place.repository.registry.clone()].into();
-    let client = Client::new(Options { https, limits: limits(), ..Options::default() });
+    let client = Client::new(Options { https, ..Options::default() });
     let outcome = client.resolve(&place).await.map(|_| ());
     assert!(matches!(outcome, Err(Error::PlainHttpRefused { .. })), "{outcome:?}");
     assert_eq!(heard.await.unwrap()[0], 0x16, "a handshake, and no request");
@@ -161,8 +160,7 @@ async fn files_that_hold_no_certificate_are_told() {
     let server = server(authority.server("127.0.0.1", None)).await;
     let key = authority.identity().1;
     let tls = TlsOptions { authorities: vec![key], identity: None };
-    let options =
-        Options { https: [server.repository().registry].into(), tls, limits: limits(), ..Options::default() };
+    let options = Options { https: [server.repository().registry].into(), tls, ..Options::default() };
     let outcome = ask(&Client::new(options), &server).await;
     assert!(matches!(outcome, Err(Error::Configuration { .. })), "{outcome:?}");
 }
@@ -172,8 +170,7 @@ async fn the_systems_authorities_are_those_of_ssl_cert_file() {
     const NAME: &str = "tls::the_systems_authorities_are_those_of_ssl_cert_file";
     if let Some(place) = child::argument() {
         let registry = place.parse::<Reference>().unwrap().repository.registry;
-        let client =
-            Client::new(Options { https: [registry].into(), limits: limits(), ..Options::default() });
+        let client = Client::new(Options { https: [registry].into(), ..Options::default() });
         let outcome = client.resolve(&place.parse().unwrap()).await;
         return child::tell(&format!("{:?}", outcome.map(|found| found.etag)));
     }
