@@ -245,6 +245,10 @@ impl From<BuildError> for CliError {
             BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
             BuildError::GateWithoutUsers => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
+            BuildError::Listen { .. } => {
+                return Self::new(Code::ServiceFailed, error.to_string())
+                    .hint("choose another address with `--listen`; port 0 takes a free one");
+            }
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

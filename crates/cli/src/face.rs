@@ -32,9 +32,10 @@ impl Face {
         self.output == Output::Json
     }
 
-    /// Whether progress may be drawn.
+    /// Whether progress may be drawn: to a person at a terminal, not to a program or the log of a CI job.
     pub(crate) fn shows_progress(self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        let for_people = !self.quiet && !self.is_json() && std::env::var_os("CI").is_none();
+        for_people && io::stderr().is_terminal()
     }
 
     /// Whether standard output takes colours.

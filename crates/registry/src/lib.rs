@@ -30,7 +30,7 @@ mod location;
 mod store;
 mod stream;
 
-pub use auth::{Credentials, Keychain};
+pub use auth::{Credentials, Found, Keychain, Origin};
 pub use client::{
     Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia,
     Resolved, TlsOptions,

@@ -29,7 +29,7 @@ fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
         ..TrustArgs::default()
     })?;
     let name = args.file_or_digest.display().to_string();
-    let verdict = verify(&name, read_bundle(&args.bundle)?, &trust, clock::now())?;
+    let verdict = verify(&name, read_bundle(&args.bundle)?, &trust, clock::now(), face)?;
     let document = VerifyDocument { results: vec![ImageBody::new(&name, Ok(&verdict))] };
     face.result(&document, |_| render::verdict(&name, &verdict))?;
     Ok(Status::of_verdict(&verdict))

@@ -87,13 +87,14 @@ fn signature(item: &EvidenceItem, verdict: Option<&Verdict>) -> SignatureBody {
 /// What the verdict says of the signature: that it counts, or why it does not.
 fn verified(origin: &str, verdict: &Verdict) -> Verified {
     if let Some(signer) = verdict.signers.iter().find(|signer| signer.origin == origin) {
-        return Verified { counts: true, signer: Some(signer.identity.clone()), code: None };
+        let (identity, times) = (Some(signer.identity.clone()), signer.times.clone());
+        return Verified { counts: true, signer: identity, times, code: None };
     }
     let about = |node: &&Node| node.about.as_deref() == Some(origin) && node.code.is_some();
     let signature = verdict.checks.children.iter().filter(|node| node.check == Check::Signature).find(about);
     let rules = verdict.checks.children.iter().filter(|node| node.check == Check::Rule);
     let failed = signature.or_else(|| rules.flat_map(|rule| &rule.children).find(about));
-    Verified { counts: false, signer: None, code: failed.and_then(|node| node.code) }
+    Verified { counts: false, signer: None, times: Vec::new(), code: failed.and_then(|node| node.code) }
 }
 
 /// What is attached and holds no signature that is understood: SBOMs, other formats, anything.

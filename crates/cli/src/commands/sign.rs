@@ -16,6 +16,7 @@ use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gather::Place;
+use crate::progress::Progress;
 use crate::runtime::block_on;
 use crate::signing::Signing;
 use crate::trust::Trust;
@@ -34,13 +35,19 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
     if args.format == ImageFormat::CosignLegacy {
         signing.fits_legacy()?;
     }
-    let own = own_trust(&key, &args.annotations)?;
-    let job = Job { args, signing, own, client: connection::client(&args.connection, &places) };
-    block_on(async {
+    let job = Job {
+        args,
+        signing,
+        own: own_trust(&key, &args.annotations)?,
+        client: connection::client(&args.connection, &places),
+        progress: Progress::of_pieces("signing", face),
+    };
+    block_on(async move {
         let mut signed = Vec::new();
         for place in &places {
             signed.extend(job.sign_image(place).await?);
         }
+        drop(job);
         face.result(&SignDocument { signed }, render::signed)?;
         Ok(Status::Yes)
     })
@@ -91,6 +98,7 @@ struct Job<'a> {
     signing: Signing<'a>,
     own: Trust,
     client: Client,
+    progress: Progress,
 }
 
 /// Where an image is, and where its signatures go.
@@ -122,6 +130,7 @@ impl Job<'_> {
         };
         let image = site.images.resolve(endpoint.name.as_ref()).await?;
         let targets = self.targets(&site, image).await?;
+        self.progress.expect(targets.len() as u64);
         let signed = parallel(targets, PARALLEL, |target| self.sign_target(&site, target)).await;
         signed.into_iter().collect()
     }
@@ -166,6 +175,7 @@ impl Job<'_> {
             true => None,
             false => Some(self.sign_manifest(site, &target.manifest).await?),
         };
+        self.progress.done(1);
         Ok(SignedBody {
             name: connection::name_by_digest(site.place, digest),
             platform: target.platform,

@@ -49,8 +49,10 @@ pub(crate) fn sign_file(blob: &Blob<'_>, face: Face) -> Answer {
     }
     let key = read_private(blob.key, &password::source(blob.password))?;
     let signing = Signing::new(&key, blob.scheme)?;
+    // Not on the runtime, which would keep Ctrl-C waiting until a large file is read.
+    let digest = hash(blob.file, signing.message_digest().unwrap_or(DigestAlgorithm::Sha256), face)?;
     block_on(async {
-        let (digest, bundle) = sign(&signing, blob.file).await?;
+        let bundle = sign(&signing, blob.file, digest).await?;
         files::create(blob.bundle, bundle.as_bytes())?;
         let signed = SignedBody {
             name: format!("{}@{digest}", blob.file.display()),
@@ -65,22 +67,18 @@ pub(crate) fn sign_file(blob: &Blob<'_>, face: Face) -> Answer {
     })
 }
 
-/// The file's digest and its bundle: a message signature where the scheme hashes, else a statement.
-async fn sign(signing: &Signing<'_>, file: &Path) -> Result<(Digest, String), Stop> {
+/// The bundle of a file with this digest: a message signature where the scheme hashes, else a statement.
+async fn sign(signing: &Signing<'_>, file: &Path, digest: Digest) -> Result<String, Stop> {
     match signing.message_digest() {
-        Some(algorithm) => {
-            let digest = hash(file, algorithm)?;
-            Ok((digest, signing.message(digest).await?))
-        }
+        Some(_) => signing.message(digest).await,
         None => {
-            let digest = hash(file, DigestAlgorithm::Sha256)?;
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            Ok((digest, signing.statement(Some(name), digest, &[]).await?))
+            signing.statement(Some(name), digest, &[]).await
         }
     }
 }
 
-fn hash(file: &Path, algorithm: DigestAlgorithm) -> Result<Digest, CliError> {
-    let hashed = files::digests(file, &[algorithm])?;
+fn hash(file: &Path, algorithm: DigestAlgorithm, face: Face) -> Result<Digest, CliError> {
+    let hashed = files::digests(file, &[algorithm], face)?;
     hashed.digests.first().copied().ok_or_else(|| CliError::internal("no digest was computed"))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_store::RepositoryName;
 use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_verify::Code;
 
 use crate::args::{FsckArgs, GcArgs, RegistryCommand};
 use crate::document::{FsckDocument, GcDocument};
@@ -65,5 +66,13 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
 /// Opens a data directory that exists; a misspelt one would otherwise be made, and found sound.
 fn open(path: &Path) -> Result<FsRegistry, CliError> {
     std::fs::metadata(path).map_err(|error| CliError::unreadable(path, error))?;
-    Ok(FsRegistry::open(path, Limits::default())?)
+    FsRegistry::open(path, Limits::default()).map_err(|error| {
+        let error = CliError::from(error);
+        match error.code {
+            Code::DataDirForeign => {
+                error.hint("name the directory that `signet serve registry --data` was given")
+            }
+            _ => error,
+        }
+    })
 }

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
         let mut walk = Walk { store, attachments: &attachments, seen: HashSet::new() };
         let document = TreeDocument { image: args.image.clone(), root: walk.node(image, None, 0).await? };
         face.result(&document, render::tree)?;
+        face.note("note: this is what the registry lists; `signet verify` says what of it is sound")?;
         Ok(Status::Yes)
     })
 }

@@ -1,5 +1,6 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod doctor;
 mod double;
 mod files;
 mod gate;
@@ -9,7 +10,13 @@ mod reference;
 mod registry;
 mod requests;
 mod schemas;
+mod service;
+#[cfg(unix)]
+mod signals;
 mod signing;
+mod store;
+#[cfg(unix)]
+mod terminal;
 mod text;
 mod trust;
 

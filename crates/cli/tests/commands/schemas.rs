@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use jsonschema::Validator;
 use serde_json::Value;
 use signet_testkit::{RegistryServer, Sandbox};
 
+use crate::service::Service;
 use crate::{run, signet, with_keys};
 
 #[test]
@@ -117,23 +116,9 @@ impl Judge {
     }
 
     fn data_directory(&mut self) {
-        let mut server = self
-            .sandbox
-            .command(signet())
-            .args(["serve", "registry", "--data", "data", "--listen", "127.0.0.1:0", "--output", "json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("signet runs");
-        let lines = BufReader::new(server.stdout.take().expect("piped")).lines();
-        let mut document = String::new();
-        for line in lines {
-            document.push_str(&line.expect("text"));
-            if serde_json::from_str::<Value>(&document).is_ok() {
-                break;
-            }
-        }
-        server.kill().and_then(|()| server.wait()).expect("the server can be stopped");
-        self.document(&document);
+        let service = Service::start(&self.sandbox, "data");
+        self.document(&service.document);
+        drop(service);
         self.command(0, &["fsck", "--data", "data"]);
         self.command(0, &["registry", "gc", "--data", "data"]);
     }
@@ -145,7 +130,11 @@ impl Judge {
 
     fn document(&mut self, printed: &str) {
         let document: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("{e} in {printed}"));
-        let name = document["schema"].as_str().expect("a document names its schema").to_owned();
+        let name = document
+            .pointer("/schema")
+            .and_then(Value::as_str)
+            .expect("a document names its schema")
+            .to_owned();
         let file = name.strip_prefix("signet.dev/").expect("our name").replace('/', ".") + ".json";
         if let Err(error) = validator(&file).validate(&document) {
             panic!("{name}: {error} at {} in {printed}", error.instance_path());
@@ -160,7 +149,8 @@ fn validator(file: &str) -> Validator {
 }
 
 fn name_in(schema: &Value) -> String {
-    schema["properties"]["schema"]["const"].as_str().expect("a schema demands its name").to_owned()
+    let name = schema.pointer("/properties/schema/const").and_then(Value::as_str);
+    name.expect("a schema demands its name").to_owned()
 }
 
 fn schema_files() -> Vec<PathBuf> {

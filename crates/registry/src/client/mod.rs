@@ -4,6 +4,7 @@ mod attach;
 mod authorize;
 mod blobs;
 mod call;
+mod date;
 mod http;
 mod manifests;
 mod pages;
