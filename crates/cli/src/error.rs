@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
-use signet_registry::Error as RegistryError;
+use signet_registry::{Advice, Error as RegistryError};
 use signet_server::registry::BuildError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -167,7 +167,22 @@ impl From<SignError> for CliError {
 
 impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
-        Self::new(registry_code(&error), error.to_string())
+        let told = Self::new(registry_code(&error), error.to_string());
+        match refusal(&error) {
+            Some(advice) => told.hint(advice.hint.clone()),
+            None => told,
+        }
+    }
+}
+
+/// What a registry of Signet's said when its policy refused the pull. Of the codes that a registry could
+/// claim this is the only one that is its to give.
+fn refusal(error: &RegistryError) -> Option<&Advice> {
+    match error {
+        RegistryError::Forbidden { advice: Some(advice), .. } => {
+            Some(advice).filter(|advice| advice.code == Code::PullDenied.to_string())
+        }
+        _ => None,
     }
 }
 
@@ -177,6 +192,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
         RegistryError::Tls { .. } => Code::TlsFailed,
         RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
+        RegistryError::Forbidden { .. } if refusal(error).is_some() => Code::PullDenied,
         RegistryError::Forbidden { .. } => Code::RegistryForbidden,
         RegistryError::NotFound { .. } => Code::ImageNotFound,
         RegistryError::Timeout { .. } => Code::RegistryTimeout,

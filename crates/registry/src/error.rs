@@ -24,6 +24,8 @@ pub enum Error {
         what: String,
         /// The registry's words, led by `: `, or nothing.
         detail: String,
+        /// What the registry said to do, where it is one of Signet's.
+        advice: Option<Advice>,
     },
     /// It is not there (404).
     #[error("{what} does not exist")]
@@ -203,6 +205,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The detail of a registry's error, as Signet's own registry gives it. Made printable and short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// A code of Signet's, `SGN-nnnn`, if the registry is honest.
+    pub code: String,
+    /// What to do next.
+    pub hint: String,
 }
 
 impl Error {

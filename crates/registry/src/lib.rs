@@ -32,11 +32,11 @@ mod stream;
 
 pub use auth::{Credentials, Found, Keychain, Origin};
 pub use client::{
-    Attached, BlobPush, Client, ManifestName, Options, PushOutcome, Referrers, ReferrersVia, Resolved,
-    TlsOptions,
+    Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia,
+    Resolved, TlsOptions,
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
-pub use error::Error;
+pub use error::{Advice, Error};
 pub use flight::parallel;
 pub use limits::Limits;
 pub use local::{DockerArchive, Layout, OciArchive};

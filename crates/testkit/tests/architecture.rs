@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("signet-store", &["crypto", "formats", "verify"]),
     ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store"]),
     ("signet-cli", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server"]),
-    ("signet-testkit", &["crypto"]),
+    ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
     ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),
 ];
 

@@ -233,6 +233,9 @@ codes! {
     1604 RepositoryMismatch Denied "the signature names another repository"
         "The policy demands that the signed repository name is the one the image was asked by."
         "sign under the new name, or let the policy note the mismatch only, as for mirrors"
+    1605 AnnotationMismatch Denied "the signature lacks an annotation that is asked for"
+        "The annotations of a rule must be in what was signed, with these values."
+        "compare what was found with what was wanted; sign again with `--annotations`"
 
     // No decision.
     1701 EvidenceUnread Undecided "some evidence could not be read"
@@ -358,7 +361,7 @@ codes! {
     4005 ListenRefused Usage "will not listen there without authentication"
         "Beyond loopback anybody could push and pull."
         "give `--htpasswd FILE`, and TLS with `--tls-cert` and `--tls-key`"
-    4006 PullDenied Denied "the policy does not permit this pull"
+    4006 PullDenied Undecided "the policy does not permit this pull"
         "The registry runs with `--require-signed`, and the image does not satisfy the policy."
         "have the image signed; `signet verify --policy` shows what is missing"
     4007 ServiceFailed Undecided "the service could not be started or kept running"

@@ -15,6 +15,7 @@ use crate::{files, password, render};
 
 /// Signs a file.
 pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
+    args.cosign.accept()?;
     sign_file(
         &Blob {
             key: &args.key,
@@ -72,7 +73,7 @@ async fn sign(signing: &Signing<'_>, file: &Path, digest: Digest) -> Result<Stri
         Some(_) => signing.message(digest).await,
         None => {
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            signing.statement(name, digest).await
+            signing.statement(Some(name), digest, &[]).await
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `signet verify`.
 
+use signet_crypto::Digest;
 use signet_registry::{Client, Location, parallel};
 use signet_verify::{Class, Verdict};
 
@@ -68,18 +69,27 @@ impl Image {
 }
 
 async fn verify(client: &Client, place: Location, trust: &Trust, at: i64) -> Image {
-    let endpoint = match connection::source(client, &place) {
-        Ok(endpoint) => endpoint,
-        Err(error) => return Image { name: place.to_string(), result: Err(error) },
-    };
-    let image = match endpoint.store.resolve(endpoint.name.as_ref()).await {
-        Ok(image) => image,
-        Err(error) => return Image { name: place.to_string(), result: Err(error.into()) },
-    };
-    let repository = connection::repository_name(&place);
+    match decide(client, &place, trust, at).await {
+        Ok((digest, verdict)) => {
+            Image { name: connection::name_by_digest(&place, digest), result: Ok(verdict) }
+        }
+        Err(error) => Image { name: place.to_string(), result: Err(error) },
+    }
+}
+
+async fn decide(
+    client: &Client,
+    place: &Location,
+    trust: &Trust,
+    at: i64,
+) -> Result<(Digest, Verdict), CliError> {
+    let endpoint = connection::source(client, place)?;
+    let attachments = connection::attachments(client, place, &endpoint)?;
+    let image = endpoint.store.resolve(endpoint.name.as_ref()).await?;
+    let repository = connection::repository_name(place);
     let verdict =
-        decision::about_image(&endpoint.store, &image, repository.as_deref(), trust, &Place::ALL, at).await;
-    Image { name: connection::name_by_digest(&place, image.digest()), result: Ok(verdict) }
+        decision::about_image(&attachments, &image, repository.as_deref(), trust, &Place::ALL, at).await;
+    Ok((image.digest(), verdict))
 }
 /// Images verified at once; each of them reads its signatures side by side.
 const PARALLEL: usize = 8;

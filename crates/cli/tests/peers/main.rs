@@ -5,10 +5,13 @@ mod attack;
 mod containers_image;
 mod cosign;
 mod cosign_files;
+mod cosign_options;
+mod gate;
 mod keys;
 mod oras_crane;
 mod python;
 mod skopeo;
+mod writers;
 
 use std::path::Path;
 

@@ -69,11 +69,15 @@ pub struct PushOutcome {
     pub digest: Digest,
     /// Whether the registry said (`OCI-Subject`) that it lists the manifest among its subject's referrers.
     pub subject_accepted: bool,
+    /// Whether the registry said (`Signet-Condition: held`) that it stored the manifest because its
+    /// precondition held. Others may ignore conditions and say nothing of it.
+    pub condition_held: bool,
 }
 
-/// What must hold for a manifest to be replaced.
+/// What must hold for a manifest to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Precondition {
+pub enum Precondition {
+    /// Nothing.
     None,
     /// The tag still has this `ETag`.
     Unchanged(String),
@@ -119,8 +123,7 @@ impl Client {
     /// Where the tag names another manifest and the registry does not let tags be moved, that is
     /// [`Error::TagImmutable`]; where it names this one, all is well.
     ///
-    /// With `if_match`, an `ETag`, a registry that honours it answers [`Error::Conflict`] where the tag
-    /// has changed; one that does not overwrites it.
+    /// With `if_match`, an `ETag`, the tag must not have changed, as in [`Client::put_manifest`].
     pub async fn push_manifest(
         &self,
         repository: &Repository,
@@ -158,7 +161,11 @@ impl Client {
         Ok(tags)
     }
 
-    pub(super) async fn put_manifest(
+    /// Stores a manifest under a tag or its digest, if `precondition` holds.
+    ///
+    /// A registry that honours conditions answers [`Error::Conflict`] where it does not hold; one that does
+    /// not stores the manifest all the same. [`PushOutcome::condition_held`] tells where that is known.
+    pub async fn put_manifest(
         &self,
         repository: &Repository,
         name: &ManifestName,
@@ -187,7 +194,8 @@ impl Client {
             Err(error) => return self.immovable(repository, name, digest, precondition, error).await,
         };
         check_stated(&answer, digest)?;
-        Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT) })
+        let condition_held = answer.headers.get(CONDITION).is_some_and(|value| value == "held");
+        Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT), condition_held })
     }
 
     /// A tag that may not be moved need not be, where it names `digest` already.
@@ -203,7 +211,9 @@ impl Client {
             return Err(error);
         };
         match self.fetch_manifest(repository, name).await {
-            Ok(found) if found.digest() == digest => Ok(PushOutcome { digest, subject_accepted: false }),
+            Ok(found) if found.digest() == digest => {
+                Ok(PushOutcome { digest, subject_accepted: false, condition_held: false })
+            }
             Ok(_) => Err(Error::TagImmutable { tag: format!("{repository}:{tag}"), detail }),
             Err(_) => Err(error),
         }
@@ -284,3 +294,4 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 const SUBJECT: &str = "oci-subject";
+const CONDITION: &str = "signet-condition";

@@ -25,7 +25,7 @@ use signet_formats::oci::{Registry, Repository};
 
 pub use self::attach::Attached;
 pub(crate) use self::attach::referrer;
-pub use self::manifests::{ManifestName, PushOutcome, Resolved};
+pub use self::manifests::{ManifestName, Precondition, PushOutcome, Resolved};
 pub use self::referrers::{Referrers, ReferrersVia};
 pub use self::upload::BlobPush;
 use crate::auth::Keychain;

@@ -9,7 +9,7 @@ use rustls::InvalidMessage;
 
 use super::call::Call;
 use super::retry::retry_after;
-use crate::{Error, Result};
+use crate::{Advice, Error, Result};
 
 /// The answer if it is a success, else what its status says.
 pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Response> {
@@ -20,12 +20,15 @@ pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Respons
     let registry = call.repository.registry.to_string();
     Err(match status.as_u16() {
         401 => Error::Unauthorized { registry },
-        403 => Error::Forbidden { what, detail: detail(response).await },
+        403 => {
+            let told = Told::read(response).await;
+            Error::Forbidden { what, detail: told.words(), advice: told.advice() }
+        }
         404 => Error::NotFound { what },
-        409 | 412 => Error::Conflict { what, detail: detail(response).await },
+        409 | 412 => Error::Conflict { what, detail: Told::read(response).await.words() },
         429 => Error::RateLimited { registry, retry_after: retry_after(response.headers()) },
         500..=599 => Error::Server { what, status: status.as_u16() },
-        status => Error::Refused { what, status, detail: detail(response).await },
+        status => Error::Refused { what, status, detail: Told::read(response).await.words() },
     })
 }
 
@@ -106,14 +109,36 @@ fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     cause.downcast_ref().or_else(|| tls_error(wrapped()?))
 }
 
-/// The first error of the registry's JSON, made printable, led by `: `.
-async fn detail(response: Response) -> String {
-    let body = collect(response, MAX_DETAIL, "").await.unwrap_or_default();
-    let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let field = |name: &str| json.pointer(&format!("/errors/0/{name}")).and_then(|value| value.as_str());
-    let words: Vec<_> = ["code", "message"].into_iter().filter_map(field).collect();
-    let text: String = words.join(": ").chars().filter(|c| !c.is_control()).take(200).collect();
-    if text.is_empty() { text } else { format!(": {text}") }
+/// The registry's JSON of an error, or nothing.
+struct Told(serde_json::Value);
+
+impl Told {
+    async fn read(response: Response) -> Self {
+        let body = collect(response, MAX_DETAIL, "").await.unwrap_or_default();
+        Self(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Its first error in words, led by `: `.
+    fn words(&self) -> String {
+        let words: Vec<_> = ["code", "message"].into_iter().filter_map(|name| self.field(name)).collect();
+        let text = printable(&words.join(": "));
+        if text.is_empty() { text } else { format!(": {text}") }
+    }
+
+    fn advice(&self) -> Option<Advice> {
+        let (code, hint) = (self.field("detail/code")?, self.field("detail/hint")?);
+        Some(Advice { code: printable(code), hint: printable(hint) })
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.0.pointer(&format!("/errors/0/{name}"))?.as_str()
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
 }
 
 const MAX_DETAIL: usize = 64 * 1024;
+/// The most characters of a registry's own words that are shown.
+const MAX_WORDS: usize = 200;

@@ -44,6 +44,19 @@ impl Client {
         Ok(descriptor)
     }
 
+    /// Stores bytes that are surely new as a blob, without asking first whether they are there.
+    pub async fn push_new_bytes(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor> {
+        let descriptor = Descriptor::of(media_type, &bytes);
+        let open = || async { Ok(BlobStream::of_bytes(&descriptor, bytes.clone())) };
+        self.send_blob(repository, &descriptor, None, open).await?;
+        Ok(descriptor)
+    }
+
     /// Stores a blob unless it is there. `open` starts its content, again at each attempt.
     ///
     /// With `mount_from`, another repository of the same registry, the registry is first asked to take
@@ -58,9 +71,22 @@ impl Client {
     where
         F: Future<Output = Result<BlobStream>>,
     {
-        if self.has_blob(repository, &blob.digest).await? {
-            return Ok(BlobPush::Present);
+        match self.has_blob(repository, &blob.digest).await? {
+            true => Ok(BlobPush::Present),
+            false => self.send_blob(repository, blob, mount_from, open).await,
         }
+    }
+
+    async fn send_blob<F>(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mount_from: Option<&Repository>,
+        open: impl Fn() -> F,
+    ) -> Result<BlobPush>
+    where
+        F: Future<Output = Result<BlobStream>>,
+    {
         let mut attempts = Attempts::new(self.limits());
         let (mut chunked, mut renewed) = (false, false);
         loop {

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use signet_formats::oci::{Descriptor, Manifest, Reference, Tag, media_type};
@@ -85,6 +86,10 @@ impl ImageStore for DockerArchive {
     }
 
     async fn put_blob(&self, _blob: &Descriptor, _source: &dyn ImageStore) -> Result<BlobPush> {
+        Err(read_only())
+    }
+
+    async fn put_bytes(&self, _media_type: &str, _bytes: Bytes) -> Result<Descriptor> {
         Err(read_only())
     }
 

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
@@ -129,6 +130,14 @@ impl ImageStore for Layout {
         }
         self.store_blob(blob, source.blob(blob).await?).await?;
         Ok(BlobPush::Sent)
+    }
+
+    async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        let blob = Descriptor::of(media_type, &bytes);
+        if !self.blob_path(&blob.digest).is_file() {
+            self.store_blob(&blob, BlobStream::of_bytes(&blob, bytes)).await?;
+        }
+        Ok(blob)
     }
 
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {

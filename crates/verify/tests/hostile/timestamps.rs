@@ -1,0 +1,89 @@
+use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, World, YEAR};
+use signet_verify::{Code, Window};
+
+use crate::{assert_allowed, assert_denied, keyless};
+
+/// A stamper that nobody trusts, under the trusted one's names.
+fn posing() -> Stamper {
+    Stamper::new("signet test stamper", (SIGNED_AT - YEAR, SIGNED_AT + YEAR))
+}
+
+/// The sound keyless case with its timestamp replaced by what `forge` makes over the same signature.
+fn with_stamp(world: &World, forge: impl Fn(&[u8]) -> Vec<u8>) -> Case {
+    let key = Key::p256();
+    let mut bundle = Signing::keyless_v2(world, &key).bundle();
+    bundle.timestamps = vec![forge(bundle.signature())];
+    keyless(world, &bundle)
+}
+
+/// GHSA-xm5m-wgh2-rrg3: the trusted certificate, put beside the attacker's own, was the one that was
+/// checked, and the attacker's the one that had signed.
+#[test]
+fn ghsa_xm5m_wgh2_rrg3_the_trusted_certificate_beside_the_signers_own() {
+    let (world, attacker) = (World::new(), posing());
+    let trusted = &world.stamper.certificate;
+    for inside in [[trusted, &attacker.certificate], [&attacker.certificate, trusted]] {
+        let inside = inside.map(Vec::as_slice);
+        let case = with_stamp(&world, |signature| attacker.stamp_with(signature, SIGNED_AT, &inside));
+        assert_denied(&case, Code::TimestampUntrusted);
+    }
+}
+
+/// The token names the trusted certificate, but another key signed it.
+#[test]
+fn ghsa_xm5m_wgh2_rrg3_the_trusted_certificate_under_another_signature() {
+    let (world, mut attacker) = (World::new(), posing());
+    attacker.certificate.clone_from(&world.stamper.certificate);
+    let case = with_stamp(&world, |signature| attacker.stamp(signature, SIGNED_AT));
+    assert_denied(&case, Code::TimestampInvalid);
+}
+
+/// Where the trust root names issuers only, the embedded certificate must chain to them.
+#[test]
+fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_without_a_trusted_issuer() {
+    let (world, attacker) = (World::new(), posing());
+    let mut case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    case.trust.timestamp_authorities[0].certificates.remove(0);
+    assert_allowed(&case);
+    let mut case = with_stamp(&world, |signature| attacker.stamp(signature, SIGNED_AT));
+    case.trust.timestamp_authorities[0].certificates.remove(0);
+    assert_denied(&case, Code::TimestampUntrusted);
+}
+
+/// sigstore-rust#166 (TOB-SIGSTORE-11): a timestamp of one authority held against the window of another.
+#[test]
+fn sigstore_rust_166_the_window_is_that_of_the_authority_that_stamped() {
+    let world = World::new();
+    let other = posing();
+    let mut case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    let mut second = case.trust.timestamp_authorities[0].clone();
+    second.uri = "https://second.example.com".to_owned();
+    second.certificates[0].0.clone_from(&other.certificate);
+    second.certificates[1].0.clone_from(&other.anchor);
+    case.trust.timestamp_authorities.push(second);
+    assert_allowed(&case);
+    case.trust.timestamp_authorities[0].valid_for = Window { start: None, end: Some(SIGNED_AT - 1) };
+    assert_denied(&case, Code::TimestampOutsideValidity);
+}
+
+#[test]
+fn a_timestamp_over_another_signature() {
+    let world = World::new();
+    let case = with_stamp(&world, |_| world.stamper.stamp(b"another signature", SIGNED_AT));
+    assert_denied(&case, Code::TimestampImprintMismatch);
+}
+
+#[test]
+fn a_timestamp_from_the_future() {
+    let world = World::new();
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT + 7200));
+    assert_denied(&case, Code::TimestampFuture);
+}
+
+/// A signer who kept the key of an expired certificate.
+#[test]
+fn a_timestamp_after_the_certificates_life() {
+    let world = World::new();
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT + 541));
+    assert_denied(&case, Code::CertificateOutsideValidity);
+}
