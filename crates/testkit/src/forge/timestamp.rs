@@ -18,8 +18,13 @@ pub struct Stamper {
 impl Stamper {
     /// A stamping certificate under a new authority.
     pub fn new(name: &str, life: (i64, i64)) -> Self {
-        let (anchor, key) = (Authority::new(&format!("{name} root"), life), Key::p256());
-        let certificate = anchor.issue(&Template::stamper(name, life), key.public());
+        Self::certified(name, &Template::stamper(name, life))
+    }
+
+    /// Any certificate under a new authority of the same life.
+    pub fn certified(name: &str, template: &Template) -> Self {
+        let (anchor, key) = (Authority::new(&format!("{name} root"), template.life), Key::p256());
+        let certificate = anchor.issue(template, key.public());
         Self { key, certificate, anchor: anchor.certificate }
     }
 

@@ -1,4 +1,4 @@
-use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, World, YEAR};
+use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, Template, World, YEAR};
 use signet_verify::{Code, Window};
 
 use crate::{assert_allowed, assert_denied, keyless};
@@ -64,6 +64,39 @@ fn sigstore_rust_166_the_window_is_that_of_the_authority_that_stamped() {
     assert_allowed(&case);
     case.trust.timestamp_authorities[0].valid_for = Window { start: None, end: Some(SIGNED_AT - 1) };
     assert_denied(&case, Code::TimestampOutsideValidity);
+}
+
+/// timestamp-authority#1384: the chain was checked at the time of the verifier, not of the timestamp.
+#[test]
+fn timestamp_authority_1384_the_chain_is_checked_at_the_time_of_the_timestamp() {
+    let mut world = World::new();
+    world.stamper = Stamper::new("signet test stamper", (SIGNED_AT - 1, SIGNED_AT + 1));
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    assert!(case.at > SIGNED_AT + 1);
+    assert_allowed(&case);
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT + 2));
+    assert_denied(&case, Code::TimestampOutsideValidity);
+}
+
+/// timestamp-authority#1389, #1416: certificates that also serve something else, or issue others.
+#[test]
+fn timestamp_authority_1389_1416_the_certificate_signs_timestamps_and_nothing_else() {
+    let name = "signet test stamper";
+    let sound = Template::stamper(name, (SIGNED_AT - YEAR, SIGNED_AT + YEAR));
+    let purposes = |purposes: &[&'static str]| Template { purposes: purposes.to_vec(), ..sound.clone() };
+    let (stamping, unknown) = (sound.purposes[0], "1.3.6.1.4.1.99999.1");
+    for template in [
+        purposes(&[stamping, unknown]),
+        purposes(&[stamping, "1.3.6.1.5.5.7.3.3"]),
+        purposes(&["2.5.29.37.0"]),
+        purposes(&[]),
+        Template { is_authority: true, ..sound.clone() },
+    ] {
+        let mut world = World::new();
+        world.stamper = Stamper::certified(name, &template);
+        let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+        assert_denied(&case, Code::TimestampUntrusted);
+    }
 }
 
 #[test]
