@@ -38,6 +38,17 @@ fn ghsa_xm5m_wgh2_rrg3_the_trusted_certificate_under_another_signature() {
     assert_denied(&case, Code::TimestampInvalid);
 }
 
+/// Nor may an embedded certificate that the same anchor issued replace the one that the trust root names.
+#[test]
+fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_of_the_same_anchor() {
+    let (mut world, life) = (World::new(), (SIGNED_AT - YEAR, SIGNED_AT + YEAR));
+    let trust = world.trust();
+    world.stamper = Stamper::issued(world.stamper.anchor, &Template::stamper("another", life));
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    assert_allowed(&case);
+    assert_denied(&Case { trust, ..case }, Code::TimestampUntrusted);
+}
+
 /// Where the trust root names issuers only, the embedded certificate must chain to them.
 #[test]
 fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_without_a_trusted_issuer() {
@@ -59,7 +70,7 @@ fn sigstore_rust_166_the_window_is_that_of_the_authority_that_stamped() {
     let mut second = case.trust.timestamp_authorities[0].clone();
     second.uri = "https://second.example.com".to_owned();
     second.certificates[0].0.clone_from(&other.certificate);
-    second.certificates[1].0.clone_from(&other.anchor);
+    second.certificates[1].0.clone_from(&other.anchor.certificate);
     case.trust.timestamp_authorities.push(second);
     assert_allowed(&case);
     case.trust.timestamp_authorities[0].valid_for = Window { start: None, end: Some(SIGNED_AT - 1) };
