@@ -1,5 +1,10 @@
 //! What holds of every decision, whatever the evidence.
-#![expect(clippy::disallowed_methods, reason = "a test reads its cases and runs itself again")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test reads its cases, and runs itself again"
+)]
 
 use std::collections::BTreeSet;
 use std::process::Command;
