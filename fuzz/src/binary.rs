@@ -34,8 +34,12 @@ pub fn cms(data: &[u8]) {
 /// Responses, tokens and their content.
 pub fn timestamp(data: &[u8]) {
     let _ = TstInfo::parse(data).map(|info| info.verify_imprint(b"signature"));
-    for token in [TimestampToken::from_response(data), TimestampToken::from_token(data)].into_iter().flatten() {
-        assert_eq!(TimestampToken::from_token(token.der()).map(|again| again.info().clone()).as_ref(), Ok(token.info()));
+    for token in [TimestampToken::from_response(data), TimestampToken::from_token(data)].into_iter().flatten()
+    {
+        assert_eq!(
+            TimestampToken::from_token(token.der()).map(|again| again.info().clone()).as_ref(),
+            Ok(token.info())
+        );
         for certificate in token.certificates() {
             let _ = token.verify(certificate);
         }

@@ -25,8 +25,7 @@ struct Context {
 }
 
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
-    let seeds: Vec<Case> =
-        SEEDS.map(|json| serde_json::from_str(json).expect("the seed is a case")).into();
+    let seeds: Vec<Case> = SEEDS.map(|json| serde_json::from_str(json).expect("the seed is a case")).into();
     let meaning = |case: &Case| Meaning::of(case, &case.decide()).expect("the seed is allowed");
     let case = seeds.first().expect("there are seeds").clone();
     let trust = PreparedTrust::new(&case.trust).expect("the seeds' trust is sound");

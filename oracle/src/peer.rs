@@ -5,13 +5,8 @@ use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{Bundle, DerPublicKey};
 use sigstore_verify::{PublicKeyVerificationPolicy, VerificationPolicy, verify};
 
-/// Judges the bundle by the vector's artifact, trust root and identity; the reason of a no, without its
-/// particulars.
+/// Judges the bundle by the vector's artifact, trust root and identity; the reason of a no.
 pub(crate) fn judge(vector: &Vector, bundle: &[u8]) -> Result<(), String> {
-    decide(vector, bundle).map_err(|why| why.split([':', '(', '\n']).next().unwrap_or_default().trim().to_owned())
-}
-
-fn decide(vector: &Vector, bundle: &[u8]) -> Result<(), String> {
     let root = text(&vector.trusted_root)?;
     let root = TrustedRoot::from_json(root).map_err(|e| format!("trust root: {e}"))?;
     let bundle = Bundle::from_json(text(bundle)?).map_err(|e| format!("bundle unreadable: {e}"))?;

@@ -15,7 +15,7 @@ const PRIVATE: [&str; 10] = [
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
     "| decisions that are made side by side | 2 |",
     "| time for which a decision about the same digests is reused | 10 s |",
-    "| public-key operations of one decision | 4,096 |",
+    "| public-key operations of one decision; 256 KiB hashed for one count as one more | 4,096 |",
     "| policy | 1 MiB |",
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-/// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second.
+/// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second,
+/// with all that they may hash within two.
 pub(crate) const MAX_OPERATIONS: u32 = 4096;
 
 /// How many bytes are hashed in about the time of one operation: 4096 of them are 1 GiB.

@@ -53,7 +53,8 @@ pub fn decide_prepared(
     };
     let budget = Budget::new(MAX_OPERATIONS);
     let content_is_subject = OnceCell::new();
-    let context = Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
+    let context =
+        Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
     let assessments = signature::assess_all(&context);
     conclude(inputs, evidence, &policy, assessments, &budget)
 }

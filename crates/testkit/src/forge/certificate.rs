@@ -86,7 +86,7 @@ impl Template {
         }
         if !self.purposes.is_empty() {
             let purposes: Vec<u8> = self.purposes.iter().flat_map(|purpose| der::oid(purpose)).collect();
-            let critical = self.purposes == [TIME_STAMPING];
+            let critical = self.purposes.contains(&TIME_STAMPING);
             list.push(extension("2.5.29.37", critical, &der::sequence(&[&purposes])));
         }
         if !self.names.is_empty() {

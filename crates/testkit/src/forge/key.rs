@@ -46,6 +46,7 @@ impl Key {
             [A::EcdsaP256, A::EcdsaP384, A::EcdsaP521, A::Ed25519, A::MlDsa44, A::MlDsa65, A::MlDsa87, rsa]
                 .map(Self::new)
                 .into();
+        keys.push(Self::new(A::EcdsaP521).with_scheme(Scheme::EcdsaP521Sha256));
         keys.push(Self::new(A::Ed25519).with_scheme(Scheme::Ed25519ph));
         keys.push(Self::new(rsa).with_scheme(Scheme::RsaPssSha256));
         keys

@@ -11,16 +11,25 @@ pub struct Stamper {
     pub key: Key,
     /// The certificate, in DER.
     pub certificate: Vec<u8>,
-    /// The anchor's certificate, in DER.
-    pub anchor: Vec<u8>,
+    /// The anchor, which issued the certificate.
+    pub anchor: Authority,
 }
 
 impl Stamper {
     /// A stamping certificate under a new authority.
     pub fn new(name: &str, life: (i64, i64)) -> Self {
-        let (anchor, key) = (Authority::new(&format!("{name} root"), life), Key::p256());
-        let certificate = anchor.issue(&Template::stamper(name, life), key.public());
-        Self { key, certificate, anchor: anchor.certificate }
+        Self::certified(name, &Template::stamper(name, life))
+    }
+
+    /// Any certificate under a new authority of the same life.
+    pub fn certified(name: &str, template: &Template) -> Self {
+        Self::issued(Authority::new(&format!("{name} root"), template.life), template)
+    }
+
+    /// A new key, and a certificate for it from this anchor.
+    pub fn issued(anchor: Authority, template: &Template) -> Self {
+        let key = Key::p256();
+        Self { certificate: anchor.issue(template, key.public()), key, anchor }
     }
 
     /// A granted `TimeStampResp` over the bytes, in DER, with the certificate inside.

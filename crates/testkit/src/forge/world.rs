@@ -73,7 +73,10 @@ impl World {
             logs: vec![rekor(&self.rekor_v1), rekor(&self.rekor_v2)],
             certificate_logs: vec![log("https://ct.example.com".to_owned(), ct, ct.public().id().as_bytes())],
             certificate_authorities: vec![authority("ca", &[&self.authority.certificate])],
-            timestamp_authorities: vec![authority("tsa", &[&self.stamper.certificate, &self.stamper.anchor])],
+            timestamp_authorities: vec![authority(
+                "tsa",
+                &[&self.stamper.certificate, &self.stamper.anchor.certificate],
+            )],
             witnesses: self
                 .witnesses
                 .iter()

@@ -70,7 +70,8 @@ fn changed(value: &Value, random: &mut Random) -> Value {
 
 fn other_number(number: &Number, random: &mut Random) -> i64 {
     let number = number.as_i64().unwrap_or(i64::MAX);
-    let others = [number.wrapping_add(1), number.wrapping_sub(1), 0, number.wrapping_neg(), i64::MAX, i64::MIN];
+    let others =
+        [number.wrapping_add(1), number.wrapping_sub(1), 0, number.wrapping_neg(), i64::MAX, i64::MIN];
     random.pick(&others).copied().unwrap_or(0)
 }
 

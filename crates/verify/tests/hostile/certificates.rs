@@ -69,10 +69,12 @@ fn two_issuers_in_one_certificate() {
     assert_denied(&keyless(&world, &signing.bundle()), Code::CertificateMalformed);
 }
 
+/// Timestamps, servers, and notation's `anyExtendedKeyUsage`: none of them is code signing.
 #[test]
 fn a_certificate_that_is_not_for_code_signing() {
     let (world, key) = (World::new(), Key::p256());
-    let purposes: [&[&'static str]; 3] = [&[], &["1.3.6.1.5.5.7.3.8"], &["1.3.6.1.5.5.7.3.1"]];
+    let purposes: [&[&'static str]; 4] =
+        [&[], &["1.3.6.1.5.5.7.3.8"], &["1.3.6.1.5.5.7.3.1"], &["2.5.29.37.0"]];
     for purposes in purposes {
         let mut signing = Signing::keyless_v1(&world, &key);
         signing.certificate.as_mut().unwrap().purposes = purposes.to_vec();

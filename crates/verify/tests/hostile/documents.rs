@@ -128,7 +128,8 @@ fn a_claim_about_another_repository() {
     assert_allowed(&case);
 }
 
-/// Two parsers that disagree on a document: two keys, two contents, two spellings.
+/// Two parsers that disagree on a document: two keys, two contents, two kinds of material
+/// (sigstore-rust#168, TOB-SIGSTORE-6), two spellings.
 #[test]
 fn documents_of_two_meanings() {
     let (world, key) = (World::new(), Key::p256());
@@ -138,6 +139,11 @@ fn documents_of_two_meanings() {
     let statement: Value = serde_json::from_str(&statement).unwrap();
     let mut both: Value = serde_json::from_str(&json).unwrap();
     both["dsseEnvelope"] = statement["dsseEnvelope"].clone();
+    let certified = Signing::keyless_v1(&world, &key).bundle().to_json().unwrap();
+    let certified: Value = serde_json::from_str(&certified).unwrap();
+    let mut materials: Value = serde_json::from_str(&json).unwrap();
+    materials["verificationMaterial"]["certificate"] =
+        certified["verificationMaterial"]["certificate"].clone();
     let mut padded: Value = serde_json::from_str(&json).unwrap();
     let signature = padded["messageSignature"]["signature"].as_str().unwrap().to_owned();
     padded["messageSignature"]["signature"] = json!(format!("{signature}\n"));
@@ -152,6 +158,7 @@ fn documents_of_two_meanings() {
         (escaped, Code::DuplicateJsonKey),
         (spelled, Code::EvidenceMalformed),
         (both.to_string(), Code::AmbiguousContent),
+        (materials.to_string(), Code::AmbiguousContent),
         (padded.to_string(), Code::Base64Invalid),
         (unknown.to_string(), Code::EvidenceMalformed),
         (format!("{json}{{}}"), Code::EvidenceMalformed),

@@ -1,8 +1,9 @@
+use serde_json::Value;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::cosign::LegacySignature;
-use signet_formats::rekor::EntryKind;
-use signet_testkit::forge::{Case, Entry, Key, Log, Logging, SIGNED_AT, Signing, World};
+use signet_formats::rekor::{EntryKind, TlogEntry};
+use signet_testkit::forge::{Case, Entry, Key, Log, Logging, SIGNED_AT, Signing, World, bundle_item};
 use signet_verify::{Code, Content};
 
 use crate::{assert_allowed, assert_denied, keyless};
@@ -25,6 +26,63 @@ fn ghsa_whqx_f9j3_ch6m_the_entry_is_about_another_signature() {
         statement.tlog_entries = own.clone().over_statement("p").bundle().tlog_entries;
         assert_denied(&keyless(&world, &statement), Code::LogEntryMismatch);
     }
+}
+
+/// Each field of an entry that the log really holds, exchanged alone for another signature's.
+#[test]
+fn ghsa_whqx_f9j3_ch6m_every_field_of_the_entry_counts() {
+    let (world, key, attacker) = (World::new(), Key::p256(), Key::p256());
+    let (v1, v2) = (Signing::keyless_v1(&world, &key), Signing::keyless_v2(&world, &key));
+    let statement = v1.clone().over_statement("p");
+    let by_key = Signing { logging: v1.logging, ..Signing::by_key(&world, &key) };
+    let v2_signature = "/spec/hashedRekordV002/signature";
+    for (own, fields) in [
+        (&v1, vec!["/spec/data/hash/value", "/spec/signature/content", "/spec/signature/publicKey/content"]),
+        (&by_key, vec!["/spec/signature/content", "/spec/signature/publicKey/content"]),
+        (
+            &statement,
+            vec!["/spec/payloadHash/value", "/spec/signatures/0/signature", "/spec/signatures/0/verifier"],
+        ),
+        (&v2, vec!["/spec/hashedRekordV002/data/digest", &format!("{v2_signature}/content")]),
+        (&v2, vec![&format!("{v2_signature}/verifier/x509Certificate/rawBytes")]),
+        (&v2, vec![&format!("{v2_signature}/verifier/keyDetails")]),
+    ] {
+        let other = Signing { key: &attacker, ..own.clone() }.bundle();
+        for field in fields {
+            let mut bundle = own.bundle();
+            exchange(&world, &mut bundle.tlog_entries[0], &other.tlog_entries[0], field);
+            let keys: Vec<_> = own.certificate.is_none().then(|| key.public()).into_iter().collect();
+            let case = Case::of(field, &world, &keys, bundle_item(&bundle));
+            assert_eq!(case.decide().code, Some(Code::LogEntryMismatch), "{field}");
+        }
+    }
+}
+
+/// Logs the entry anew with this field of its body from `other`, or with another value where they agree.
+fn exchange(world: &World, entry: &mut TlogEntry, other: &TlogEntry, field: &str) {
+    let mut body: Value = serde_json::from_slice(&entry.body).unwrap();
+    let donor: Value = serde_json::from_slice(&other.body).unwrap();
+    let (value, found) = (body.pointer_mut(field).unwrap(), donor.pointer(field).unwrap());
+    *value = match (found == value, field.rsplit('/').next()) {
+        (false, _) => found.clone(),
+        (true, Some("keyDetails")) => "PKIX_ECDSA_P384_SHA_384".into(),
+        (true, Some("digest")) => {
+            signet_formats::base64::encode(Digest::sha256(b"another").as_bytes()).into()
+        }
+        (true, _) => Digest::sha256(b"another").hex().into(),
+    };
+    let log = if entry.promise.is_some() { &world.rekor_v1 } else { &world.rekor_v2 };
+    let kind = entry.kind.clone();
+    *entry = log.add(
+        &Entry {
+            kind: (&kind.kind, &kind.version),
+            body: body.to_string().into_bytes(),
+            index: entry.log_index,
+            integrated: entry.integrated_time,
+            with_proof: true,
+        },
+        &[],
+    );
 }
 
 /// CVE-2022-36056: the promise beside a legacy signature was checked, but not against the signature.
@@ -98,20 +156,25 @@ fn proof_and_checkpoint_disagree() {
     let posing = Log::rekor_v2(&world.rekor_v2.host);
     assert_denied(&with(posing.checkpoint(proof.tree_size, root, &[])), Code::CheckpointInvalid);
     assert_denied(&with(world.rekor_v1.checkpoint(proof.tree_size, root, &[])), Code::CheckpointInvalid);
+    // The line of the trusted log from below another tree.
+    let (own, other) = (&world.rekor_v2, world.rekor_v2.checkpoint(proof.tree_size + 1, root, &[]));
+    let text = own.checkpoint(proof.tree_size, root, &[]);
+    let grafted = [text.split("\n\n").next().unwrap(), other.split("\n\n").nth(1).unwrap()].join("\n\n");
+    assert_denied(&with(grafted), Code::CheckpointInvalid);
 }
 
 #[test]
 fn a_proof_that_does_not_lead_to_its_root() {
     let (world, key) = (World::new(), Key::p256());
     let good = Signing::keyless_v2(&world, &key).bundle();
-    let bent = |bend: &dyn Fn(&mut signet_formats::rekor::TlogEntry)| {
+    let bent = |bend: &dyn Fn(&mut TlogEntry)| {
         let mut bundle = good.clone();
         bend(&mut bundle.tlog_entries[0]);
         keyless(&world, &bundle)
     };
     let code = Code::InclusionProofInvalid;
     assert_denied(&bent(&|entry| entry.log_index += 1), code);
-    assert_denied(&bent(&|entry| drop(entry.proof.as_mut().unwrap().hashes.pop())), code);
+    assert_denied(&bent(&|entry| entry.proof.as_mut().unwrap().hashes.truncate(1)), code);
     assert_denied(&bent(&|entry| entry.proof.as_mut().unwrap().hashes.push(Digest::sha256(b""))), code);
     assert_denied(&bent(&|entry| entry.proof.as_mut().unwrap().hashes.swap(0, 1)), code);
 }

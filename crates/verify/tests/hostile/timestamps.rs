@@ -1,4 +1,4 @@
-use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, World, YEAR};
+use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, Template, World, YEAR};
 use signet_verify::{Code, Window};
 
 use crate::{assert_allowed, assert_denied, keyless};
@@ -38,6 +38,17 @@ fn ghsa_xm5m_wgh2_rrg3_the_trusted_certificate_under_another_signature() {
     assert_denied(&case, Code::TimestampInvalid);
 }
 
+/// Nor may an embedded certificate that the same anchor issued replace the one that the trust root names.
+#[test]
+fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_of_the_same_anchor() {
+    let (mut world, life) = (World::new(), (SIGNED_AT - YEAR, SIGNED_AT + YEAR));
+    let trust = world.trust();
+    world.stamper = Stamper::issued(world.stamper.anchor, &Template::stamper("another", life));
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    assert_allowed(&case);
+    assert_denied(&Case { trust, ..case }, Code::TimestampUntrusted);
+}
+
 /// Where the trust root names issuers only, the embedded certificate must chain to them.
 #[test]
 fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_without_a_trusted_issuer() {
@@ -59,11 +70,44 @@ fn sigstore_rust_166_the_window_is_that_of_the_authority_that_stamped() {
     let mut second = case.trust.timestamp_authorities[0].clone();
     second.uri = "https://second.example.com".to_owned();
     second.certificates[0].0.clone_from(&other.certificate);
-    second.certificates[1].0.clone_from(&other.anchor);
+    second.certificates[1].0.clone_from(&other.anchor.certificate);
     case.trust.timestamp_authorities.push(second);
     assert_allowed(&case);
     case.trust.timestamp_authorities[0].valid_for = Window { start: None, end: Some(SIGNED_AT - 1) };
     assert_denied(&case, Code::TimestampOutsideValidity);
+}
+
+/// timestamp-authority#1384: the chain was checked at the time of the verifier, not of the timestamp.
+#[test]
+fn timestamp_authority_1384_the_chain_is_checked_at_the_time_of_the_timestamp() {
+    let mut world = World::new();
+    world.stamper = Stamper::new("signet test stamper", (SIGNED_AT - 1, SIGNED_AT + 1));
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+    assert!(case.at > SIGNED_AT + 1);
+    assert_allowed(&case);
+    let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT + 2));
+    assert_denied(&case, Code::TimestampOutsideValidity);
+}
+
+/// timestamp-authority#1389, #1416: certificates that also serve something else, or issue others.
+#[test]
+fn timestamp_authority_1389_1416_the_certificate_signs_timestamps_and_nothing_else() {
+    let name = "signet test stamper";
+    let sound = Template::stamper(name, (SIGNED_AT - YEAR, SIGNED_AT + YEAR));
+    let purposes = |purposes: &[&'static str]| Template { purposes: purposes.to_vec(), ..sound.clone() };
+    let (stamping, unknown) = (sound.purposes[0], "1.3.6.1.4.1.99999.1");
+    for template in [
+        purposes(&[stamping, unknown]),
+        purposes(&[stamping, "1.3.6.1.5.5.7.3.3"]),
+        purposes(&["2.5.29.37.0"]),
+        purposes(&[]),
+        Template { is_authority: true, ..sound.clone() },
+    ] {
+        let mut world = World::new();
+        world.stamper = Stamper::certified(name, &template);
+        let case = with_stamp(&world, |signature| world.stamper.stamp(signature, SIGNED_AT));
+        assert_denied(&case, Code::TimestampUntrusted);
+    }
 }
 
 #[test]
