@@ -1,3 +1,24 @@
 //! Development tasks of this workspace: `cargo xtask <task>`.
 
-fn main() {}
+mod corpus;
+mod mutate;
+
+use std::process::ExitCode;
+
+#[expect(clippy::print_stderr, reason = "a program for people")]
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.split_first() {
+        Some((&"corpus", [])) => corpus::run(),
+        Some((&"mutate", rest)) => mutate::run(rest),
+        _ => Err(format!("usage: cargo xtask {} | {}", corpus::USAGE, mutate::USAGE)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

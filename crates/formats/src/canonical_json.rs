@@ -219,6 +219,14 @@ mod tests {
         assert_eq!(to_string(&value).unwrap(), text);
     }
 
+    /// Found by fuzzing: read as its neighbour, such a number has another text each time.
+    #[test]
+    fn a_long_number_has_one_text() {
+        let read = |text: &str| to_string(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
+        let once = read(&"88".repeat(28));
+        assert_eq!((once.as_str(), read(&once)), ("8.888888888888889e+55", once.clone()));
+    }
+
     #[test]
     fn integers_that_no_double_holds_are_refused() {
         assert_eq!(to_string(&json!(9_007_199_254_740_991_i64)).unwrap(), "9007199254740991");

@@ -1,5 +1,7 @@
 //! The one function.
 
+use std::cell::OnceCell;
+
 use signet_crypto::Digest;
 
 use crate::budget::{Budget, MAX_OPERATIONS};
@@ -50,7 +52,9 @@ pub fn decide_prepared(
         Err(unusable) => return trust_unusable(inputs, &unusable),
     };
     let budget = Budget::new(MAX_OPERATIONS);
-    let context = Context { subject, evidence, trust, policy: &policy, at, budget: &budget };
+    let content_is_subject = OnceCell::new();
+    let context =
+        Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
     let assessments = signature::assess_all(&context);
     conclude(inputs, evidence, &policy, assessments, &budget)
 }

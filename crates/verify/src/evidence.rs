@@ -40,7 +40,7 @@ pub struct EvidenceItem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind", deny_unknown_fields)]
 pub enum Content {
-    /// A Sigstore bundle, as JSON.
+    /// A Sigstore bundle, as JSON; or the one that `cosign sign-blob --bundle` wrote before version 3.
     Bundle {
         /// The JSON document.
         bytes: Base64,

@@ -42,6 +42,12 @@ pub(crate) struct ServeRegistryArgs {
     /// Serve only what this policy permits.
     #[arg(long, value_name = "POLICY", requires = "htpasswd")]
     pub(crate) require_signed: Option<PathBuf>,
+    /// The key of a principal that the policy names by id.
+    #[arg(long, value_name = "FILE", requires = "require_signed")]
+    pub(crate) key: Vec<PathBuf>,
+    /// A witness of logs that the policy counts: its verifier key, or a file with one on each line.
+    #[arg(long, value_name = "VKEY", requires = "require_signed")]
+    pub(crate) witness: Vec<String>,
     /// The Sigstore `trusted_root.json` that the policy is decided with.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) trusted_root: Option<PathBuf>,

@@ -10,6 +10,7 @@ use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::gate::Gate;
 use crate::runtime;
+use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
@@ -21,15 +22,13 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    let gate = args.require_signed.as_deref().map(|policy| Gate::new(policy, args.trusted_root.as_deref()));
-    let gate = gate.transpose()?.map(Arc::new);
+    let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
         gate.guard(app.store().clone());
     }
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
-        schema: "signet.dev/serve/v1",
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
@@ -37,6 +36,13 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
     face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
     app.run(runtime::stopped()).await;
     Ok(Status::Yes)
+}
+
+/// The gate that the options ask for.
+fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
+    let Some(policy) = &args.require_signed else { return Ok(None) };
+    let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
+    Trust::of_policy(policy, &args.key, &anchors).map(|trust| Some(Gate::new(trust)))
 }
 
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {

@@ -6,10 +6,13 @@ mod authorities;
 mod containers_image;
 mod cosign;
 mod cosign_files;
+mod cosign_options;
+mod gate;
 mod keys;
 mod oras_crane;
 mod python;
 mod skopeo;
+mod writers;
 
 use std::path::Path;
 
