@@ -44,7 +44,6 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     };
     let ca = Ca::open_in(dir, config(args, dev.as_ref())?).await?;
     let document = ServeDocument {
-        schema: "signet.dev/serve/v1",
         address: host.local_addr(),
         url: host.url(),
         data: args.data.display().to_string(),

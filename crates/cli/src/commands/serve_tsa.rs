@@ -55,7 +55,6 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
         }
     });
     let document = ServeDocument {
-        schema: "signet.dev/serve/v1",
         address: host.local_addr(),
         url: host.url(),
         data: args.data.display().to_string(),

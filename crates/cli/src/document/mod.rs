@@ -69,7 +69,7 @@ documents! {
     InspectDocument, "inspect", "`signet inspect`";
     KeyDocument, "key", "`signet keys inspect`";
     KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
-    ServeDocument, "serve", "`signet serve registry`";
+    ServeDocument, "serve", "`signet serve`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TreeDocument, "tree", "`signet tree`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";

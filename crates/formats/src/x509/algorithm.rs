@@ -101,7 +101,7 @@ impl SignatureAlgorithm {
             Self::RsaPss(_) | Self::Unsupported(_) => return None,
         };
         // Only RSA has parameters, and they are NULL (RFC 4055 §5).
-        let parameters = matches!(self, Self::RsaPkcs1(_)).then(asn1::null).unwrap_or_default();
+        let parameters = if matches!(self, Self::RsaPkcs1(_)) { asn1::null() } else { Vec::new() };
         Some(asn1::sequence(&[&asn1::oid(&oid), &parameters]))
     }
 

@@ -81,7 +81,7 @@ impl NewExtension {
     /// An extension with this content of `extnValue`.
     pub fn new(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Self {
         // DEFAULT FALSE is left out in DER.
-        let critical = critical.then(|| asn1::boolean(true)).unwrap_or_default();
+        let critical = if critical { asn1::boolean(true) } else { Vec::new() };
         Self { der: asn1::sequence(&[&asn1::oid(&oid), &critical, &asn1::octets(value)]) }
     }
 

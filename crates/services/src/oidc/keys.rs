@@ -1,7 +1,7 @@
 //! The keys of issuers: fetched, kept, rotated, bounded.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -75,15 +75,25 @@ struct Inner {
     fetch: Arc<dyn Fetch>,
     /// Keys of issuers that are in this process, never fetched.
     own: HashMap<String, KeySet>,
-    cached: Mutex<HashMap<String, Arc<AsyncMutex<Cached>>>>,
+    cached: Mutex<HashMap<String, Arc<Entry>>>,
+}
+
+/// One issuer.
+#[derive(Default)]
+struct Entry {
+    cached: Mutex<Cached>,
+    /// Held by whoever fetches because there is no key for a token.
+    fetching: AsyncMutex<()>,
 }
 
 /// What is known of one issuer's keys. Times are of the steady clock.
 #[derive(Default)]
 struct Cached {
     keys: Option<(Arc<KeySet>, Duration)>,
-    /// The last attempt, whether it succeeded or not, and what went wrong.
-    tried: Option<(Duration, Option<String>)>,
+    /// When the last attempt began.
+    tried: Option<Duration>,
+    /// What went wrong in the last one.
+    failed: Option<String>,
 }
 
 impl KeySource {
@@ -97,45 +107,51 @@ impl KeySource {
         Self { inner: Arc::new(Inner { fetch, own, cached: Mutex::default() }) }
     }
 
-    /// Checks that a key of the issuer signed the token. Fetches keys if there are none, if they are old,
-    /// or if the token names one that is not known; the last at most every [`REFETCH_AFTER`].
+    /// Checks that a key of the issuer signed the token. Keys that are old are fetched again beside, so
+    /// that nobody waits for an issuer that is down; if there are none, or the token names one that is not
+    /// known, they are fetched first, at most every [`REFETCH_AFTER`].
     pub(super) async fn verify(&self, issuer: &str, jwt: &Jwt, now: Reading) -> Result<(), TokenError> {
         if let Some(keys) = self.inner.own.get(issuer) {
             return verdict(keys, jwt).unwrap_or_else(|| Err(unknown_key(jwt)));
         }
-        let entry = self.entry(issuer)?;
-        // One fetch at a time for one issuer; who waits finds its result.
-        let mut cached = entry.lock().await;
-        if let Some(keys) = cached.fresh(now.steady)
-            && let Some(verdict) = verdict(&keys, jwt)
-        {
+        let entry = self.entry(issuer);
+        if let Some(verdict) = entry.verdict(jwt, now.steady) {
+            if entry.begins_refresh(now.steady) {
+                let (source, entry, issuer) = (self.clone(), Arc::clone(&entry), issuer.to_owned());
+                tokio::spawn(async move { source.refresh(&entry, &issuer, now.steady).await });
+            }
             return verdict;
         }
-        if cached.may_try(now.steady) {
-            let fetched = self.fetch(issuer).await;
-            cached.tried = Some((now.steady, fetched.as_ref().err().cloned()));
-            if let Ok(keys) = fetched {
-                cached.keys = Some((Arc::new(keys), now.steady));
-            }
+        // One fetch at a time for one issuer; who waits finds its result.
+        let _fetching = entry.fetching.lock().await;
+        if let Some(verdict) = entry.verdict(jwt, now.steady) {
+            return verdict;
         }
-        let keys = cached.usable(now.steady).ok_or_else(|| TokenError::KeysUnavailable {
-            issuer: issuer.to_owned(),
-            why: cached
-                .tried
-                .clone()
-                .and_then(|(_, why)| why)
-                .unwrap_or_else(|| "they are too old".to_owned()),
-        })?;
-        verdict(&keys, jwt).unwrap_or_else(|| Err(unknown_key(jwt)))
+        if entry.begins_fetch(now.steady) {
+            self.refresh(&entry, issuer, now.steady).await;
+        }
+        entry.verdict(jwt, now.steady).unwrap_or_else(|| Err(entry.without_key(issuer, jwt, now.steady)))
     }
 
-    fn entry(&self, issuer: &str) -> Result<Arc<AsyncMutex<Cached>>, TokenError> {
+    async fn refresh(&self, entry: &Entry, issuer: &str, now: Duration) {
+        let fetched = self.fetch(issuer).await;
+        let mut cached = entry.lock();
+        match fetched {
+            Ok(keys) => {
+                cached.keys = Some((Arc::new(keys), now));
+                cached.failed = None;
+            }
+            Err(why) => cached.failed = Some(why),
+        }
+    }
+
+    fn entry(&self, issuer: &str) -> Arc<Entry> {
         let mut cached = self.inner.cached.lock().unwrap_or_else(PoisonError::into_inner);
         // Names come from the configuration, or match a pattern of it and could be many.
         if cached.len() >= MAX_ISSUERS && !cached.contains_key(issuer) {
             cached.clear();
         }
-        Ok(Arc::clone(cached.entry(issuer.to_owned()).or_default()))
+        Arc::clone(cached.entry(issuer.to_owned()).or_default())
     }
 
     async fn fetch(&self, issuer: &str) -> Result<KeySet, String> {
@@ -160,22 +176,52 @@ impl KeySource {
     }
 }
 
+impl Entry {
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the keys say that are young enough; `None` if none of them can be the token's.
+    fn verdict(&self, jwt: &Jwt, now: Duration) -> Option<Result<(), TokenError>> {
+        let keys = self.lock().younger_than(USABLE_FOR, now)?;
+        verdict(&keys, jwt)
+    }
+
+    /// Whether it is time to fetch keys again, and nobody else does.
+    fn begins_refresh(&self, now: Duration) -> bool {
+        let mut cached = self.lock();
+        cached.younger_than(FRESH_FOR, now).is_none() && cached.begins(now)
+    }
+
+    /// Whether keys may be fetched now for a token that none is known for.
+    fn begins_fetch(&self, now: Duration) -> bool {
+        self.lock().begins(now)
+    }
+
+    /// Why there is no key for the token.
+    fn without_key(&self, issuer: &str, jwt: &Jwt, now: Duration) -> TokenError {
+        let cached = self.lock();
+        match cached.younger_than(USABLE_FOR, now) {
+            Some(_) => unknown_key(jwt),
+            None => TokenError::KeysUnavailable {
+                issuer: issuer.to_owned(),
+                why: cached.failed.clone().unwrap_or_else(|| "they are too old".to_owned()),
+            },
+        }
+    }
+}
+
 impl Cached {
-    fn fresh(&self, now: Duration) -> Option<Arc<KeySet>> {
-        self.younger_than(FRESH_FOR, now)
-    }
-
-    fn usable(&self, now: Duration) -> Option<Arc<KeySet>> {
-        self.younger_than(USABLE_FOR, now)
-    }
-
     fn younger_than(&self, age: Duration, now: Duration) -> Option<Arc<KeySet>> {
         let (keys, since) = self.keys.as_ref()?;
         (now.saturating_sub(*since) < age).then(|| Arc::clone(keys))
     }
 
-    fn may_try(&self, now: Duration) -> bool {
-        self.tried.as_ref().is_none_or(|(last, _)| now.saturating_sub(*last) >= REFETCH_AFTER)
+    /// Begins an attempt, unless the last was a moment ago.
+    fn begins(&mut self, now: Duration) -> bool {
+        let may = self.tried.is_none_or(|last| now.saturating_sub(last) >= REFETCH_AFTER);
+        self.tried = if may { Some(now) } else { self.tried };
+        may
     }
 }
 
