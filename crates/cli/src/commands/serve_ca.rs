@@ -43,11 +43,8 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         false => None,
     };
     let ca = Ca::open_in(dir, config(args, dev.as_ref())?).await?;
-    let document = ServeDocument {
-        address: host.local_addr(),
-        url: host.url(),
-        data: args.data.display().to_string(),
-    };
+    let document =
+        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;

@@ -54,11 +54,8 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
             servers.watch().await;
         }
     });
-    let document = ServeDocument {
-        address: host.local_addr(),
-        url: host.url(),
-        data: args.data.display().to_string(),
-    };
+    let document =
+        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
     face.result(&document, |document| {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
     })?;

@@ -37,7 +37,7 @@ impl KeySet {
     /// Reads a set. Keys that are not for signatures or of a kind that is not known are left out, as
     /// RFC 7517 asks; more than [`MAX_KEYS`] are an error.
     pub fn parse(json: &[u8]) -> Result<Self, &'static str> {
-        let set: Jwks<'_> = json::parse(json, MAX_DOCUMENT).map_err(|_| "the key set is malformed")?;
+        let set: Jwks<'_> = json::parse(json, MAX_DOCUMENT_BYTES).map_err(|_| "the key set is malformed")?;
         if set.keys.len() > MAX_KEYS {
             return Err("the key set has more than 64 keys");
         }
@@ -157,7 +157,8 @@ impl KeySource {
     async fn fetch(&self, issuer: &str) -> Result<KeySet, String> {
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let document = self.get(&url).await?;
-        let discovery: Discovery = json::parse(&document, MAX_DOCUMENT).map_err(|error| error.to_string())?;
+        let discovery: Discovery =
+            json::parse(&document, MAX_DOCUMENT_BYTES).map_err(|error| error.to_string())?;
         if discovery.issuer != issuer {
             return Err(format!(
                 "its discovery document is of issuer `{}`",
@@ -172,7 +173,7 @@ impl KeySource {
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
-        self.inner.fetch.get(url, MAX_DOCUMENT).await.map_err(|error| error.to_string())
+        self.inner.fetch.get(url, MAX_DOCUMENT_BYTES).await.map_err(|error| error.to_string())
     }
 }
 
@@ -258,6 +259,8 @@ const FRESH_FOR: Duration = Duration::from_secs(60 * 60);
 const USABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after an attempt the next one may be made.
 const REFETCH_AFTER: Duration = Duration::from_secs(15);
-const MAX_DOCUMENT: usize = 256 * 1024;
+/// The largest document that is fetched from an issuer, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 const MAX_ISSUERS: usize = 256;
-const MAX_KEYS: usize = 64;
+/// The most keys that an issuer may have.
+pub const MAX_KEYS: usize = 64;

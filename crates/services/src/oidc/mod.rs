@@ -16,7 +16,7 @@ use signet_formats::jwt::{Claims, Jwt, JwtError};
 
 pub use config::{ConfigError, Identities, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{CiProvider, Identity, Provider};
-pub use keys::{Fetch, FetchError, KeySet, KeySource};
+pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
 
 use crate::clock::Clock;
 
