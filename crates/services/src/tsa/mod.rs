@@ -97,10 +97,11 @@ impl Tsa {
             return Err(TsaError::NoPolicy);
         }
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
-        let serials = open_serials(&dir)?;
+        let now = config.clock.seconds();
+        let serials = open_serials(&dir, now)?;
         let identity = match identity {
             Some(identity) => identity,
-            None => Identity::of_directory(&dir, config.clock.seconds(), config.is_development()).await?,
+            None => Identity::of_directory(&dir, now, config.is_development()).await?,
         };
         let inner = Inner { identity, config, serials, counters: Counters::default(), _dir: dir };
         Ok(Self { inner: Arc::new(inner) })
@@ -255,13 +256,13 @@ impl Config {
 }
 
 /// Numbers are written before the identity: a directory that has one without the other has lost them.
-fn open_serials(dir: &DataDir) -> Result<Serials, TsaError> {
+fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
     let path = dir.path().join("serials.json");
     let failed = |error| TsaError::Serials { path: path.clone(), error };
     if !path.exists() && !Identity::is_in(dir) {
         Serials::create(dir.disk(), &path).map_err(failed)?;
     }
-    Serials::open(dir.disk().clone(), path.clone()).map_err(failed)
+    Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)
 }
 
 /// Seconds and milliseconds. DER cuts zeros off a fraction's end, and clients that read exactly three

@@ -31,15 +31,18 @@ struct State {
 }
 
 impl Serials {
-    /// Starts counting at 1, in a file that must not be there yet.
+    /// Starts counting, in a file that is not there yet.
     pub(super) fn create(disk: &Disk, path: &Path) -> io::Result<()> {
         write(disk, path, 1)
     }
 
-    /// Goes on after all that may have been given out.
-    pub(super) fn open(disk: Disk, path: PathBuf) -> io::Result<Self> {
+    /// Goes on after all that may have been given out, and not below what the time says: so that numbers
+    /// do not come again if an older copy of the directory is restored, or the key gets a new one.
+    pub(super) fn open(disk: Disk, path: PathBuf, now: i64) -> io::Result<Self> {
         let stored: Stored = serde_json::from_slice(&std::fs::read(&path)?)?;
-        let state = State { next: stored.reserved, end: stored.reserved, failed: false };
+        let by_time = u64::try_from(now).unwrap_or(0).saturating_mul(MAX_PER_SECOND);
+        let next = stored.reserved.max(by_time);
+        let state = State { next, end: next, failed: false };
         Ok(Self { disk, path, state: Mutex::new(state), reserving: AsyncMutex::new(()) })
     }
 
@@ -120,6 +123,8 @@ fn write(disk: &Disk, path: &Path, reserved: u64) -> io::Result<()> {
 
 /// How many numbers one write to the disk reserves.
 const BLOCK: u64 = 65_536;
+/// More numbers than an authority can give out in a second, on average over its life.
+const MAX_PER_SECOND: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +139,7 @@ mod tests {
     }
 
     fn open(dir: &Path, disk: Disk) -> Serials {
-        Serials::open(disk, dir.join("serials.json")).unwrap()
+        Serials::open(disk, dir.join("serials.json"), 0).unwrap()
     }
 
     #[tokio::test]
@@ -152,6 +157,26 @@ mod tests {
                 highest = serial;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn numbers_do_not_come_again_from_an_older_copy_of_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serials.json");
+        Serials::create(&Disk::default(), &path).unwrap();
+        let copy = std::fs::read(&path).unwrap();
+        let at = |now| Serials::open(Disk::default(), path.clone(), now).unwrap();
+        let mut last = 0;
+        for now in [1_000, 1_001, 1_001] {
+            let serials = at(now);
+            for _ in 0..10 {
+                let serial = next(&serials).await.unwrap();
+                assert!(serial > last);
+                last = serial;
+            }
+        }
+        std::fs::write(&path, copy).unwrap();
+        assert!(next(&at(1_002)).await.unwrap() > last);
     }
 
     #[tokio::test]
