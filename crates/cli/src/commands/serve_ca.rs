@@ -17,7 +17,7 @@ use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::{DataDir, Kind};
 use signet_verify::Code;
 
-use super::serve_tsa::read_authority;
+use super::serve_tsa::{on_loopback, read_authority};
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -30,9 +30,8 @@ pub(crate) fn run(args: &ServeCaArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
-    if args.dev && !args.listen.ip().is_loopback() {
-        let why = format!("{} is not on loopback, and `--dev` is for development only", args.listen);
-        return Err(CliError::new(Code::ListenRefused, why).into());
+    if args.dev {
+        on_loopback(args.listen)?;
     }
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });

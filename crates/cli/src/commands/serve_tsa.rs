@@ -1,5 +1,6 @@
 //! `signet serve tsa`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,8 @@ pub(crate) fn run(args: &ServeTsaArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
-    if args.dev && !args.listen.ip().is_loopback() {
-        let why = format!("{} is not on loopback, and `--dev` is for development only", args.listen);
-        return Err(CliError::new(Code::ListenRefused, why).into());
+    if args.dev {
+        on_loopback(args.listen)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut config = Config::new(Arc::clone(&clock));
@@ -86,6 +86,17 @@ fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
     let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
     let (key, chain) = read_authority(key, chain)?;
     Ok(Some(Identity::new(Arc::new(key), chain)?))
+}
+
+/// Refuses to let a network reach what is for development.
+pub(super) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
+    match listen.ip().is_loopback() {
+        true => Ok(()),
+        false => {
+            let why = format!("{listen} is not on loopback, and `--dev` is for development only");
+            Err(CliError::new(Code::ListenRefused, why).hint("listen on 127.0.0.1, or leave `--dev` out"))
+        }
+    }
 }
 
 /// A key and the certificates that begin with its own.

@@ -1,5 +1,6 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod authorities;
 mod doctor;
 mod double;
 mod files;
