@@ -39,7 +39,7 @@ impl Template {
     }
 
     /// The text; the error is the first claim that is missing or not text.
-    pub(super) fn fill<'a>(&'a self, value: impl Fn(&str) -> Option<String>) -> Result<String, &'a str> {
+    pub(super) fn fill(&self, value: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
         self.0.iter().try_fold(String::new(), |mut filled, part| {
             match part {
                 Part::Text(text) => filled.push_str(text),

@@ -251,7 +251,7 @@ fn ntp_time(since_1970: Duration) -> u64 {
 
 /// Microseconds of a difference of two times, which is less than 68 years either way.
 fn micros(difference: u64) -> i64 {
-    let wide = i128::from(difference as i64) * 1_000_000 >> 32;
+    let wide = (i128::from(difference as i64) * 1_000_000) >> 32;
     i64::try_from(wide).unwrap_or(i64::MAX)
 }
 
