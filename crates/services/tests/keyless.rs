@@ -1,5 +1,7 @@
 //! What the CA and the timestamp authority issue, as Signet's own verification sees it.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! Timestamps and keyless certificates of Signet, judged by OpenSSL and cosign 3.1.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

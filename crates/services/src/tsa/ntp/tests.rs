@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use super::*;
 use crate::clock::ManualClock;
 
+/// What a server does to its answer before it is sent.
+type Twist = fn(&mut [u8; PACKET]);
+
 /// A time server that says what it is told to say.
 struct FalseServer {
     address: SocketAddr,
@@ -13,7 +16,7 @@ struct FalseServer {
 }
 
 impl FalseServer {
-    async fn start(clock: Arc<ManualClock>, ahead: i64, twist: fn(&mut [u8; PACKET])) -> Self {
+    async fn start(clock: Arc<ManualClock>, ahead: i64, twist: Twist) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let ahead = Arc::new(AtomicI64::new(ahead));
@@ -112,7 +115,7 @@ async fn a_step_of_the_clock_widens_the_bound_at_once_and_time_widens_it_slowly(
 
 #[tokio::test]
 async fn answers_that_are_not_to_be_believed_say_why() {
-    let cases: [(fn(&mut [u8; PACKET]), &str); 7] = [
+    let cases: [(Twist, &str); 7] = [
         (|packet| packet[0] |= 0b1100_0000, "the server does not know the time"),
         (|packet| packet[1] = 16, "the server does not know the time"),
         (|packet| packet[1] = 0, "the server refuses"),
