@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
 
-use signet_crypto::Digest;
+use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_formats::jwt::Jwt;
 use signet_formats::timestamp::{TimestampRequest, TimestampToken};
+use signet_formats::x509::certificates_from_pem;
+use signet_formats::{base64, pem};
+use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{Sandbox, request};
 
 use crate::run;
@@ -45,6 +48,63 @@ fn killed_under_load_again_and_again_no_serial_number_comes_twice() {
         });
     }
     assert!(seen.lock().unwrap().len() >= 100);
+}
+
+/// A certificate's digest, if the service still answers.
+fn certify(address: &str, token: &str, email: &str, key: &PrivateKey) -> Option<String> {
+    let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(email.as_bytes())).unwrap();
+    let body = serde_json::json!({
+        "credentials": { "oidcIdentityToken": token },
+        "publicKeyRequest": {
+            "publicKey": { "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
+            "proofOfPossession": base64::encode(proof),
+        },
+    });
+    let headers = [("content-type", "application/json")];
+    let answer =
+        request(address, "POST", "/api/v2/signingCert", &headers, body.to_string().as_bytes()).ok()?;
+    let document: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+    let leaf = document.pointer("/signedCertificateEmbeddedSct/chain/certificates/0")?.as_str()?;
+    Some(certificates_from_pem(leaf).ok()?.first()?.fingerprint().to_string())
+}
+
+#[test]
+fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() {
+    let sandbox = Sandbox::new();
+    let seen = Mutex::new(BTreeSet::new());
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    for _ in 0..4 {
+        let mut service = Service::of(&sandbox, &["ca", "--data", "ca", "--dev"]);
+        let address = service.address();
+        thread::scope(|scope| {
+            for email in ["a@b.c", "d@e.f", "g@h.i", "j@k.l"] {
+                let minted = run(&sandbox, &["dev-token", "--data", "ca", "--email", email]).exits(0);
+                let (address, key, seen) = (&address, &key, &seen);
+                scope.spawn(move || {
+                    while let Some(certificate) = certify(address, minted.stdout.trim(), email, key) {
+                        seen.lock().unwrap().insert(certificate);
+                    }
+                });
+            }
+            let before = seen.lock().unwrap().len();
+            while seen.lock().unwrap().len() < before + 20 {
+                thread::yield_now();
+            }
+            service.process().kill().expect("the process can be killed");
+            service.process().wait().expect("and is gone");
+        });
+    }
+    // A last start cuts away what was never acknowledged.
+    drop(Service::of(&sandbox, &["ca", "--data", "ca", "--dev"]));
+    let lines = |file: &str| -> Vec<serde_json::Value> {
+        let text = String::from_utf8(sandbox.read(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let audit = lines("ca/audit.jsonl");
+    let recorded: BTreeSet<String> =
+        audit.iter().filter_map(|record| record.get("certificate")?.as_str().map(str::to_owned)).collect();
+    assert!(seen.lock().unwrap().is_subset(&recorded));
+    assert!(lines("ca/ct.jsonl").len() >= recorded.len(), "what is issued was logged first");
 }
 
 #[test]
