@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use signet_store::OpenError;
+use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,12 +43,14 @@ pub struct Config {
     pub gate: Option<Arc<dyn PullGate>>,
     /// Bounds.
     pub limits: Limits,
+    /// What the data directory is written through; tests inject faults here.
+    pub disk: Disk,
 }
 
 impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default() }
+        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default(), disk: Disk::default() }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
@@ -61,7 +64,7 @@ impl Config {
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
         let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
-        let store = FsRegistry::open(&self.data, self.limits.store)?;
+        let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
         let listen = self.listen;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
@@ -157,6 +160,9 @@ impl App {
         let _ = stopping.send(true);
         let drained = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(self.limits.drain, drained).await;
+        // Whoever is told that it stopped may open the directory: nothing here holds it any more.
+        tasks.shutdown().await;
+        let _ = housekeeping.await;
     }
 }
 

@@ -307,7 +307,7 @@ async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
 struct DeadAfter(Mutex<usize>);
 
 impl Faults for DeadAfter {
-    fn before(&self, _: Step, _: &Path) -> io::Result<()> {
+    fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
         let mut left = self.0.lock().unwrap();
         *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
         Ok(())

@@ -67,8 +67,10 @@ impl Inner {
         let path = self.layout.upload(repository, id, algorithm);
         let upload = Upload::new(repository.clone(), algorithm, path.clone(), 0);
         self.uploads.add(id, upload, self.limits.uploads)?;
-        if let Err(error) = self.disk().create(&path) {
+        let created = self.disk().create(&path).and_then(|_| self.disk().sync_parent(&path));
+        if let Err(error) = created {
             self.uploads.forget(id);
+            self.disk().discard(&path);
             return Err(error.into());
         }
         Ok(id)
@@ -96,7 +98,10 @@ impl Inner {
             self.discard(id, &upload, &mut progress)?;
             return Err(StoreError::DigestMismatch { found });
         }
-        self.disk().sync(&file, &upload.path)?;
+        if let Err(error) = self.disk().sync(&file, &upload.path) {
+            progress.give_up(self.disk(), &upload.path);
+            return Err(error.into());
+        }
         self.adopt_blob(repository, digest, &upload.path)?;
         progress.ended = true;
         self.uploads.forget(id);
@@ -200,31 +205,64 @@ impl Upload {
 struct Progress {
     /// What the file's bytes hash to; unknown after a restart or a failed write.
     hasher: Option<Hasher>,
-    /// Finished or cancelled.
+    /// Finished, cancelled or given up.
     ended: bool,
 }
 
-/// Writes one batch to the disk while the next one arrives.
+impl Progress {
+    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
+    fn give_up(&mut self, disk: &Disk, path: &Path) {
+        self.ended = true;
+        disk.discard(path);
+    }
+}
+
+/// Adds `body` to the upload's file and makes it durable.
 async fn append(
     disk: Disk,
     limit: u64,
     upload: Arc<Upload>,
     mut progress: OwnedMutexGuard<Progress>,
-    mut body: ByteStream,
+    body: ByteStream,
 ) -> Result<u64, StoreError> {
-    let (hasher, opened) = (progress.hasher.take(), Arc::clone(&upload));
-    let mut turn = spawn_blocking(move || Writer::open(disk, limit, &opened, hasher));
+    let (hasher, opened, on) = (progress.hasher.take(), Arc::clone(&upload), disk.clone());
+    let writer = joined(spawn_blocking(move || Writer::open(on, limit, &opened, hasher)).await)?;
+    let (mut writer, written) = write_all(writer, &upload, body).await?;
+    // Also if the body broke off or was too large: what came of it is kept.
+    if let Err(error) = writer.settle().await {
+        if disk.has_failed() {
+            progress.give_up(&disk, &upload.path);
+        }
+        return Err(error);
+    }
+    progress.hasher = writer.hasher;
+    written.map(|()| writer.offset)
+}
+
+/// Writes one batch to the disk while the next one arrives.
+async fn write_all(
+    writer: Writer,
+    upload: &Arc<Upload>,
+    mut body: ByteStream,
+) -> Result<(Writer, Result<(), StoreError>), StoreError> {
+    let mut turn = tokio::spawn(std::future::ready((writer, Ok(()))));
     loop {
         let (batch, end) = next_batch(&mut body).await;
-        let mut writer = joined(turn.await)?;
-        writer.flush_early().await?;
-        let upload = Arc::clone(&upload);
-        turn = spawn_blocking(move || writer.write(&batch, &upload).map(|()| writer));
+        let (mut writer, mut written) = turn.await.map_err(io::Error::other)?;
+        if written.is_ok() {
+            written = writer.flush_early().await;
+        }
+        if written.is_err() {
+            return Ok((writer, written));
+        }
+        let upload = Arc::clone(upload);
+        turn = spawn_blocking(move || {
+            let written = writer.write(&batch, &upload);
+            (writer, written)
+        });
         let Some(broke_off) = end else { continue };
-        let mut writer = joined(turn.await)?;
-        writer.settle().await?;
-        progress.hasher = Some(writer.hasher);
-        return broke_off.map_or(Ok(writer.offset), |error| Err(StoreError::BodyBrokeOff(error)));
+        let (writer, written) = turn.await.map_err(io::Error::other)?;
+        return Ok((writer, written.and(broke_off.map_or(Ok(()), |why| Err(StoreError::BodyBrokeOff(why))))));
     }
 }
 
@@ -250,7 +288,8 @@ struct Writer {
     limit: u64,
     path: PathBuf,
     file: File,
-    hasher: Hasher,
+    /// None after a failed write, of which part may be in the file.
+    hasher: Option<Hasher>,
     offset: u64,
     unflushed: u64,
     flush: Option<JoinHandle<io::Result<()>>>,
@@ -268,7 +307,7 @@ impl Writer {
                 (hasher, offset)
             }
         };
-        Ok(Self { disk, limit, path, file, hasher, offset, unflushed: 0, flush: None })
+        Ok(Self { disk, limit, path, file, hasher: Some(hasher), offset, unflushed: 0, flush: None })
     }
 
     fn write(&mut self, batch: &[Bytes], upload: &Upload) -> Result<(), StoreError> {
@@ -279,10 +318,11 @@ impl Writer {
         }
         for bytes in batch {
             if let Err(error) = self.disk.write(&mut self.file, &self.path, bytes) {
+                self.hasher = None;
                 upload.offset.store(self.file.metadata()?.len(), Ordering::Release);
                 return Err(error.into());
             }
-            self.hasher.update(bytes);
+            self.hasher.iter_mut().for_each(|hasher| hasher.update(bytes));
         }
         self.offset += size;
         self.unflushed += size;
