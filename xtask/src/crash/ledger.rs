@@ -88,10 +88,13 @@ impl Ledger {
         self.referrers.entry(subject.to_owned()).or_default().insert(manifest.to_owned());
     }
 
-    /// Where garbage is collected at once, what lost its tag is nobody's business any more.
+    /// Where garbage is collected at once, what lost its tag is nobody's business any more. Its blobs
+    /// may be another's too.
     pub(super) fn forget(&mut self, manifest: &str) {
-        for key in self.keeps.remove(manifest).into_iter().flatten() {
-            self.entries.remove(&key);
+        for (place, key) in self.keeps.remove(manifest).into_iter().flatten().enumerate() {
+            if place == 0 || matches!(key, Key::Referrer(..)) {
+                self.entries.remove(&key);
+            }
         }
         for referrer in self.referrers.remove(manifest).into_iter().flatten() {
             self.forget(&referrer);

@@ -45,15 +45,22 @@ impl FsRegistry {
         body: ByteStream,
     ) -> Result<u64, StoreError> {
         let upload = self.inner.uploads.find(repository, id)?;
-        let progress = upload.begin()?;
+        let mut progress = upload.begin()?;
         let offset = upload.offset();
         if at.is_some_and(|at| at != offset) {
             return Err(StoreError::OutOfOrder { offset });
         }
-        let (disk, limit) = (self.inner.disk().clone(), self.inner.limits.blob_bytes);
+        let inner = Arc::clone(&self.inner);
         // On its own task: a caller that goes away must not leave a write running without its lock.
-        let appended = tokio::spawn(append(disk, limit, upload, progress, body)).await;
-        appended.map_err(|error| StoreError::Io(io::Error::other(error)))?
+        let appended = tokio::spawn(async move {
+            let failed_before = inner.disk().has_failed();
+            let appended = append(&inner, &upload, &mut progress, body).await;
+            if appended.is_err() && inner.disk().has_failed() && !failed_before {
+                inner.give_up(id, &upload, &mut progress);
+            }
+            appended
+        });
+        appended.await.map_err(|error| StoreError::Io(io::Error::other(error)))?
     }
 }
 
@@ -85,6 +92,7 @@ impl Inner {
         let upload = self.uploads.find(repository, id)?;
         let mut progress = upload.begin()?;
         let mut file = OpenOptions::new().read(true).append(true).open(&upload.path)?;
+        let failed_before = self.disk().has_failed();
         let hasher = match progress.hasher.clone() {
             Some(hasher) if digest.algorithm() == upload.algorithm => hasher,
             _ => {
@@ -99,19 +107,31 @@ impl Inner {
             return Err(StoreError::DigestMismatch { found });
         }
         if let Err(error) = self.disk().sync(&file, &upload.path) {
-            progress.give_up(self.disk(), &upload.path);
+            if !failed_before {
+                self.give_up(id, &upload, &mut progress);
+            }
             return Err(error.into());
         }
-        self.adopt_blob(repository, digest, &upload.path)?;
-        progress.ended = true;
-        self.uploads.forget(id);
-        Ok(())
+        let adopted = self.adopt_blob(repository, digest, &upload.path);
+        // Also if the file was moved but not yet linked: then it has to be pushed again.
+        if adopted.is_ok() || !upload.path.is_file() {
+            progress.ended = true;
+            self.uploads.forget(id);
+        }
+        adopted
     }
 
     pub(super) fn cancel_upload(&self, repository: &RepositoryName, id: UploadId) -> Result<(), StoreError> {
         let upload = self.uploads.find(repository, id)?;
         let mut progress = upload.begin()?;
         self.discard(id, &upload, &mut progress)
+    }
+
+    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
+    fn give_up(&self, id: UploadId, upload: &Upload, progress: &mut Progress) {
+        self.disk().discard(&upload.path);
+        progress.ended = true;
+        self.uploads.forget(id);
     }
 
     fn discard(&self, id: UploadId, upload: &Upload, progress: &mut Progress) -> Result<(), StoreError> {
@@ -209,32 +229,19 @@ struct Progress {
     ended: bool,
 }
 
-impl Progress {
-    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
-    fn give_up(&mut self, disk: &Disk, path: &Path) {
-        self.ended = true;
-        disk.discard(path);
-    }
-}
-
 /// Adds `body` to the upload's file and makes it durable.
 async fn append(
-    disk: Disk,
-    limit: u64,
-    upload: Arc<Upload>,
-    mut progress: OwnedMutexGuard<Progress>,
+    inner: &Inner,
+    upload: &Arc<Upload>,
+    progress: &mut Progress,
     body: ByteStream,
 ) -> Result<u64, StoreError> {
-    let (hasher, opened, on) = (progress.hasher.take(), Arc::clone(&upload), disk.clone());
-    let writer = joined(spawn_blocking(move || Writer::open(on, limit, &opened, hasher)).await)?;
-    let (mut writer, written) = write_all(writer, &upload, body).await?;
+    let (disk, limit) = (inner.disk().clone(), inner.limits.blob_bytes);
+    let (hasher, opened) = (progress.hasher.take(), Arc::clone(upload));
+    let writer = joined(spawn_blocking(move || Writer::open(disk, limit, &opened, hasher)).await)?;
+    let (mut writer, written) = write_all(writer, upload, body).await?;
     // Also if the body broke off or was too large: what came of it is kept.
-    if let Err(error) = writer.settle().await {
-        if disk.has_failed() {
-            progress.give_up(&disk, &upload.path);
-        }
-        return Err(error);
-    }
+    writer.settle().await?;
     progress.hasher = writer.hasher;
     written.map(|()| writer.offset)
 }
