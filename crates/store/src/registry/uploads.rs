@@ -113,6 +113,8 @@ impl Inner {
             return Err(error.into());
         }
         let adopted = self.adopt_blob(repository, digest, &upload.path);
+        // Its old name too: an upload that came back after a power cut could be written to as a blob.
+        let adopted = adopted.and_then(|()| Ok(self.disk().sync_parent(&upload.path)?));
         // Also if the file was moved but not yet linked: then it has to be pushed again.
         if adopted.is_ok() || !upload.path.is_file() {
             progress.ended = true;
