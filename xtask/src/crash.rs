@@ -19,6 +19,7 @@ mod script;
 mod server;
 mod steps;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Runs the harness, or the registry that it kills.
@@ -37,14 +38,16 @@ async fn registry(options: Options) -> Result<(), String> {
     let started = Instant::now();
     println!("seed {}", options.seed);
     if options.steps {
-        println!("{}", steps::run(options.seed).await?);
+        println!("{}", steps::run(&options.dir, options.seed).await?);
     }
-    println!("{}", kills::run(options.kills, options.seed).await?);
+    println!("{}", kills::run(&options.dir, options.kills, options.seed).await?);
     println!("nothing acknowledged was lost ({:.0} s)", started.elapsed().as_secs_f64());
     Ok(())
 }
 
 struct Options {
+    /// Where the registries keep their data meanwhile.
+    dir: PathBuf,
     kills: u32,
     seed: u64,
     steps: bool,
@@ -52,9 +55,10 @@ struct Options {
 
 impl Options {
     fn parse(args: &[&str]) -> Result<Self, String> {
-        let mut options = Self { kills: 50, seed: 1, steps: true };
+        let mut options = Self { dir: fast_directory(), kills: 50, seed: 1, steps: true };
         for pair in args.chunks(2) {
             match pair {
+                ["--dir", dir] => options.dir = PathBuf::from(dir),
                 ["--kills", n] => options.kills = n.parse().map_err(|_| USAGE)?,
                 ["--seed", n] => options.seed = n.parse().map_err(|_| USAGE)?,
                 ["--steps", "no"] => options.steps = false,
@@ -65,4 +69,11 @@ impl Options {
     }
 }
 
-const USAGE: &str = "usage: cargo xtask crash registry [--kills N] [--seed S] [--steps no]";
+/// Memory, where there is a file system in it: what a process wrote survives its death there as it does on
+/// a disk, and what a disk does when the power goes is modelled ([`power`]).
+fn fast_directory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+const USAGE: &str = "usage: cargo xtask crash registry [--kills N] [--seed S] [--steps no] [--dir D]";

@@ -147,12 +147,7 @@ impl Disk {
         Ok(())
     }
 
-    fn synced(
-        &self,
-        step: Step<'_>,
-        path: &Path,
-        sync: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn synced(&self, step: Step<'_>, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.refuse_if_failed()?;
         let done = self.before(step, path).and_then(|()| sync());
         match (&done, &self.faults) {

@@ -23,7 +23,8 @@ pub(super) struct Built {
 
 /// An image manifest over those blobs; `note` makes it like no other.
 pub(super) fn image(repository: &str, blobs: &[&[u8]], subject: Option<&str>, note: u64) -> Built {
-    let descriptor = |bytes: &&[u8]| json!({"mediaType": LAYER, "digest": Digest::sha256(bytes), "size": bytes.len()});
+    let descriptor =
+        |bytes: &&[u8]| json!({"mediaType": LAYER, "digest": Digest::sha256(bytes), "size": bytes.len()});
     let descriptors: Vec<_> = blobs.iter().map(descriptor).collect();
     let mut json = json!({
         "schemaVersion": 2, "mediaType": IMAGE, "config": descriptors.first(),
@@ -108,7 +109,10 @@ impl Client {
     ) -> Result<Answer, Gone> {
         let mut keys = vec![manifest_key(repository, &manifest.digest)];
         if let Some(subject) = &manifest.subject {
-            keys.push(Key::Referrer(format!("/v2/{repository}/referrers/{subject}"), manifest.digest.clone()));
+            keys.push(Key::Referrer(
+                format!("/v2/{repository}/referrers/{subject}"),
+                manifest.digest.clone(),
+            ));
             self.ledger().refers(&manifest.digest, subject);
         }
         self.ledger().keep(&manifest.digest, keys.iter().chain(&manifest.needs).cloned().collect());
@@ -127,7 +131,8 @@ impl Client {
         let digest = Digest::sha256(bytes);
         let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
         let before = self.ledger().clone();
-        let answer = self.change(vec![(blob_key(repository, &digest), Value::There)], self.request(Method::POST, &path));
+        let answer = self
+            .change(vec![(blob_key(repository, &digest), Value::There)], self.request(Method::POST, &path));
         let answer = answer.await?;
         if let Answer::Done(response) = &answer
             && response.status() == reqwest::StatusCode::ACCEPTED

@@ -109,7 +109,8 @@ impl Client {
                 let bytes = response.bytes().await.map_err(|error| format!("{path}: {error}"))?;
                 let index: Json = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
                 let entries = index.get("manifests").and_then(Json::as_array).into_iter().flatten();
-                let listed = entries.filter_map(|entry| entry.get("digest")).any(|found| found == digest.as_str());
+                let listed =
+                    entries.filter_map(|entry| entry.get("digest")).any(|found| found == digest.as_str());
                 Ok(if listed { Value::There } else { Value::Absent })
             }
         }
@@ -117,7 +118,8 @@ impl Client {
 
     /// The answer, unless it is 404.
     async fn ask(&self, path: &str) -> Result<Option<Response>, String> {
-        let response = self.request(Method::GET, path).send().await.map_err(|error| format!("{path}: {error}"))?;
+        let response =
+            self.request(Method::GET, path).send().await.map_err(|error| format!("{path}: {error}"))?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => Ok(Some(response)),

@@ -12,18 +12,20 @@ use super::random::Random;
 use super::server::{Process, fsck};
 
 /// Kills the registry so often; what was seen.
-pub(super) async fn run(kills: u32, seed: u64) -> Result<String, String> {
+pub(super) async fn run(dir: &Path, kills: u32, seed: u64) -> Result<String, String> {
     let mut tally = Tally::default();
     for life in 0..kills.div_ceil(KILLS_PER_DIRECTORY) {
         let rounds = KILLS_PER_DIRECTORY.min(kills - life * KILLS_PER_DIRECTORY);
         let random = Random::new(seed.wrapping_add(u64::from(life) << 32));
         // In every other directory garbage is collected as soon as nothing keeps it.
         let grace = Duration::from_secs(if life % 2 == 0 { 3600 } else { 0 });
-        let lived = live(rounds, random, grace, &mut tally).await;
+        let lived = live(dir, rounds, random, grace, &mut tally).await;
         lived.map_err(|why| format!("directory {life}, grace {grace:?}: {why}"))?;
     }
     let Tally { requests, answers, contents } = tally;
-    Ok(format!("{kills} kills: {requests} actions, {answers} answers and {contents} contents as they must be"))
+    Ok(format!(
+        "{kills} kills: {requests} actions, {answers} answers and {contents} contents as they must be"
+    ))
 }
 
 #[derive(Default)]
@@ -33,8 +35,14 @@ struct Tally {
     contents: usize,
 }
 
-async fn live(rounds: u32, mut random: Random, grace: Duration, tally: &mut Tally) -> Result<(), String> {
-    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+async fn live(
+    dir: &Path,
+    rounds: u32,
+    mut random: Random,
+    grace: Duration,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
     let data = dir.path().join("data");
     let ledgers: Vec<_> = (0..CLIENTS).map(|_| Arc::new(Mutex::new(Ledger::default()))).collect();
     for round in 0..rounds {
@@ -163,7 +171,9 @@ impl Actor {
 
     fn forget(&self, repository: &str, tag: &str) {
         let mut ledger = self.client.ledger();
-        if let Some(named) = ledger.named(&tag_path(repository, tag)).map(str::to_owned).filter(|_| self.hungry) {
+        if let Some(named) =
+            ledger.named(&tag_path(repository, tag)).map(str::to_owned).filter(|_| self.hungry)
+        {
             ledger.forget(&named);
         }
     }

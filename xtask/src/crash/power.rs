@@ -123,7 +123,9 @@ impl Model {
                 }
             }
             Event::SyncDir(dir) => self.sync_dir(dir),
-            Event::SyncFile(path) => self.file(path).into_iter().for_each(|file| file.synced = file.bytes.len()),
+            Event::SyncFile(path) => {
+                self.file(path).into_iter().for_each(|file| file.synced = file.bytes.len())
+            }
             Event::Write(path, bytes) => {
                 self.file(path).into_iter().for_each(|file| file.bytes.extend_from_slice(bytes));
             }

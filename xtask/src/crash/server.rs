@@ -117,11 +117,14 @@ impl Local {
 
 /// Checks the whole directory, which nobody serves; how much content it has.
 pub(super) async fn fsck(data: &Path) -> Result<usize, String> {
-    let store = FsRegistry::open(data, Limits::default()).map_err(|error| format!("it does not start: {error}"))?;
+    let store =
+        FsRegistry::open(data, Limits::default()).map_err(|error| format!("it does not start: {error}"))?;
     let report = store.fsck().await.map_err(|error| format!("fsck: {error}"))?;
     match report.findings.as_slice() {
         [] => Ok(report.contents),
-        findings => Err(findings.iter().map(|finding| format!("fsck: {finding}")).collect::<Vec<_>>().join("\n")),
+        findings => {
+            Err(findings.iter().map(|finding| format!("fsck: {finding}")).collect::<Vec<_>>().join("\n"))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The scripted push, once for every step that it takes on the disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,24 +15,23 @@ use super::script;
 use super::server::{Local, Process, fsck};
 
 /// All of them; what was seen.
-pub(super) async fn run(seed: u64) -> Result<String, String> {
-    let (cuts, errors) = tokio::try_join!(joined(power_cuts(seed)), joined(errors()))?;
-    let aborts = aborts().await?;
+pub(super) async fn run(dir: &Path, seed: u64) -> Result<String, String> {
+    let (cuts, errors) =
+        tokio::try_join!(joined(power_cuts(dir.to_owned(), seed)), joined(errors(dir.to_owned())))?;
+    let aborts = aborts(dir).await?;
     Ok(format!("every step: {aborts} aborts, {errors} errors, {cuts} power cuts"))
 }
 
-async fn joined(
-    work: impl Future<Output = Result<usize, String>> + Send + 'static,
-) -> Result<usize, String> {
+async fn joined(work: impl Future<Output = Result<usize, String>> + Send + 'static) -> Result<usize, String> {
     tokio::spawn(work).await.map_err(|error| error.to_string())?
 }
 
 /// The process aborts at each step, in the middle of it if it is a write.
-async fn aborts() -> Result<usize, String> {
+async fn aborts(dir: &Path) -> Result<usize, String> {
     let mut aborts = 0;
     for fault in [Fault::Io, Fault::Torn] {
         for step in 0.. {
-            let scene = Scene::new()?;
+            let scene = Scene::new(dir)?;
             let mut server = Process::start(&scene.data(), Duration::ZERO, Some((step, fault)))?;
             let died = script::play(&scene.client(&server.base)?).await.is_err();
             server.kill()?;
@@ -47,13 +46,13 @@ async fn aborts() -> Result<usize, String> {
 }
 
 /// Each step fails once; the registry goes on.
-async fn errors() -> Result<usize, String> {
+async fn errors(dir: PathBuf) -> Result<usize, String> {
     let mut errors = 0;
     for fault in Fault::ALL {
         for step in 0.. {
             let why = |why| format!("step {step} failed, {}: {why}", fault.name());
             let faults = Arc::new(FaultAt::new(step, fault, Then::GoOn));
-            let scene = Scene::new()?;
+            let scene = Scene::new(&dir)?;
             // It may not start without that step; then nobody was told anything.
             if let Ok(server) = Local::start(&scene.data(), Disk::with_faults(faults.clone())).await {
                 let client = scene.client(&server.base)?;
@@ -73,9 +72,9 @@ async fn errors() -> Result<usize, String> {
 }
 
 /// The power goes after each step; nothing that was not synced survives, or some of it.
-async fn power_cuts(seed: u64) -> Result<usize, String> {
+async fn power_cuts(dir: PathBuf, seed: u64) -> Result<usize, String> {
     let journal = Arc::new(Journal::default());
-    let original = Scene::new()?;
+    let original = Scene::new(&dir)?;
     let server = Local::start(&original.data(), Disk::with_faults(journal.clone())).await?;
     let client = original.client(&server.base)?.witnessed(witness(&journal));
     script::play(&client).await.map_err(|_| "it went away")?;
@@ -85,7 +84,7 @@ async fn power_cuts(seed: u64) -> Result<usize, String> {
     for (step, event) in journal.events().iter().enumerate() {
         model.apply(event);
         for mut unsynced in [Unsynced::Lost, Unsynced::Random(Random::new(random.next()))] {
-            let scene = Scene::with(model.known.clone())?;
+            let scene = Scene::with(&dir, model.known.clone())?;
             let restored = model.restore(original.dir.path(), scene.dir.path(), &mut unsynced);
             restored.map_err(|error| error.to_string())?;
             scene.check().await.map_err(|why| format!("the power was cut after event {step}: {why}"))?;
@@ -102,16 +101,16 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Result<Self, String> {
-        Self::with(Ledger::default())
+    fn new(dir: &Path) -> Result<Self, String> {
+        Self::with(dir, Ledger::default())
     }
 
-    fn with(ledger: Ledger) -> Result<Self, String> {
-        let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    fn with(dir: &Path, ledger: Ledger) -> Result<Self, String> {
+        let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
         Ok(Self { dir, ledger: Arc::new(Mutex::new(ledger)) })
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 

@@ -50,7 +50,15 @@ pub struct Config {
 impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default(), disk: Disk::default() }
+        Self {
+            data,
+            listen,
+            tls: None,
+            auth: None,
+            gate: None,
+            limits: Limits::default(),
+            disk: Disk::default(),
+        }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
