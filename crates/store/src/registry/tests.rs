@@ -103,6 +103,29 @@ async fn an_upload_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_a_reader_still_holds_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FsRegistry::open(dir.path(), Limits::default()).unwrap();
+    let repository = name("a");
+    let whole: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let digest = push_blob(&store, &repository, Vec::leak(whole.clone())).await;
+    let mut stream = store.read_blob(&repository, &digest, 3..3_999_999).await.unwrap().unwrap();
+    let (mut held, mut read) = (Vec::new(), Vec::new());
+    while let Some(piece) = stream.next().await {
+        let piece = piece.unwrap();
+        read.extend_from_slice(&piece);
+        // Of every other piece a part.
+        if held.len() % 2 == 0 { held.push(piece.slice(7..)) } else { held.push(Bytes::new()) }
+    }
+    assert!(held.len() > 4 && read == whole[3..3_999_999], "{} pieces", held.len());
+    let mut at = 3;
+    for piece in held.iter().filter(|piece| !piece.is_empty()) {
+        assert!(whole[at + 7..].starts_with(piece), "the piece at {at}");
+        at += 2 * (piece.len() + 7);
+    }
+}
+
+#[tokio::test]
 async fn a_broken_off_upload_keeps_what_came() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));

@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::blobs::hash_file;
 use super::files::{FsRegistry, Inner};
 use super::layout::{Layout, entry_names};
+use super::transfers::Transfer;
 use super::{ByteStream, StoreError};
 use crate::fs::Disk;
 use crate::name::{RepositoryName, UploadId};
@@ -241,7 +242,7 @@ async fn append(
     let (disk, limit) = (inner.disk().clone(), inner.limits.blob_bytes);
     let (hasher, opened) = (progress.hasher.take(), Arc::clone(upload));
     let writer = joined(spawn_blocking(move || Writer::open(disk, limit, &opened, hasher)).await)?;
-    let (mut writer, written) = write_all(writer, upload, body).await?;
+    let (mut writer, written) = write_all(writer, upload, body, inner.transfers.begin()).await?;
     // Also if the body broke off or was too large: what came of it is kept.
     writer.settle().await?;
     progress.hasher = writer.hasher;
@@ -253,10 +254,11 @@ async fn write_all(
     writer: Writer,
     upload: &Arc<Upload>,
     mut body: ByteStream,
+    transfer: Transfer,
 ) -> Result<(Writer, Result<(), StoreError>), StoreError> {
     let mut turn = tokio::spawn(std::future::ready((writer, Ok(()))));
     loop {
-        let (batch, end) = next_batch(&mut body).await;
+        let (batch, end) = next_batch(&mut body, transfer.piece()).await;
         let (mut writer, mut written) = turn.await.map_err(io::Error::other)?;
         if written.is_ok() {
             written = writer.flush_early().await;
@@ -275,10 +277,10 @@ async fn write_all(
     }
 }
 
-/// The next bytes of the body, and at its end whether it broke off.
-async fn next_batch(body: &mut ByteStream) -> (Vec<Bytes>, Option<Option<io::Error>>) {
+/// The next `wanted` bytes of the body or a few more, and at its end whether it broke off.
+async fn next_batch(body: &mut ByteStream, wanted: usize) -> (Vec<Bytes>, Option<Option<io::Error>>) {
     let (mut batch, mut size) = (Vec::new(), 0);
-    while size < BATCH {
+    while size < wanted {
         match body.next().await {
             Some(Ok(bytes)) => {
                 size += bytes.len();
@@ -382,5 +384,4 @@ fn parse_file_name(name: &str) -> Option<(UploadId, DigestAlgorithm)> {
     Some((id.parse().ok()?, algorithm.parse().ok()?))
 }
 
-const BATCH: usize = 256 << 10;
 const FLUSH_EVERY: u64 = 32 << 20;
