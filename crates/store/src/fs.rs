@@ -244,3 +244,46 @@ fn sync_dir((): &()) -> io::Result<()> {
 }
 
 const MAX_DURABLE_DIRS: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails the first step of a kind.
+    struct FirstOf(Step<'static>, AtomicBool);
+
+    impl Faults for FirstOf {
+        fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+            match step == self.0 && !self.1.swap(true, Ordering::AcqRel) {
+                true => Err(io::Error::other("the disk failed")),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_written_any_more() {
+        for kind in [Step::SyncFile, Step::SyncDir] {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = Disk::with_faults(Arc::new(FirstOf(kind, AtomicBool::new(false))));
+            let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+            assert!(disk.put(dir.path(), &path, b"content").is_err());
+            assert!(disk.has_failed());
+            // The second try would succeed on the disk, which may have dropped what the first one had.
+            assert!(disk.put(dir.path(), &path, b"content").is_err());
+            assert!(disk.create(&other).is_err() && disk.mark(&other).is_err());
+            assert!(disk.make_dirs(&other).is_err() && !other.exists());
+            assert!(disk.remove(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn what_failed_before_a_sync_can_be_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::with_faults(Arc::new(FirstOf(Step::Create, AtomicBool::new(false))));
+        let path = dir.path().join("file");
+        assert!(disk.put(dir.path(), &path, b"content").is_err());
+        disk.put(dir.path(), &path, b"content").unwrap();
+        assert_eq!((disk.has_failed(), fs::read(&path).unwrap()), (false, b"content".to_vec()));
+    }
+}

@@ -381,6 +381,39 @@ async fn whatever_step_is_the_last_the_store_is_sound_and_the_push_can_be_repeat
     assert!((1..100).contains(&whole), "{whole} of 120 pushes were whole");
 }
 
+/// Fails one sync of a file, the `n`th.
+struct FailedSync(Mutex<usize>);
+
+impl Faults for FailedSync {
+    fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+        let mut left = self.0.lock().unwrap();
+        if step != Step::SyncFile {
+            return Ok(());
+        }
+        *left = left.wrapping_sub(1);
+        if *left == 0 { Err(io::Error::other("the disk failed")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged_until_the_next_start() {
+    let mut failed = 0;
+    for syncs in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let disk = Disk::with_faults(Arc::new(FailedSync(Mutex::new(syncs))));
+        let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+        if push_image(&store).await.is_ok() {
+            break;
+        }
+        failed += 1;
+        assert!(push_image(&store).await.is_err(), "acknowledged after sync {syncs} failed");
+        drop(store);
+        push_image(&open(dir.path())).await.unwrap();
+    }
+    assert!(failed >= 5, "only {failed} syncs");
+}
+
 #[tokio::test]
 async fn ten_thousand_referrers_are_listed_in_pages_once_each() {
     let dir = tempfile::tempdir().unwrap();
