@@ -2,6 +2,8 @@
 //!
 //! `golden/v1` was written by `write_golden` below when version 1 was the newest.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -64,6 +64,21 @@ async fn wrong_passwords_are_refused_also_after_right_ones() {
 }
 
 #[tokio::test]
+async fn changed_users_and_rights_are_followed_while_it_runs() {
+    let mut registry = Registry::start_with(users).await;
+    registry.log_in("dev", "dev-password");
+    assert_eq!(registry.get("/v2/secret/tags/list").await.status(), StatusCode::FORBIDDEN);
+    let rights = r#"{"rules": [{"users": ["dev"], "repositories": ["secret"], "rights": ["pull"]}]}"#;
+    std::fs::write(registry.data.path().join("rights.json"), rights).unwrap();
+    registry.until("/v2/secret/tags/list", StatusCode::NOT_FOUND).await;
+    let hash = bcrypt::hash("another", 4).unwrap();
+    std::fs::write(registry.data.path().join("htpasswd"), format!("dev:{hash}\n")).unwrap();
+    registry.until("/v2/", StatusCode::UNAUTHORIZED).await;
+    registry.log_in("dev", "another");
+    assert_eq!(registry.get("/v2/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_digest_alone_is_no_right_to_a_blob() {
     let mut registry = Registry::start_with(users).await;
     registry.log_in("ci", "ci-password");

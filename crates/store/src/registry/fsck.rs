@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::Instant;
 
 use signet_crypto::{Digest, Hasher};
 use signet_formats::oci::{Manifest, Tag};
@@ -22,13 +23,15 @@ impl FsRegistry {
         self.blocking(Inner::fsck).await
     }
 
-    /// Reads all content once, `pause` after each piece, and calls `damaged` for what does not have its digest.
-    pub async fn scrub(&self, pause: Duration, damaged: impl Fn(&Digest)) -> Result<(), StoreError> {
+    /// Reads all content once, resting `rest` times as long as each piece took, and sets aside what does
+    /// not have its digest, which `damaged` is called for: who pushes it again is asked for it, and heals it.
+    pub async fn scrub(&self, rest: u32, damaged: impl Fn(&Digest)) -> Result<(), StoreError> {
         for (digest, path) in self.blocking(Inner::contents_list).await? {
-            if !self.blocking(move |_| is_intact(&digest, &path)).await? {
+            let began = Instant::now();
+            if self.blocking(move |inner| inner.set_aside_if_damaged(&digest, &path)).await? {
                 damaged(&digest);
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(began.elapsed() * rest).await;
         }
         Ok(())
     }
@@ -132,6 +135,20 @@ impl Inner {
         Ok(report)
     }
 
+    fn set_aside_if_damaged(&self, digest: &Digest, path: &Path) -> Result<bool, StoreError> {
+        if is_intact(digest, path)? {
+            return Ok(false);
+        }
+        // Once more while nobody can put it anew: it may just have been healed.
+        let _alone = self.contents.write().unwrap_or_else(PoisonError::into_inner);
+        if is_intact(digest, path)? {
+            return Ok(false);
+        }
+        self.disk().rename(path, &self.layout.damaged(digest))?;
+        self.disk().sync_parent(path)?;
+        Ok(true)
+    }
+
     fn check_repository(
         &self,
         repository: &RepositoryName,
@@ -187,10 +204,9 @@ impl Inner {
     }
 }
 
-/// Whether content has its digest; so it has if it was removed meanwhile.
+/// Whether content has its digest; so it has if it was removed meanwhile. What cannot be read has not.
 fn is_intact(digest: &Digest, path: &Path) -> Result<bool, StoreError> {
     let Some(mut file) = present(File::open(path))? else { return Ok(true) };
     let mut hasher = Hasher::new(digest.algorithm());
-    hash_file(&mut file, &mut hasher)?;
-    Ok(hasher.finish() == *digest)
+    Ok(hash_file(&mut file, &mut hasher).is_ok() && hasher.finish() == *digest)
 }

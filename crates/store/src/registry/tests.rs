@@ -274,9 +274,6 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(
         found.contains(&Finding::DanglingTag { repository: repository.clone(), tag: "v2".parse().unwrap() })
     );
-    let damaged = Mutex::new(Vec::new());
-    store.scrub(Duration::ZERO, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
-    assert_eq!(damaged.into_inner().unwrap().len(), 2);
     assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
     drop(store);
 
@@ -285,6 +282,32 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(matches!(served, Err(StoreError::Corrupt(corrupt)) if corrupt == digest));
     push_blob(&store, &repository, b"layer").await;
     assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
+}
+
+#[tokio::test]
+async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let layer = push_blob(&store, &repository, b"layer").await;
+    let manifest = || image(config, &[layer], None);
+    push(&store, &repository, manifest(), &["v1"], Expect::Anything).await.unwrap();
+    fs::write(store.inner.layout.content(&layer), "reyal").unwrap();
+    let damaged = async || {
+        let damaged = Mutex::new(Vec::new());
+        store.scrub(0, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
+        damaged.into_inner().unwrap()
+    };
+    assert_eq!((damaged().await, damaged().await), (vec![layer], vec![]));
+    assert_eq!(fs::read(store.inner.layout.damaged(&layer)).unwrap(), b"reyal");
+    let asked = store.blob_size(&repository, &layer).await;
+    assert!(matches!(asked, Err(StoreError::Corrupt(digest)) if digest == layer), "{asked:?}");
+    let named = push(&store, &repository, manifest(), &["v2"], Expect::Anything).await;
+    assert!(matches!(named, Err(StoreError::MissingContent(missing)) if missing == [layer]));
+    push_blob(&store, &repository, b"layer").await;
+    push(&store, &repository, manifest(), &["v2"], Expect::Anything).await.unwrap();
+    assert_eq!(read(&store, &repository, &layer).await, b"layer");
+    assert_eq!(store.fsck().await.unwrap().findings, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
