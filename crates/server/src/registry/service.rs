@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use signet_store::RepositoryName;
 use signet_store::registry::RegistryStore;
 use tokio::sync::Semaphore;
-use tracing::{Level, enabled, info};
+use tracing::{Level, debug, enabled};
 
 use super::auth::Authenticator;
 use super::error::{self, ApiError};
@@ -112,7 +112,7 @@ struct LogLine {
 impl LogLine {
     /// Nothing if nobody reads it.
     fn begin(request: &Request<Incoming>) -> Option<Self> {
-        enabled!(Level::INFO).then(|| Self {
+        enabled!(Level::DEBUG).then(|| Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             began: Instant::now(),
@@ -122,7 +122,7 @@ impl LogLine {
     /// The headers of the answer are ready.
     fn end(&self, status: StatusCode) {
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(method = %self.method, path = self.path, status = status.as_u16(), ms, "request");
+        debug!(method = %self.method, path = self.path, status = status.as_u16(), ms, "request");
     }
 }
 
