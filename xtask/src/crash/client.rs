@@ -15,8 +15,10 @@ pub(super) struct Client {
     base: String,
     ledger: Arc<Mutex<Ledger>>,
     /// Told of each change of the ledger.
-    witness: Option<Arc<dyn Fn(&Ledger) + Send + Sync>>,
+    witness: Option<Witness>,
 }
+
+type Witness = Arc<dyn Fn(&Ledger) + Send + Sync>;
 
 /// What became of a request.
 pub(super) enum Answer {
