@@ -1,5 +1,7 @@
 //! The registry client that the options ask for.
 
+use std::collections::HashSet;
+
 use signet_crypto::Digest;
 use signet_formats::oci::Registry;
 use signet_registry::{Client, Endpoint, Keychain, Limits, Location, Options, TlsOptions};
@@ -18,11 +20,14 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
         authorities: args.registry_cacert.iter().cloned().collect(),
         identity: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
     };
-    let plain_http = match args.allow_http_registry {
+    let named = |wanted: bool| match wanted {
         true => places.iter().filter_map(registry).cloned().collect(),
-        false => Default::default(),
+        false => HashSet::new(),
     };
-    Client::new(Options { keychain: Keychain::from_environment(), plain_http, tls, limits })
+    let plain_http = named(args.allow_http_registry);
+    // Who gives certificates for a registry on this machine means HTTPS.
+    let https = named(!tls.authorities.is_empty() || tls.identity.is_some());
+    Client::new(Options { keychain: Keychain::from_environment(), plain_http, https, tls, limits })
 }
 
 /// Reads a place as the user wrote it.

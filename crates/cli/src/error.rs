@@ -175,6 +175,7 @@ impl From<RegistryError> for CliError {
 pub(crate) fn registry_code(error: &RegistryError) -> Code {
     match error {
         RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
+        RegistryError::Tls { .. } => Code::TlsFailed,
         RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
         RegistryError::Forbidden { .. } => Code::RegistryForbidden,
         RegistryError::NotFound { .. } => Code::ImageNotFound,
@@ -183,14 +184,17 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
         RegistryError::Malformed { .. } => Code::RegistryResponseMalformed,
         RegistryError::RateLimited { .. } => Code::RegistryRateLimited,
-        RegistryError::RedirectRefused { .. } | RegistryError::RealmRefused { .. } => Code::RedirectRefused,
+        RegistryError::RedirectRefused { .. } => Code::RedirectRefused,
+        RegistryError::RealmRefused { .. } => Code::TokenRealmRefused,
         RegistryError::PlainHttpRefused { .. } => Code::PlainHttpRefused,
         RegistryError::CredentialHelper { .. } => Code::CredentialHelperFailed,
         RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
+        RegistryError::TagImmutable { .. } => Code::TagImmutable,
+        RegistryError::Server { .. } => Code::RegistryFailed,
+        RegistryError::Refused { .. } => Code::RegistryRefused,
         RegistryError::Configuration { .. } => Code::FileUnreadable,
-        RegistryError::Io { .. } => Code::LayoutUnusable,
+        RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,
-        _ => Code::RegistryRefused,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `signet verify`.
 
 use signet_registry::{Client, Location, parallel};
-use signet_verify::Verdict;
+use signet_verify::{Class, Verdict};
 
 use super::verify_blob;
 use crate::args::VerifyArgs;
@@ -25,6 +25,9 @@ pub(crate) fn run(args: &VerifyArgs, face: Face) -> Answer {
     block_on(async {
         let client = connection::client(&args.connection, &places);
         let results = parallel(places, PARALLEL, |place| verify(&client, place, &trust, at)).await;
+        if let Some(misuse) = results.iter().find_map(Image::misuse) {
+            return Err(misuse.clone().into());
+        }
         let worst = results.iter().map(Image::status).max().unwrap_or(Status::Undecided);
         let document = VerifyDocument { schema: SCHEMA, results: results.iter().map(Image::body).collect() };
         face.result(&document, |_| results.iter().map(Image::text).collect())?;
@@ -45,6 +48,11 @@ impl Image {
             Ok(verdict) => Status::of_verdict(verdict),
             Err(error) => Status::of(error.code),
         }
+    }
+
+    /// What the caller gave wrongly, for this image and so for all: that is no verdict.
+    fn misuse(&self) -> Option<&CliError> {
+        self.result.as_ref().err().filter(|error| error.code.class() == Class::Usage)
     }
 
     fn body(&self) -> ImageBody<'_> {

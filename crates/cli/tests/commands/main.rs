@@ -1,9 +1,11 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod double;
 mod files;
 mod images;
 mod process;
 mod reference;
+mod registry;
 mod text;
 
 use std::path::Path;

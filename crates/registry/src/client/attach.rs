@@ -7,7 +7,7 @@ use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 
 use super::manifests::Precondition;
-use super::transport::jitter;
+use super::retry::jitter;
 use super::{Client, ManifestName, Resolved};
 use crate::{Error, Result};
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, Repository, Tag, media_type};
 
+use super::call::{Access, Answer, Call, Payload};
 use super::pages::Pages;
-use super::transport::{Access, Answer, Call};
 use super::{Client, url};
 use crate::{Error, Result};
 
@@ -116,6 +116,9 @@ impl Client {
 
     /// Stores a manifest under a tag or its digest.
     ///
+    /// Where the tag names another manifest and the registry does not let tags be moved, that is
+    /// [`Error::TagImmutable`]; where it names this one, all is well.
+    ///
     /// With `if_match`, an `ETag`, a registry that honours it answers [`Error::Conflict`] where the tag
     /// has changed; one that does not overwrites it.
     pub async fn push_manifest(
@@ -173,15 +176,37 @@ impl Client {
             return Err(Error::digest_mismatch(*expected, digest));
         }
         let call = self.manifest_call(Method::PUT, repository, name, Access::Push)?;
-        let call = call.header(CONTENT_TYPE, media_type).body(super::transport::Payload::Bytes(bytes));
+        let call = call.header(CONTENT_TYPE, media_type).body(Payload::Bytes(bytes));
         let call = match precondition {
             Precondition::None => call,
             Precondition::Unchanged(etag) => call.header(IF_MATCH, etag.as_str()),
             Precondition::Absent => call.header(IF_NONE_MATCH, "*"),
         };
-        let answer = self.transport().fetch(&call, self.limits().page_bytes).await?;
+        let answer = match self.transport().fetch(&call, self.limits().page_bytes).await {
+            Ok(answer) => answer,
+            Err(error) => return self.immovable(repository, name, digest, precondition, error).await,
+        };
         check_stated(&answer, digest)?;
         Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT) })
+    }
+
+    /// A tag that may not be moved need not be, where it names `digest` already.
+    async fn immovable(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+        digest: Digest,
+        precondition: &Precondition,
+        error: Error,
+    ) -> Result<PushOutcome> {
+        let (ManifestName::Tag(tag), Some(detail)) = (name, immovable(&error, precondition)) else {
+            return Err(error);
+        };
+        match self.fetch_manifest(repository, name).await {
+            Ok(found) if found.digest() == digest => Ok(PushOutcome { digest, subject_accepted: false }),
+            Ok(_) => Err(Error::TagImmutable { tag: format!("{repository}:{tag}"), detail }),
+            Err(_) => Err(error),
+        }
     }
 
     pub(super) async fn fetch_manifest(
@@ -219,6 +244,19 @@ impl Client {
         let url = url(self.transport(), repository, &format!("manifests/{name}"))?;
         Ok(Call::new(method, url, repository, access, what).header(ACCEPT, ACCEPTED))
     }
+}
+
+/// The registry's words, if they can mean that tags are not moved. There is no code for that:
+/// registries answer 400, 403, 405, 409 or 412, most of them with words like these.
+fn immovable(error: &Error, precondition: &Precondition) -> Option<String> {
+    let (detail, conflict) = match error {
+        Error::Conflict { detail, .. } => (detail, true),
+        Error::Forbidden { detail, .. } | Error::Refused { detail, .. } => (detail, false),
+        _ => return None,
+    };
+    let words = detail.to_ascii_lowercase();
+    let told = ["immutab", "overwrit", "already exist"].iter().any(|word| words.contains(word));
+    (told || (conflict && *precondition == Precondition::None)).then(|| detail.clone())
 }
 
 /// A registry that states another digest than the content has is not to be believed in anything.

@@ -156,9 +156,8 @@ fn made(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> 
 fn saved(tarball: &Tarball, name: Option<&str>, limits: &Limits) -> Result<Saved> {
     let shown = tarball.path().display();
     let bytes = tarball.bytes("manifest.json", limits.page_bytes)?;
-    let images: Vec<Saved> = serde_json::from_slice(&bytes).map_err(|_| {
-        Error::malformed(format!("`{shown}`"), "its manifest.json is not one of `docker save`")
-    })?;
+    let images: Vec<Saved> = serde_json::from_slice(&bytes)
+        .map_err(|_| Error::damaged(tarball.path(), "its manifest.json is not one of `docker save`"))?;
     let wanted = |image: &Saved| match name {
         Some(name) => image.repo_tags.iter().flatten().any(|tag| same_name(tag, name)),
         None => true,

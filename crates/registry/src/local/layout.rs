@@ -33,10 +33,7 @@ impl Layout {
         let version: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         match version.get("imageLayoutVersion").and_then(|v| v.as_str()) {
             Some("1.0.0") => Ok(Self::at(root, limits)),
-            _ => Err(Error::malformed(
-                format!("`{}`", marker.display()),
-                "it is not a layout of version 1.0.0",
-            )),
+            _ => Err(Error::damaged(&marker, "it is not a layout of version 1.0.0")),
         }
     }
 

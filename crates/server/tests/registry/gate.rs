@@ -67,7 +67,7 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     }
 }
 
-/// The content of a refused image can be fetched by whoever knows its digests (docs/decisions/0005), the
+/// The content of a refused image can be fetched by whoever knows its digests (docs/decisions/0006), the
 /// image itself cannot: there is no other way to its manifest.
 #[tokio::test]
 async fn a_refused_manifest_is_not_had_another_way() {

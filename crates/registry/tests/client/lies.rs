@@ -1,32 +1,21 @@
 //! Registries that lie or fail: each is refused by its own code, in bounded time and memory.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the helpers of tests are tests, too, which clippy does not see"
-)]
-
-mod support;
-
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::oci::Descriptor;
-use signet_registry::{Credentials, Error, Keychain, ReferrersVia};
-use support::{Double, Reply, client, client_with, manifest};
+use signet_registry::{Client, Error, Keychain, ReferrersVia};
 
-fn basic() -> Keychain {
-    Keychain::fixed(Credentials::Basic { username: "user".into(), password: "secret".into() })
-}
+use crate::double::{Double, Reply, client, hasty, manifest};
 
 async fn blob(server: &Double, content: &[u8]) -> Result<bytes::Bytes, Error> {
-    let descriptor = Descriptor::of("t", content);
-    client().blob_bytes(&server.repository(), &descriptor, 1 << 20).await
+    blob_by(&client(), server, content).await
 }
 
-async fn always(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Double {
-    Double::start(move |_| reply()).await
+async fn blob_by(client: &Client, server: &Double, content: &[u8]) -> Result<bytes::Bytes, Error> {
+    let descriptor = Descriptor::of("t", content);
+    client.blob_bytes(&server.repository(), &descriptor, 1 << 20).await
 }
 
 #[tokio::test]
@@ -44,7 +33,7 @@ async fn what_is_true_is_read() {
 
 #[tokio::test]
 async fn a_manifest_with_another_digest() {
-    let server = always(|| Reply::new(200, manifest())).await;
+    let server = Double::always(|| Reply::new(200, manifest())).await;
     let asked = Digest::sha256(b"another");
     let outcome = client().manifest(&server.repository(), &asked).await;
     assert!(
@@ -52,7 +41,8 @@ async fn a_manifest_with_another_digest() {
         "{outcome:?}"
     );
     let stated = Digest::sha256(b"stated");
-    let server = always(move || Reply::new(200, manifest()).with("Docker-Content-Digest", stated)).await;
+    let server =
+        Double::always(move || Reply::new(200, manifest()).with("Docker-Content-Digest", stated)).await;
     let outcome = client().resolve(&server.reference()).await;
     assert!(
         matches!(&outcome, Err(Error::DigestMismatch { expected, .. }) if **expected == stated),
@@ -62,7 +52,7 @@ async fn a_manifest_with_another_digest() {
 
 #[tokio::test]
 async fn a_blob_with_another_digest_or_size() {
-    let server = always(|| Reply::new(200, "HELLO")).await;
+    let server = Double::always(|| Reply::new(200, "HELLO")).await;
     assert!(matches!(blob(&server, b"hello").await, Err(Error::DigestMismatch { .. })));
     assert!(matches!(blob(&server, b"hello!").await, Err(Error::SizeMismatch { .. })));
     assert!(matches!(blob(&server, b"hell").await, Err(Error::SizeMismatch { .. })));
@@ -70,7 +60,7 @@ async fn a_blob_with_another_digest_or_size() {
 
 #[tokio::test]
 async fn endless_bodies() {
-    let server = always(Reply::endless).await;
+    let server = Double::always(Reply::endless).await;
     let outcome = blob(&server, b"hello").await;
     assert!(matches!(outcome, Err(Error::SizeMismatch { expected: 5, .. })), "{outcome:?}");
     let outcome = client().resolve(&server.reference()).await;
@@ -81,16 +71,16 @@ async fn endless_bodies() {
 
 #[tokio::test]
 async fn slow_bodies() {
-    let server = always(|| Reply::stalled(5)).await;
-    let outcome = blob(&server, b"hello").await;
+    let (server, client) = (Double::always(|| Reply::stalled(5)).await, hasty(Keychain::anonymous()));
+    let outcome = blob_by(&client, &server, b"hello").await;
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
-    let outcome = client().resolve(&server.reference()).await;
+    let outcome = client.resolve(&server.reference()).await;
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn redirect_loops() {
-    let server = always(|| Reply::new(307, "").with("Location", "/again")).await;
+    let server = Double::always(|| Reply::new(307, "").with("Location", "/again")).await;
     let outcome = blob(&server, b"hello").await;
     assert!(matches!(outcome, Err(Error::RedirectRefused { .. })), "{outcome:?}");
     assert_eq!(server.seen().len(), 6, "the first request and five redirects");
@@ -99,7 +89,7 @@ async fn redirect_loops() {
 #[tokio::test]
 async fn redirects_to_less_secure_places() {
     for target in ["http://example.com/x", "ftp://127.0.0.1/x", "file:///etc/passwd"] {
-        let server = always(move || Reply::new(302, "").with("Location", target)).await;
+        let server = Double::always(move || Reply::new(302, "").with("Location", target)).await;
         let outcome = blob(&server, b"hello").await;
         assert!(matches!(outcome, Err(Error::RedirectRefused { .. })), "{target}: {outcome:?}");
         assert_eq!(server.seen().len(), 1);
@@ -107,94 +97,11 @@ async fn redirects_to_less_secure_places() {
 }
 
 #[tokio::test]
-async fn credentials_do_not_follow_a_redirect() {
-    let storage = always(|| Reply::new(200, "hello")).await;
-    let location = format!("http://{}/stored", storage.host);
-    let server = Double::start(move |request| match request.header("authorization") {
-        Some(_) => Reply::new(307, "").with("Location", &location),
-        None => Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
-    })
-    .await;
-    let descriptor = Descriptor::of("t", b"hello");
-    let outcome = client_with(basic()).blob_bytes(&server.repository(), &descriptor, 100).await;
-    assert_eq!(outcome, Ok("hello".into()));
-    assert_eq!(storage.seen()[0].header("authorization"), None);
-}
-
-#[tokio::test]
 async fn writes_are_not_redirected() {
-    let server = always(|| Reply::new(307, "").with("Location", "/elsewhere")).await;
+    let server = Double::always(|| Reply::new(307, "").with("Location", "/elsewhere")).await;
     let name = signet_registry::ManifestName::Digest(Digest::sha256(&manifest()));
     let pushed = client().push_manifest(&server.repository(), &name, "t", manifest().into(), None).await;
     assert!(matches!(pushed, Err(Error::RedirectRefused { .. })), "{pushed:?}");
-}
-
-#[tokio::test]
-async fn loops_of_401() {
-    let server = always(|| Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"x\"")).await;
-    let outcome = client_with(basic()).resolve(&server.reference()).await;
-    assert!(matches!(outcome, Err(Error::Unauthorized { .. })), "{outcome:?}");
-    assert_eq!(server.seen().len(), 2);
-}
-
-#[tokio::test]
-async fn a_token_realm_elsewhere_over_http() {
-    for realm in ["http://tokens.example/t", "ftp://127.0.0.1/t", "not a url"] {
-        let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"");
-        let server = always(move || Reply::new(401, "").with("WWW-Authenticate", &challenge)).await;
-        let outcome = client_with(basic()).resolve(&server.reference()).await;
-        assert!(matches!(outcome, Err(Error::RealmRefused { .. })), "{realm}: {outcome:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_is_fetched_and_used_and_renewed() {
-    let grants = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&grants);
-    let realm = Double::start(move |request| {
-        assert!(request.target.contains("scope=repository%3Aapp%3Apull&service=s"), "{}", request.target);
-        assert!(request.header("authorization").is_some_and(|value| value.starts_with("Basic ")));
-        let token = count.fetch_add(1, Ordering::SeqCst);
-        Reply::new(200, format!(r#"{{"token":"t{token}","expires_in":300}}"#))
-    })
-    .await;
-    let challenge = format!("Bearer realm=\"http://{}/token\",service=\"s\"", realm.host);
-    let valid = Arc::clone(&grants);
-    let server = Double::start(move |request| {
-        let latest = format!("Bearer t{}", valid.load(Ordering::SeqCst).wrapping_sub(1));
-        // The first token is good for one request only.
-        let spent = request.target.ends_with("v2") && latest == "Bearer t0";
-        match request.header("authorization") == Some(latest.as_str()) && !spent {
-            true => Reply::new(200, manifest()),
-            false => Reply::new(401, "").with("WWW-Authenticate", &challenge),
-        }
-    })
-    .await;
-    let client = client_with(basic());
-    client.resolve(&server.reference()).await.unwrap();
-    client.resolve(&server.reference()).await.unwrap();
-    assert_eq!((server.seen().len(), realm.seen().len()), (3, 1), "the token is kept");
-    client.resolve(&format!("{}/app:v2", server.host).parse().unwrap()).await.unwrap();
-    assert_eq!(realm.seen().len(), 2, "a refused token is renewed once");
-}
-
-#[tokio::test]
-async fn an_identity_token_is_posted() {
-    let realm = Double::start(|request| {
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        assert!(body.contains("grant_type=refresh_token") && body.contains("refresh_token=r%2F1"), "{body}");
-        assert_eq!((request.method.as_str(), request.header("authorization")), ("POST", None));
-        Reply::new(200, r#"{"access_token":"good"}"#)
-    })
-    .await;
-    let challenge = format!("Bearer realm=\"http://{}/token\"", realm.host);
-    let server = Double::start(move |request| match request.header("authorization") {
-        Some("Bearer good") => Reply::new(200, manifest()),
-        _ => Reply::new(401, "").with("WWW-Authenticate", &challenge),
-    })
-    .await;
-    let keychain = Keychain::fixed(Credentials::IdentityToken("r/1".into()));
-    client_with(keychain).resolve(&server.reference()).await.unwrap();
 }
 
 #[tokio::test]
@@ -206,7 +113,7 @@ async fn rate_limits_are_waited_for_but_not_long() {
     })
     .await;
     client().resolve(&server.reference()).await.unwrap();
-    let server = always(|| Reply::new(429, "").with("Retry-After", 3600)).await;
+    let server = Double::always(|| Reply::new(429, "").with("Retry-After", 3600)).await;
     let outcome = client().resolve(&server.reference()).await;
     assert!(matches!(outcome, Err(Error::RateLimited { .. })), "{outcome:?}");
     assert_eq!(server.seen().len(), 1);
@@ -214,7 +121,7 @@ async fn rate_limits_are_waited_for_but_not_long() {
 
 #[tokio::test]
 async fn failures_of_the_registry_are_not_absence() {
-    let server = always(|| Reply::new(503, "")).await;
+    let server = Double::always(|| Reply::new(503, "")).await;
     let outcome = client().resolve(&server.reference()).await;
     assert!(matches!(outcome, Err(Error::Server { status: 503, .. })), "{outcome:?}");
     assert_eq!(server.seen().len(), 4);
@@ -225,7 +132,7 @@ async fn failures_of_the_registry_are_not_absence() {
     let outcome = client().resolve(&gone).await;
     assert!(matches!(outcome, Err(Error::Unreachable { .. })), "{outcome:?}");
     for (status, want) in [(403, "Forbidden"), (404, "NotFound"), (418, "Refused"), (409, "Conflict")] {
-        let server = always(move || Reply::new(status, "")).await;
+        let server = Double::always(move || Reply::new(status, "")).await;
         let outcome = format!("{:?}", client().resolve(&server.reference()).await);
         assert!(outcome.starts_with(&format!("Err({want}")), "{outcome}");
     }
@@ -237,7 +144,8 @@ async fn a_gzip_bomb_is_not_unpacked() {
     std::io::Write::write_all(&mut bomb, &vec![0; 16 << 20]).unwrap();
     let bomb = bomb.finish().unwrap();
     let packed = bomb.clone();
-    let server = always(move || Reply::new(200, packed.clone()).with("Content-Encoding", "gzip")).await;
+    let server =
+        Double::always(move || Reply::new(200, packed.clone()).with("Content-Encoding", "gzip")).await;
     assert_eq!(blob(&server, &bomb).await.unwrap(), bomb, "the bytes are those that were sent");
     let outcome = client().resolve(&server.reference()).await;
     assert!(matches!(outcome, Err(Error::Malformed { .. })), "{outcome:?}");
@@ -265,12 +173,13 @@ async fn more_than_ten_thousand_referrers() {
 
 #[tokio::test]
 async fn pages_elsewhere_are_not_fetched() {
-    let other = always(|| Reply::new(200, page(0, 1))).await;
-    let foreign = format!("<http://{}/v2/app/referrers/x>; rel=next", other.host);
+    let other = Double::always(|| Reply::new(200, page(0, 1))).await;
+    let subject = Digest::sha256(b"");
+    let foreign = format!("<http://{}/v2/app/referrers/{subject}?n=1>; rel=next", other.host);
     for link in [foreign.as_str(), "</v2/other/referrers/x>; rel=next", "<>; rel=next"] {
         let link = link.to_owned();
-        let server = always(move || Reply::new(200, page(0, 2)).with("Link", &link)).await;
-        let outcome = client().referrers(&server.repository(), &Digest::sha256(b"")).await;
+        let server = Double::always(move || Reply::new(200, page(0, 2)).with("Link", &link)).await;
+        let outcome = client().referrers(&server.repository(), &subject).await;
         assert!(matches!(outcome, Err(Error::RedirectRefused { .. })), "{outcome:?}");
     }
     assert!(other.seen().is_empty());
@@ -323,4 +232,122 @@ async fn chunks_are_sent_where_the_whole_is_refused() {
     let seen = server.seen();
     let patch = seen.iter().find(|request| request.method == "PATCH").unwrap();
     assert_eq!((patch.header("content-range"), patch.body.as_slice()), (Some("0-4"), b"hello".as_slice()));
+}
+
+/// An answer that comes a byte at a time, each in time, the whole never.
+#[tokio::test]
+async fn answers_a_byte_at_a_time() {
+    let (drip, client) = (Duration::from_millis(50), hasty(Keychain::anonymous()));
+    for start in ["HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n", "HTTP/1.1 200 X\r\nX-Slow: "] {
+        let server = Double::always(move || Reply::wire(start, "x", drip)).await;
+        let outcome = blob_by(&client, &server, &[0; 1000]).await;
+        assert!(matches!(outcome, Err(Error::Timeout { .. })), "{start}: {outcome:?}");
+        let outcome = client.resolve(&server.reference()).await;
+        assert!(matches!(outcome, Err(Error::Timeout { .. })), "{start}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_that_never_arrive() {
+    let server =
+        Double::start(|request| Reply::new(302, "").with("Location", format!("{}x", request.target))).await;
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::RedirectRefused { .. })), "{outcome:?}");
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn ten_thousand_pages_of_referrers() {
+    for entries in [1, 0] {
+        let server = Double::start(move |request| {
+            let number: usize = request.target.rsplit_once('=').map_or(0, |(_, n)| n.parse().unwrap());
+            let next = format!("<?page={}>; rel=\"next\"", number + 1);
+            let reply = Reply::new(200, page(number, entries));
+            if number < 10_000 { reply.with("Link", next) } else { reply }
+        })
+        .await;
+        let found = client().referrers(&server.repository(), &Digest::sha256(b"")).await.unwrap();
+        assert_eq!(found.descriptors.len(), 1000 * entries);
+        assert!(
+            matches!(found.incomplete, Some(Error::LimitHit { limit: 1000, .. })),
+            "{:?}",
+            found.incomplete
+        );
+        assert_eq!(server.seen().len(), 1000);
+    }
+}
+
+#[tokio::test]
+async fn pages_that_lead_back() {
+    let server = Double::start(|request| {
+        let (here, next) = if request.target.ends_with("page=b") { (1, "a") } else { (0, "b") };
+        Reply::new(200, page(here, 1)).with("Link", format!("<?page={next}>; rel=next"))
+    })
+    .await;
+    let found = client().referrers(&server.repository(), &Digest::sha256(b"")).await.unwrap();
+    assert_eq!(found.descriptors.len(), 2, "each once");
+    assert!(matches!(found.incomplete, Some(Error::RedirectRefused { .. })), "{:?}", found.incomplete);
+    // The first page, b, a, which is the first by another name, and not b again.
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn endless_error_pages() {
+    for (status, want) in [(403, "Forbidden"), (404, "NotFound"), (400, "Refused"), (500, "Server")] {
+        let server = Double::always(move || Reply::endless_with(status)).await;
+        let outcome = format!("{:?}", client().resolve(&server.reference()).await);
+        assert!(outcome.starts_with(&format!("Err({want}")), "{status}: {outcome}");
+    }
+}
+
+#[tokio::test]
+async fn floods_of_headers() {
+    let many = || Reply::wire("HTTP/1.1 200 X\r\n", b"X-Flood: 1\r\n".repeat(100), Duration::ZERO);
+    let long = || Reply::wire("HTTP/1.1 200 X\r\nX-Flood: ", vec![b'x'; 1 << 16], Duration::ZERO);
+    for (which, server) in [("many", Double::always(many).await), ("long", Double::always(long).await)] {
+        let outcome = client().resolve(&server.reference()).await;
+        assert!(matches!(outcome, Err(Error::Malformed { .. })), "{which}: {outcome:?}");
+        assert_eq!(server.connections(), 1, "it is not asked again");
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_never_end() {
+    let server = Double::always(|| {
+        let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFF\r\n";
+        Reply::wire(head, vec![0; 1 << 16], Duration::ZERO)
+    })
+    .await;
+    let outcome = blob(&server, b"hello").await;
+    assert!(matches!(outcome, Err(Error::SizeMismatch { .. })), "{outcome:?}");
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::TooLarge { .. })), "{outcome:?}");
+    let server = Double::always(|| {
+        let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5;extension=";
+        Reply::wire(head, vec![b'x'; 1 << 16], Duration::ZERO)
+    })
+    .await;
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::Malformed { .. } | Error::Unreachable { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn wrong_content_lengths() {
+    let stated = |lengths: &'static str| {
+        move || Reply::wire(format!("HTTP/1.1 200 X\r\n{lengths}\r\nhello"), "", Duration::ZERO)
+    };
+    let server = Double::always(stated("Content-Length: 3\r\n")).await;
+    let outcome = blob(&server, b"hello").await;
+    assert!(matches!(outcome, Err(Error::SizeMismatch { .. })), "{outcome:?}");
+    let server = Double::always(stated("Content-Length: 50\r\n")).await;
+    let outcome = blob(&server, b"hello").await;
+    assert!(matches!(outcome, Err(Error::Unreachable { .. })), "what broke off is not whole: {outcome:?}");
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::Unreachable { .. })), "{outcome:?}");
+    let server = Double::always(stated("Content-Length: 5\r\nContent-Length: 6\r\n")).await;
+    let outcome = blob(&server, b"hello").await;
+    assert!(matches!(outcome, Err(Error::Malformed { .. })), "{outcome:?}");
+    let server = Double::always(stated("Content-Length: 18446744073709551615\r\n")).await;
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::TooLarge { .. } | Error::Malformed { .. })), "{outcome:?}");
 }

@@ -1,14 +1,15 @@
 //! An HTTP server that answers as a test tells it to, truthfully or not.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use signet_formats::oci::{Reference, Repository};
 use signet_registry::{Client, Keychain, Limits, Options};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -33,10 +34,14 @@ pub(crate) struct Reply {
 
 enum Body {
     Bytes(Vec<u8>),
-    /// Zeros without end, no length stated.
-    Endless,
     /// A stated length of which nothing ever comes.
     Stalled(u64),
+    /// The whole answer as it goes over the wire, head included, and what then comes again and again.
+    Wire {
+        start: Vec<u8>,
+        then: Vec<u8>,
+        pause: Duration,
+    },
 }
 
 impl Reply {
@@ -44,8 +49,20 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Body::Bytes(body.into()) }
     }
 
+    /// Zeros without end, no length stated.
     pub(crate) fn endless() -> Self {
-        Self { status: 200, headers: Vec::new(), body: Body::Endless }
+        Self::endless_with(200)
+    }
+
+    pub(crate) fn endless_with(status: u16) -> Self {
+        let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n\r\n");
+        Self::wire(head, vec![0; 65536], Duration::ZERO)
+    }
+
+    /// `start`, which holds the head, and then `then` for ever; closes where that is empty.
+    pub(crate) fn wire(start: impl Into<Vec<u8>>, then: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        let body = Body::Wire { start: start.into(), then: then.into(), pause };
+        Self { status: 200, headers: Vec::new(), body }
     }
 
     pub(crate) fn stalled(length: u64) -> Self {
@@ -62,22 +79,60 @@ impl Reply {
 pub(crate) struct Double {
     pub(crate) host: String,
     seen: Arc<Mutex<Vec<Request>>>,
+    connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
+type Answer = dyn Fn(&Request) -> Reply + Send + Sync;
+
 impl Double {
     pub(crate) async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(None, Arc::new(answer)).await
+    }
+
+    /// The same answer to everything.
+    pub(crate) async fn always(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(move |_| reply()).await
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn start_tls(
+        tls: ServerConfig,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Some(Arc::new(tls).into()), Arc::new(answer)).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, answer: Arc<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
+        let (seen, connections) = (Arc::<Mutex<_>>::default(), Arc::<AtomicUsize>::default());
+        let (log, count) = (Arc::clone(&seen), Arc::clone(&connections));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
-                tokio::spawn(async move { serve(stream, answer.as_ref(), &log).await });
+                count.fetch_add(1, Ordering::SeqCst);
+                let (tls, answer, log) = (tls.clone(), Arc::clone(&answer), Arc::clone(&log));
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, answer.as_ref(), &log).await,
+                        Some(tls) => {
+                            let Ok(stream) = tls.accept(stream).await else { return };
+                            serve(stream, answer.as_ref(), &log).await;
+                        }
+                    }
+                });
             }
         });
-        Self { host, seen, task }
+        Self { host, seen, connections, task }
+    }
+
+    /// How often somebody connected, whatever came of it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.host.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     pub(crate) fn seen(&self) -> Vec<Request> {
@@ -99,58 +154,65 @@ impl Drop for Double {
     }
 }
 
-/// A client whose bounds are short enough to be met in a test.
 pub(crate) fn client() -> Client {
     client_with(Keychain::anonymous())
 }
 
 pub(crate) fn client_with(keychain: Keychain) -> Client {
-    Client::new(Options { keychain, limits: limits(), ..Options::default() })
+    Client::new(Options { keychain, ..Options::default() })
 }
 
-pub(crate) fn limits() -> Limits {
-    Limits {
+/// A client that soon loses patience: only for servers that are slower than any machine.
+pub(crate) fn hasty(keychain: Keychain) -> Client {
+    let limits = Limits {
         idle: Duration::from_millis(300),
         request: Duration::from_millis(1500),
-        retry_wait: Duration::from_secs(2),
         ..Limits::default()
-    }
+    };
+    Client::new(Options { keychain, limits, ..Options::default() })
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    answer: &(dyn Fn(&Request) -> Reply + Send + Sync),
-    seen: &Mutex<Vec<Request>>,
-) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &Answer, seen: &Mutex<Vec<Request>>) {
     let Some(request) = read(&mut stream).await else { return };
     let reply = answer(&request);
     let head_only = request.method == "HEAD";
     seen.lock().unwrap().push(request);
+    if let Body::Wire { start, then, pause } = reply.body {
+        return pour(stream, &start, &then, pause).await;
+    }
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    match &reply.body {
-        Body::Bytes(bytes) => head.push_str(&format!("Content-Length: {}\r\n", bytes.len())),
-        Body::Stalled(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
-        Body::Endless => {}
-    }
-    head.push_str("\r\n");
+    let (bytes, length) = match reply.body {
+        Body::Stalled(length) => (None, length),
+        Body::Bytes(bytes) => (Some(bytes.clone()), bytes.len() as u64),
+        Body::Wire { .. } => unreachable!("poured above"),
+    };
+    head.push_str(&format!("Content-Length: {length}\r\n\r\n"));
     if stream.write_all(head.as_bytes()).await.is_err() || head_only {
+        let _ = stream.shutdown().await;
         return;
     }
-    match reply.body {
-        Body::Bytes(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-        }
-        Body::Endless => while stream.write_all(&[0; 65536]).await.is_ok() {},
-        Body::Stalled(_) => {
-            let _ = stream.read(&mut [0]).await;
-        }
+    match bytes {
+        Some(bytes) => drop(stream.write_all(&bytes).await),
+        None => drop(stream.read(&mut [0]).await),
     }
+    let _ = stream.shutdown().await;
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Request> {
+async fn pour(mut stream: impl AsyncWrite + Unpin, start: &[u8], then: &[u8], pause: Duration) {
+    let mut poured = stream.write_all(start).await;
+    while poured.is_ok() && !then.is_empty() {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        poured = stream.write_all(then).await;
+    }
+    let _ = stream.shutdown().await;
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Request> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
