@@ -111,9 +111,9 @@ impl Inner {
     }
 }
 
-/// The digest of a file's bytes.
-pub(super) fn hash_file(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
-    let mut buffer = vec![0; CHUNK];
+/// Hashes a file's bytes to its end; how many.
+pub(super) fn hash_file(file: &mut impl Read, hasher: &mut Hasher) -> io::Result<u64> {
+    let mut buffer = vec![0; HASHED_AT_ONCE];
     let mut total = 0;
     loop {
         let read = file.read(&mut buffer)?;
@@ -166,7 +166,7 @@ impl Reader {
     }
 }
 
-const CHUNK: usize = 128 << 10;
+const HASHED_AT_ONCE: usize = 128 << 10;
 /// A connection asks for the next piece while it still has part of the last one, not more.
 const PIECES_ON_THE_WAY: usize = 3;
 /// A third of the shortest sensible grace of garbage collection.
