@@ -1,6 +1,7 @@
 //! Development tasks of this workspace: `cargo xtask <task>`.
 
 mod corpus;
+mod crash;
 mod mutate;
 
 use std::process::ExitCode;
@@ -11,8 +12,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match words.split_first() {
         Some((&"corpus", [])) => corpus::run(),
+        Some((&"crash", rest)) => crash::run(rest),
         Some((&"mutate", rest)) => mutate::run(rest),
-        _ => Err(format!("usage: cargo xtask {} | {}", corpus::USAGE, mutate::USAGE)),
+        _ => Err(format!("usage: cargo xtask {} | {} | {}", corpus::USAGE, crash::USAGE, mutate::USAGE)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
