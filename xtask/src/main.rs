@@ -1,3 +1,22 @@
 //! Development tasks of this workspace: `cargo xtask <task>`.
 
-fn main() {}
+mod bench;
+
+use std::process::ExitCode;
+
+#[expect(clippy::print_stderr, reason = "a program for people")]
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.split_first() {
+        Some((&"bench", rest)) => bench::run(rest),
+        _ => Err("usage: cargo xtask bench [--row NAME] [--runs N]".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
