@@ -1,5 +1,11 @@
 //! Registries that lie or fail: each is refused by its own code, in bounded time and memory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests are tests, too, which clippy does not see"
+)]
+
 mod support;
 
 use std::sync::Arc;
@@ -42,14 +48,14 @@ async fn a_manifest_with_another_digest() {
     let asked = Digest::sha256(b"another");
     let outcome = client().manifest(&server.repository(), &asked).await;
     assert!(
-        matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if *expected == asked),
+        matches!(&outcome, Err(Error::DigestMismatch { expected, .. }) if **expected == asked),
         "{outcome:?}"
     );
     let stated = Digest::sha256(b"stated");
     let server = always(move || Reply::new(200, manifest()).with("Docker-Content-Digest", stated)).await;
     let outcome = client().resolve(&server.reference()).await;
     assert!(
-        matches!(outcome, Err(Error::DigestMismatch { expected, .. }) if *expected == stated),
+        matches!(&outcome, Err(Error::DigestMismatch { expected, .. }) if **expected == stated),
         "{outcome:?}"
     );
 }

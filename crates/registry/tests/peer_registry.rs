@@ -1,6 +1,11 @@
 //! Against the real docker-registry 2.8, which has no referrers API: fallback tags, copies.
 
-mod support;
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the helpers of tests are tests, too, which clippy does not see"
+)]
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -65,7 +70,12 @@ fn client() -> Client {
 
 /// Pushes an image of one layer and returns its descriptor.
 async fn push_image(client: &Client, repository: &Repository, content: &str, tag: &str) -> Descriptor {
-    let config = client.push_bytes(repository, "application/vnd.oci.image.config.v1+json", "{}".into()).await;
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+        Digest::sha256(content.as_bytes())
+    );
+    let config =
+        client.push_bytes(repository, "application/vnd.oci.image.config.v1+json", config.into()).await;
     let layer = "application/vnd.oci.image.layer.v1.tar";
     let layer = client.push_bytes(repository, layer, content.to_owned().into()).await.unwrap();
     let manifest = manifest(&config.unwrap(), &layer, None);
@@ -174,4 +184,51 @@ async fn tags_are_listed_and_manifests_deleted() {
     let gone = client.manifest(&repository, &image.digest).await.map(|found| found.digest());
     assert!(gone.is_err_and(|error| error.is_not_found()));
     assert_eq!(client.has_manifest(&repository, &Digest::sha256(b"")).await, Ok(false));
+}
+
+/// The standard output of a peer; none, with one line about it, where it is not installed.
+fn peer(program: &str, arguments: &[&str]) -> Option<String> {
+    let Ok(output) = Command::new(program).args(arguments).output() else {
+        assert!(std::env::var_os("SIGNET_REQUIRE_PEERS").is_none(), "{program} is required");
+        println!("skipped: needs {program}");
+        return None;
+    };
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[tokio::test]
+async fn peers_read_our_layouts_and_archives_and_we_read_theirs() {
+    let Some(registry) = Registry::start().await else { return };
+    let (client, repository) = (client(), registry.repository("app"));
+    let image = push_image(&client, &repository, "layer", "v1").await;
+    let signature = attach(&client, &repository, &image, 1).await.digest().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let carry = |from: String, to: String| {
+        let client = &client;
+        async move {
+            let source = from.parse::<Location>().unwrap().source(client).unwrap();
+            let target = to.parse::<Location>().unwrap().target(client).unwrap();
+            copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap()
+        }
+    };
+    let (layout, archive, saved) = (path("layout"), path("image.tar"), path("saved.tar"));
+    carry(format!("{}/app:v1", registry.host), format!("oci:{layout}:v1")).await;
+    carry(format!("oci:{layout}:v1"), format!("oci-archive:{archive}:v1")).await;
+    for place in [format!("oci:{layout}:v1"), format!("oci-archive:{archive}:v1")] {
+        let Some(raw) = peer("skopeo", &["inspect", "--raw", &place]) else { return };
+        assert_eq!(Digest::sha256(raw.as_bytes()), image.digest, "{place}");
+    }
+    let discover = ["discover", "--oci-layout", "--format", "json", &format!("{layout}:v1")];
+    let Some(found) = peer("oras", &discover) else { return };
+    assert!(found.contains(&signature), "{found}");
+
+    let docker = format!("docker-archive:{saved}:app:v1");
+    peer("skopeo", &["--insecure-policy", "copy", "-q", &format!("oci:{layout}:v1"), &docker]);
+    carry(docker, format!("oci:{}:v1", path("again"))).await;
+    let again: Location = format!("oci:{}:v1", path("again")).parse().unwrap();
+    let again = again.source(&client).unwrap();
+    let made = again.store.resolve(again.name.as_ref()).await.unwrap();
+    assert_eq!(made.manifest.layers()[0].digest, Digest::sha256(b"layer"));
 }

@@ -122,8 +122,11 @@ fn is_principal(principal: &PreparedPrincipal, identity: &Identity) -> bool {
 }
 
 fn mismatch(rule: &Rule, policy: &PreparedPolicy<'_>, identity: &Identity) -> Node {
+    let certified =
+        |name: &String| matches!(policy.principal(name), Some(PreparedPrincipal::Certificate { .. }));
     let code = match identity {
-        Identity::Certificate { .. } => Code::IdentityMismatch,
+        Identity::Certificate { .. } if rule.principals.iter().any(certified) => Code::IdentityMismatch,
+        Identity::Certificate { .. } => Code::KeyMaterialUnusable,
         Identity::Key(_) | Identity::Unknown => Code::SignerUnknown,
     };
     let wanted: Vec<String> =

@@ -1,4 +1,5 @@
 //! Every bundle of the Sigstore conformance corpus gets the right verdict, for the right reason.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads its vectors")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ const AT: i64 = 1_795_262_400;
 
 #[test]
 fn every_vector_gets_its_verdict() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = signet_testkit::vectors("sigstore") else { return };
     let mut directories: Vec<PathBuf> = std::fs::read_dir(vectors.join("bundle-verify"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -87,18 +88,6 @@ fn verdict(vectors: &Path, directory: &Path, trust: TrustSnapshot, key: Option<P
             .unwrap();
     let subject = Subject::of(Digest::sha256(&artifact));
     decide(&subject, &evidence, &trust.with_keys(&key), &policy, AT)
-}
-
-/// The corpus, or `None` and a line that says why not.
-fn vectors() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    let root = std::env::var_os("SIGNET_VECTORS").map_or(beside, PathBuf::from);
-    if root.join("sigstore").is_dir() {
-        return Some(root.join("sigstore"));
-    }
-    assert!(std::env::var_os("SIGNET_REQUIRE_VECTORS").is_none(), "needs vectors at {}", root.display());
-    println!("skipped: needs vectors");
-    None
 }
 
 const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";

@@ -184,7 +184,11 @@ impl Client {
         Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT) })
     }
 
-    async fn fetch_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<Resolved> {
+    pub(super) async fn fetch_manifest(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+    ) -> Result<Resolved> {
         let call = self.manifest_call(Method::GET, repository, name, Access::Pull)?;
         let answer = self.transport().fetch(&call, MAX_MANIFEST_BYTES).await?;
         let expected = match name {

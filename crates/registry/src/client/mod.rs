@@ -1,6 +1,7 @@
 //! The client: what can be asked of a registry.
 
 mod attach;
+mod authorize;
 mod blobs;
 mod http;
 mod manifests;

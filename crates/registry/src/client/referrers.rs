@@ -66,14 +66,15 @@ impl Client {
         Ok(Referrers { descriptors: list.descriptors, via, incomplete })
     }
 
-    /// The index under the fallback tag, if there is one.
+    /// The index under the fallback tag, if there is one. Never from a fetch under way, which may have
+    /// begun before the caller's own write.
     pub(super) async fn fallback_index(
         &self,
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Option<super::Resolved>> {
         let name = ManifestName::Tag(Tag::referrers_fallback(subject));
-        match self.named(repository, &name).await {
+        match self.fetch_manifest(repository, &name).await {
             Ok(index) if index.manifest.kind() == ManifestKind::Index => Ok(Some(index)),
             Ok(_) => Err(Error::malformed(format!("{repository}:{name}"), "it is not an index of referrers")),
             Err(error) if error.is_not_found() => Ok(None),

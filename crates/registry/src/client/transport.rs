@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Response, Url};
 use signet_formats::oci::{Registry, Repository};
@@ -17,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Options;
 use super::http::{Http, is_loopback, reason};
-use crate::auth::{Challenge, Credentials, Grant, TokenRequest, read_grant};
+use crate::auth::{Credentials, Grant};
 use crate::flight::Flights;
 use crate::stream::BlobStream;
 use crate::{Error, Limits, Result};
@@ -94,7 +92,7 @@ pub(super) enum Access {
 }
 
 impl Access {
-    fn actions(self) -> &'static str {
+    pub(super) fn actions(self) -> &'static str {
         match self {
             Self::Pull => "pull",
             Self::Push => "pull,push",
@@ -111,11 +109,11 @@ pub(super) struct Answer {
 }
 
 pub(super) struct Transport {
-    options: Options,
-    http: Http,
-    grants: Mutex<HashMap<(Repository, Access), Grant>>,
-    credentials: Mutex<HashMap<Repository, Credentials>>,
-    asking: Flights<Repository, Credentials>,
+    pub(super) options: Options,
+    pub(super) http: Http,
+    pub(super) grants: Mutex<HashMap<(Repository, Access), Grant>>,
+    pub(super) credentials: Mutex<HashMap<Repository, Credentials>>,
+    pub(super) asking: Flights<Repository, Credentials>,
     permits: Semaphore,
 }
 
@@ -295,101 +293,6 @@ impl Transport {
         })
     }
 
-    async fn authorize(&self, call: &Call<'_>, headers: &HeaderMap) -> Result<String> {
-        let registry = call.repository.registry.to_string();
-        let unauthorized = || Error::Unauthorized { registry: registry.clone() };
-        let challenge = Challenge::of(headers).ok_or_else(unauthorized)?;
-        let credentials = self.credentials(call.repository).await?;
-        let grant = match (challenge, credentials) {
-            (_, Credentials::RegistryToken(token)) => {
-                Grant { header: format!("Bearer {token}"), expires: None }
-            }
-            (Challenge::Basic, Credentials::Basic { username, password }) => {
-                Grant { header: basic(&username, &password), expires: None }
-            }
-            (Challenge::Basic, _) => return Err(unauthorized()),
-            (Challenge::Bearer { realm, service, .. }, credentials) => {
-                self.token(call, &realm, service.as_deref(), &credentials).await?
-            }
-        };
-        let key = (call.repository.clone(), call.access);
-        let header = grant.header.clone();
-        lock(&self.grants).insert(key, grant);
-        Ok(header)
-    }
-
-    async fn token(
-        &self,
-        call: &Call<'_>,
-        realm: &str,
-        service: Option<&str>,
-        credentials: &Credentials,
-    ) -> Result<Grant> {
-        let realm = self.realm(call, realm)?;
-        let shown = shown(&realm);
-        let scope = format!("repository:{}:{}", call.repository.path, call.access.actions());
-        let request = match TokenRequest::new(realm, service, &scope, credentials) {
-            TokenRequest::Get { url, basic: None } => self.http.client(&url)?.get(url),
-            TokenRequest::Get { url, basic: Some((username, password)) } => {
-                self.http.client(&url)?.get(url).header(AUTHORIZATION, basic(&username, &password))
-            }
-            TokenRequest::Post { url, form } => self
-                .http
-                .client(&url)?
-                .post(url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
-        };
-        let what = format!("a token of {shown}");
-        let response = request.send().await.map_err(|error| broken(&call.url, &what, &error))?;
-        let registry = call.repository.registry.to_string();
-        match response.status().as_u16() {
-            200 => read_grant(&shown, &collect(response, self.limits().small_bytes, &what).await?),
-            300..=399 => Err(Error::RealmRefused { registry, realm: shown, reason: "it redirects" }),
-            429 => Err(Error::RateLimited { registry, retry_after: retry_after(response.headers()) }),
-            status @ 500..=599 => Err(Error::Server { what, status }),
-            _ => Err(Error::Unauthorized { registry }),
-        }
-    }
-
-    /// A realm over HTTPS, or over HTTP where it and the registry are both on this machine.
-    fn realm(&self, call: &Call<'_>, realm: &str) -> Result<Url> {
-        let registry = call.repository.registry.to_string();
-        let refused = |realm, reason| Error::RealmRefused { registry: registry.clone(), realm, reason };
-        let url = Url::parse(realm).map_err(|_| refused("?".to_owned(), "it is not a URL"))?;
-        let local = is_loopback(&url) && is_loopback(&call.url);
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if local => Ok(url),
-            _ => Err(refused(shown(&url), "it is not HTTPS")),
-        }
-    }
-
-    async fn credentials(&self, repository: &Repository) -> Result<Credentials> {
-        if let Some(known) = lock(&self.credentials).get(repository) {
-            return Ok(known.clone());
-        }
-        let ask = || self.options.keychain.credentials(repository, self.limits());
-        let found = self.asking.run(repository.clone(), ask).await?;
-        lock(&self.credentials).insert(repository.clone(), found.clone());
-        Ok(found)
-    }
-
-    /// A grant that still holds, of this access or a wider one.
-    fn grant(&self, call: &Call<'_>) -> Option<String> {
-        let wider: &[Access] = match call.access {
-            Access::Pull => &[Access::Pull, Access::Push, Access::Delete],
-            Access::Push => &[Access::Push, Access::Delete],
-            Access::Delete => &[Access::Delete],
-        };
-        let grants = lock(&self.grants);
-        let held = wider.iter().filter_map(|access| grants.get(&(call.repository.clone(), *access)));
-        let now = Instant::now();
-        held.filter(|grant| grant.expires.is_none_or(|end| now < end))
-            .map(|grant| grant.header.clone())
-            .next()
-    }
-
     /// Whether the call goes to the registry itself, and not to storage that it named.
     fn is_own(&self, call: &Call<'_>) -> bool {
         let base = self.base(&call.repository.registry).and_then(|base| parse(&base));
@@ -413,7 +316,7 @@ pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
 }
 
 /// Reads all of a body of at most `most` bytes.
-async fn collect(mut response: Response, most: usize, what: &str) -> Result<Bytes> {
+pub(super) async fn collect(mut response: Response, most: usize, what: &str) -> Result<Bytes> {
     let too_large = || Error::TooLarge { what: what.to_owned(), limit: most as u64 };
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(too_large());
@@ -464,7 +367,7 @@ fn with_body(request: reqwest::RequestBuilder, body: &Payload) -> Result<reqwest
     })
 }
 
-fn broken(url: &Url, what: &str, error: &reqwest::Error) -> Error {
+pub(super) fn broken(url: &Url, what: &str, error: &reqwest::Error) -> Error {
     match error.is_timeout() {
         true => Error::Timeout { what: what.to_owned() },
         false => Error::Unreachable { host: host(url), reason: reason(error) },
@@ -481,7 +384,7 @@ async fn detail(response: Response) -> String {
     if text.is_empty() { text } else { format!(": {text}") }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
@@ -490,7 +393,7 @@ fn redirect_refused(call: &Call<'_>, target: &Url, reason: &'static str) -> Erro
 }
 
 /// The URL without user, query and fragment, which may hold secrets.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), host(url), url.path())
 }
 
@@ -503,17 +406,13 @@ fn parse(text: &str) -> Result<Url> {
     Url::parse(text).map_err(|error| Error::malformed(text, error.to_string()))
 }
 
-fn basic(username: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
-}
-
 /// 50 to 100 ms, doubled with each attempt.
 fn backoff(sent: u32) -> Duration {
     let step = Duration::from_millis(50) * 2u32.saturating_pow(sent.min(8));
     step / 2 + jitter(step / 2)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -77,6 +77,10 @@ pub(super) fn check_signature<'a>(context: &Context<'a>, candidate: &Candidate<'
 /// Tries the policy's keys, the hinted one alone if it is among them.
 fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Option<&str>) -> Signed<'a> {
     let keys = &context.policy.keys;
+    if keys.is_empty() {
+        let node = Node::fail(Check::Cryptography, Code::KeyMaterialUnusable);
+        return Signed { node: node.found("a signature by a key").wanted("one by a certificate"), by: None };
+    }
     let hinted = hint.and_then(|hint| keys.iter().find(|known| hint_of(&known.key) == hint));
     let tried: Vec<&PreparedKey> = hinted.map_or_else(|| keys.iter().collect(), |key| vec![key]);
     let mut code = Code::SignerUnknown;

@@ -161,7 +161,7 @@ fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
 fn because_of_unknown(mut node: Node, before: &[Node]) -> Node {
     if node.code == Some(Code::TimeUnproven) {
         let unknown = before.iter().filter_map(|other| other.code);
-        let unknown = unknown.filter(|code| matches!(code, Code::LogUnknown | Code::TimestampUntrusted));
+        let mut unknown = unknown.filter(|code| matches!(code, Code::LogUnknown | Code::TimestampUntrusted));
         node.code = unknown.next_back().or(node.code);
     }
     node
