@@ -1,1 +1,3 @@
-//! HTTP faces of the services.
+//! HTTP faces of the services. A face has no rules: it asks the stores and the deciders below it.
+
+pub mod registry;

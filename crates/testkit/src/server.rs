@@ -55,15 +55,18 @@ impl RegistryServer {
     }
 
     fn start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Self {
-        (0..STARTS).find_map(|_| Self::try_start(program, &args)).unwrap_or_else(|| {
-            panic!(
-                "{} does not serve a registry: it ended {STARTS} times before answering",
-                program.display()
-            )
-        })
+        let mut log = String::new();
+        for _ in 0..STARTS {
+            match Self::try_start(program, &args) {
+                Ok(server) => return server,
+                Err(said) => log = said,
+            }
+        }
+        panic!("{} ended {STARTS} times before serving a registry, at last with:\n{log}", program.display())
     }
 
-    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Option<Self> {
+    /// One start; what the process said if it ended.
+    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Result<Self, String> {
         let sandbox = Sandbox::new();
         let address = free_address();
         let log = std::fs::File::create(sandbox.path("log")).expect("the sandbox can be written");
@@ -75,7 +78,7 @@ impl RegistryServer {
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
         let mut server = Self { child, address, sandbox };
-        server.answers().then_some(server)
+        if server.answers() { Ok(server) } else { Err(server.log()) }
     }
 
     /// Waits for the first answer; false if the process ended instead.

@@ -9,7 +9,7 @@ use signet_formats::base64::Base64;
 use signet_formats::bundle::Bundle;
 use signet_verify::{
     CertificateIdentity, Content, Evidence, EvidenceItem, KeyReference, Matcher, Policy, PredicateRule,
-    Principal, PreparedTrust, Rule, Subject, TrustSnapshot, decide, decide_prepared,
+    PreparedTrust, Principal, Rule, Subject, TrustSnapshot, decide, decide_prepared,
 };
 
 use super::operations::{self, Operation};

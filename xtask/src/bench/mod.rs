@@ -6,12 +6,20 @@ mod decide;
 mod operations;
 
 /// Runs the rows that are asked for and prints them.
-pub(crate) fn run(_args: &[&str]) -> Result<(), String> {
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let Some(corpus) = signet_testkit::vectors("sigstore") else { return Ok(()) };
-    for cost in decide::costs(&corpus, 51) {
-        println!("{} ops {:?} crypto {:.1} parse {:.1} prepared {:.1} ({:.2}) raw {:.1} ({:.2})",
-            cost.vector, cost.operations, cost.cryptography, cost.parse, cost.prepared,
-            cost.prepared / cost.cryptography, cost.raw, cost.raw / cost.cryptography);
+    for cost in decide::costs(&corpus, args.first().and_then(|n| n.parse().ok()).unwrap_or(51)) {
+        println!(
+            "{} ops {:?} crypto {:.1} parse {:.1} prepared {:.1} ({:.2}) raw {:.1} ({:.2})",
+            cost.vector,
+            cost.operations,
+            cost.cryptography,
+            cost.parse,
+            cost.prepared,
+            cost.prepared / cost.cryptography,
+            cost.raw,
+            cost.raw / cost.cryptography
+        );
     }
     Ok(())
 }

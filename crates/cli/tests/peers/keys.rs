@@ -19,17 +19,17 @@ pub(crate) struct Algorithm {
 
 /// Each algorithm both support.
 pub(crate) const ALGORITHMS: [Algorithm; 6] = [
-    Algorithm { name: "ecdsa-p256", cosign_flags: &[], legacy: true },
-    Algorithm { name: "ecdsa-p384", cosign_flags: &["--signature-digest-algorithm=sha384"], legacy: false },
-    Algorithm { name: "ecdsa-p521", cosign_flags: &["--signature-digest-algorithm=sha512"], legacy: false },
-    Algorithm { name: "rsa-2048", cosign_flags: &[], legacy: true },
-    Algorithm { name: "rsa-4096", cosign_flags: &[], legacy: true },
+    Algorithm { name: "p256", cosign_flags: &[], legacy: true },
+    Algorithm { name: "p384", cosign_flags: &["--signature-digest-algorithm=sha384"], legacy: false },
+    Algorithm { name: "p521", cosign_flags: &["--signature-digest-algorithm=sha512"], legacy: false },
+    Algorithm { name: "rsa2048", cosign_flags: &[], legacy: true },
+    Algorithm { name: "rsa4096", cosign_flags: &[], legacy: true },
     Algorithm { name: "ed25519", cosign_flags: &[], legacy: false },
 ];
 
 /// The algorithm of a name in [`ALGORITHMS`], and a second key that signed nothing.
-pub(crate) const MAIN: &str = "ecdsa-p256";
-pub(crate) const OTHER: &str = "rsa-2048";
+pub(crate) const MAIN: &str = "p256";
+pub(crate) const OTHER: &str = "rsa2048";
 
 /// The encrypted private key of an algorithm.
 pub(crate) fn private(algorithm: &str) -> String {

@@ -5,25 +5,25 @@ use signet_testkit::{Outcome, Peer, Sandbox, peers};
 
 use crate::{denied, signet};
 
-/// The key's algorithm as `--algorithm` takes it, and the scheme as `--scheme` does.
-const SCHEMES: [(&str, &str); 5] = [
-    ("rsa-2048", "rsa-pss-sha256"),
-    ("ed25519", "ed25519ph"),
-    ("ml-dsa-44", "ml-dsa-44"),
-    ("ml-dsa-65", "ml-dsa-65"),
-    ("ml-dsa-87", "ml-dsa-87"),
+/// What `--algorithm` takes, what `--signing-algorithm` must be told beside, and what the judge calls it.
+const SCHEMES: [(&str, &[&str], &str); 5] = [
+    ("rsa2048", &["--signing-algorithm", "rsa-sign-pss-2048-sha256"], "rsa-pss-sha256"),
+    ("ed25519", &["--signing-algorithm", "ed25519-ph"], "ed25519ph"),
+    ("ml-dsa-44", &[], "ml-dsa-44"),
+    ("ml-dsa-65", &[], "ml-dsa-65"),
+    ("ml-dsa-87", &[], "ml-dsa-87"),
 ];
 
 #[test]
 fn a_file_signed_by_signet_is_accepted_by_python() {
     let Some([python]) = peers(["python-peer"]) else { return };
     let sandbox = files();
-    for (algorithm, scheme) in SCHEMES {
+    for (algorithm, flags, scheme) in SCHEMES {
         let key = ["keys", "generate", "--no-password", "--algorithm", algorithm, "--out", scheme];
         sandbox.run(signet(), &key).succeeds();
         let (key, public, bundle) = names(scheme);
-        let sign = ["sign-blob", "--key", &key, "--scheme", scheme, "--bundle", &bundle, "file"];
-        sandbox.run(signet(), &sign).succeeds();
+        let sign = ["sign-blob", "--key", &key, "--bundle", &bundle];
+        sandbox.run(signet(), &[&sign[..], flags, &["file"]].concat()).succeeds();
         verifies(&sandbox, &public, &bundle, "file").succeeds();
         judge(&sandbox, &python, &["verify", scheme, &public, &bundle, "file"]).succeeds();
         let changed = judge(&sandbox, &python, &["verify", scheme, &public, &bundle, "changed"]);
@@ -35,7 +35,7 @@ fn a_file_signed_by_signet_is_accepted_by_python() {
 fn a_file_signed_by_python_is_accepted_by_signet() {
     let Some([python]) = peers(["python-peer"]) else { return };
     let sandbox = files();
-    for (_, scheme) in SCHEMES {
+    for (_, _, scheme) in SCHEMES {
         for form in ["message", "dsse"] {
             let (_, public, bundle) = names(&format!("{scheme}-{form}"));
             judge(&sandbox, &python, &["sign", scheme, form, &public, &bundle, "file"]).succeeds();
@@ -50,7 +50,7 @@ fn a_file_signed_by_python_is_accepted_by_signet() {
 fn a_file_signed_by_another_python_key_is_refused() {
     let Some([python]) = peers(["python-peer"]) else { return };
     let sandbox = files();
-    for (_, scheme) in SCHEMES {
+    for (_, _, scheme) in SCHEMES {
         for name in ["first", "second"] {
             let (_, public, bundle) = names(name);
             judge(&sandbox, &python, &["sign", scheme, "message", &public, &bundle, "file"]).succeeds();

@@ -128,6 +128,7 @@ fn numbers_digests_and_base64_are_checked() {
         assert_eq!(with("/messageSignature/signature", json!(text)), field(junk.clone()), "{text:?}");
     }
     assert_eq!(with("/messageSignature/messageDigest/digest", json!("AAAA")), Err(BundleError::Digest));
+    assert!(with("/messageSignature/messageDigest", json!({})).is_ok());
     let sha1 = FieldError::Enumeration { field: "messageDigest.algorithm", value: "SHA1".to_owned() };
     assert_eq!(with("/messageSignature/messageDigest/algorithm", json!("SHA1")), field(sha1));
 }

@@ -183,7 +183,7 @@ struct WireMessageSignature<'a> {
 impl WireMessageSignature<'_> {
     fn read(self) -> Result<Content, BundleError> {
         Ok(Content::MessageSignature {
-            digest: self.message_digest.map(WireDigest::read).transpose()?,
+            digest: self.message_digest.filter(WireDigest::is_stated).map(WireDigest::read).transpose()?,
             signature: proto_json::bytes(self.signature, "messageSignature.signature")?,
         })
     }
@@ -203,6 +203,11 @@ struct WireDigest<'a> {
 }
 
 impl WireDigest<'_> {
+    /// cosign writes `{}` beside an Ed25519 signature, which is over the message itself.
+    fn is_stated(&self) -> bool {
+        self.algorithm.is_some() || self.digest.is_some()
+    }
+
     fn read(self) -> Result<Digest, BundleError> {
         let algorithm = proto_json::required(self.algorithm, "messageDigest.algorithm")?;
         let algorithm = algorithm.find(HASH_ALGORITHMS, "messageDigest.algorithm")?;

@@ -100,14 +100,21 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
     if hint.is_some() && hinted.is_none() && code == Code::SignatureInvalid {
         code = Code::SignerUnknown;
     }
-    let found = hint.map_or("a signature without a key hint".to_owned(), |hint| format!("key hint {hint}"));
-    let wanted = tried.iter().map(|known| hint_of(&known.key)).take(8).collect::<Vec<_>>().join(" or ");
+    let found = hint.map_or("a signature without a key hint".to_owned(), hint_text);
+    let wanted = tried.iter().map(|known| format!("key {}", known.key.id())).take(8);
+    let wanted = wanted.collect::<Vec<_>>().join(" or ");
     Signed { node: Node::fail(Check::Cryptography, code).found(found).wanted(wanted), by: None }
 }
 
 /// The hint at a key that bundles carry: base64 of the SHA-256 of its SubjectPublicKeyInfo.
 fn hint_of(key: &PublicKey) -> String {
     base64::encode(key.id().as_bytes())
+}
+
+/// A hint in the form in which keys are named elsewhere, if it is one.
+fn hint_text(hint: &str) -> String {
+    let id = base64::decode(hint).ok().and_then(|id| Digest::from_bytes(DigestAlgorithm::Sha256, &id).ok());
+    id.map_or_else(|| format!("key hint `{hint}`"), |id| format!("key {id}"))
 }
 
 /// Of two failures the one that leaves more open: content that was not at hand, a budget used up.

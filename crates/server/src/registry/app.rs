@@ -1,0 +1,274 @@
+//! From a configuration to a running registry.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use signet_store::OpenError;
+use signet_store::registry::{self as store, FsRegistry, RegistryStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tracing::error;
+
+use super::auth::{AuthFiles, Authenticator};
+use super::connection::Idle;
+use super::gate::PullGate;
+use super::service::Service;
+use super::tls::TlsFiles;
+
+/// What a registry is built from.
+#[derive(Clone)]
+pub struct Config {
+    /// The data directory; made if it is absent or empty.
+    pub data: PathBuf,
+    /// Where to listen; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// Serve HTTPS with this certificate.
+    pub tls: Option<TlsFiles>,
+    /// Users and rights; without them the registry listens on loopback only.
+    pub auth: Option<AuthFiles>,
+    /// What decides about pulls; needs `auth`.
+    pub gate: Option<Arc<dyn PullGate>>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default() }
+    }
+
+    /// Checks the configuration, opens the data directory and starts to listen.
+    pub async fn build(self) -> Result<App, BuildError> {
+        let (auth, tls) = (self.auth.as_ref(), self.tls.as_ref());
+        if auth.is_none() && !self.listen.ip().is_loopback() {
+            return Err(BuildError::OpenToTheNetwork { listen: self.listen });
+        }
+        if auth.is_none() && self.gate.is_some() {
+            return Err(BuildError::GateWithoutUsers);
+        }
+        let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
+        let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
+        let store = FsRegistry::open(&self.data, self.limits.store)?;
+        let listen = self.listen;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
+        let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
+        let service = Service {
+            store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,
+            authenticator: authenticator.unwrap_or(Authenticator::Open),
+            gate: self.gate,
+            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
+        };
+        Ok(App { service: Arc::new(service), store, listener, address, tls, limits: self.limits })
+    }
+}
+
+/// Bounds on what clients can use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many connections are served at once; more wait.
+    pub connections: usize,
+    /// How long a connection may carry nothing.
+    pub idle: Duration,
+    /// How long requests may take to end once the registry stops.
+    pub drain: Duration,
+    /// After how long an upload that nobody adds to is forgotten.
+    pub upload_age: Duration,
+    /// What the store accepts.
+    pub store: store::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            idle: Duration::from_secs(120),
+            drain: Duration::from_secs(20),
+            upload_age: Duration::from_secs(24 * 60 * 60),
+            store: store::Limits::default(),
+        }
+    }
+}
+
+/// A registry that listens and is ready to run.
+pub struct App {
+    service: Arc<Service>,
+    store: FsRegistry,
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+}
+
+impl App {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its store, for whoever needs to read beside the HTTP interface.
+    pub fn store(&self) -> &FsRegistry {
+        &self.store
+    }
+
+    /// Serves until `stop` is ready, then lets the requests under way end.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let mut tasks = JoinSet::new();
+        let housekeeping = tokio::spawn(housekeeping(self.store.clone(), self.limits.upload_age));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = accept(&self.listener, &slots) => {
+                    let Some((stream, slot)) = accepted else { continue };
+                    let connection = Connection {
+                        service: Arc::clone(&self.service),
+                        tls: self.tls.clone(),
+                        idle: self.limits.idle,
+                        stopped: stopped.clone(),
+                    };
+                    tasks.spawn(async move {
+                        connection.serve(stream).await;
+                        drop(slot);
+                    });
+                }
+                // Ended connections are forgotten as they end.
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        housekeeping.abort();
+        drop(self.listener);
+        // Fails only if no connection is left to be told.
+        let _ = stopping.send(true);
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        let _ = timeout(self.limits.drain, drained).await;
+    }
+}
+
+/// Why a registry was not built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The htpasswd or rights file is unusable.
+    #[error("the users or their rights cannot be read: {0}")]
+    Auth(io::Error),
+    /// The gate would not know who pulls.
+    #[error("a policy for pulls needs users: give an htpasswd file")]
+    GateWithoutUsers,
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {error}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Without users, everyone who reaches the address could push.
+    #[error("{listen} is not on loopback, and there are no users: give an htpasswd file")]
+    OpenToTheNetwork {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The certificate or key is unusable.
+    #[error("the TLS certificate or key cannot be read: {0}")]
+    Tls(io::Error),
+}
+
+struct Connection {
+    service: Arc<Service>,
+    tls: Option<TlsAcceptor>,
+    idle: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream) {
+        // Answers are written whole; waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let stream = Idle::new(stream, self.idle);
+        match self.tls.clone() {
+            None => self.serve_http(stream).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
+                    self.serve_http(stream).await;
+                }
+            }
+        }
+    }
+
+    async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = Arc::clone(&self.service);
+        let answer = service_fn(move |request| {
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(service.answer(request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), answer);
+        let mut connection = std::pin::pin!(connection);
+        // How a connection ends is its client's affair.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = self.stopped.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+/// The next connection and its slot. `None` if the system could not give one now.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(_) => {
+            // Out of file descriptors, or a client that was gone already.
+            sleep(ACCEPT_AGAIN_AFTER).await;
+            None
+        }
+    }
+}
+
+/// Forgets old uploads, and reads all content again and again for damage.
+async fn housekeeping(store: FsRegistry, upload_age: Duration) {
+    let damaged = |digest: &_| error!(%digest, "stored content is damaged: push it again");
+    loop {
+        if let Err(error) = store.expire_uploads(upload_age).await {
+            error!(%error, "old uploads could not be removed");
+        }
+        sleep(HOUSEKEEPING_EVERY).await;
+        if let Err(error) = store.scrub(SCRUB_PAUSE, damaged).await {
+            error!(%error, "stored content could not be checked");
+        }
+    }
+}
+
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
+const MANIFEST_PUSHES: usize = 8;
+const MAX_HEADERS: usize = 64;
+const SCRUB_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,28 @@
+//! The OCI distribution API (distribution-spec 1.1) over a [`RegistryStore`](signet_store::registry::RegistryStore).
+//!
+//! [`Config`] → [`Config::build`] → [`App`] → [`App::run`]. HTTP/1.1, with or without TLS; users and their
+//! rights come from an htpasswd file and a rights file ([`AuthFiles`]). Without them everyone may do everything,
+//! and the registry listens on loopback only. A [`PullGate`] may refuse pulls by a policy.
+
+mod app;
+mod auth;
+mod blobs;
+mod connection;
+mod error;
+mod gate;
+mod manifests;
+mod referrers;
+mod request;
+mod response;
+mod rights;
+mod route;
+mod service;
+mod tags;
+mod tls;
+mod uploads;
+
+pub use app::{App, BuildError, Config, Limits};
+pub use auth::AuthFiles;
+pub use gate::{PullGate, Refusal};
+pub use rights::Principal;
+pub use tls::TlsFiles;

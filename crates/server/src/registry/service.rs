@@ -1,0 +1,116 @@
+//! One request: who asks, may they, and what answers.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use signet_store::RepositoryName;
+use signet_store::registry::RegistryStore;
+use tokio::sync::Semaphore;
+
+use super::auth::Authenticator;
+use super::error::{self, ApiError};
+use super::gate::PullGate;
+use super::request::{self, Query};
+use super::response::{self, Body};
+use super::rights::{Principal, Right};
+use super::route::{Place, Route};
+
+/// What every request is answered from.
+pub(super) struct Service {
+    pub(super) store: Arc<dyn RegistryStore>,
+    pub(super) authenticator: Authenticator,
+    pub(super) gate: Option<Arc<dyn PullGate>>,
+    /// Bounds how many manifests are received, and so in memory, at once.
+    pub(super) manifest_pushes: Semaphore,
+}
+
+/// A request to a repository by someone who may make it.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) repository: RepositoryName,
+    pub(super) principal: Principal,
+    pub(super) headers: HeaderMap,
+    pub(super) query: Query,
+}
+
+impl Service {
+    /// Answers a request; errors are answers too.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        self.route(request).await.unwrap_or_else(ApiError::into_response)
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+        let (parts, body) = request.into_parts();
+        let principal = self.authenticator.principal(&parts.headers).await?;
+        let (repository, place) = match Route::parse(parts.uri.path()) {
+            Ok(Route::In(repository, place)) => (repository, place),
+            Ok(Route::Base) => return self.base(&principal),
+            // Nobody learns from an error what exists before saying who they are.
+            Err(error) => return Err(self.authenticator.unidentified(&principal).unwrap_or(error)),
+        };
+        let right = match parts.method {
+            Method::GET | Method::HEAD if !matches!(place, Place::Upload(_)) => Right::Pull,
+            _ => Right::Push,
+        };
+        self.authenticator.demand(&principal, &repository, right)?;
+        let query = Query::of(&parts.uri);
+        let call = Call { method: parts.method, repository, principal, headers: parts.headers, query };
+        self.dispatch(place, &call, body).await
+    }
+
+    async fn dispatch(&self, place: Place, call: &Call, body: Incoming) -> Result<Response<Body>, ApiError> {
+        match (&call.method, place) {
+            (&Method::GET | &Method::HEAD, Place::Blob(digest)) => self.blob(call, &digest).await,
+            (&Method::DELETE, Place::Blob(digest)) => self.delete_blob(call, &digest).await,
+            (&Method::GET | &Method::HEAD, Place::Manifest(name)) => self.manifest(call, &name).await,
+            (&Method::PUT, Place::Manifest(name)) => self.put_manifest(call, &name, body).await,
+            (&Method::DELETE, Place::Manifest(name)) => self.delete_manifest(call, &name).await,
+            (&Method::GET, Place::Referrers(digest)) => self.referrers(call, &digest).await,
+            (&Method::GET, Place::Tags) => self.tags(call).await,
+            (&Method::POST, Place::Uploads) => self.start_upload(call, body).await,
+            (&Method::GET, Place::Upload(id)) => self.upload_status(call, id).await,
+            (&Method::PATCH, Place::Upload(id)) => self.continue_upload(call, id, body).await,
+            (&Method::PUT, Place::Upload(id)) => self.finish_upload(call, id, body).await,
+            (&Method::DELETE, Place::Upload(id)) => self.cancel_upload(call, id).await,
+            _ => Err(ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                error::UNSUPPORTED,
+                "this place of the API does not have that method",
+            )),
+        }
+    }
+
+    /// Where clients find out whether they must say who they are: yes, even if some repositories
+    /// are open to all, because many ask nowhere else.
+    fn base(&self, principal: &Principal) -> Result<Response<Body>, ApiError> {
+        match self.authenticator.unidentified(principal) {
+            Some(error) => Err(error),
+            None => {
+                let mut response = response::full(StatusCode::OK, "{}");
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Ok(response)
+            }
+        }
+    }
+}
+
+impl Call {
+    /// The digest that must be given as the parameter `digest`.
+    pub(super) fn required_digest(&self) -> Result<signet_crypto::Digest, ApiError> {
+        let missing = || ApiError::bad_request(error::DIGEST_INVALID, "the parameter `digest` is missing");
+        self.query.digest("digest")?.ok_or_else(missing)
+    }
+
+    /// The location of something of the repository.
+    pub(super) fn location(&self, rest: std::fmt::Arguments<'_>) -> String {
+        format!("/v2/{}/{rest}", self.repository)
+    }
+
+    /// The header's text, if it is there and is text.
+    pub(super) fn header(&self, name: http::HeaderName) -> Option<&str> {
+        request::text(&self.headers, name)
+    }
+}

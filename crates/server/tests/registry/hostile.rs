@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use signet_crypto::Digest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{Registry, code, header};
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let registry = Registry::start_with(|config, _| config.limits.idle = Duration::from_millis(200)).await;
+    for said in [
+        "",
+        "GET /v2/ HT",
+        "PUT /v2/a/manifests/v1 HTTP/1.1\r\nhost: x\r\ncontent-type: x\r\ncontent-length: 9\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(registry.address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "still open after {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_larger_than_allowed_is_refused() {
+    let registry = Registry::start_with(|config, _| config.limits.store.blob_bytes = 10).await;
+    let location = registry.start_upload("a").await;
+    let pushed = registry.request(Method::PATCH, &location).body("eleven byte").send().await.unwrap();
+    assert_eq!(
+        (pushed.status(), code(pushed).await),
+        (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID".to_owned())
+    );
+    registry.push_blob("a", b"ten bytes!").await;
+}
+
+#[tokio::test]
+async fn uploads_are_bounded_in_number() {
+    let registry = Registry::start_with(|config, _| config.limits.store.uploads = 1).await;
+    registry.start_upload("a").await;
+    let second = registry.send(Method::POST, "/v2/a/blobs/uploads/").await;
+    assert_eq!(
+        (second.status(), header(&second, "retry-after")),
+        (StatusCode::TOO_MANY_REQUESTS, "10".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn no_request_leaves_the_repositories() {
+    let registry = Registry::start().await;
+    std::fs::write(registry.data.path().join("secret"), "secret").unwrap();
+    for path in ["../secret", "a/../../secret", "%2e%2e/secret", "a/_tags", "a//b"] {
+        let mut stream = TcpStream::connect(registry.address).await.unwrap();
+        let request = format!("GET /v2/{path}/manifests/v1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{path}: {answer}");
+        assert!(answer.contains("NAME_INVALID"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_there_is_refused() {
+    let registry = Registry::start().await;
+    let asked = registry.send(Method::POST, "/v2/a/tags/list").await;
+    assert_eq!(
+        (asked.status(), code(asked).await),
+        (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED".to_owned())
+    );
+    let asked = registry.get("/").await;
+    assert_eq!(asked.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn requests_under_way_end_when_it_stops_and_what_it_acknowledged_is_there_again() {
+    let mut registry = Registry::start().await;
+    let (body, sender) = slow_body();
+    let digest = Digest::sha256(b"first half, second half");
+    let request = registry.request(Method::POST, &format!("/v2/a/blobs/uploads/?digest={digest}")).body(body);
+    let pushing = tokio::spawn(request.send());
+    sender.send("first half").await.unwrap();
+    // The upload's file appears when the registry has the request.
+    let uploads = registry.data.path().join("data/repositories/a/_uploads");
+    while std::fs::read_dir(&uploads).map_or(0, Iterator::count) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let finish = async {
+        sender.send(", second half").await.unwrap();
+        drop(sender);
+        pushing.await.unwrap().unwrap().status()
+    };
+    let (status, ()) = tokio::join!(finish, registry.stop());
+    assert_eq!(status, StatusCode::CREATED);
+    assert!(registry.client.get(&registry.url).send().await.is_err(), "nothing listens any more");
+
+    let data = registry.data.path().join("data");
+    let again = Registry::start_with(|config, _| config.data = data).await;
+    assert_eq!(
+        again.get(&format!("/v2/a/blobs/{digest}")).await.text().await.unwrap(),
+        "first half, second half"
+    );
+}
+
+fn slow_body() -> (reqwest::Body, tokio::sync::mpsc::Sender<&'static str>) {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<&'static str>(1);
+    let chunks = futures_util::stream::unfold(receiver, async |mut receiver| {
+        let chunk = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(chunk), receiver))
+    });
+    (reqwest::Body::wrap_stream(chunks), sender)
+}

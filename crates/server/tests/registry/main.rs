@@ -1,0 +1,10 @@
+//! The distribution API over a real socket: what the conformance program taught, and what it does not ask.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
+
+mod access;
+mod harness;
+mod hostile;
+mod manifests;
+mod tls;
+mod uploads;

@@ -1,0 +1,251 @@
+//! Data directories: format version, kind, exclusive lock.
+//!
+//! Trusted? The directory is as trusted as its owner; what is read from it is rechecked by the store
+//! that lives in it. What an attacker who can write it gains is said by that store. May it be lost? The
+//! two files made here can be made again by hand; the lock holds nothing.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fs::Disk;
+
+/// The version of the on-disk format that this build writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A directory that one process owns, in a format that this build knows.
+pub struct DataDir {
+    path: PathBuf,
+    disk: Disk,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens the data directory of `kind` at `path`, making it if it is absent or empty.
+    pub fn open(path: &Path, kind: Kind) -> Result<Self, OpenError> {
+        Self::open_on(Disk::default(), path, kind)
+    }
+
+    /// The same, on a disk that may inject faults.
+    pub fn open_on(disk: Disk, path: &Path, kind: Kind) -> Result<Self, OpenError> {
+        let io = |error| OpenError::Io { path: path.to_owned(), error };
+        // Every directory below has a parent to sync, and a later change of directory changes nothing.
+        let path = &std::path::absolute(path).map_err(io)?;
+        let io = |error| OpenError::Io { path: path.clone(), error };
+        let fresh = is_absent_or_empty(path).map_err(io)?;
+        if fresh {
+            disk.make_dirs(path).map_err(io)?;
+            restrict(path).map_err(io)?;
+        } else if !path.join(FORMAT_FILE).is_file() && !is_half_made(path).map_err(io)? {
+            // Someone's home directory, given by mistake, is not to be filled with blobs.
+            return Err(OpenError::Foreign { path: path.to_owned() });
+        }
+        let lock = lock(path)?;
+        let dir = Self { path: path.to_owned(), disk, _lock: lock };
+        match dir.path.join(FORMAT_FILE).is_file() {
+            true => dir.check_format(kind)?,
+            false => dir.write_format(kind).map_err(io)?,
+        }
+        Ok(dir)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The disk to write through.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    fn check_format(&self, kind: Kind) -> Result<(), OpenError> {
+        let file = self.path.join(FORMAT_FILE);
+        let text = fs::read(&file).map_err(|error| OpenError::Io { path: file.clone(), error })?;
+        let format: Format =
+            serde_json::from_slice(&text).map_err(|_| OpenError::Malformed { path: file.clone() })?;
+        if format.kind != kind {
+            return Err(OpenError::Kind { path: self.path.clone(), found: format.kind, wanted: kind });
+        }
+        match format.version {
+            FORMAT_VERSION => Ok(()),
+            0 => Err(OpenError::Malformed { path: file }),
+            // Version 1 is the first: nothing older exists to migrate from.
+            newer => Err(OpenError::Newer { path: self.path.clone(), found: newer }),
+        }
+    }
+
+    fn write_format(&self, kind: Kind) -> io::Result<()> {
+        let format = Format { kind, version: FORMAT_VERSION };
+        let text = serde_json::to_vec(&format).map_err(io::Error::other)?;
+        self.disk.put(&self.path, &self.path.join(FORMAT_FILE), &text)
+    }
+}
+
+/// What a data directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// The registry's repositories.
+    Registry,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Registry => "registry",
+        })
+    }
+}
+
+/// Why a data directory was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It holds files that are not Signet's.
+    #[error("`{}` is not empty and not a data directory of Signet", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process has it open.
+    #[error("`{}` is in use by another process", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The disk failed.
+    #[error("cannot open `{}`: {error}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It belongs to another service.
+    #[error("`{}` holds the data of `{found}`, not of `{wanted}`", path.display())]
+    Kind {
+        /// The directory.
+        path: PathBuf,
+        /// What it is for.
+        found: Kind,
+        /// What was asked for.
+        wanted: Kind,
+    },
+    /// The format file cannot be read.
+    #[error("`{}` is malformed", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later Signet wrote it.
+    #[error("`{}` has format version {found}; this build reads up to {FORMAT_VERSION}", path.display())]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Format {
+    kind: Kind,
+    version: u32,
+}
+
+fn is_absent_or_empty(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A crash while the directory was made leaves the lock and an unfinished format file under a
+/// temporary name, nothing else.
+fn is_half_made(path: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let temporary = name.to_str().is_some_and(|name| uuid::Uuid::parse_str(name).is_ok());
+        if name != LOCK_FILE && !temporary {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let io = |error| OpenError::Io { path: path.clone(), error };
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+#[cfg(unix)]
+fn restrict(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+const FORMAT_FILE: &str = "signet.json";
+const LOCK_FILE: &str = "lock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_once_and_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        drop(DataDir::open(&path, Kind::Registry).unwrap());
+        assert_eq!(fs::read_to_string(path.join(FORMAT_FILE)).unwrap(), r#"{"kind":"registry","version":1}"#);
+        DataDir::open(&path, Kind::Registry).unwrap();
+    }
+
+    #[test]
+    fn two_processes_do_not_share_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = DataDir::open(dir.path(), Kind::Registry).unwrap();
+        assert!(matches!(DataDir::open(dir.path(), Kind::Registry), Err(OpenError::InUse { .. })));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FORMAT_FILE), r#"{"kind":"registry","version":2}"#).unwrap();
+        let refused = DataDir::open(dir.path(), Kind::Registry);
+        assert!(matches!(refused, Err(OpenError::Newer { found: 2, .. })));
+    }
+
+    #[test]
+    fn someone_elses_directory_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("thesis.tex"), "").unwrap();
+        assert!(matches!(DataDir::open(dir.path(), Kind::Registry), Err(OpenError::Foreign { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_crash_while_it_was_made_is_healed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(LOCK_FILE), "").unwrap();
+        fs::write(dir.path().join(uuid::Uuid::new_v4().to_string()), "{").unwrap();
+        DataDir::open(dir.path(), Kind::Registry).unwrap();
+    }
+}

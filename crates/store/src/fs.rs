@@ -1,0 +1,193 @@
+//! Durable writes: the only code of this crate that changes the disk.
+//!
+//! Whatever a function here says is done has reached the disk, the directory entries included, when
+//! the function returns. [`Faults`] sees each step before it happens: tests make a step fail, the
+//! crash harness kills the process there.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+/// The disk below a data directory.
+#[derive(Clone, Default)]
+pub struct Disk {
+    faults: Option<Arc<dyn Faults>>,
+    /// Directories whose entry in their parent is known to be on disk; forgotten when it grows.
+    durable_dirs: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl Disk {
+    /// A disk whose every step `faults` sees first.
+    pub fn with_faults(faults: Arc<dyn Faults>) -> Self {
+        Self { faults: Some(faults), ..Self::default() }
+    }
+
+    /// Makes `dir` and its missing parents.
+    pub fn make_dirs(&self, dir: &Path) -> io::Result<()> {
+        // Held throughout: nobody may build on a directory that another thread has made but not synced.
+        let mut durable = self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_dirs_locked(dir, &mut durable)
+    }
+
+    /// Puts a file of `bytes` at `target`, whole or not at all, replacing what is there. `scratch`
+    /// is a directory on the same file system.
+    pub fn put(&self, scratch: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = scratch.join(Uuid::new_v4().to_string());
+        let written = self.create(&temporary).and_then(|mut file| {
+            self.write(&mut file, &temporary, bytes)?;
+            self.sync(&file, &temporary)?;
+            self.rename(&temporary, target)
+        });
+        if written.is_err() {
+            // The scratch directory is emptied at the next start; this only tidies sooner.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Makes sure that an empty file is at `path`, and makes its modification time now.
+    pub fn mark(&self, path: &Path) -> io::Result<()> {
+        self.make_parent(path)?;
+        self.step(Step::Create, path)?;
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.set_modified(SystemTime::now())?;
+        self.sync_parent(path)
+    }
+
+    /// Makes a new file, not yet durable.
+    pub fn create(&self, path: &Path) -> io::Result<File> {
+        self.make_parent(path)?;
+        self.step(Step::Create, path)?;
+        OpenOptions::new().create_new(true).read(true).write(true).open(path)
+    }
+
+    /// Writes at the file's position, not yet durable.
+    pub fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.step(Step::Write, path)?;
+        file.write_all(bytes)
+    }
+
+    /// Makes the file's content durable.
+    pub fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.step(Step::SyncFile, path)?;
+        file.sync_data()
+    }
+
+    /// Makes the entries of the directory that holds `path` durable.
+    pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        self.step(Step::SyncDir, path)?;
+        sync_dir(parent(path)?)
+    }
+
+    /// Moves a synced file to `target`, replacing what is there.
+    pub fn rename(&self, from: &Path, target: &Path) -> io::Result<()> {
+        self.make_parent(target)?;
+        self.step(Step::Rename, target)?;
+        fs::rename(from, target)?;
+        self.sync_parent(target)
+    }
+
+    /// Removes a file; whether it was there.
+    pub fn remove(&self, path: &Path) -> io::Result<bool> {
+        self.step(Step::Remove, path)?;
+        match fs::remove_file(path) {
+            Ok(()) => self.sync_parent(path).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a directory if it is empty; otherwise leaves it. Loses nothing if it does not last.
+    pub fn remove_empty_dir(&self, dir: &Path) {
+        let mut durable = self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        if fs::remove_dir(dir).is_ok() {
+            durable.remove(dir);
+        }
+    }
+
+    fn make_parent(&self, path: &Path) -> io::Result<()> {
+        self.make_dirs(parent(path)?)
+    }
+
+    fn make_dirs_locked(&self, dir: &Path, durable: &mut HashSet<PathBuf>) -> io::Result<()> {
+        if durable.contains(dir) {
+            return Ok(());
+        }
+        // The root of the file system is there. Paths are absolute.
+        let Some(above) = dir.parent() else { return Ok(()) };
+        if !dir.is_dir() {
+            self.make_dirs_locked(above, durable)?;
+            self.step(Step::MakeDir, dir)?;
+            fs::create_dir(dir).or_else(ignore_existing)?;
+        }
+        // Also if it was there: a crash may have come between its making and this sync.
+        self.step(Step::SyncDir, dir)?;
+        sync_dir(above)?;
+        if durable.len() >= MAX_DURABLE_DIRS {
+            durable.clear();
+        }
+        durable.insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn step(&self, step: Step, path: &Path) -> io::Result<()> {
+        match &self.faults {
+            Some(faults) => faults.before(step, path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sees every step before it happens, and may fail it.
+pub trait Faults: Send + Sync {
+    /// Called before `step` is done to `path`; an error takes the step's place.
+    fn before(&self, step: Step, path: &Path) -> io::Result<()>;
+}
+
+/// What [`Faults`] is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A file is made.
+    Create,
+    /// A directory is made.
+    MakeDir,
+    /// A file is removed.
+    Remove,
+    /// A file is moved into place.
+    Rename,
+    /// Directory entries are made durable.
+    SyncDir,
+    /// A file's content is made durable.
+    SyncFile,
+    /// Bytes are written.
+    Write,
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    path.parent().ok_or_else(|| io::Error::other("a path without a parent directory"))
+}
+
+fn ignore_existing(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Ok(()),
+        _ => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Windows has no handle to sync for a directory; its file systems journal the entries.
+#[cfg(not(unix))]
+fn sync_dir(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+const MAX_DURABLE_DIRS: usize = 16_384;

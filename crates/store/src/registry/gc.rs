@@ -1,0 +1,230 @@
+//! Garbage collection: what nothing keeps any more goes.
+//!
+//! Kept is what is tagged, what a kept index lists, and what refers to something kept: so a signature
+//! lives as long as its image. What is younger than the grace is kept too, for whoever is about to
+//! push what will refer to it. A push is never raced: a repository's links are judged under its lock,
+//! and content is removed only if no link to it was made since the collection began.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use signet_crypto::Digest;
+use signet_formats::oci::Manifest;
+
+use super::StoreError;
+use super::files::{FsRegistry, Inner};
+use super::layout::{Links, entry_names, present};
+use super::manifests::blobs_of;
+use crate::name::RepositoryName;
+
+impl FsRegistry {
+    /// Collects garbage, or only reports what it would remove.
+    pub async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+        self.blocking(move |inner| inner.collect_garbage(options)).await
+    }
+}
+
+/// How garbage is collected.
+#[derive(Clone, Copy, Debug)]
+pub struct GcOptions {
+    /// What is younger is kept. Longer than any push takes.
+    pub grace: Duration,
+    /// Remove nothing.
+    pub dry_run: bool,
+}
+
+impl Default for GcOptions {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(60 * 60), dry_run: false }
+    }
+}
+
+/// What a collection removed, or would remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// Manifests, by repository.
+    pub manifests: Vec<(RepositoryName, Digest)>,
+    /// Blobs taken out of repositories.
+    pub blobs: Vec<(RepositoryName, Digest)>,
+    /// Content that no repository had any more.
+    pub contents: Vec<Digest>,
+    /// How many bytes that content had.
+    pub bytes: u64,
+    /// Repositories left alone because a manifest there is damaged and does not say what it keeps.
+    pub damaged: Vec<RepositoryName>,
+}
+
+impl Inner {
+    fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+        let _journal = Journal::begin(self)?;
+        let (mut report, mut linked) = (GcReport::default(), HashSet::new());
+        for repository in self.layout.repository_names()? {
+            self.collect_repository(&repository, options, &mut report, &mut linked)?;
+        }
+        self.collect_contents(options, &linked, &mut report)?;
+        Ok(report)
+    }
+
+    fn collect_repository(
+        &self,
+        repository: &RepositoryName,
+        options: GcOptions,
+        report: &mut GcReport,
+        linked: &mut HashSet<Digest>,
+    ) -> Result<(), StoreError> {
+        let _exclusive = self.exclusive(repository);
+        let manifests = self.layout.linked(repository, Links::Manifests)?;
+        let blobs = self.layout.linked(repository, Links::Blobs)?;
+        let kept = match self.kept(repository, &manifests, options.grace) {
+            Ok(kept) => kept,
+            Err(StoreError::Corrupt(_) | StoreError::Manifest(_)) => {
+                report.damaged.push(repository.clone());
+                linked.extend(manifests);
+                linked.extend(blobs);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for digest in manifests {
+            if kept.contains(&digest) {
+                linked.insert(digest);
+                continue;
+            }
+            if !options.dry_run {
+                self.remove_manifest(repository, &digest)?;
+            }
+            report.manifests.push((repository.clone(), digest));
+        }
+        for digest in blobs {
+            let link = self.layout.blob_link(repository, &digest);
+            if kept.contains(&digest) || is_young(&link, options.grace)? {
+                linked.insert(digest);
+                continue;
+            }
+            if !options.dry_run {
+                self.disk().remove(&link)?;
+            }
+            report.blobs.push((repository.clone(), digest));
+        }
+        Ok(())
+    }
+
+    /// The manifests that are kept, and the blobs that they keep.
+    fn kept(
+        &self,
+        repository: &RepositoryName,
+        manifests: &[Digest],
+        grace: Duration,
+    ) -> Result<HashSet<Digest>, StoreError> {
+        let mut parsed = HashMap::new();
+        let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
+        for digest in manifests {
+            let stored = self.read_manifest(repository, digest)?.ok_or(StoreError::Corrupt(*digest))?;
+            let manifest = Manifest::parse(&stored.bytes)?;
+            if let Some(subject) = &manifest.subject {
+                referrers.entry(subject.digest).or_default().push(*digest);
+            }
+            parsed.insert(*digest, names(&manifest));
+        }
+        let mut pending = Vec::new();
+        for (_, named) in self.all_tags(repository)? {
+            pending.extend(named);
+        }
+        for digest in manifests {
+            if is_young(&self.layout.manifest_link(repository, digest), grace)? {
+                pending.push(*digest);
+            }
+        }
+        let mut kept = HashSet::new();
+        while let Some(digest) = pending.pop() {
+            if kept.insert(digest) {
+                pending.extend(parsed.get(&digest).into_iter().flatten());
+                pending.extend(referrers.get(&digest).into_iter().flatten());
+            }
+        }
+        Ok(kept)
+    }
+
+    fn collect_contents(
+        &self,
+        options: GcOptions,
+        linked: &HashSet<Digest>,
+        report: &mut GcReport,
+    ) -> Result<(), StoreError> {
+        for (digest, path) in self.contents_list()? {
+            if linked.contains(&digest) {
+                continue;
+            }
+            // Waits for pushes that are between their content and its link.
+            let _alone = self.contents.write().unwrap_or_else(PoisonError::into_inner);
+            if self.is_newly_linked(&digest) {
+                continue;
+            }
+            let Some(content) = present(fs::metadata(&path))? else { continue };
+            if !options.dry_run {
+                self.disk().remove(&path)?;
+            }
+            report.bytes += content.len();
+            report.contents.push(digest);
+        }
+        Ok(())
+    }
+
+    /// All content and where it is.
+    pub(super) fn contents_list(&self) -> Result<Vec<(Digest, std::path::PathBuf)>, StoreError> {
+        let mut contents = Vec::new();
+        let root = self.layout.contents();
+        for algorithm in entry_names(&root)? {
+            for shard in entry_names(&root.join(&algorithm))? {
+                let dir = root.join(&algorithm).join(shard);
+                for hex in entry_names(&dir)? {
+                    let digest = format!("{algorithm}:{hex}").parse::<Digest>();
+                    contents.extend(digest.map(|digest| (digest, dir.join(&hex))));
+                }
+            }
+        }
+        Ok(contents)
+    }
+
+    fn is_newly_linked(&self, digest: &Digest) -> bool {
+        let newly_linked = self.newly_linked.lock().unwrap_or_else(PoisonError::into_inner);
+        newly_linked.as_ref().is_none_or(|digests| digests.contains(digest))
+    }
+}
+
+/// As long as it lives, what is linked is written down.
+struct Journal<'a>(&'a Inner);
+
+impl<'a> Journal<'a> {
+    fn begin(inner: &'a Inner) -> Result<Self, StoreError> {
+        let mut newly_linked = inner.newly_linked.lock().unwrap_or_else(PoisonError::into_inner);
+        match newly_linked.replace(HashSet::new()) {
+            None => Ok(Self(inner)),
+            Some(running) => {
+                *newly_linked = Some(running);
+                Err(StoreError::CollectionRunning)
+            }
+        }
+    }
+}
+
+impl Drop for Journal<'_> {
+    fn drop(&mut self) {
+        *self.0.newly_linked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// What a manifest keeps, not its subject: what refers does not keep what it refers to.
+fn names(manifest: &Manifest) -> Vec<Digest> {
+    blobs_of(manifest).chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
+}
+
+fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
+    let Some(marked) = present(fs::metadata(link))? else { return Ok(false) };
+    // A time to come, after the clock was set back, counts as young.
+    let old = marked.modified()?.elapsed().is_ok_and(|age| age >= grace);
+    Ok(!old)
+}

@@ -1,0 +1,382 @@
+//! What a store promises, on a real disk.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use signet_formats::oci::{Descriptor, Manifest, media_type};
+
+use super::*;
+use crate::fs::{Disk, Faults, Step};
+
+const NOW: GcOptions = GcOptions { grace: Duration::ZERO, dry_run: false };
+
+fn open(dir: &Path) -> FsRegistry {
+    FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 4 }).unwrap()
+}
+
+fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+fn body(chunks: &[&'static [u8]]) -> ByteStream {
+    let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+    Box::pin(stream::iter(chunks))
+}
+
+async fn push_blob(store: &FsRegistry, repository: &RepositoryName, content: &'static [u8]) -> Digest {
+    let digest = Digest::sha256(content);
+    let id = store.start_upload(repository, DigestAlgorithm::Sha256).await.unwrap();
+    store.append_upload(repository, id, None, body(&[content])).await.unwrap();
+    store.finish_upload(repository, id, &digest).await.unwrap();
+    digest
+}
+
+async fn push(
+    store: &FsRegistry,
+    repository: &RepositoryName,
+    manifest: Manifest,
+    tags: &[&str],
+    expect: Expect,
+) -> Result<Digest, StoreError> {
+    let bytes = Bytes::from(serde_json::to_vec(&manifest).unwrap());
+    let digest = Digest::sha256(&bytes);
+    let media_type = match manifest.manifests {
+        Some(_) => media_type::OCI_INDEX,
+        None => media_type::OCI_MANIFEST,
+    };
+    let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    let push = ManifestPush { bytes, digest, media_type: media_type.to_owned(), tags, expect };
+    store.put_manifest(repository, push).await.map(|_| digest)
+}
+
+fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest {
+    let of = |media_type, digest: &Digest| Descriptor::new(media_type, *digest, 1);
+    Manifest {
+        schema_version: 2,
+        media_type: None,
+        artifact_type: None,
+        config: Some(of(media_type::OCI_CONFIG, &config)),
+        layers: Some(layers.iter().map(|digest| of(media_type::OCI_LAYER_TAR, digest)).collect()),
+        manifests: None,
+        subject: subject.map(|digest| of(media_type::OCI_MANIFEST, &digest)),
+        annotations: Default::default(),
+    }
+}
+
+fn index(children: &[Digest]) -> Manifest {
+    let children = children.iter().map(|digest| Descriptor::new(media_type::OCI_MANIFEST, *digest, 1));
+    Manifest {
+        config: None,
+        layers: None,
+        manifests: Some(children.collect()),
+        ..image(Digest::sha256(b""), &[], None)
+    }
+}
+
+async fn read(store: &FsRegistry, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
+    let size = store.blob_size(repository, digest).await.unwrap().unwrap();
+    let chunks = store.read_blob(repository, digest, 0..size).await.unwrap().unwrap();
+    chunks.map(|chunk| chunk.unwrap().to_vec()).concat().await
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (repository, digest) = (name("a/b"), Digest::of(DigestAlgorithm::Sha512, b"one two three"));
+    let store = open(dir.path());
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha512).await.unwrap();
+    assert_eq!(store.append_upload(&repository, id, Some(0), body(&[b"one ", b"two "])).await.unwrap(), 8);
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(store.upload_offset(&repository, id).await.unwrap(), 8);
+    let early = store.append_upload(&repository, id, Some(4), body(&[b"two "])).await;
+    assert!(matches!(early, Err(StoreError::OutOfOrder { offset: 8 })));
+    store.append_upload(&repository, id, Some(8), body(&[b"three"])).await.unwrap();
+    store.finish_upload(&repository, id, &digest).await.unwrap();
+    assert_eq!(read(&store, &repository, &digest).await, b"one two three");
+    assert!(matches!(store.upload_offset(&repository, id).await, Err(StoreError::UploadUnknown)));
+}
+
+#[tokio::test]
+async fn a_broken_off_upload_keeps_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    let broken = stream::iter([Ok(Bytes::from_static(b"half")), Err(io::ErrorKind::ConnectionReset.into())]);
+    let appended = store.append_upload(&repository, id, None, Box::pin(broken)).await;
+    assert!(matches!(appended, Err(StoreError::BodyBrokeOff(_))));
+    assert_eq!(store.append_upload(&repository, id, Some(4), body(&[b"whole"])).await.unwrap(), 9);
+    store.finish_upload(&repository, id, &Digest::sha256(b"halfwhole")).await.unwrap();
+}
+
+#[tokio::test]
+async fn uploads_are_bounded_in_size_number_and_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    static MEBIBYTE: [u8; 1 << 20] = [0; 1 << 20];
+    assert_eq!(store.append_upload(&repository, id, None, body(&[&MEBIBYTE])).await.unwrap(), 1 << 20);
+    let over = store.append_upload(&repository, id, None, body(&[b"x"])).await;
+    assert!(matches!(over, Err(StoreError::TooLarge { limit: 1048576 })));
+    for _ in 0..3 {
+        store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    }
+    let fifth = store.start_upload(&repository, DigestAlgorithm::Sha256).await;
+    assert!(matches!(fifth, Err(StoreError::TooManyUploads)));
+    assert_eq!(store.expire_uploads(Duration::from_secs(3600)).await.unwrap(), 0);
+    assert_eq!(store.expire_uploads(Duration::ZERO).await.unwrap(), 4);
+    store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+}
+
+#[tokio::test]
+async fn content_with_another_digest_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    store.append_upload(&repository, id, None, body(&[b"evil"])).await.unwrap();
+    let wanted = Digest::sha256(b"good");
+    let finished = store.finish_upload(&repository, id, &wanted).await;
+    assert!(matches!(finished, Err(StoreError::DigestMismatch { .. })));
+    assert_eq!(store.blob_size(&repository, &wanted).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_manifest_needs_its_content_but_not_its_subject() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let absent = Digest::sha256(b"absent");
+    let incomplete =
+        push(&store, &repository, image(config, &[absent], None), &["v1"], Expect::Anything).await;
+    assert!(matches!(incomplete, Err(StoreError::MissingContent(missing)) if missing == [absent]));
+    assert_eq!(store.resolve_tag(&repository, &"v1".parse().unwrap()).await.unwrap(), None);
+    push(&store, &repository, image(config, &[], Some(absent)), &[], Expect::Anything).await.unwrap();
+    let page = store.referrers(&repository, &absent, None, None).await.unwrap();
+    assert_eq!(page.entries.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_writers_that_saw_the_same_tag_one_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let other = push_blob(&store, &repository, b"[]").await;
+    let first = push(&store, &repository, index(&[]), &["t"], Expect::Absent).await.unwrap();
+    let seen = Expect::OneOf(vec![first]);
+    push(&store, &repository, image(config, &[], None), &["t"], seen.clone()).await.unwrap();
+    let late = push(&store, &repository, image(other, &[], None), &["t"], seen).await;
+    assert!(matches!(late, Err(StoreError::ExpectationFailed)));
+    let again = push(&store, &repository, index(&[]), &["t"], Expect::Absent).await;
+    assert!(matches!(again, Err(StoreError::ExpectationFailed)));
+}
+
+#[tokio::test]
+async fn signatures_survive_garbage_collection() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let signature = push_blob(&store, &repository, b"signature").await;
+    let anything = || Expect::Anything;
+    let child = push(&store, &repository, image(config, &[], None), &[], anything()).await.unwrap();
+    push(&store, &repository, index(&[child]), &["v1"], anything()).await.unwrap();
+    let signed = push(&store, &repository, image(config, &[signature], Some(child)), &[], anything());
+    let signed = signed.await.unwrap();
+    let countersigned = push(&store, &repository, image(config, &[], Some(signed)), &[], anything());
+    let countersigned = countersigned.await.unwrap();
+    let orphan = push_blob(&store, &repository, b"orphan").await;
+    let untagged = push(&store, &repository, image(config, &[orphan], None), &[], anything()).await.unwrap();
+
+    let kept = store.collect_garbage(GcOptions::default()).await.unwrap();
+    assert_eq!(kept, GcReport::default(), "all is younger than the grace");
+    let planned = store.collect_garbage(GcOptions { dry_run: true, ..NOW }).await.unwrap();
+    assert_eq!(planned, store.collect_garbage(NOW).await.unwrap());
+    assert_eq!(planned.manifests, [(repository.clone(), untagged)]);
+    assert_eq!(planned.blobs, [(repository.clone(), orphan)]);
+    for digest in [child, signed, countersigned] {
+        assert!(store.manifest(&repository, &digest).await.unwrap().is_some(), "{digest}");
+    }
+    assert_eq!(read(&store, &repository, &signature).await, b"signature");
+    assert!(store.manifest(&repository, &untagged).await.unwrap().is_none());
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+
+    store.delete_tag(&repository, &"v1".parse().unwrap()).await.unwrap();
+    let all = store.collect_garbage(NOW).await.unwrap();
+    assert_eq!((all.manifests.len(), all.blobs.len()), (4, 2));
+    assert_eq!(store.collect_garbage(NOW).await.unwrap(), GcReport::default());
+}
+
+#[tokio::test]
+async fn content_is_shared_until_the_last_repository_drops_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (a, b) = (name("a"), name("b"));
+    let digest = push_blob(&store, &a, b"shared").await;
+    let secret = MountFrom::Any(Arc::new(|_: &RepositoryName| false));
+    assert!(!store.mount_blob(&b, &digest, secret).await.unwrap());
+    assert!(!store.mount_blob(&b, &digest, MountFrom::Repository(name("c"))).await.unwrap());
+    let any = MountFrom::Any(Arc::new(|_: &RepositoryName| true));
+    assert!(store.mount_blob(&b, &digest, any).await.unwrap());
+    assert!(store.delete_blob(&a, &digest).await.unwrap());
+    assert_eq!(store.blob_size(&a, &digest).await.unwrap(), None);
+    let hour = GcOptions::default();
+    assert_eq!(store.collect_garbage(hour).await.unwrap(), GcReport::default());
+    assert_eq!(read(&store, &b, &digest).await, b"shared");
+    assert!(store.delete_blob(&b, &digest).await.unwrap());
+    assert_eq!(store.collect_garbage(hour).await.unwrap().contents, [digest]);
+}
+
+#[tokio::test]
+async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = name("a");
+    let store = open(dir.path());
+    let config = push_blob(&store, &repository, b"{}").await;
+    let layer = push_blob(&store, &repository, b"layer").await;
+    let digest = push(&store, &repository, image(config, &[layer], None), &["v1"], Expect::Anything);
+    let digest = digest.await.unwrap();
+    let content = |digest| store.inner.layout.content(digest);
+    fs::write(content(&digest), "{}").unwrap();
+    fs::write(content(&layer), "reyal").unwrap();
+    fs::remove_file(content(&config)).unwrap();
+    fs::write(store.inner.layout.tag(&repository, &"v2".parse().unwrap()), config.to_string()).unwrap();
+    let found = store.fsck().await.unwrap().findings;
+    assert!(found.contains(&Finding::CorruptContent { digest }));
+    assert!(found.contains(&Finding::CorruptContent { digest: layer }));
+    assert!(found.contains(&Finding::MissingContent { repository: repository.clone(), digest: config }));
+    assert!(
+        found.contains(&Finding::DanglingTag { repository: repository.clone(), tag: "v2".parse().unwrap() })
+    );
+    let damaged = Mutex::new(Vec::new());
+    store.scrub(Duration::ZERO, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
+    assert_eq!(damaged.into_inner().unwrap().len(), 2);
+    assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
+    drop(store);
+
+    let store = open(dir.path());
+    let served = store.manifest(&repository, &digest).await;
+    assert!(matches!(served, Err(StoreError::Corrupt(corrupt)) if corrupt == digest));
+    push_blob(&store, &repository, b"layer").await;
+    assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
+    const ROUNDS: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let collecting = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                store.collect_garbage(NOW).await.unwrap();
+            }
+        }
+    });
+    let config = Digest::sha256(b"{}");
+    for round in 0..ROUNDS {
+        // Two repositories share the content; the one that drops it must not take it from the other.
+        let (keeper, dropper) = (name(&format!("keeper{round}")), name("dropper"));
+        push_blob(&store, &dropper, b"{}").await;
+        loop {
+            push_blob(&store, &keeper, b"{}").await;
+            match push(&store, &keeper, image(config, &[], None), &["v1"], Expect::Anything).await {
+                Ok(_) => break,
+                // Collected between the blob and the manifest, which the grace is for: refused, not broken.
+                Err(StoreError::MissingContent(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        store.delete_blob(&dropper, &config).await.unwrap();
+    }
+    collecting.abort();
+    assert!(collecting.await.unwrap_err().is_cancelled(), "the collector ran to the end");
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+    for round in 0..ROUNDS {
+        let keeper = name(&format!("keeper{round}"));
+        assert!(store.resolve_tag(&keeper, &"v1".parse().unwrap()).await.unwrap().is_some());
+        assert_eq!(read(&store, &keeper, &config).await, b"{}");
+    }
+}
+
+/// Fails every step from the `n`th on, as a process that was killed does nothing more.
+struct DeadAfter(Mutex<usize>);
+
+impl Faults for DeadAfter {
+    fn before(&self, _: Step, _: &Path) -> io::Result<()> {
+        let mut left = self.0.lock().unwrap();
+        *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
+        Ok(())
+    }
+}
+
+/// A push of a signed, tagged image; whether each part was acknowledged.
+async fn push_image(store: &FsRegistry) -> Result<(), StoreError> {
+    let repository = name("a/b");
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await?;
+    store.append_upload(&repository, id, None, body(&[b"{}"])).await?;
+    let config = Digest::sha256(b"{}");
+    store.finish_upload(&repository, id, &config).await?;
+    let image_digest = push(store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await?;
+    push(store, &repository, image(config, &[], Some(image_digest)), &[], Expect::Anything).await?;
+    Ok(())
+}
+
+/// Pushes with all steps after the first `steps` failing, then looks at what is left and pushes again.
+/// Whether the first push was whole.
+async fn push_and_die(steps: usize) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    // Made before, so that what dies is the push.
+    drop(open(dir.path()));
+    let disk = Disk::with_faults(Arc::new(DeadAfter(Mutex::new(steps))));
+    let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+    let whole = push_image(&store).await.is_ok();
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(store.fsck().await.unwrap().findings, [], "after {steps} steps");
+    if !whole {
+        push_image(&store).await.unwrap();
+    }
+    let digest = store.resolve_tag(&name("a/b"), &"v1".parse().unwrap()).await.unwrap().unwrap();
+    let page = store.referrers(&name("a/b"), &digest, None, None).await.unwrap();
+    assert_eq!(page.entries.len(), 1, "after {steps} steps");
+    whole
+}
+
+#[tokio::test]
+async fn whatever_step_is_the_last_the_store_is_sound_and_the_push_can_be_repeated() {
+    let runs = (0..120).map(|steps| tokio::spawn(push_and_die(steps)));
+    let mut whole = 0;
+    for run in runs.collect::<Vec<_>>() {
+        whole += usize::from(run.await.unwrap());
+    }
+    assert!((1..100).contains(&whole), "{whole} of 120 pushes were whole");
+}
+
+#[tokio::test]
+async fn ten_thousand_referrers_are_listed_in_pages_once_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository, subject) = (open(dir.path()), name("a"), Digest::sha256(b"subject"));
+    let entries = store.inner.layout.referrers(&repository, &subject);
+    fs::create_dir_all(&entries).unwrap();
+    fs::create_dir_all(store.inner.layout.manifest_link(&repository, &subject).parent().unwrap()).unwrap();
+    for i in 0..10_050_u32 {
+        let digest = Digest::sha256(&i.to_be_bytes());
+        fs::write(store.inner.layout.manifest_link(&repository, &digest), media_type::OCI_MANIFEST).unwrap();
+        let entry = serde_json::to_vec(&Descriptor::new(media_type::OCI_MANIFEST, digest, 1)).unwrap();
+        fs::write(entries.join(layout::file_name(&digest)), entry).unwrap();
+    }
+    let first = store.referrers(&repository, &subject, None, None).await.unwrap();
+    let after = first.next.as_ref().unwrap().parse().unwrap();
+    let second = store.referrers(&repository, &subject, None, Some(&after)).await.unwrap();
+    assert_eq!((first.entries.len(), second.entries.len(), second.next), (10_000, 50, None));
+    let all: std::collections::HashSet<_> = first.entries.iter().chain(&second.entries).collect();
+    assert_eq!(all.len(), 10_050);
+    let none = store.referrers(&repository, &subject, Some("x/y"), None).await.unwrap();
+    assert_eq!((none.entries.len(), none.next.is_some()), (0, true), "a page ends after so many looked at");
+}
