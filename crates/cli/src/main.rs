@@ -1,3 +1,27 @@
 //! The `signet` command.
 
-fn main() {}
+mod app;
+mod args;
+mod attach;
+mod claims;
+mod clock;
+mod commands;
+mod connection;
+mod decision;
+mod document;
+mod error;
+mod face;
+mod files;
+mod gather;
+mod password;
+mod progress;
+mod render;
+mod runtime;
+mod signing;
+mod trust;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::main()
+}

@@ -1,0 +1,100 @@
+//! From the command line to the exit status.
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use signet_verify::Code;
+
+use crate::args::{Cli, GlobalArgs, Output};
+use crate::commands;
+use crate::document::ErrorDocument;
+use crate::error::{CliError, Status, Stop};
+use crate::face::Face;
+
+/// Runs the command of this process.
+pub(crate) fn main() -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        report(&CliError::new(Code::Internal, info.to_string()), Face::default());
+    }));
+    let status = panic::catch_unwind(parse_and_run).unwrap_or(Status::Internal.exit_status());
+    ExitCode::from(status)
+}
+
+fn parse_and_run() -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => refuse_usage(&error),
+    }
+}
+
+fn run(cli: Cli) -> u8 {
+    let face = Face::new(cli.global);
+    match commands::run(cli.command, face) {
+        Ok(status) => status.exit_status(),
+        Err(Stop::Error(error)) => {
+            report(&error, face);
+            error.code.class().exit_status()
+        }
+        Err(Stop::BrokenPipe) => BROKEN_PIPE,
+        Err(Stop::Interrupted) => INTERRUPTED,
+    }
+}
+
+/// The message to standard error; where JSON is asked for, the same as a document to standard output.
+fn report(error: &CliError, face: Face) {
+    // Nothing is left to tell if even this cannot be written: the exit status still says it.
+    let _ = face.error(error);
+    if face.is_json() {
+        let _ = face.json(&ErrorDocument::from(error));
+    }
+}
+
+/// Help and version are answers; everything else that clap reports is a usage error with our code.
+fn refuse_usage(error: &clap::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            Status::Yes.exit_status()
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Code::UsageInvalid.class().exit_status()
+        }
+        _ => {
+            let text = error.render().to_string();
+            let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+            let message = message.strip_prefix("error: ").unwrap_or(message);
+            let usage = CliError::new(Code::UsageInvalid, message.trim_end()).hint(usage_hint(rest));
+            report(&usage, Face::new(requested_globals()));
+            usage.code.class().exit_status()
+        }
+    }
+}
+
+/// What clap says after its message (usage, suggestions), without its pointer to `--help`, which the hint is.
+fn usage_hint(rest: &str) -> String {
+    let lines = rest.lines().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let mut hint = String::from("see `signet help`");
+    for line in lines {
+        hint.push_str("\n  ");
+        hint.push_str(line.trim());
+    }
+    hint
+}
+
+/// The output format that a command line which could not be parsed asked for.
+fn requested_globals() -> GlobalArgs {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let json = arguments.iter().any(|argument| argument == "--output=json")
+        || arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, value] if flag == "--output" && value == "json"));
+    GlobalArgs { output: if json { Output::Json } else { Output::Text }, quiet: false }
+}
+
+/// What a shell shows for a process that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 141;
+/// What a shell shows for a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;

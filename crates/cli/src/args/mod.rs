@@ -1,0 +1,146 @@
+//! The command line: its types and their help, nothing that acts.
+
+mod blob;
+mod image;
+mod keys;
+mod registry;
+mod serve;
+mod shared;
+mod sign;
+mod tool;
+mod verify;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use blob::{SignBlobArgs, VerifyBlobArgs};
+pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
+pub(crate) use keys::{
+    ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
+};
+pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
+pub(crate) use serve::{ServeCommand, ServeRegistryArgs};
+pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
+pub(crate) use sign::{ImageFormat, SignArgs};
+pub(crate) use tool::{
+    CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
+    SignBundleArgs, VerifyBundleArgs,
+};
+pub(crate) use verify::VerifyArgs;
+
+/// Sign container images and files, and decide whether what somebody signed may be used.
+#[derive(Debug, Parser)]
+#[command(
+    name = "signet",
+    bin_name = "signet",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    styles = STYLES,
+    after_help = EXIT_STATUS,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// How to print the result: `text` for people, `json` for one document of a committed schema.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = "Global options")]
+    pub(crate) output: Output,
+    /// Print the result only: no progress, no notes.
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign images in a registry, or a file with `--bundle`.
+    Sign(SignArgs),
+    /// Verify images, or a file with `--bundle`.
+    Verify(VerifyArgs),
+    /// Sign a file of any size and write the bundle beside it.
+    SignBlob(SignBlobArgs),
+    /// Verify a file, or a digest, against its bundle.
+    VerifyBlob(VerifyBlobArgs),
+    /// Show everything attached to an image, decoded.
+    Inspect(InspectArgs),
+    /// Show an image's platforms, signatures and attestations as a tree.
+    Tree(TreeArgs),
+    /// Copy an image with its platforms, signatures and attestations.
+    Copy(CopyArgs),
+    /// Make, convert and describe keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Run a service.
+    #[command(subcommand)]
+    Serve(ServeCommand),
+    /// Maintain a registry's data directory.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    /// Check a data directory for damage.
+    Fsck(FsckArgs),
+    /// Check what signing and verifying depend on: clock, credentials, registry, trust.
+    Doctor(DoctorArgs),
+    /// Explain a code, or list all of them.
+    Explain(ExplainArgs),
+    /// Watch Signet sign a real image, verify it, and refuse five bad ones.
+    Demo(DemoArgs),
+    /// Print the completion script of a shell.
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them.
+    Man(ManArgs),
+    /// The protocol of the Sigstore conformance suite.
+    #[command(subcommand, hide = true)]
+    Conformance(ConformanceCommand),
+    /// Print generated pages of the reference.
+    #[command(subcommand, hide = true)]
+    Docs(DocsCommand),
+}
+
+/// The end of `signet --help`.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  yes
+  1  no: denied, or not valid
+  2  wrong usage, or an unusable file
+  3  could not decide: network, registry, limits
+  4  a defect of signet
+
+Every refusal has a code: `signet explain SGN-1001` says what it means and what to do.";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

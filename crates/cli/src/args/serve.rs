@@ -1,0 +1,44 @@
+//! `signet serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Run a service.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// Serve an OCI registry from a directory.
+    Registry(ServeRegistryArgs),
+}
+
+/// Serve an OCI registry from a directory.
+///
+/// Without authentication it listens on loopback only.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeRegistryArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub(crate) listen: SocketAddr,
+    /// Users and their bcrypt passwords, as `htpasswd -B` writes them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) htpasswd: Option<PathBuf>,
+    /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
+    #[arg(long, value_name = "FILE", requires = "htpasswd")]
+    pub(crate) access: Option<PathBuf>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve only what this policy permits.
+    #[arg(long, value_name = "POLICY", requires = "htpasswd")]
+    pub(crate) require_signed: Option<PathBuf>,
+    /// The Sigstore `trusted_root.json` that the policy is decided with.
+    #[arg(long, value_name = "FILE", requires = "require_signed")]
+    pub(crate) trusted_root: Option<PathBuf>,
+}

@@ -1,0 +1,134 @@
+//! Options that several commands share.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_keys::SigningAlgorithm;
+
+/// How to reach registries.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Registry options")]
+pub(crate) struct ConnectionArgs {
+    /// Speak plain HTTP to registries that are not on this machine.
+    #[arg(long)]
+    pub(crate) allow_http_registry: bool,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_cacert: Option<PathBuf>,
+    /// A PEM client certificate to present to the registry.
+    #[arg(long, value_name = "FILE", requires = "registry_client_key")]
+    pub(crate) registry_client_cert: Option<PathBuf>,
+    /// The PEM key of the client certificate.
+    #[arg(long, value_name = "FILE", requires = "registry_client_cert")]
+    pub(crate) registry_client_key: Option<PathBuf>,
+    /// How long one request may take, such as `90s` or `3m`.
+    #[arg(long, short = 't', value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Whom to trust.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Trust")]
+pub(crate) struct TrustArgs {
+    /// A public key; given several times, a signature of any one of them is enough.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
+    pub(crate) key: Vec<PathBuf>,
+    /// A policy file (YAML or JSON) that says who must have signed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "certificate_identity", "certificate_identity_regexp"])]
+    pub(crate) policy: Option<PathBuf>,
+    /// The identity in the signing certificate: an email address, a URI or a DNS name.
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
+    pub(crate) certificate_identity: Option<String>,
+    /// The identity as a regular expression that begins with `^` and ends with `$`.
+    #[arg(long, value_name = "REGEXP")]
+    pub(crate) certificate_identity_regexp: Option<String>,
+    /// The OIDC issuer in the signing certificate.
+    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
+    pub(crate) certificate_oidc_issuer: Option<String>,
+    /// The OIDC issuer as a regular expression that begins with `^` and ends with `$`.
+    #[arg(long, value_name = "REGEXP")]
+    pub(crate) certificate_oidc_issuer_regexp: Option<String>,
+    /// A Sigstore `trusted_root.json`: the authorities and logs behind certificates.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// What must have been signed: `signature` (nothing but "signed"), `any`, or the URI of a predicate type.
+    #[arg(long, value_name = "TYPE", default_value = "signature", conflicts_with = "policy")]
+    pub(crate) predicate_type: String,
+}
+
+/// Where the password of a private key comes from. Unset: `SIGNET_PASSWORD`, `COSIGN_PASSWORD`, a prompt.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// Read the key's password from the first line of this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "password_fd")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Read the key's password from the first line of this open file descriptor.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) password_fd: Option<u32>,
+}
+
+/// Reads a scheme by its own name, or by cosign's name of key and scheme together.
+pub(crate) fn scheme(text: &str) -> Result<Scheme, String> {
+    let by_key = || text.parse::<SigningAlgorithm>().ok().map(|algorithm| algorithm.scheme);
+    text.parse().ok().or_else(by_key).ok_or_else(|| "unknown scheme".to_owned())
+}
+
+/// Reads the name of a key algorithm: `p256`, one that Signet prints (`ecdsa-p256`, `rsa-2048`), or one of cosign's.
+pub(crate) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    let named = text.parse().ok();
+    let known = || SigningAlgorithm::names().filter_map(|name| name.parse::<SigningAlgorithm>().ok());
+    let found = named.or_else(|| known().find(|algorithm| algorithm.key.to_string() == text));
+    let names = || known().map(|algorithm| algorithm.key.to_string()).collect::<BTreeSet<_>>();
+    found
+        .map(|algorithm| algorithm.key)
+        .ok_or_else(|| format!("expected one of {}", names().into_iter().collect::<Vec<_>>().join(", ")))
+}
+
+/// Reads `90`, `90s`, `3m` or `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("expected a number and `s`, `m` or `h`".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
+    match seconds {
+        Some(seconds @ 1..=MAX_SECONDS) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected a time between 1s and 24h".to_owned()),
+    }
+}
+
+const MAX_SECONDS: u64 = 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithms_are_known_by_our_names_and_cosigns() {
+        for name in ["p256", "ecdsa-p256", "ecdsa-sha2-256-nistp256"] {
+            assert_eq!(key_algorithm(name), Ok(KeyAlgorithm::EcdsaP256), "{name}");
+        }
+        assert_eq!(key_algorithm("rsa-4096"), Ok(KeyAlgorithm::Rsa { bits: 4096 }));
+        assert!(key_algorithm("dsa").unwrap_err().contains("ml-dsa-65"));
+        assert_eq!(scheme("rsa-pss-sha256"), scheme("rsa-sign-pss-2048-sha256"));
+        assert!(scheme("md5").is_err());
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("3m"), Ok(Duration::from_secs(180)));
+        for text in ["", "0s", "25h", "3d", "m", "-1s", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `signet copy`.
+
+use signet_registry::{CopyOptions, CopyReport, copy};
+
+use crate::args::CopyArgs;
+use crate::document::CopyDocument;
+use crate::error::{Answer, Status};
+use crate::face::Face;
+use crate::progress::Progress;
+use crate::runtime::block_on;
+use crate::{connection, render};
+
+/// Copies an image with everything that belongs to it.
+pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
+    let (from, to) = (connection::place(&args.source)?, connection::place(&args.destination)?);
+    block_on(async {
+        let client = connection::client(&args.connection, &[from.clone(), to.clone()]);
+        let source = connection::source(&client, &from)?;
+        let target = to.target(&client)?;
+        let progress = Progress::of_bytes("copying", face);
+        let report = copy(&source, &target, &CopyOptions::default(), &|event| progress.copied(&event)).await;
+        progress.finish();
+        face.result(&document(args, &report?), render::copied)?;
+        Ok(Status::Yes)
+    })
+}
+
+fn document(args: &CopyArgs, report: &CopyReport) -> CopyDocument {
+    CopyDocument {
+        schema: "signet.dev/copy/v1",
+        source: args.source.clone(),
+        destination: args.destination.clone(),
+        digest: report.digest,
+        manifests_sent: report.manifests_sent,
+        manifests_present: report.manifests_present,
+        blobs_sent: report.blobs_sent,
+        blobs_present: report.blobs_present + report.blobs_mounted,
+        bytes_sent: report.bytes_sent,
+        referrers: report.referrers,
+        attachments: report.attachments,
+        race_possible: report.race_possible,
+    }
+}

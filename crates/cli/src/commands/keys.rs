@@ -1,0 +1,125 @@
+//! `signet keys`.
+
+use std::path::Path;
+
+use signet_keys::{
+    Existing, FileError, KeyInfo, KeyKind, Pair, PasswordError, PasswordSource, PrivateFormat, PrivateKey,
+    PublicFormat, Purpose, describe_file, encode_public, read_private, read_public, write_pair, write_public,
+};
+
+use crate::args::{
+    ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
+};
+use crate::document::{KeyDocument, KeyPairDocument};
+use crate::error::{Answer, Status, Stop};
+use crate::face::Face;
+use crate::password;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &KeysCommand, face: Face) -> Answer {
+    match command {
+        KeysCommand::Generate(args) => generate(args, face),
+        KeysCommand::Import(args) => import(args, face),
+        KeysCommand::ExportPublic(args) => export_public(args, face),
+        KeysCommand::Inspect(args) => inspect(args, face),
+    }
+}
+
+fn generate(args: &GenerateArgs, face: Face) -> Answer {
+    let generated = PrivateKey::generate(args.algorithm);
+    let key = generated.map_err(|error| at(&args.out, error))?;
+    let source = (!args.no_password).then(|| password::source(&args.password));
+    write(&args.out, &key, source.as_ref(), face)
+}
+
+fn import(args: &ImportArgs, face: Face) -> Answer {
+    let source = password::source(&args.password);
+    let key = read_private(&args.key, &source)?;
+    write(&args.out, &key, (!args.no_password).then_some(&source), face)
+}
+
+fn write(prefix: &Path, key: &PrivateKey, source: Option<&PasswordSource>, face: Face) -> Answer {
+    let pair = match source {
+        None => write_pair(prefix, key, PrivateFormat::Pkcs8, Existing::Refuse)?,
+        Some(source) => write_encrypted(prefix, key, source)?,
+    };
+    let document = KeyPairDocument {
+        schema: "signet.dev/key-pair/v1",
+        private: pair.private.display().to_string(),
+        public: pair.public.display().to_string(),
+        algorithm: key.public_key().algorithm().to_string(),
+        id: key.public_key().id(),
+        encrypted: source.is_some(),
+    };
+    face.result(&document, |pair| {
+        format!("{}\n{}\nkey {} ({})\n", pair.private, pair.public, pair.id, pair.algorithm)
+    })?;
+    Ok(Status::Yes)
+}
+
+fn write_encrypted(prefix: &Path, key: &PrivateKey, source: &PasswordSource) -> Result<Pair, Stop> {
+    let private = Pair::of_prefix(prefix).private;
+    let asked = source.password(Purpose::Protect(&private.display().to_string()));
+    let password = asked.map_err(|error| no_password(&private, error))?;
+    Ok(write_pair(prefix, key, PrivateFormat::Sigstore(&password), Existing::Refuse)?)
+}
+
+fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
+    let key = match describe_file(&args.key)?.kind {
+        KeyKind::Public => read_public(&args.key)?,
+        KeyKind::Private => read_private(&args.key, &password::source(&args.password))?.public_key().clone(),
+    };
+    let format = match args.format {
+        PublicFormatName::Pem => PublicFormat::Pem,
+        PublicFormatName::Jwk => PublicFormat::Jwk,
+    };
+    match &args.out {
+        Some(path) => write_public(path, &key, format, Existing::Refuse)?,
+        None => face.bytes(&encode_public(&key, format).map_err(|error| at(&args.key, error))?)?,
+    }
+    Ok(Status::Yes)
+}
+
+fn inspect(args: &InspectKeyArgs, face: Face) -> Answer {
+    let info = describe_file(&args.file)?;
+    if info.kind == KeyKind::Private && info.readable_by_others == Some(true) {
+        face.note(&format!(
+            "note: others than the owner may read `{}`: run `chmod 600`",
+            args.file.display()
+        ))?;
+    }
+    face.result(&key_document(info), key_text)?;
+    Ok(Status::Yes)
+}
+
+fn key_document(info: KeyInfo) -> KeyDocument {
+    KeyDocument {
+        schema: "signet.dev/key/v1",
+        kind: info.kind.to_string(),
+        format: info.format,
+        encryption: info.encryption,
+        algorithm: info.algorithm.map(|algorithm| algorithm.to_string()),
+        id: info.id,
+        readable_by_others: info.readable_by_others.filter(|_| info.kind == KeyKind::Private),
+    }
+}
+
+fn key_text(key: &KeyDocument) -> String {
+    let hidden = || "shown with the password only".to_owned();
+    format!(
+        "kind        {}\nformat      {}\nencryption  {}\nalgorithm   {}\nid          {}\n",
+        key.kind,
+        key.format,
+        key.encryption.as_deref().unwrap_or("none"),
+        key.algorithm.clone().unwrap_or_else(hidden),
+        key.id.map_or_else(hidden, |id| id.to_string()),
+    )
+}
+
+fn no_password(path: &Path, error: PasswordError) -> FileError {
+    at(path, error.into())
+}
+
+fn at(path: &Path, error: signet_keys::Error) -> FileError {
+    FileError { path: path.to_owned(), error }
+}

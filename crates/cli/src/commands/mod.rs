@@ -1,0 +1,47 @@
+//! One file a command.
+
+mod completions;
+mod conformance;
+mod copy;
+mod demo;
+mod docs;
+mod doctor;
+mod explain;
+mod inspect;
+mod keys;
+mod man;
+mod serve;
+mod sign;
+mod sign_blob;
+mod store;
+mod tree;
+mod verify;
+mod verify_blob;
+
+use crate::args::Command;
+use crate::error::Answer;
+use crate::face::Face;
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command, face: Face) -> Answer {
+    match command {
+        Command::Sign(args) => sign::run(&args, face),
+        Command::Verify(args) => verify::run(&args, face),
+        Command::SignBlob(args) => sign_blob::run(&args, face),
+        Command::VerifyBlob(args) => verify_blob::run(&args, face),
+        Command::Keys(command) => keys::run(&command, face),
+        Command::Copy(args) => copy::run(&args, face),
+        Command::Serve(command) => serve::run(&command, face),
+        Command::Registry(command) => store::registry(&command, face),
+        Command::Fsck(args) => store::fsck(&args, face),
+        Command::Conformance(command) => conformance::run(&command, face),
+        Command::Demo(args) => demo::run(&args, face),
+        Command::Inspect(args) => inspect::run(&args, face),
+        Command::Tree(args) => tree::run(&args, face),
+        Command::Doctor(args) => doctor::run(&args, face),
+        Command::Explain(args) => explain::run(&args, face),
+        Command::Completions(args) => completions::run(&args, face),
+        Command::Man(args) => man::run(&args, face),
+        Command::Docs(command) => docs::run(&command, face),
+    }
+}

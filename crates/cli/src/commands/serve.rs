@@ -1,0 +1,38 @@
+//! `signet serve`.
+
+use signet_server::registry::{App, AuthFiles, Config, TlsFiles};
+
+use crate::args::{ServeCommand, ServeRegistryArgs};
+use crate::document::ServeDocument;
+use crate::error::{Answer, CliError, Status};
+use crate::face::Face;
+use crate::runtime;
+
+/// Runs a service until it is told to stop.
+pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
+    match command {
+        ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
+    }
+}
+
+async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
+    let app = build(args).await?;
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let document = ServeDocument {
+        schema: "signet.dev/serve/v1",
+        address: app.local_addr(),
+        url: format!("{scheme}://{}", app.local_addr()),
+        data: args.data.display().to_string(),
+    };
+    face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
+    app.run(runtime::stopped()).await;
+    Ok(Status::Yes)
+}
+
+async fn build(args: &ServeRegistryArgs) -> Result<App, CliError> {
+    let mut config = Config::new(args.data.clone(), args.listen);
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    Ok(config.build().await?)
+}

@@ -1,0 +1,71 @@
+//! `signet fsck` and `signet registry`: work on a data directory that no service is using.
+
+use std::path::Path;
+
+use signet_crypto::Digest;
+use signet_store::RepositoryName;
+use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+
+use crate::args::{FsckArgs, GcArgs, RegistryCommand};
+use crate::document::{FsckDocument, GcDocument};
+use crate::error::{Answer, CliError, Status};
+use crate::face::Face;
+use crate::render;
+use crate::runtime::block_on;
+
+/// Runs one of the registry's commands.
+pub(crate) fn registry(command: &RegistryCommand, face: Face) -> Answer {
+    match command {
+        RegistryCommand::Gc(args) => gc(args, face),
+    }
+}
+
+/// Checks a data directory for damage.
+pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
+    block_on(async {
+        let FsckReport { findings, repositories, contents } = open(&args.data)?.fsck().await?;
+        let document = FsckDocument {
+            schema: "signet.dev/fsck/v1",
+            data: args.data.display().to_string(),
+            repositories,
+            contents,
+            findings: findings.iter().map(ToString::to_string).collect(),
+        };
+        face.result(&document, render::fsck)?;
+        match findings.is_empty() {
+            true => Ok(Status::Yes),
+            false => Ok(Status::No),
+        }
+    })
+}
+
+fn gc(args: &GcArgs, face: Face) -> Answer {
+    block_on(async {
+        let options = GcOptions { dry_run: args.dry_run, ..GcOptions::default() };
+        let report = open(&args.data)?.collect_garbage(options).await?;
+        face.result(&gc_document(args, report), render::gc)?;
+        Ok(Status::Yes)
+    })
+}
+
+fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
+    let names = |pairs: Vec<(RepositoryName, Digest)>| {
+        pairs.into_iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect()
+    };
+    GcDocument {
+        schema: "signet.dev/gc/v1",
+        data: args.data.display().to_string(),
+        dry_run: args.dry_run,
+        manifests: names(report.manifests),
+        blobs: names(report.blobs),
+        contents: report.contents,
+        bytes: report.bytes,
+        damaged: report.damaged.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Opens a data directory that exists; a misspelt one would otherwise be made, and found sound.
+fn open(path: &Path) -> Result<FsRegistry, CliError> {
+    std::fs::metadata(path).map_err(|error| CliError::unreadable(path, error))?;
+    Ok(FsRegistry::open(path, Limits::default())?)
+}

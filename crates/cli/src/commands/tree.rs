@@ -1,0 +1,132 @@
+//! `signet tree`: index → platforms → signatures → attestations.
+
+use std::collections::HashSet;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use signet_crypto::Digest;
+use signet_formats::in_toto::COSIGN_SIGN_V1;
+use signet_formats::oci::{ManifestKind, media_type};
+use signet_registry::{ImageStore, ManifestName, Resolved};
+
+use crate::args::TreeArgs;
+use crate::document::{TreeDocument, TreeNode};
+use crate::error::{Answer, Status, Stop};
+use crate::face::Face;
+use crate::gather::{self, Place};
+use crate::runtime::block_on;
+use crate::{connection, render};
+
+/// Shows an image and all that hangs from it.
+pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
+    let place = connection::place(&args.image)?;
+    block_on(async {
+        let client = connection::client(&args.connection, std::slice::from_ref(&place));
+        let endpoint = connection::source(&client, &place)?;
+        let store = endpoint.store.as_ref();
+        let image = store.resolve(endpoint.name.as_ref()).await?;
+        let mut walk = Walk { store, seen: HashSet::new() };
+        let document = TreeDocument {
+            schema: "signet.dev/tree/v1",
+            image: args.image.clone(),
+            root: walk.node(image, None, 0).await?,
+        };
+        face.result(&document, render::tree)?;
+        Ok(Status::Yes)
+    })
+}
+
+struct Walk<'a> {
+    store: &'a dyn ImageStore,
+    /// Manifests shown already: a referrer may refer in a circle of digests only by breaking SHA-256,
+    /// but the same manifest may stand in many places.
+    seen: HashSet<Digest>,
+}
+
+impl Walk<'_> {
+    /// A manifest, the manifests it holds and those that refer to it.
+    fn node(
+        &mut self,
+        manifest: Resolved,
+        platform: Option<String>,
+        depth: usize,
+    ) -> BoxFuture<'_, Result<TreeNode, Stop>> {
+        async move {
+            let mut node = leaf(&manifest, platform);
+            if depth >= MAX_DEPTH || self.seen.len() >= MAX_NODES || !self.seen.insert(manifest.digest()) {
+                return Ok(node);
+            }
+            self.attached(&manifest, &mut node, depth).await?;
+            for child in manifest.manifest.manifests() {
+                let name = ManifestName::Digest(child.digest);
+                let platform = child.platform.as_ref().map(ToString::to_string);
+                match self.store.resolve(Some(&name)).await {
+                    Ok(resolved) => node.children.push(self.node(resolved, platform, depth + 1).await?),
+                    // An index may name platforms that were not copied along.
+                    Err(error) if error.is_not_found() => {
+                        node.unread.push(format!("{} is not there", child.digest))
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(node)
+        }
+        .boxed()
+    }
+
+    async fn attached(&mut self, manifest: &Resolved, node: &mut TreeNode, depth: usize) -> Result<(), Stop> {
+        for place in Place::ALL {
+            // cosign's tags are made for images, not for signatures of images.
+            if depth > 0 && place != Place::Referrers && manifest.manifest.subject.is_some() {
+                continue;
+            }
+            let (found, missed) = gather::attachments(self.store, &manifest.digest(), place).await;
+            node.unread.extend(missed.iter().map(|unread| format!("{}: {}", unread.origin, unread.reason)));
+            for attachment in found {
+                let mut child = self.node(attachment.manifest, None, depth + 1).await?;
+                if place != Place::Referrers {
+                    child.tag = attachment.origin.strip_prefix("tag ").map(str::to_owned);
+                }
+                node.children.push(child);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn leaf(manifest: &Resolved, platform: Option<String>) -> TreeNode {
+    TreeNode {
+        kind: kind(manifest),
+        digest: manifest.digest(),
+        platform,
+        tag: None,
+        artifact_type: manifest.manifest.effective_artifact_type().map(str::to_owned),
+        unread: Vec::new(),
+        children: Vec::new(),
+    }
+}
+
+/// What a manifest says it is.
+fn kind(manifest: &Resolved) -> &'static str {
+    let (annotations, layers) = (&manifest.manifest.annotations, manifest.manifest.layers());
+    let holds = |prefix: &str| layers.iter().any(|layer| layer.media_type.starts_with(prefix));
+    let predicate = annotations.get(PREDICATE_TYPE);
+    if manifest.manifest.kind() == ManifestKind::Index {
+        "index"
+    } else if holds(media_type::SIGSTORE_BUNDLE_PREFIX) && predicate.is_none_or(|uri| uri == COSIGN_SIGN_V1) {
+        "signature"
+    } else if holds(media_type::SIGSTORE_BUNDLE_PREFIX) || holds(media_type::DSSE_ENVELOPE) {
+        "attestation"
+    } else if holds(media_type::SIMPLE_SIGNING) {
+        "signature"
+    } else if manifest.manifest.subject.is_some() {
+        "artifact"
+    } else {
+        "image"
+    }
+}
+
+/// The annotation in which cosign's bundles state what was signed.
+const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+const MAX_DEPTH: usize = 8;
+const MAX_NODES: usize = 10_000;

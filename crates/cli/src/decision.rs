@@ -1,0 +1,62 @@
+//! Feeding the one function: an image's evidence is read, a file is hashed, and [`decide`] is asked.
+
+use std::collections::BTreeSet;
+
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::base64::Base64;
+use signet_registry::{ImageStore, Resolved};
+use signet_verify::{Evidence, Subject, Verdict, decide, digests_needed, needs_artifact};
+
+use crate::gather::{self, Place};
+use crate::trust::Trust;
+
+/// Decides about a manifest by what is attached to it, reading one place after another.
+///
+/// It stops at a yes: more evidence can only add signatures, and they do not turn a yes into a no.
+pub(crate) async fn about_image(
+    store: &dyn ImageStore,
+    image: &Resolved,
+    name: Option<&str>,
+    trust: &Trust,
+    places: &[Place],
+    at: i64,
+) -> Verdict {
+    let mut evidence = Evidence::default();
+    let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
+    for place in places {
+        let more = gather::gather(store, &image.digest(), *place).await;
+        gather::append(&mut evidence, more);
+        verdict = about_manifest(image, name, &mut evidence, trust, at);
+        if verdict.is_allowed() {
+            break;
+        }
+    }
+    verdict
+}
+
+/// Decides about a manifest by the evidence at hand, to which its bytes are added if a signature asks for them.
+pub(crate) fn about_manifest(
+    image: &Resolved,
+    name: Option<&str>,
+    evidence: &mut Evidence,
+    trust: &Trust,
+    at: i64,
+) -> Verdict {
+    let mut algorithms = digests_needed(evidence, &trust.policy, &trust.snapshot);
+    algorithms.insert(DigestAlgorithm::Sha256);
+    algorithms.insert(image.digest().algorithm());
+    if evidence.artifact.is_none() && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
+        evidence.artifact = Some(Base64(image.bytes.to_vec()));
+    }
+    let subject = Subject {
+        digests: digests(&image.bytes, &algorithms),
+        media_type: Some(image.descriptor.media_type.clone()),
+        size: Some(image.descriptor.size),
+        name: name.map(str::to_owned),
+    };
+    decide(&subject, evidence, &trust.snapshot, &trust.policy, at)
+}
+
+fn digests(bytes: &[u8], algorithms: &BTreeSet<DigestAlgorithm>) -> Vec<Digest> {
+    algorithms.iter().map(|algorithm| Digest::of(*algorithm, bytes)).collect()
+}

@@ -1,0 +1,232 @@
+//! How a command ends, and the one place where every crate's errors get their codes.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use signet_keys::{Error as KeyError, FileError, SignError};
+use signet_registry::Error as RegistryError;
+use signet_server::registry::BuildError;
+use signet_store::OpenError;
+use signet_store::registry::StoreError;
+use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
+
+/// What a command returns.
+pub(crate) type Answer = Result<Status, Stop>;
+
+/// How a command that ran to its end ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Status {
+    /// Yes. Exit status 0.
+    Yes,
+    /// No. Exit status 1.
+    No,
+    /// It could not be decided. Exit status 3.
+    Undecided,
+    /// A defect of Signet. Exit status 4.
+    Internal,
+}
+
+impl Status {
+    /// The process's exit status.
+    pub(crate) fn exit_status(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => Class::Denied.exit_status(),
+            Self::Undecided => Class::Undecided.exit_status(),
+            Self::Internal => Class::Internal.exit_status(),
+        }
+    }
+
+    /// How a verdict counts among others.
+    pub(crate) fn of_verdict(verdict: &Verdict) -> Self {
+        match verdict.outcome {
+            Outcome::Allow => Self::Yes,
+            Outcome::Deny => Self::No,
+            Outcome::Undecidable => Self::Undecided,
+        }
+    }
+
+    /// How something that ended with this code counts among others.
+    pub(crate) fn of(code: Code) -> Self {
+        match code.class() {
+            Class::Denied => Self::No,
+            Class::Usage | Class::Undecided => Self::Undecided,
+            Class::Internal => Self::Internal,
+        }
+    }
+}
+
+/// Why a command did not run to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// An error with its code.
+    Error(Box<CliError>),
+    /// Whoever read our output has gone. Nothing is said.
+    BrokenPipe,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Stop {
+    /// A failure to write to standard output or error.
+    pub(crate) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => CliError::new(Code::FileUnwritable, format!("standard output: {error}")).into(),
+        }
+    }
+}
+
+impl<E: Into<CliError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(Box::new(error.into()))
+    }
+}
+
+/// An error as the user meets it: the code says what happened, the detail why, the hint what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CliError {
+    /// The code, whose title is the headline.
+    pub(crate) code: Code,
+    /// What it was about, and why.
+    pub(crate) detail: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+}
+
+impl CliError {
+    /// An error with the hint of its code.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), hint: code.hint().to_owned() }
+    }
+
+    /// The same, with a hint that knows more.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Something that cannot happen.
+    pub(crate) fn internal(error: impl Display) -> Self {
+        Self::new(Code::Internal, error.to_string())
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: impl Display) -> Self {
+        Self::new(Code::FileUnreadable, about(path, error))
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Self::new(Code::WouldOverwrite, about(path, "it exists")),
+            _ => Self::new(Code::FileUnwritable, about(path, error)),
+        }
+    }
+
+    /// A policy file that cannot be used.
+    pub(crate) fn policy(path: &Path, error: &PolicyError) -> Self {
+        Self::new(Code::PolicyInvalid, about(path, error))
+    }
+}
+
+/// "`path`: why".
+pub(crate) fn about(path: &Path, why: impl Display) -> String {
+    format!("`{}`: {why}", path.display())
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        Self::new(key_code(&error.error), error.to_string())
+    }
+}
+
+fn key_code(error: &KeyError) -> Code {
+    match error {
+        KeyError::Unreadable(_) => Code::FileUnreadable,
+        KeyError::Unwritable(_) => Code::FileUnwritable,
+        KeyError::WouldOverwrite => Code::WouldOverwrite,
+        KeyError::WrongPassword | KeyError::NoPassword(_) => Code::PasswordWrong,
+        KeyError::Library { .. } => Code::Internal,
+        _ => Code::KeyUnusable,
+    }
+}
+
+impl From<SignError> for CliError {
+    fn from(error: SignError) -> Self {
+        let code = match error {
+            SignError::UnsupportedScheme { .. } => Code::AlgorithmNotInFormat,
+            SignError::NeedsMessage { .. } | SignError::WrongDigest { .. } => Code::Internal,
+            _ => Code::KeyUnusable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> Self {
+        Self::new(registry_code(&error), error.to_string())
+    }
+}
+
+/// The code of what a registry, layout or archive did not give or take.
+pub(crate) fn registry_code(error: &RegistryError) -> Code {
+    match error {
+        RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
+        RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
+        RegistryError::Forbidden { .. } => Code::RegistryForbidden,
+        RegistryError::NotFound { .. } => Code::ImageNotFound,
+        RegistryError::Timeout { .. } => Code::RegistryTimeout,
+        RegistryError::TooLarge { .. } | RegistryError::LimitHit { .. } => Code::ResponseTooLarge,
+        RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
+        RegistryError::Malformed { .. } => Code::RegistryResponseMalformed,
+        RegistryError::RateLimited { .. } => Code::RegistryRateLimited,
+        RegistryError::RedirectRefused { .. } | RegistryError::RealmRefused { .. } => Code::RedirectRefused,
+        RegistryError::PlainHttpRefused { .. } => Code::PlainHttpRefused,
+        RegistryError::CredentialHelper { .. } => Code::CredentialHelperFailed,
+        RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
+        RegistryError::Configuration { .. } => Code::FileUnreadable,
+        RegistryError::Io { .. } => Code::LayoutUnusable,
+        RegistryError::Location { .. } => Code::ReferenceInvalid,
+        _ => Code::RegistryRefused,
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        let code = match error {
+            OpenError::InUse { .. } => Code::DataDirLocked,
+            OpenError::Newer { .. } => Code::DataDirTooNew,
+            OpenError::Foreign { .. } | OpenError::Kind { .. } => Code::DataDirForeign,
+            OpenError::Malformed { .. } => Code::DataCorrupt,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Corrupt(_) => Code::DataCorrupt,
+            StoreError::CollectionRunning => Code::DataDirLocked,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        let code = match error {
+            BuildError::Store(error) => return error.into(),
+            BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
+            BuildError::GateWithoutUsers => Code::UsageInvalid,
+            BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}

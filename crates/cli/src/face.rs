@@ -1,0 +1,100 @@
+//! Standard output and standard error, and what goes where.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::args::{GlobalArgs, Output};
+use crate::error::{CliError, Stop};
+
+/// How this process talks: data to standard output, all else to standard error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Face {
+    output: Output,
+    quiet: bool,
+}
+
+impl Default for Face {
+    fn default() -> Self {
+        Self { output: Output::Text, quiet: false }
+    }
+}
+
+impl Face {
+    /// The face that the global options ask for.
+    pub(crate) fn new(global: GlobalArgs) -> Self {
+        Self { output: global.output, quiet: global.quiet }
+    }
+
+    /// Whether the result is one JSON document.
+    pub(crate) fn is_json(self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Whether progress may be drawn.
+    pub(crate) fn shows_progress(self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether standard output takes colours.
+    pub(crate) fn has_colour(self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    }
+
+    /// The result, in the form asked for.
+    pub(crate) fn result<D: Serialize>(
+        self,
+        document: &D,
+        text: impl FnOnce(&D) -> String,
+    ) -> Result<(), Stop> {
+        match self.output {
+            Output::Json => self.json(document),
+            Output::Text => self.text(&text(document)),
+        }
+    }
+
+    /// Text to standard output.
+    pub(crate) fn text(self, text: &str) -> Result<(), Stop> {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stop::output)
+    }
+
+    /// Bytes to standard output, as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(Stop::output)
+    }
+
+    /// A document to standard output.
+    pub(crate) fn json<D: Serialize>(self, document: &D) -> Result<(), Stop> {
+        let mut json = serde_json::to_vec_pretty(document).map_err(CliError::internal)?;
+        json.push(b'\n');
+        self.bytes(&json)
+    }
+
+    /// A line to standard error that is not needed to understand the result.
+    pub(crate) fn note(self, line: &str) -> Result<(), Stop> {
+        match self.quiet {
+            true => Ok(()),
+            false => writeln!(anstream::stderr(), "{line}").map_err(Stop::output),
+        }
+    }
+
+    /// An error to standard error.
+    pub(crate) fn error(self, error: &CliError) -> io::Result<()> {
+        let red = paint(AnsiColor::Red);
+        let cyan = paint(AnsiColor::Cyan);
+        let mut err = anstream::stderr().lock();
+        writeln!(err, "{red}error[{}]{red:#}: {}", error.code, error.code.title())?;
+        for line in error.detail.lines() {
+            writeln!(err, "  {line}")?;
+        }
+        writeln!(err, "{cyan}hint{cyan:#}: {}", error.hint)
+    }
+}
+
+/// A bold colour. It is written only where the stream takes colours.
+pub(crate) fn paint(color: AnsiColor) -> Style {
+    color.on_default().bold()
+}

@@ -1,0 +1,58 @@
+//! Files that the user names.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use signet_crypto::DigestAlgorithm;
+use signet_images::{FileDigests, digest_file};
+
+use crate::error::CliError;
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(|error| CliError::unreadable(path, error))?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large from one that just fits.
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).map_err(|error| CliError::unreadable(path, error))?;
+    match bytes.len() > limit {
+        true => Err(CliError::unreadable(path, format_args!("it is larger than {limit} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
+/// Hashes a file of any size, reading it once.
+pub(crate) fn digests(path: &Path, algorithms: &[DigestAlgorithm]) -> Result<FileDigests, CliError> {
+    digest_file(path, algorithms).map_err(|error| CliError::unreadable(path, error))
+}
+
+/// Writes a file that must not exist yet; what could not be written whole is removed.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| CliError::unwritable(path, &error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        // The error says more than that the remains could not be removed either.
+        let _ = std::fs::remove_file(path);
+        CliError::unwritable(path, &error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_bounded_and_writing_never_overwrites() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        create(&path, b"12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        assert_eq!(read(&path, 4).unwrap_err().code, signet_verify::Code::FileUnreadable);
+        assert_eq!(create(&path, b"6").unwrap_err().code, signet_verify::Code::WouldOverwrite);
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+    }
+}

@@ -1,0 +1,210 @@
+//! Reading what is attached to an image. Nothing is judged here: whatever cannot be read is said to be unread.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use signet_crypto::Digest;
+use signet_formats::base64::Base64;
+use signet_formats::oci::{Descriptor, Tag, media_type};
+use signet_formats::{bundle, dsse, simple_signing};
+use signet_registry::{Error, ImageStore, ManifestName, Resolved, parallel};
+use signet_verify::{Code, Content, Evidence, EvidenceItem, Unread};
+
+use crate::error::registry_code;
+
+/// Where signatures are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The manifests that refer to the image.
+    Referrers,
+    /// cosign's tag of signatures, `sha256-….sig`.
+    SignatureTag,
+    /// cosign's tag of attestations, `sha256-….att`.
+    AttestationTag,
+}
+
+impl Place {
+    /// Every place, the likeliest first.
+    pub(crate) const ALL: [Self; 3] = [Self::Referrers, Self::SignatureTag, Self::AttestationTag];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::AttestationTag => "att",
+            Self::Referrers | Self::SignatureTag => "sig",
+        }
+    }
+}
+
+/// Something attached to an image: its manifest, which was opened, and where it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    /// `referrer sha256:…` or `tag sha256-….sig`.
+    pub(crate) origin: String,
+    /// The manifest.
+    pub(crate) manifest: Resolved,
+}
+
+/// Reads everything in `place` about `subject`.
+pub(crate) async fn gather(store: &dyn ImageStore, subject: &Digest, place: Place) -> Evidence {
+    let (attachments, unread) = attachments(store, subject, place).await;
+    let mut evidence = read(store, &attachments).await;
+    evidence.unread.extend(unread);
+    evidence
+}
+
+/// The manifests in `place` about `subject`, and what could not be opened.
+pub(crate) async fn attachments(
+    store: &dyn ImageStore,
+    subject: &Digest,
+    place: Place,
+) -> (Vec<Attachment>, Vec<Unread>) {
+    match place {
+        Place::Referrers => referrers(store, subject).await,
+        Place::SignatureTag | Place::AttestationTag => tag(store, subject, place.suffix()).await,
+    }
+}
+
+/// The signatures in the layers of what is attached.
+pub(crate) async fn read(store: &dyn ImageStore, attachments: &[Attachment]) -> Evidence {
+    let reader = Reader { store, room: Cell::new(MAX_TOTAL_BYTES) };
+    let layers = attachments.iter().flat_map(signature_layers).collect();
+    let pieces = parallel(layers, PARALLEL, |(origin, layer)| reader.layer(origin, layer)).await;
+    let mut evidence = Evidence::default();
+    for piece in pieces {
+        match piece {
+            Ok(item) => evidence.items.push(item),
+            Err(unread) => evidence.unread.push(unread),
+        }
+    }
+    evidence
+}
+
+/// Adds what was found elsewhere.
+pub(crate) fn append(evidence: &mut Evidence, more: Evidence) {
+    evidence.items.extend(more.items);
+    evidence.unread.extend(more.unread);
+}
+
+async fn referrers(store: &dyn ImageStore, subject: &Digest) -> (Vec<Attachment>, Vec<Unread>) {
+    let listed = match store.referrers(subject).await {
+        Ok(listed) => listed,
+        Err(error) => return (Vec::new(), vec![unread(LIST, &error)]),
+    };
+    // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
+    let open = |descriptor: Descriptor| async move {
+        let origin = format!("referrer {}", descriptor.digest);
+        let name = ManifestName::Digest(descriptor.digest);
+        match store.resolve(Some(&name)).await {
+            Ok(manifest) => Ok(Attachment { origin, manifest }),
+            Err(error) => Err(unread(&origin, &error)),
+        }
+    };
+    let (mut attachments, mut missed) = (Vec::new(), Vec::new());
+    for opened in parallel(listed.descriptors, PARALLEL, open).await {
+        match opened {
+            Ok(attachment) => attachments.push(attachment),
+            Err(unread) => missed.push(unread),
+        }
+    }
+    missed.extend(listed.incomplete.map(|error| unread(LIST, &error)));
+    (attachments, missed)
+}
+
+/// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
+async fn tag(store: &dyn ImageStore, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
+    let tag = Tag::cosign_attachment(subject, suffix);
+    let origin = format!("tag {tag}");
+    match store.resolve(Some(&ManifestName::Tag(tag))).await {
+        Ok(manifest) => (vec![Attachment { origin, manifest }], Vec::new()),
+        Err(error) if error.is_not_found() => (Vec::new(), Vec::new()),
+        Err(error) => (Vec::new(), vec![unread(&origin, &error)]),
+    }
+}
+
+/// The layers that may hold signatures, with where they are.
+fn signature_layers(attachment: &Attachment) -> Vec<(String, Descriptor)> {
+    let (origin, layers) = (&attachment.origin, attachment.manifest.manifest.layers());
+    let numbered = layers.iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
+    numbered
+        .map(|(number, layer)| match layers.len() {
+            1 => (origin.clone(), layer.clone()),
+            _ => (format!("{origin}, layer {number}"), layer.clone()),
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    store: &'a dyn ImageStore,
+    /// The bytes that may still be read.
+    room: Cell<u64>,
+}
+
+/// What was read, or not, of one layer.
+type Piece = Result<EvidenceItem, Unread>;
+
+impl Reader<'_> {
+    async fn layer(&self, origin: String, layer: Descriptor) -> Piece {
+        let max = max_bytes(&layer.media_type).unwrap_or(0);
+        self.reserve(&origin, &layer, max)?;
+        match self.read(&layer, max).await {
+            Ok(bytes) => Ok(EvidenceItem { origin, content: content(&layer, &bytes) }),
+            Err(error) => Err(unread(&origin, &error)),
+        }
+    }
+
+    async fn read(&self, layer: &Descriptor, max: u64) -> Result<Bytes, Error> {
+        self.store.blob(layer).await?.collect_bytes(max).await
+    }
+
+    /// Takes the layer's size out of the room there is.
+    fn reserve(&self, origin: &str, layer: &Descriptor, max: u64) -> Result<(), Unread> {
+        let left = self.room.get().checked_sub(layer.size).filter(|_| layer.size <= max);
+        let left = left.ok_or_else(|| Unread {
+            origin: origin.to_owned(),
+            code: Code::EvidenceLimit,
+            reason: format!("{} bytes; one may have {max}, all together {MAX_TOTAL_BYTES}", layer.size),
+        })?;
+        self.room.set(left);
+        Ok(())
+    }
+}
+
+fn content(layer: &Descriptor, bytes: &Bytes) -> Content {
+    let annotations = layer.annotations.clone();
+    match layer.media_type.as_str() {
+        media_type::SIMPLE_SIGNING => {
+            Content::CosignSignature { payload: Base64(bytes.to_vec()), annotations }
+        }
+        media_type::DSSE_ENVELOPE => {
+            Content::CosignAttestation { envelope: Base64(bytes.to_vec()), annotations }
+        }
+        _ => Content::Bundle { bytes: Base64(bytes.to_vec()) },
+    }
+}
+
+/// The most bytes that a layer of this media type may have; none of a type that holds no signature.
+fn max_bytes(media_type: &str) -> Option<u64> {
+    let max = match media_type {
+        media_type::SIMPLE_SIGNING => simple_signing::MAX_BYTES,
+        media_type::DSSE_ENVELOPE => dsse::MAX_ENVELOPE_BYTES,
+        _ if media_type.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) => bundle::MAX_BUNDLE_BYTES,
+        _ => return None,
+    };
+    u64::try_from(max).ok()
+}
+
+fn unread(origin: &str, error: &Error) -> Unread {
+    // What is listed and not there is missing evidence; it does not make the image missing.
+    let code = match error.is_not_found() {
+        true => Code::EvidenceUnread,
+        false => registry_code(error),
+    };
+    Unread { origin: origin.to_owned(), code, reason: error.to_string() }
+}
+
+/// What the list itself is called where it could not be read.
+const LIST: &str = "the list of referrers";
+/// Requests under way at once.
+const PARALLEL: usize = 16;
+/// All that is read of one image's signatures, in bytes.
+const MAX_TOTAL_BYTES: u64 = 32 * 1024 * 1024;

@@ -1,0 +1,101 @@
+//! What is attached to an image, as a list of claims or as a tree.
+
+use std::fmt::Write;
+
+use anstyle::AnsiColor;
+
+use crate::document::{ClaimsBody, InspectDocument, SignatureBody, TreeDocument, TreeNode, Verified};
+use crate::face::paint;
+
+/// Everything attached, decoded.
+pub(crate) fn inspected(document: &InspectDocument) -> String {
+    let mut text = format!("{}\n  {}\n", document.image, document.media_type);
+    for signature in &document.signatures {
+        // Writing to a string cannot fail.
+        let _ = self::signature(&mut text, signature);
+    }
+    for other in &document.others {
+        let kind = other.artifact_type.as_deref().unwrap_or("of no stated type");
+        let _ = writeln!(text, "\n{}\n  artifact        {kind}", other.origin);
+    }
+    for unread in &document.unread {
+        let _ = writeln!(text, "\n{}\n  not read        {} ({})", unread.origin, unread.reason, unread.code);
+    }
+    if document.signatures.is_empty() && document.others.is_empty() && document.unread.is_empty() {
+        text.push_str("\nnothing is attached\n");
+    }
+    text
+}
+
+fn signature(text: &mut String, signature: &SignatureBody) -> std::fmt::Result {
+    writeln!(text, "\n{}", signature.origin)?;
+    match &signature.verified {
+        Some(verified) => verdict(text, verified)?,
+        None => {
+            writeln!(text, "  verified        nothing: all below is only claimed (give `--key` to verify)")?
+        }
+    }
+    if let Some(why) = &signature.malformed {
+        writeln!(text, "  malformed       {why}")?;
+    }
+    signature.claims.as_ref().map_or(Ok(()), |claims| self::claims(text, claims))
+}
+
+fn verdict(text: &mut String, verified: &Verified) -> std::fmt::Result {
+    let (green, red) = (paint(AnsiColor::Green), paint(AnsiColor::Red));
+    match (&verified.signer, verified.code) {
+        (Some(signer), _) => writeln!(text, "  verified        {green}yes{green:#}, signed by {signer}"),
+        (None, Some(code)) => writeln!(text, "  verified        {red}no{red:#}, {} ({code})", code.title()),
+        (None, None) => {
+            writeln!(text, "  verified        yes, but it does not count: another of the same signer does")
+        }
+    }
+}
+
+fn claims(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
+    writeln!(text, "  form            {}", claims.form)?;
+    if let Some(signer) = &claims.signer {
+        writeln!(text, "  claimed signer  {signer}")?;
+    }
+    if let Some(predicate) = &claims.predicate_type {
+        writeln!(text, "  predicate       {predicate}")?;
+    }
+    for subject in &claims.subjects {
+        let name = subject.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+        writeln!(text, "  about           {name}{}", subject.digest)?;
+    }
+    for entry in &claims.log_entries {
+        let at = entry.integrated_time.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+        writeln!(text, "  claimed log     entry {} ({}){at}", entry.index, entry.kind)?;
+    }
+    match claims.timestamps {
+        0 => Ok(()),
+        count => writeln!(text, "  timestamps      {count}"),
+    }
+}
+
+/// An image and what hangs from it.
+pub(crate) fn tree(document: &TreeDocument) -> String {
+    let mut text = format!("{}\n", document.image);
+    let _ = branch(&mut text, &document.root, "", true);
+    text
+}
+
+fn branch(text: &mut String, node: &TreeNode, indent: &str, last: bool) -> std::fmt::Result {
+    let (elbow, bar) = if last { ("└── ", "    ") } else { ("├── ", "│   ") };
+    let cyan = paint(AnsiColor::Cyan);
+    let platform = node.platform.as_deref().map(|platform| format!(" {platform}")).unwrap_or_default();
+    let place = node.tag.as_deref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
+    let artifact = match (node.kind, &node.artifact_type) {
+        ("artifact" | "attestation", Some(kind)) => format!(" {kind}"),
+        _ => String::new(),
+    };
+    writeln!(text, "{indent}{elbow}{cyan}{}{cyan:#}{platform}{artifact} {}{place}", node.kind, node.digest)?;
+    let indent = format!("{indent}{bar}");
+    for unread in &node.unread {
+        writeln!(text, "{indent}! not read: {unread}")?;
+    }
+    let count = node.children.len();
+    let children = node.children.iter().enumerate();
+    children.into_iter().try_for_each(|(number, child)| branch(text, child, &indent, number + 1 == count))
+}

@@ -1,0 +1,15 @@
+//! Results as people read them.
+
+mod attached;
+mod copied;
+mod doctor;
+mod signed;
+mod store;
+mod verdict;
+
+pub(crate) use attached::{inspected, tree};
+pub(crate) use copied::copied;
+pub(crate) use doctor::doctor;
+pub(crate) use signed::signed;
+pub(crate) use store::{fsck, gc};
+pub(crate) use verdict::{undecided, verdict};

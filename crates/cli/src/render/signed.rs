@@ -1,0 +1,39 @@
+//! What was signed.
+
+use std::fmt::Write;
+
+use anstyle::AnsiColor;
+
+use crate::document::{SignAction, SignDocument, SignedBody};
+use crate::face::paint;
+
+/// A line for each manifest or file.
+pub(crate) fn signed(document: &SignDocument) -> String {
+    let mut text = String::new();
+    for body in &document.signed {
+        // Writing to a string cannot fail.
+        let _ = line(&mut text, body);
+    }
+    text
+}
+
+fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {
+    let green = paint(AnsiColor::Green);
+    let platform = body.platform.as_deref().map(|platform| format!(" ({platform})")).unwrap_or_default();
+    match body.action {
+        SignAction::Signed => writeln!(text, "{green}signed{green:#} {}{platform}", body.name)?,
+        SignAction::Present => {
+            writeln!(text, "{green}signed{green:#} {}{platform} already, nothing to do", body.name)?;
+        }
+    }
+    if let Some(stored) = &body.stored {
+        writeln!(text, "  stored as {stored}")?;
+    }
+    match body.race_possible {
+        true => writeln!(
+            text,
+            "  note: the registry cannot tell concurrent writers apart; run the command again to be sure"
+        ),
+        false => Ok(()),
+    }
+}

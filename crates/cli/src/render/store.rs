@@ -1,0 +1,46 @@
+//! What was found in, or removed from, a data directory.
+
+use anstyle::AnsiColor;
+use signet_verify::Code;
+
+use crate::document::{FsckDocument, GcDocument};
+use crate::face::paint;
+
+/// The findings, a line each, and a summary.
+pub(crate) fn fsck(document: &FsckDocument) -> String {
+    let FsckDocument { data, repositories, contents, findings, .. } = document;
+    let checked = format!("{repositories} repositories and {contents} pieces of content in `{data}`");
+    if findings.is_empty() {
+        let green = paint(AnsiColor::Green);
+        return format!("{green}sound{green:#} {checked}\n");
+    }
+    let (red, cyan) = (paint(AnsiColor::Red), paint(AnsiColor::Cyan));
+    let list: String = findings.iter().map(|finding| format!("  {finding}\n")).collect();
+    let code = Code::DataCorrupt;
+    let count = findings.len();
+    format!(
+        "{red}damaged{red:#} {checked}: {count} findings\n{list}  {red}{code}{red:#}: {}\n{cyan}hint{cyan:#}: {}\n",
+        code.title(),
+        code.hint()
+    )
+}
+
+/// What was, or would be, removed.
+pub(crate) fn gc(document: &GcDocument) -> String {
+    let verb = if document.dry_run { "would remove" } else { "removed" };
+    let (manifests, blobs) = (&document.manifests, &document.blobs);
+    let lines: String = manifests.iter().chain(blobs).map(|name| format!("{verb} {name}\n")).collect();
+    let damaged: String = document
+        .damaged
+        .iter()
+        .map(|repository| {
+            format!("left `{repository}` alone: a manifest in it is damaged; run `signet fsck`\n")
+        })
+        .collect();
+    format!(
+        "{lines}{damaged}{verb} {} manifests, {} blobs and {} bytes of content\n",
+        manifests.len(),
+        blobs.len(),
+        document.bytes
+    )
+}

@@ -1,0 +1,154 @@
+//! A verdict: one line, who signed, and where it is not yes, which checks failed and what to do.
+
+use std::fmt::Write;
+
+use anstyle::AnsiColor;
+use signet_formats::time;
+use signet_verify::{Check, CheckResult, Node, Outcome, Signer, Verdict};
+
+use crate::error::CliError;
+use crate::face::paint;
+
+/// The verdict on what `name` names.
+pub(crate) fn verdict(name: &str, verdict: &Verdict) -> String {
+    let mut text = headline(name, verdict.outcome);
+    // Writing to a string cannot fail.
+    let _ = match verdict.outcome {
+        Outcome::Allow => allowed(&mut text, verdict),
+        Outcome::Deny | Outcome::Undecidable => refused(&mut text, verdict),
+    };
+    text
+}
+
+/// Something on which there is no verdict, and why.
+pub(crate) fn undecided(name: &str, error: &CliError) -> String {
+    let mut text = headline(name, Outcome::Undecidable);
+    let yellow = paint(AnsiColor::Yellow);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.code.title());
+    for line in error.detail.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let _ = hint(&mut text, &error.hint);
+    text
+}
+
+fn hint(text: &mut String, hint: &str) -> std::fmt::Result {
+    let cyan = paint(AnsiColor::Cyan);
+    writeln!(text, "{cyan}hint{cyan:#}: {hint}")
+}
+
+/// The word and what it is about.
+fn headline(name: &str, outcome: Outcome) -> String {
+    let (word, color) = match outcome {
+        Outcome::Allow => ("allowed", AnsiColor::Green),
+        Outcome::Deny => ("denied", AnsiColor::Red),
+        Outcome::Undecidable => ("undecided", AnsiColor::Yellow),
+    };
+    let style = paint(color);
+    format!("{style}{word}{style:#} {name}\n")
+}
+
+fn allowed(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    for signer in &verdict.signers {
+        writeln!(text, "  signed by {}, {}", who(signer), when(signer))?;
+    }
+    notes(text, &verdict.checks)
+}
+
+/// The identity, and the policy's name for it where that says something else.
+fn who(signer: &Signer) -> String {
+    format!("{} ({})", signer.identity, signer.principal)
+}
+
+fn when(signer: &Signer) -> String {
+    let times: Vec<String> = signer.times.iter().map(|at| moment(*at)).collect();
+    match times.is_empty() {
+        true => "time unproven (no log or timestamp)".to_owned(),
+        false => format!("proven at {}", times.join(", ")),
+    }
+}
+
+/// A time as text; as a number where it lies outside the years that have one.
+fn moment(at: i64) -> String {
+    time::format(at).unwrap_or_else(|_| at.to_string())
+}
+
+/// What did not decide but should be known: notes, and signatures that were not sound.
+fn notes(text: &mut String, decision: &Node) -> std::fmt::Result {
+    for node in &decision.children {
+        match node.result {
+            CheckResult::Fail if node.check == Check::Signature => note(text, node)?,
+            CheckResult::Note => note(text, node)?,
+            _ => nested_notes(text, node)?,
+        }
+    }
+    Ok(())
+}
+
+fn nested_notes(text: &mut String, node: &Node) -> std::fmt::Result {
+    for child in
+        node.children.iter().filter(|child| child.result == CheckResult::Note && child.code.is_some())
+    {
+        note(text, child)?;
+    }
+    Ok(())
+}
+
+fn note(text: &mut String, node: &Node) -> std::fmt::Result {
+    let yellow = paint(AnsiColor::Yellow);
+    writeln!(text, "  {yellow}note{yellow:#}: {}", sentence(node))
+}
+
+fn refused(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
+    let Some(code) = verdict.code else { return Ok(()) };
+    let red = paint(AnsiColor::Red);
+    writeln!(text, "  {red}{code}{red:#}: {}", code.title())?;
+    let mut lines = 0;
+    failed_checks(text, &verdict.checks, 2, &mut lines)?;
+    if lines > MAX_LINES {
+        writeln!(text, "  … and {} more failed checks", lines - MAX_LINES)?;
+    }
+    hint(text, code.hint())?;
+    writeln!(text, "      `--output json` shows every check, `signet explain {code}` what the code means")
+}
+
+/// The checks that did not pass, as a tree; checks that failed only because of others lead to those.
+fn failed_checks(text: &mut String, node: &Node, depth: usize, lines: &mut usize) -> std::fmt::Result {
+    for child in node.children.iter().filter(|child| concerns(child)) {
+        *lines += 1;
+        if *lines <= MAX_LINES {
+            writeln!(text, "{:indent$}- {}", "", line(child), indent = depth)?;
+        }
+        failed_checks(text, child, depth + 2, lines)?;
+    }
+    Ok(())
+}
+
+fn concerns(node: &Node) -> bool {
+    node.failed() || (node.result == CheckResult::Note && node.code.is_some())
+}
+
+/// A check that failed because of another one is only named; the other one gives the reason.
+fn line(node: &Node) -> String {
+    let rests_on_failure = node.children.iter().any(|child| child.failed() && child.code == node.code);
+    match (&node.about, rests_on_failure) {
+        (Some(about), true) => format!("{about}:"),
+        _ => sentence(node),
+    }
+}
+
+/// What a node says: what it is about, what is wrong, what was found and wanted.
+fn sentence(node: &Node) -> String {
+    let about = node.about.as_deref().map(|about| format!("{about}: ")).unwrap_or_default();
+    let title = match node.code {
+        Some(code) => format!("{} ({code})", code.title()),
+        None => node.spec.clone(),
+    };
+    let found = node.found.as_deref().map(|found| format!("; found {found}")).unwrap_or_default();
+    let wanted = node.wanted.as_deref().map(|wanted| format!("; wanted {wanted}")).unwrap_or_default();
+    format!("{about}{title}{found}{wanted}")
+}
+
+/// More failed checks than this are counted and not shown.
+const MAX_LINES: usize = 30;

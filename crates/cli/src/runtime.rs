@@ -1,0 +1,55 @@
+//! The runtimes that commands run on.
+
+use std::future::Future;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::{Answer, CliError, Stop};
+
+/// Runs a client command on this thread until it ends or Ctrl-C is pressed.
+pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
+    let runtime = build(Builder::new_current_thread())?;
+    let answer = runtime.block_on(async {
+        tokio::select! {
+            answer = command => answer,
+            _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted),
+        }
+    });
+    // Blocking work of an interrupted command is not waited for.
+    runtime.shutdown_background();
+    answer
+}
+
+/// Runs a service on all cores. It handles Ctrl-C itself, to drain.
+pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
+    build(Builder::new_multi_thread())?.block_on(service)
+}
+
+fn build(mut builder: Builder) -> Result<Runtime, CliError> {
+    builder.enable_all().build().map_err(CliError::internal)
+}
+
+/// Waits for Ctrl-C, or where there are signals for SIGTERM.
+pub(crate) async fn stopped() {
+    // Where a signal cannot be waited for, the other one still can.
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}

@@ -1,0 +1,90 @@
+//! Making signatures in the formats that Signet writes. What is signed is built here; where it goes is not known.
+
+use signet_crypto::{Digest, DigestAlgorithm, Scheme};
+use signet_formats::base64;
+use signet_formats::bundle::{Bundle, Content, Material, Version};
+use signet_formats::cosign::{LegacyMaterial, LegacySignature};
+use signet_formats::dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, Signature, pae};
+use signet_formats::in_toto::{Statement, Subject};
+use signet_formats::simple_signing::SimpleSigning;
+use signet_keys::{Payload, Signer};
+use signet_verify::Code;
+
+use crate::error::{CliError, Stop};
+
+/// A key and how it signs.
+pub(crate) struct Signing<'a> {
+    signer: &'a dyn Signer,
+    scheme: Scheme,
+}
+
+impl<'a> Signing<'a> {
+    /// Signs with the scheme asked for, else with the key's own.
+    pub(crate) fn new(signer: &'a dyn Signer, asked: Option<Scheme>) -> Result<Self, CliError> {
+        let scheme = asked.or_else(|| signer.schemes().first().copied());
+        let scheme = scheme.filter(|scheme| signer.schemes().contains(scheme));
+        let scheme = scheme.ok_or_else(|| {
+            let algorithm = signer.public_key().algorithm();
+            let names: Vec<&str> = signer.schemes().iter().map(|scheme| scheme.name()).collect();
+            let detail = format!("a key of algorithm {algorithm} signs as {}", names.join(" or "));
+            CliError::new(Code::AlgorithmNotInFormat, detail).hint("leave out `--scheme`, or use another key")
+        })?;
+        Ok(Self { signer, scheme })
+    }
+
+    /// The hash that a message must be given as; none if only a statement over its SHA-256 can be signed.
+    pub(crate) fn message_digest(&self) -> Option<DigestAlgorithm> {
+        self.scheme.digest()
+    }
+
+    /// A bundle with a statement about `digest` that says no more than "signed".
+    pub(crate) async fn statement(&self, name: String, digest: Digest) -> Result<String, Stop> {
+        let subject = Subject { name: Some(name), ..Subject::of(digest) };
+        let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
+        let message = pae(IN_TOTO_PAYLOAD_TYPE, &payload);
+        let sig = self.signer.sign(self.scheme, Payload::Message(&message)).await?;
+        let signatures = vec![Signature { sig, keyid: None }];
+        self.bundle(Content::Dsse(Envelope {
+            payload,
+            payload_type: IN_TOTO_PAYLOAD_TYPE.to_owned(),
+            signatures,
+        }))
+    }
+
+    /// A bundle with a signature over the message that has `digest`, by [`Self::message_digest`].
+    pub(crate) async fn message(&self, digest: Digest) -> Result<String, Stop> {
+        let signature = self.signer.sign(self.scheme, Payload::Digest(&digest)).await?;
+        self.bundle(Content::MessageSignature { digest: Some(digest), signature })
+    }
+
+    /// A simple signature: that `digest` is the image called `reference`.
+    pub(crate) async fn simple(&self, reference: &str, digest: Digest) -> Result<LegacySignature, Stop> {
+        self.fits_legacy()?;
+        let claim = SimpleSigning::cosign(reference, digest);
+        let payload = claim.to_json().map_err(CliError::internal)?.into_bytes();
+        let signature = self.signer.sign(self.scheme, Payload::Message(&payload)).await?;
+        Ok(LegacySignature { payload, signature, material: LegacyMaterial::default() })
+    }
+
+    /// Refuses what readers of the legacy format do not agree on.
+    pub(crate) fn fits_legacy(&self) -> Result<(), CliError> {
+        match self.scheme {
+            Scheme::EcdsaP256Sha256 | Scheme::RsaPkcs1Sha256 => Ok(()),
+            scheme => Err(CliError::new(
+                Code::AlgorithmNotInFormat,
+                format!("{scheme} is not read by podman and CRI-O"),
+            )),
+        }
+    }
+
+    fn bundle(&self, content: Content) -> Result<String, Stop> {
+        let bundle = Bundle {
+            version: Version::V03,
+            content,
+            material: Material::PublicKeyHint(base64::encode(self.signer.public_key().id().as_bytes())),
+            tlog_entries: Vec::new(),
+            timestamps: Vec::new(),
+        };
+        Ok(bundle.to_json().map_err(CliError::internal)?)
+    }
+}
