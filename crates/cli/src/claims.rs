@@ -1,5 +1,7 @@
 //! What a signature claims about itself. Nothing of it is verified: that is [`signet_verify::decide`]'s to say.
 
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::base64;
 use signet_formats::bundle::{self, Bundle, Material, Version};
 use signet_formats::cosign::{LegacyAttestation, LegacyMaterial, LegacySignature};
 use signet_formats::dsse::Envelope;
@@ -48,12 +50,18 @@ fn of_bundle(bytes: &[u8]) -> Result<ClaimsBody, String> {
         },
     };
     claims.signer = Some(match &bundle.material {
-        Material::PublicKeyHint(hint) => format!("key with the hint `{hint}`"),
+        Material::PublicKeyHint(hint) => hinted(hint),
         material => signer(material.leaf().unwrap_or_default()),
     });
     claims.log_entries = bundle.tlog_entries.iter().map(log_claim).collect();
     claims.timestamps = bundle.timestamps.len();
     Ok(claims)
+}
+
+/// The key that a hint names, as keys are named elsewhere, if the hint is the digest of a key.
+fn hinted(hint: &str) -> String {
+    let id = base64::decode(hint).ok().and_then(|id| Digest::from_bytes(DigestAlgorithm::Sha256, &id).ok());
+    id.map_or_else(|| format!("key with the hint `{hint}`"), |id| format!("key {id}"))
 }
 
 fn of_simple(signature: &LegacySignature) -> Result<ClaimsBody, String> {

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
-use signet_registry::{ImageStore, Resolved};
+use signet_registry::Resolved;
 use signet_verify::{Evidence, Subject, Verdict, decide, digests_needed, needs_artifact};
 
-use crate::gather::{self, Place};
+use crate::gather::{self, Place, Source};
 use crate::trust::Trust;
 
 /// Decides about a manifest by what is attached to it, reading one place after another.
 ///
 /// It stops at a yes: more evidence can only add signatures, and they do not turn a yes into a no.
 pub(crate) async fn about_image(
-    store: &dyn ImageStore,
+    source: &dyn Source,
     image: &Resolved,
     name: Option<&str>,
     trust: &Trust,
@@ -24,7 +24,7 @@ pub(crate) async fn about_image(
     let mut evidence = Evidence::default();
     let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
     for place in places {
-        let more = gather::gather(store, &image.digest(), *place).await;
+        let more = gather::gather(source, &image.digest(), *place).await;
         gather::append(&mut evidence, more);
         verdict = about_manifest(image, name, &mut evidence, trust, at);
         if verdict.is_allowed() {

@@ -1,16 +1,46 @@
 //! Reading what is attached to an image. Nothing is judged here: whatever cannot be read is said to be unread.
 
-use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::oci::{Descriptor, Tag, media_type};
 use signet_formats::{bundle, dsse, simple_signing};
-use signet_registry::{Error, ImageStore, ManifestName, Resolved, parallel};
+use signet_registry::{Error, ImageStore, ManifestName, Referrers, Resolved, parallel};
 use signet_verify::{Code, Content, Evidence, EvidenceItem, Unread};
 
 use crate::error::registry_code;
+
+/// Where evidence is read from.
+#[async_trait]
+pub(crate) trait Source: Send + Sync {
+    /// A manifest.
+    async fn manifest(&self, name: &ManifestName) -> Result<Resolved, Error>;
+
+    /// What refers to a manifest.
+    async fn referrers(&self, subject: &Digest) -> Result<Referrers, Error>;
+
+    /// A blob of at most `max` bytes.
+    async fn blob(&self, blob: &Descriptor, max: u64) -> Result<Bytes, Error>;
+}
+
+#[async_trait]
+impl Source for Arc<dyn ImageStore> {
+    async fn manifest(&self, name: &ManifestName) -> Result<Resolved, Error> {
+        self.resolve(Some(name)).await
+    }
+
+    async fn referrers(&self, subject: &Digest) -> Result<Referrers, Error> {
+        self.as_ref().referrers(subject).await
+    }
+
+    async fn blob(&self, blob: &Descriptor, max: u64) -> Result<Bytes, Error> {
+        self.as_ref().blob(blob).await?.collect_bytes(max).await
+    }
+}
 
 /// Where signatures are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,28 +75,28 @@ pub(crate) struct Attachment {
 }
 
 /// Reads everything in `place` about `subject`.
-pub(crate) async fn gather(store: &dyn ImageStore, subject: &Digest, place: Place) -> Evidence {
-    let (attachments, unread) = attachments(store, subject, place).await;
-    let mut evidence = read(store, &attachments).await;
+pub(crate) async fn gather(source: &dyn Source, subject: &Digest, place: Place) -> Evidence {
+    let (attachments, unread) = attachments(source, subject, place).await;
+    let mut evidence = read(source, &attachments).await;
     evidence.unread.extend(unread);
     evidence
 }
 
 /// The manifests in `place` about `subject`, and what could not be opened.
 pub(crate) async fn attachments(
-    store: &dyn ImageStore,
+    source: &dyn Source,
     subject: &Digest,
     place: Place,
 ) -> (Vec<Attachment>, Vec<Unread>) {
     match place {
-        Place::Referrers => referrers(store, subject).await,
-        Place::SignatureTag | Place::AttestationTag => tag(store, subject, place.suffix()).await,
+        Place::Referrers => referrers(source, subject).await,
+        Place::SignatureTag | Place::AttestationTag => tag(source, subject, place.suffix()).await,
     }
 }
 
 /// The signatures in the layers of what is attached.
-pub(crate) async fn read(store: &dyn ImageStore, attachments: &[Attachment]) -> Evidence {
-    let reader = Reader { store, room: Cell::new(MAX_TOTAL_BYTES) };
+pub(crate) async fn read(source: &dyn Source, attachments: &[Attachment]) -> Evidence {
+    let reader = Reader { source, room: AtomicU64::new(MAX_TOTAL_BYTES) };
     let layers = attachments.iter().flat_map(signature_layers).collect();
     let pieces = parallel(layers, PARALLEL, |(origin, layer)| reader.layer(origin, layer)).await;
     let mut evidence = Evidence::default();
@@ -85,8 +115,8 @@ pub(crate) fn append(evidence: &mut Evidence, more: Evidence) {
     evidence.unread.extend(more.unread);
 }
 
-async fn referrers(store: &dyn ImageStore, subject: &Digest) -> (Vec<Attachment>, Vec<Unread>) {
-    let listed = match store.referrers(subject).await {
+async fn referrers(source: &dyn Source, subject: &Digest) -> (Vec<Attachment>, Vec<Unread>) {
+    let listed = match source.referrers(subject).await {
         Ok(listed) => listed,
         Err(error) => return (Vec::new(), vec![unread(LIST, &error)]),
     };
@@ -94,7 +124,7 @@ async fn referrers(store: &dyn ImageStore, subject: &Digest) -> (Vec<Attachment>
     let open = |descriptor: Descriptor| async move {
         let origin = format!("referrer {}", descriptor.digest);
         let name = ManifestName::Digest(descriptor.digest);
-        match store.resolve(Some(&name)).await {
+        match source.manifest(&name).await {
             Ok(manifest) => Ok(Attachment { origin, manifest }),
             Err(error) => Err(unread(&origin, &error)),
         }
@@ -111,10 +141,10 @@ async fn referrers(store: &dyn ImageStore, subject: &Digest) -> (Vec<Attachment>
 }
 
 /// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
-async fn tag(store: &dyn ImageStore, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
+async fn tag(source: &dyn Source, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
     let tag = Tag::cosign_attachment(subject, suffix);
     let origin = format!("tag {tag}");
-    match store.resolve(Some(&ManifestName::Tag(tag))).await {
+    match source.manifest(&ManifestName::Tag(tag)).await {
         Ok(manifest) => (vec![Attachment { origin, manifest }], Vec::new()),
         Err(error) if error.is_not_found() => (Vec::new(), Vec::new()),
         Err(error) => (Vec::new(), vec![unread(&origin, &error)]),
@@ -134,9 +164,9 @@ fn signature_layers(attachment: &Attachment) -> Vec<(String, Descriptor)> {
 }
 
 struct Reader<'a> {
-    store: &'a dyn ImageStore,
+    source: &'a dyn Source,
     /// The bytes that may still be read.
-    room: Cell<u64>,
+    room: AtomicU64,
 }
 
 /// What was read, or not, of one layer.
@@ -146,26 +176,21 @@ impl Reader<'_> {
     async fn layer(&self, origin: String, layer: Descriptor) -> Piece {
         let max = max_bytes(&layer.media_type).unwrap_or(0);
         self.reserve(&origin, &layer, max)?;
-        match self.read(&layer, max).await {
+        match self.source.blob(&layer, max).await {
             Ok(bytes) => Ok(EvidenceItem { origin, content: content(&layer, &bytes) }),
             Err(error) => Err(unread(&origin, &error)),
         }
     }
 
-    async fn read(&self, layer: &Descriptor, max: u64) -> Result<Bytes, Error> {
-        self.store.blob(layer).await?.collect_bytes(max).await
-    }
-
     /// Takes the layer's size out of the room there is.
     fn reserve(&self, origin: &str, layer: &Descriptor, max: u64) -> Result<(), Unread> {
-        let left = self.room.get().checked_sub(layer.size).filter(|_| layer.size <= max);
-        let left = left.ok_or_else(|| Unread {
+        let take = |room: u64| room.checked_sub(layer.size).filter(|_| layer.size <= max);
+        let taken = self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map(|_| ()).map_err(|_| Unread {
             origin: origin.to_owned(),
             code: Code::EvidenceLimit,
             reason: format!("{} bytes; one may have {max}, all together {MAX_TOTAL_BYTES}", layer.size),
-        })?;
-        self.room.set(left);
-        Ok(())
+        })
     }
 }
 

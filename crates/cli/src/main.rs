@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod face;
 mod files;
+mod gate;
 mod gather;
 mod password;
 mod progress;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{DepKindInfo, DependencyKind, Metadata, MetadataCommand, NodeDep, Package};
+use cargo_metadata::{
+    DepKindInfo, DependencyKind, Metadata, MetadataCommand, Node, NodeDep, Package, PackageId,
+};
 
 /// The arrows of the house, all of them downward: a crate and what of the workspace it may use.
 const ARROWS: [(&str, &[&str]); 11] = [
@@ -68,11 +70,9 @@ fn every_arrow_points_down() {
 #[test]
 fn only_crypto_keys_and_the_tls_stack_use_the_provider() {
     let metadata = metadata();
-    let graph = metadata.resolve.as_ref().expect("metadata holds the resolved graph");
-    let users = graph
-        .nodes
-        .iter()
-        .filter(|node| node.deps.iter().any(ships_provider))
+    let users = shipped_nodes(&metadata)
+        .into_iter()
+        .filter(|node| node.deps.iter().any(|used| used.name.starts_with("aws_lc") && ships(used)))
         .map(|node| metadata[&node.id].name.as_str())
         .filter(|name| !name.starts_with("aws-lc"));
     assert_eq!(users.collect::<BTreeSet<_>>(), BTreeSet::from(PROVIDER_USERS));
@@ -155,9 +155,24 @@ fn shipped_dependencies(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-fn ships_provider(dependency: &NodeDep) -> bool {
-    let ships = |kind: &DepKindInfo| kind.kind != DependencyKind::Development;
-    dependency.name.starts_with("aws_lc") && dependency.dep_kinds.iter().any(ships)
+/// The packages that the `signet` program is built from, itself included.
+fn shipped_nodes(metadata: &Metadata) -> Vec<&Node> {
+    let graph = metadata.resolve.as_ref().expect("metadata holds the resolved graph");
+    let nodes: BTreeMap<&PackageId, &Node> = graph.nodes.iter().map(|node| (&node.id, node)).collect();
+    let is_program = |node: &&Node| metadata[&node.id].name.as_str() == "signet-cli";
+    let mut pending: Vec<&Node> = nodes.values().copied().filter(is_program).collect();
+    let mut shipped = BTreeMap::new();
+    while let Some(node) = pending.pop() {
+        if shipped.insert(&node.id, node).is_none() {
+            let used = node.deps.iter().filter(|used| ships(used));
+            pending.extend(used.filter_map(|used| nodes.get(&used.pkg)));
+        }
+    }
+    shipped.into_values().collect()
+}
+
+fn ships(dependency: &NodeDep) -> bool {
+    dependency.dep_kinds.iter().any(|kind: &DepKindInfo| kind.kind != DependencyKind::Development)
 }
 
 fn root() -> PathBuf {

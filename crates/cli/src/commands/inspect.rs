@@ -30,7 +30,7 @@ async fn inspect(
     endpoint: &Endpoint,
     trust: Option<&Trust>,
 ) -> Result<InspectDocument, Stop> {
-    let store = endpoint.store.as_ref();
+    let store = &endpoint.store;
     let image = store.resolve(endpoint.name.as_ref()).await?;
     let (mut attached, mut unread) = (Vec::new(), Vec::new());
     for where_ in Place::ALL {

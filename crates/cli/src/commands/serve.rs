@@ -1,11 +1,14 @@
 //! `signet serve`.
 
-use signet_server::registry::{App, AuthFiles, Config, TlsFiles};
+use std::sync::Arc;
+
+use signet_server::registry::{App, AuthFiles, Config, PullGate, TlsFiles};
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
+use crate::gate::Gate;
 use crate::runtime;
 
 /// Runs a service until it is told to stop.
@@ -16,7 +19,12 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    let app = build(args).await?;
+    let gate = args.require_signed.as_deref().map(|policy| Gate::new(policy, args.trusted_root.as_deref()));
+    let gate = gate.transpose()?.map(Arc::new);
+    let app = build(args, gate.clone()).await?;
+    if let Some(gate) = gate {
+        gate.guard(app.store().clone());
+    }
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
         schema: "signet.dev/serve/v1",
@@ -29,10 +37,11 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-async fn build(args: &ServeRegistryArgs) -> Result<App, CliError> {
+async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {
     let mut config = Config::new(args.data.clone(), args.listen);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
     Ok(config.build().await?)
 }

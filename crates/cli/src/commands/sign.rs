@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use signet_formats::oci::{Descriptor, Platform, Reference};
 use signet_keys::{PrivateKey, read_private};
-use signet_registry::{Client, Location, RegistryStore, Resolved, parallel};
+use signet_registry::{Client, ImageStore, Location, RegistryStore, Resolved, parallel};
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
 use super::sign_blob::{self, Blob};
@@ -147,7 +148,8 @@ impl Job<'_> {
             ImageFormat::Bundle => Place::Referrers,
             ImageFormat::CosignLegacy => Place::SignatureTag,
         };
-        let store = RegistryStore::new(self.client.clone(), reference.repository.clone());
+        let store: Arc<dyn ImageStore> =
+            Arc::new(RegistryStore::new(self.client.clone(), reference.repository.clone()));
         let name = reference.repository.to_string();
         let (own, at) = (&self.own, clock::now());
         decision::about_image(&store, manifest, Some(&name), own, &[place], at).await.is_allowed()

@@ -1,6 +1,7 @@
 //! `signet tree`: index → platforms → signatures → attestations.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
     block_on(async {
         let client = connection::client(&args.connection, std::slice::from_ref(&place));
         let endpoint = connection::source(&client, &place)?;
-        let store = endpoint.store.as_ref();
+        let store = &endpoint.store;
         let image = store.resolve(endpoint.name.as_ref()).await?;
         let mut walk = Walk { store, seen: HashSet::new() };
         let document = TreeDocument {
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
 }
 
 struct Walk<'a> {
-    store: &'a dyn ImageStore,
+    store: &'a Arc<dyn ImageStore>,
     /// Manifests shown already: a referrer may refer in a circle of digests only by breaking SHA-256,
     /// but the same manifest may stand in many places.
     seen: HashSet<Digest>,

@@ -69,8 +69,8 @@ async fn verify(client: &Client, place: Location, trust: &Trust, at: i64) -> Ima
         Err(error) => return Image { name: place.to_string(), result: Err(error.into()) },
     };
     let repository = connection::repository_name(&place);
-    let store = endpoint.store.as_ref();
-    let verdict = decision::about_image(store, &image, repository.as_deref(), trust, &Place::ALL, at).await;
+    let verdict =
+        decision::about_image(&endpoint.store, &image, repository.as_deref(), trust, &Place::ALL, at).await;
     Image { name: connection::name_by_digest(&place, image.digest()), result: Ok(verdict) }
 }
 

@@ -7,12 +7,17 @@ use anstyle::AnsiColor;
 use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::face::paint;
 
-/// A line for each manifest or file.
+/// A line for each manifest or file, and once what to know about the registry.
 pub(crate) fn signed(document: &SignDocument) -> String {
     let mut text = String::new();
     for body in &document.signed {
         // Writing to a string cannot fail.
         let _ = line(&mut text, body);
+    }
+    if document.signed.iter().any(|body| body.race_possible) {
+        text.push_str(
+            "note: the registry cannot tell concurrent writers apart; run the command again to be sure\n",
+        );
     }
     text
 }
@@ -26,14 +31,8 @@ fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {
             writeln!(text, "{green}signed{green:#} {}{platform} already, nothing to do", body.name)?;
         }
     }
-    if let Some(stored) = &body.stored {
-        writeln!(text, "  stored as {stored}")?;
-    }
-    match body.race_possible {
-        true => writeln!(
-            text,
-            "  note: the registry cannot tell concurrent writers apart; run the command again to be sure"
-        ),
-        false => Ok(()),
+    match &body.stored {
+        Some(stored) => writeln!(text, "  stored as {stored}"),
+        None => Ok(()),
     }
 }

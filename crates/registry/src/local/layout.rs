@@ -208,7 +208,7 @@ pub(super) fn publish(staged: tempfile::NamedTempFile, path: &Path) -> Result<()
     }
     staged.persist(path).map_err(|error| failed(error.error))?;
     #[cfg(unix)]
-    if let Some(directory) = path.parent() {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
     }
     Ok(())

@@ -36,6 +36,8 @@ impl Registry {
         let address = app.local_addr();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(app.run(async { drop(stopped.await) }));
+        // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         let (stop, served) = (Some(stop), Some(served));
         Self { url: format!("http://{address}"), address, client, user: None, stop, served, data }

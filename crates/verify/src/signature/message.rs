@@ -101,7 +101,7 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
         code = Code::SignerUnknown;
     }
     let found = hint.map_or("a signature without a key hint".to_owned(), hint_text);
-    let wanted = tried.iter().map(|known| format!("key {}", known.key.id())).take(8);
+    let wanted = tried.iter().map(|known| format!("key {}", known.key.id())).take(MAX_SHOWN);
     let wanted = wanted.collect::<Vec<_>>().join(" or ");
     Signed { node: Node::fail(Check::Cryptography, code).found(found).wanted(wanted), by: None }
 }
@@ -202,3 +202,6 @@ pub(super) fn logged_digest(
         Message::Artifact { .. } => context.subject.digest(algorithm).copied(),
     }
 }
+
+/// The most digests or keys that a check spells out.
+const MAX_SHOWN: usize = 8;

@@ -1,0 +1,139 @@
+//! `docs/reference/limits.md` states the numbers that the code has, and no other.
+
+use std::time::Duration;
+
+use signet_formats::{
+    bundle, cms, cosign, dsse, in_toto, json, note, oci, rekor, sct, simple_signing, trusted_root, x509,
+};
+
+const PAGE: &str = include_str!("../../../docs/reference/limits.md");
+
+/// Rows whose constants are private to their modules; tests there hold them.
+const PRIVATE: [&str; 5] = [
+    "| public-key operations of one decision | 4,096 |",
+    "| policy | 1 MiB |",
+    "| principals of a policy | 1,024 |",
+    "| rules of a policy | 256 |",
+    "| memory to open an encrypted key | 128 MiB |",
+];
+
+#[test]
+fn the_page_states_the_limits_of_the_code() {
+    let held = [evidence(), trust(), registries(), registry()].concat();
+    let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
+    let heads = ["| limit | value |", "|---|---|"];
+    let stated: Vec<&str> =
+        PAGE.lines().filter(|line| line.starts_with('|') && !heads.contains(line)).collect();
+    let missing: Vec<&String> = held.iter().filter(|row| !stated.contains(&row.as_str())).collect();
+    assert!(missing.is_empty(), "the page lacks {missing:#?}");
+    let made_up: Vec<&&str> = stated
+        .iter()
+        .filter(|row| !held.iter().any(|held| held == **row) && !PRIVATE.contains(row))
+        .collect();
+    assert!(made_up.is_empty(), "the code does not have {made_up:#?}");
+}
+
+type Rows = Vec<(&'static str, String)>;
+
+fn evidence() -> Rows {
+    vec![
+        ("bundle", bytes(bundle::MAX_BUNDLE_BYTES)),
+        ("DSSE envelope", bytes(dsse::MAX_ENVELOPE_BYTES)),
+        ("in-toto statement", bytes(in_toto::MAX_STATEMENT_BYTES)),
+        ("simple-signing payload", bytes(simple_signing::MAX_BYTES)),
+        ("annotation of an older signature", bytes(cosign::MAX_ANNOTATION_BYTES)),
+        ("depth of JSON", number(json::MAX_DEPTH)),
+        ("subjects of a statement", number(in_toto::MAX_SUBJECTS)),
+        ("digests of a subject", number(in_toto::MAX_DIGESTS)),
+        ("signatures of an envelope (a bundle's has exactly 1)", number(dsse::MAX_SIGNATURES)),
+        ("log entries of a bundle", number(bundle::MAX_TLOG_ENTRIES)),
+        ("timestamps of a bundle", number(bundle::MAX_TIMESTAMPS)),
+        ("certificates of a bundle's chain", number(bundle::MAX_CHAIN)),
+        ("certificate", bytes(x509::MAX_CERTIFICATE_BYTES)),
+        ("hashes of an inclusion proof", number(rekor::MAX_PROOF_HASHES)),
+        ("body of a log entry", bytes(rekor::MAX_BODY_BYTES)),
+        ("checkpoint", bytes(note::MAX_NOTE_BYTES)),
+        ("signatures of a checkpoint", number(note::MAX_SIGNATURES)),
+        ("timestamp token", bytes(cms::MAX_CMS_BYTES)),
+        ("certificates of a timestamp token", number(cms::MAX_CMS_CERTIFICATES)),
+        ("CT timestamps of a certificate", number(sct::MAX_SCTS)),
+        (
+            "file, for signatures by pure Ed25519 and ML-DSA over the message",
+            bytes(signet_verify::MAX_ARTIFACT_BYTES),
+        ),
+    ]
+}
+
+fn trust() -> Rows {
+    let key_file = usize::try_from(signet_keys::MAX_KEY_FILE).expect("a key file fits in memory");
+    vec![
+        ("trust root", bytes(trusted_root::MAX_TRUSTED_ROOT_BYTES)),
+        ("logs or authorities of one kind in a trust root", number(trusted_root::MAX_INSTANCES)),
+        ("certificates of an authority in a trust root", number(trusted_root::MAX_CHAIN)),
+        ("key file", bytes(key_file)),
+        ("bytes of a password", number(signet_keys::MAX_PASSWORD)),
+    ]
+}
+
+fn registries() -> Rows {
+    let limits = signet_registry::Limits::default();
+    vec![
+        ("manifest", bytes(oci::MAX_MANIFEST_BYTES)),
+        ("referrers of one subject", number(limits.referrers)),
+        ("tags of one repository", number(limits.tags)),
+        ("pages of one list", number(limits.pages)),
+        ("page of a list", bytes(limits.page_bytes)),
+        ("answer of a token server or credential helper, credentials file", bytes(limits.small_bytes)),
+        ("redirects in a row", number(limits.redirects)),
+        ("times a request is sent, the first included", limits.attempts.to_string()),
+        ("waiting between the attempts of one request", time(limits.retry_wait)),
+        ("time to reach a host", time(limits.connect)),
+        ("time without a byte arriving", time(limits.idle)),
+        ("time for one manifest, list or token", time(limits.request)),
+        ("bytes a second below which a blob's transfer is given up", bytes(slowest(&limits))),
+        ("time for a credential helper", time(limits.helper)),
+        ("requests at once", number(limits.parallel)),
+        ("manifests of one copy", number(limits.copy_manifests)),
+        ("depth of references between manifests", number(limits.depth)),
+        ("entries of an archive", number(limits.archive_entries)),
+    ]
+}
+
+fn slowest(limits: &signet_registry::Limits) -> usize {
+    usize::try_from(limits.slowest).expect("a speed fits")
+}
+
+fn registry() -> Rows {
+    let limits = signet_server::registry::Limits::default();
+    let blob = usize::try_from(limits.store.blob_bytes).expect("a size fits");
+    vec![
+        ("connections served at once; more wait", number(limits.connections)),
+        ("time a connection may carry nothing", time(limits.idle)),
+        ("time for requests to end when it stops", time(limits.drain)),
+        ("age after which an idle upload is forgotten", time(limits.upload_age)),
+        ("blob", bytes(blob)),
+        ("uploads in progress", number(limits.store.uploads)),
+    ]
+}
+
+/// `16 MiB`, in the largest unit that fits.
+fn bytes(count: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.iter().find(|(size, _)| count.is_multiple_of(*size));
+    unit.map_or_else(|| format!("{count} bytes"), |(size, name)| format!("{} {name}", count / size))
+}
+
+/// `10,000`.
+fn number(count: usize) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
+    groups.join(",")
+}
+
+fn time(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        seconds => format!("{seconds} s"),
+    }
+}
