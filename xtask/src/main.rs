@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match words.split_first() {
         Some((&"bench", rest)) => bench::run(rest),
-        _ => Err("usage: cargo xtask bench [--row NAME] [--runs N]".to_owned()),
+        _ => Err(format!("usage: cargo xtask {}", bench::USAGE)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,62 +7,62 @@ use rustix::time::{ClockId, clock_gettime};
 use signet_crypto::{Digest, PublicKey};
 use signet_formats::base64::Base64;
 use signet_formats::bundle::Bundle;
+use signet_testkit::vectors;
 use signet_verify::{
     CertificateIdentity, Content, Evidence, EvidenceItem, KeyReference, Matcher, Policy, PredicateRule,
     PreparedTrust, Principal, Rule, Subject, TrustSnapshot, decide, decide_prepared,
 };
 
+use super::measure::{Contestant, Sample, alternate};
 use super::operations::{self, Operation};
+use super::row::{Reach, Row};
 
 /// Vectors of the Sigstore conformance corpus, one a kind of verdict.
-const VECTORS: [&str; 5] = [
-    "happy-path-v0.3-new-mediaType",
-    "happy-path-intoto-in-dsse-v3",
-    "rekor2-happy-path",
-    "rekor2-dsse-happy-path",
-    "managed-key-happy-path",
+const VECTORS: [(&str, &str); 5] = [
+    ("decide", "happy-path-v0.3-new-mediaType"),
+    ("decide-dsse", "happy-path-intoto-in-dsse-v3"),
+    ("decide-rekor2", "rekor2-happy-path"),
+    ("decide-rekor2-dsse", "rekor2-dsse-happy-path"),
+    ("decide-key", "managed-key-happy-path"),
 ];
 
 /// After every vector was made: 2026-11-21T12:00:00Z.
 const AT: i64 = 1_795_262_400;
 
-/// What one vector costs, in microseconds of CPU time: medians over alternating rounds.
-pub(super) struct Cost {
-    pub(super) vector: &'static str,
-    pub(super) operations: Vec<String>,
-    pub(super) cryptography: f64,
-    pub(super) parse: f64,
-    pub(super) prepared: f64,
-    pub(super) raw: f64,
+/// A row for each vector: by prepared trust, raw, and the cryptography alone, which is the floor.
+pub(super) fn rows(runs: usize) -> Vec<Row> {
+    let Some(corpus) = vectors("sigstore") else { return Vec::new() };
+    VECTORS.iter().map(|(name, vector)| row(&corpus, name, vector, runs)).collect()
 }
 
-/// Measures every vector.
-pub(super) fn costs(corpus: &Path, rounds: usize) -> Vec<Cost> {
-    VECTORS.iter().map(|vector| cost(corpus, vector, rounds)).collect()
-}
-
-fn cost(corpus: &Path, vector: &'static str, rounds: usize) -> Cost {
+fn row(corpus: &Path, name: &str, vector: &str, runs: usize) -> Row {
     let case = Case::read(corpus, vector);
     let prepared = PreparedTrust::new(&case.trust).expect("the vector's trust root is usable");
     let verdict = decide_prepared(&case.subject, &case.evidence, &prepared, &case.policy, AT);
     assert!(verdict.is_allowed(), "{vector}: {:?}", verdict.code);
-    let mut times: [Vec<f64>; 4] = Default::default();
-    for _ in 0..rounds {
-        let measured = [
-            cpu_microseconds(|| assert!(case.operations.iter().all(Operation::holds))),
-            cpu_microseconds(|| drop(Bundle::parse(&case.bundle).expect("it is a bundle"))),
-            cpu_microseconds(|| {
+    let series = alternate(
+        runs,
+        vec![
+            contestant("decide, prepared trust", || {
                 drop(decide_prepared(&case.subject, &case.evidence, &prepared, &case.policy, AT));
             }),
-            cpu_microseconds(|| {
+            contestant("decide", || {
                 drop(decide(&case.subject, &case.evidence, &case.trust, &case.policy, AT));
             }),
-        ];
-        times.iter_mut().zip(measured).for_each(|(series, time)| series.push(time));
-    }
-    let [cryptography, parse, prepared, raw] = times.map(|series| super::median(&series));
-    let operations = case.operations.iter().map(|operation| operation.name.clone()).collect();
-    Cost { vector, operations, cryptography, parse, prepared, raw }
+            contestant(CRYPTOGRAPHY, || assert!(case.operations.iter().all(Operation::holds))),
+            contestant("reading the bundle", || {
+                drop(Bundle::parse(&case.bundle).expect("it is a bundle"));
+            }),
+        ],
+    );
+    let names: Vec<&str> = case.operations.iter().map(|operation| operation.name.as_str()).collect();
+    let row = Row::new(name, &format!("`decide` on {vector}: {}", names.join("; ")), "µs CPU", series);
+    let floor = row.of(CRYPTOGRAPHY).value();
+    row.floor("its cryptographic operations alone", floor).ratio(CRYPTOGRAPHY, Reach::AtMost(1.1))
+}
+
+fn contestant<'a>(name: &'static str, work: impl Fn() + 'a) -> Contestant<'a> {
+    Contestant::new(name, move |_| Sample::of(cpu_microseconds(&work)))
 }
 
 /// The CPU time of one call, as the mean over a short batch.
@@ -77,6 +77,7 @@ fn cpu_microseconds(work: impl Fn()) -> f64 {
 }
 
 const BATCH: u32 = 20;
+const CRYPTOGRAPHY: &str = "its cryptography";
 
 /// The values that one vector is decided from.
 struct Case {

@@ -15,7 +15,9 @@ pub(super) fn verify(runs: usize) -> Vec<Row> {
         ("verify", "against docker-registry, without referrers", stage.docker_registry(), 5.0),
         ("verify-referrers", "against Signet's registry, with referrers", stage.signet_registry(), 4.0),
     ];
-    rows.into_iter().map(|(name, place, server, most)| verify_at(&stage, name, place, &server, most, runs)).collect()
+    rows.into_iter()
+        .map(|(name, place, server, most)| verify_at(&stage, name, place, &server, most, runs))
+        .collect()
 }
 
 fn verify_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, most: f64, runs: usize) -> Row {
