@@ -1,5 +1,7 @@
 //! `sign` and `verify` of images, whole processes against registries on loopback.
 
+use std::thread;
+
 use signet_testkit::RegistryServer;
 
 use super::floor;
@@ -96,41 +98,43 @@ fn sign_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, runs
 pub(super) fn many(runs: usize) -> Vec<Row> {
     let Some(stage) = Stage::new() else { return Vec::new() };
     let server = stage.signet_registry();
-    let docker = stage.docker_registry();
-    let [with_referrers, without] = [&server, &docker].map(|server| signed_often(&stage, server));
-    let rows = [
-        ("many-referrers", "Signet's registry, with referrers", with_referrers),
-        ("many", "docker-registry, without referrers", without),
-    ];
-    let rows = rows.into_iter().map(|(name, place, image)| {
-        let series = alternate(
-            runs,
-            vec![
-                Contestant::program("Signet", |_| stage.signet_verifies(PLAIN_PUBLIC, &image)),
-                Contestant::program("cosign", |_| stage.cosign_verifies(PLAIN_PUBLIC, &image)),
-            ],
-        );
-        let work = format!("`verify --key`, {SIGNATURES} signatures of which the last is right, {place}");
-        let row = Row::new(name, &work, "ms", series);
-        let peak = row.signet().peak_mib().unwrap_or(f64::NAN);
-        row.floor(
+    let image = signed_often(&stage, &server);
+    let series = alternate(
+        runs,
+        vec![
+            Contestant::program("Signet", |_| stage.signet_verifies(PLAIN_PUBLIC, &image)),
+            Contestant::program("cosign", |_| stage.cosign_verifies(PLAIN_PUBLIC, &image)),
+        ],
+    );
+    let work =
+        format!("`verify --key`, {SIGNATURES} signatures of which the last is right, Signet's registry");
+    let row = Row::new("many", &work, "ms", series);
+    let peak = row.signet().peak_mib().unwrap_or(f64::NAN);
+    let row = row
+        .floor(
             "a process that does nothing and a P-256 check of each signature",
             floor::process() + floor::checks(SIGNATURES),
         )
         .ratio("cosign", Reach::AtMost(0.1))
-        .reach("peak MiB", peak, Reach::AtMost(64.0))
-    });
-    rows.collect()
+        .reach("peak MiB", peak, Reach::AtMost(64.0));
+    vec![row]
 }
 
 /// An image signed by many keys that nobody asks for, and last by the plain one.
 fn signed_often(stage: &Stage, server: &RegistryServer) -> String {
     let image = image(&server.repository("often"), "often");
-    for number in 1..SIGNATURES {
-        let other = format!("{}-{number}", server.address());
+    let sign_by_another = &|number: usize| {
+        let other = format!("other{number}");
         Stage::prepare(stage.signet(&["keys", "generate", "--quiet", "--no-password", "--out", &other]));
         Stage::prepare(stage.signet_signs(&format!("{other}.key"), &image));
-    }
+    };
+    thread::scope(|scope| {
+        for signer in 0..SIGNERS_AT_ONCE {
+            scope.spawn(move || {
+                (1..SIGNATURES).skip(signer).step_by(SIGNERS_AT_ONCE).for_each(sign_by_another)
+            });
+        }
+    });
     Stage::prepare(stage.signet_signs(PLAIN, &image));
     image
 }
@@ -146,3 +150,4 @@ pub(super) fn scrypt() {
 /// The argument by which the bench asks itself for [`scrypt`].
 pub(super) const SCRYPT: &str = "--scrypt-once";
 const SIGNATURES: usize = 200;
+const SIGNERS_AT_ONCE: usize = 4;
