@@ -22,25 +22,22 @@ pub(super) fn rows(runs: usize) -> Vec<Row> {
     }
     run(&sandbox, &["sign-blob", "--key", "plain.key", "--bundle", "bundle", "large"]);
     let cosign_peak = cosign_peak(&sandbox, &cosign);
-    let signing = |number: usize| {
-        let bundle = format!("bundle{number}");
+    let sign = Contestant::program("Signet", |run| {
+        let bundle = format!("bundle{run}");
         signet(&sandbox, &["sign-blob", "--quiet", "--key", "plain.key", "--bundle", &bundle, "large"])
-    };
-    let verifying = |_| {
+    });
+    let verify = Contestant::program("Signet", |_| {
         signet(&sandbox, &["verify-blob", "--quiet", "--key", "plain.pub", "--bundle", "bundle", "large"])
-    };
-    let works: [(&str, &str, &dyn Fn(usize) -> Command); 2] =
-        [("file-sign", "`sign-blob`", &signing), ("file-verify", "`verify-blob`", &verifying)];
+    });
+    let works = [("file-sign", "`sign-blob`", sign), ("file-verify", "`verify-blob`", verify)];
     let rows = works.into_iter().map(|(name, command, ours)| {
-        let hash = |_| {
-            let mut command = sandbox.command(&openssl);
-            command.args(["dgst", "-sha256", "large"]);
-            command
-        };
-        let contestants =
-            vec![Contestant::program("Signet", ours), Contestant::program("openssl dgst", hash)];
-        let row = Row::new(name, &format!("{command} of 8 GiB"), "ms", alternate(runs, contestants));
-        let speed = row.of("openssl dgst").value() / row.signet().value();
+        let hash = Contestant::program(OPENSSL, |_| {
+            let mut hash = sandbox.command(&openssl);
+            hash.args(["dgst", "-sha256", "large"]);
+            hash
+        });
+        let row = Row::new(name, &format!("{command} of 8 GiB"), "ms", alternate(runs, vec![ours, hash]));
+        let speed = row.of(OPENSSL).value() / row.signet().value();
         let peak = row.signet().peak_mib().unwrap_or(f64::NAN);
         row.reach("speed, Signet / openssl dgst -sha256", speed, Reach::AtLeast(0.95))
             .reach("peak MiB", peak, Reach::AtMost(32.0))
@@ -72,4 +69,5 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Outcome {
     sandbox.run(stage::signet(), args).succeeds()
 }
 
+const OPENSSL: &str = "openssl dgst";
 const GIB: u64 = 1 << 30;

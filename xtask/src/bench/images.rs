@@ -63,19 +63,15 @@ pub(super) fn sign(runs: usize) -> Vec<Row> {
 }
 
 fn sign_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, runs: usize) -> Row {
-    let fresh = |signer: &str| -> Vec<String> {
-        (0..=runs).map(|number| image(&server.repository(signer), &format!("image{number}"))).collect()
-    };
-    let [for_signet, for_notation, for_cosign, for_sealed] =
-        ["signet", "notation", "cosign", "sealed"].map(fresh);
+    let fresh = |signer: &str, run: usize| image(&server.repository(signer), &format!("image{run}"));
     let series = alternate(
         runs,
         vec![
-            Contestant::program("Signet", |run| stage.signet_signs(PLAIN, &for_signet[run])),
-            Contestant::program("notation", |run| stage.notation_signs(&for_notation[run])),
-            Contestant::program("cosign", |run| stage.cosign_signs(&for_cosign[run])),
-            Contestant::program("Signet, encrypted key", |run| stage.signet_signs(SEALED, &for_sealed[run])),
-            Contestant::program("scrypt alone", |_| stage.command(&stage::this(), &["bench", SCRYPT])),
+            Contestant::program("Signet", |run| stage.signet_signs(PLAIN, &fresh("signet", run))),
+            Contestant::program("notation", |run| stage.notation_signs(&fresh("notation", run))),
+            Contestant::program("cosign", |run| stage.cosign_signs(&fresh("cosign", run))),
+            Contestant::program(SEALED_SERIES, |run| stage.signet_signs(SEALED, &fresh("sealed", run))),
+            Contestant::program(SCRYPT_SERIES, |_| stage.command(&stage::this(), &["bench", SCRYPT])),
         ],
     );
     let tap = Tap::before(server.address());
@@ -84,7 +80,7 @@ fn sign_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, runs
     let requests = tap.requests();
     let work = format!("`sign`, P-256 key without a password, whole process, {place}");
     let row = Row::new(name, &work, "ms", series);
-    let beside_scrypt = row.of("Signet, encrypted key").value() - row.of("scrypt alone").value();
+    let beside_scrypt = row.of(SEALED_SERIES).value() - row.of(SCRYPT_SERIES).value();
     row.floor(
         "a process that does nothing, the requests one after another",
         floor::process() + requests * floor::request(server.address()),
@@ -149,5 +145,7 @@ pub(super) fn scrypt() {
 
 /// The argument by which the bench asks itself for [`scrypt`].
 pub(super) const SCRYPT: &str = "--scrypt-once";
+const SEALED_SERIES: &str = "Signet, encrypted key";
+const SCRYPT_SERIES: &str = "scrypt alone";
 const SIGNATURES: usize = 200;
 const SIGNERS_AT_ONCE: usize = 4;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
 pub(crate) const USAGE: &str = "bench [--row NAME]... [--runs N]";
 
 /// Groups of rows, how often each is run, and how it is measured.
-const ROWS: [(&str, usize, fn(usize) -> Vec<Row>); 9] = [
+const ROWS: [(&str, usize, Measure); 9] = [
     ("verify", 41, images::verify),
     ("sign", 21, images::sign),
     ("decide", 41, decide::rows),
@@ -57,6 +57,9 @@ const ROWS: [(&str, usize, fn(usize) -> Vec<Row>); 9] = [
     ("size", 1, build::size),
     ("build", 1, build::cold),
 ];
+
+/// Measures a group of rows with so many runs.
+type Measure = fn(usize) -> Vec<Row>;
 
 /// Figures of an unoptimised build say nothing.
 fn again_in_release(args: &[&str]) -> Result<(), String> {

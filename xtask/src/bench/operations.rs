@@ -43,7 +43,10 @@ pub(super) fn of_bundle(
     let signer = signer.or(key.cloned()).expect("a vector names its signer");
     let (message, signature) = match &bundle.content {
         Content::MessageSignature { signature, .. } => (artifact.to_vec(), signature.clone()),
-        Content::Dsse(envelope) => (envelope.pae(), envelope.signatures[0].sig.clone()),
+        Content::Dsse(envelope) => {
+            let signature = envelope.signatures.first().expect("a bundle's envelope has one signature");
+            (envelope.pae(), signature.sig.clone())
+        }
     };
     let mut operations =
         vec![Operation::new("signature", signer.clone(), scheme(&signer), message, signature.clone())];

@@ -149,7 +149,7 @@ impl<'a> Blob<'a> {
         let mut hasher = Hasher::new(DigestAlgorithm::Sha256);
         let mut buffer = vec![0; 1 << 20];
         while let Ok(read @ 1..) = file.read(&mut buffer) {
-            hasher.update(&buffer[..read]);
+            hasher.update(buffer.get(..read).unwrap_or_default());
         }
         hasher.finish()
     }

@@ -13,7 +13,7 @@ pub(super) fn print(row: &Row) {
         println!("  {:<28} {}", series.name, cells(series).join("  "));
     }
     if let Some((what, value)) = &row.floor {
-        println!("  {:<28} {}", "floor", format!("{}  {what}", number(*value)));
+        println!("  {:<28} {}  {what}", "floor", number(*value));
     }
     for bound in &row.bounds {
         println!("  {}", told(bound));
