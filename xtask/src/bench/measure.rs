@@ -8,6 +8,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
+use super::row::Reach;
+
 /// What one run was measured at.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sample {
@@ -46,6 +48,16 @@ impl Series {
     /// The middle of the values.
     pub(super) fn value(&self) -> f64 {
         self.median(|run| Some(run.value)).unwrap_or(f64::NAN)
+    }
+
+    /// The run that came nearest to what is to be reached.
+    pub(super) fn best(&self, reach: Reach) -> f64 {
+        let values = self.runs.iter().map(|run| run.value);
+        let best = match reach {
+            Reach::AtMost(_) => values.min_by(f64::total_cmp),
+            Reach::AtLeast(_) => values.max_by(f64::total_cmp),
+        };
+        best.unwrap_or(f64::NAN)
     }
 
     pub(super) fn cpu_ms(&self) -> Option<f64> {
