@@ -65,7 +65,8 @@ impl Digest {
 
     /// The value as lower-case hex, without the algorithm's name.
     pub fn hex(&self) -> String {
-        self.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+        self.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
     }
 
     fn from_lc(algorithm: DigestAlgorithm, value: lc::Digest) -> Self {

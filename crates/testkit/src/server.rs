@@ -67,6 +67,11 @@ impl RegistryServer {
         &self.address
     }
 
+    /// The process that serves.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A repository on this registry.
     pub fn repository(&self, name: &str) -> Repository {
         Repository::new(&self.address, name)

@@ -60,7 +60,7 @@ pub fn decide_prepared(
 }
 
 fn inputs(subject: &Subject, evidence: &Evidence, trust: Digest, policy: &Policy, at: i64) -> Inputs {
-    Inputs { subject: id_of(subject), evidence: id_of(evidence), trust, policy: id_of(policy), at }
+    Inputs { subject: id_of(subject), evidence: evidence.id(), trust, policy: id_of(policy), at }
 }
 
 fn conclude(

@@ -72,7 +72,7 @@ impl fmt::Display for Outcome {
 pub struct Inputs {
     /// The id of the subject.
     pub subject: Digest,
-    /// The id of the evidence.
+    /// The id of the evidence, in whose canonical JSON each blob stands as its own SHA-256.
     pub evidence: Digest,
     /// The id of the trust snapshot.
     pub trust: Digest,

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+
+use super::shared::duration;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -27,6 +30,13 @@ pub(crate) struct ServeRegistryArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     pub(crate) listen: SocketAddr,
+    /// Collect garbage so often while it runs, such as `24h`; what is younger than an hour is kept. Unset:
+    /// only `signet registry gc` does.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) gc_interval: Option<Duration>,
+    /// Write a line for each request to standard error.
+    #[arg(long)]
+    pub(crate) log_requests: bool,
     /// Users and their bcrypt passwords, as `htpasswd -B` writes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) htpasswd: Option<PathBuf>,

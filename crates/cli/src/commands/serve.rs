@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, PullGate, TlsFiles};
+use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate, TlsFiles};
+use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
+    log(args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
@@ -50,6 +52,15 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
     Ok(config.build().await?)
+}
+
+/// What a service has to say while it runs: to standard error, like all that is not data.
+fn log(requests: bool) {
+    let level = if requests { Level::DEBUG } else { Level::INFO };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(std::io::stderr);
+    // Fails if this process has a log already.
+    let _ = log.try_init();
 }

@@ -160,6 +160,8 @@ pub(crate) async fn serve<A, F, B>(
     let _ = stopping.send(true);
     let drained = async { while tasks.join_next().await.is_some() {} };
     let _ = timeout(bounds.drain, drained).await;
+    // Whoever is told that it ended may open what the requests used: none of them holds it any more.
+    tasks.shutdown().await;
 }
 
 struct Connection<A> {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_store::OpenError;
+use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
-use tracing::error;
 
-use super::auth::{AuthFiles, Authenticator};
+use super::auth::Authenticator;
 use super::gate::PullGate;
+use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
+use super::users::AuthFiles;
 use crate::host::{self, TlsFiles};
 
 /// What a registry is built from.
@@ -33,14 +34,19 @@ pub struct Config {
     pub auth: Option<AuthFiles>,
     /// What decides about pulls; needs `auth`.
     pub gate: Option<Arc<dyn PullGate>>,
+    /// Collect garbage while it runs; otherwise only `signet registry gc` does, while it is stopped.
+    pub garbage: Option<GarbageCollection>,
     /// Bounds.
     pub limits: Limits,
+    /// What the data directory is written through; tests inject faults here.
+    pub disk: Disk,
 }
 
 impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default() }
+        let (limits, disk) = (Limits::default(), Disk::default());
+        Self { data, listen, tls: None, auth: None, gate: None, garbage: None, limits, disk }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
@@ -54,7 +60,7 @@ impl Config {
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
         let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
-        let store = FsRegistry::open(&self.data, self.limits.store)?;
+        let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
         let listen = self.listen;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
@@ -65,7 +71,8 @@ impl Config {
             gate: self.gate,
             manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
         };
-        Ok(App { service: Arc::new(service), store, listener, address, tls, limits: self.limits })
+        let (garbage, limits) = (self.garbage, self.limits);
+        Ok(App { service: Arc::new(service), store, listener, address, tls, garbage, limits })
     }
 }
 
@@ -103,6 +110,7 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    garbage: Option<GarbageCollection>,
     limits: Limits,
 }
 
@@ -119,7 +127,13 @@ impl App {
 
     /// Serves until `stop` is ready, then lets the requests under way end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let housekeeping = tokio::spawn(housekeeping(self.store.clone(), self.limits.upload_age));
+        let housekeeping = Housekeeping {
+            service: Arc::clone(&self.service),
+            store: self.store.clone(),
+            upload_age: self.limits.upload_age,
+            garbage: self.garbage,
+        };
+        let housekeeping = tokio::spawn(housekeeping.run());
         let limits = self.limits;
         let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
         let service = self.service;
@@ -129,6 +143,8 @@ impl App {
         };
         host::serve(self.listener, self.tls, bounds, answer, stop).await;
         housekeeping.abort();
+        // Whoever is told that it stopped may open the directory: nothing here holds it any more.
+        let _ = housekeeping.await;
     }
 }
 
@@ -164,20 +180,4 @@ pub enum BuildError {
     Tls(io::Error),
 }
 
-/// Forgets old uploads, and reads all content again and again for damage.
-async fn housekeeping(store: FsRegistry, upload_age: Duration) {
-    let damaged = |digest: &_| error!(%digest, "stored content is damaged: push it again");
-    loop {
-        if let Err(error) = store.expire_uploads(upload_age).await {
-            error!(%error, "old uploads could not be removed");
-        }
-        sleep(HOUSEKEEPING_EVERY).await;
-        if let Err(error) = store.scrub(SCRUB_PAUSE, damaged).await {
-            error!(%error, "stored content could not be checked");
-        }
-    }
-}
-
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 const MANIFEST_PUSHES: usize = 8;
-const SCRUB_PAUSE: Duration = Duration::from_millis(100);

@@ -3,6 +3,7 @@
 pub(crate) mod candidate;
 mod certificate;
 mod chain;
+pub(crate) mod checked;
 mod entry_binding;
 mod log;
 mod message;
