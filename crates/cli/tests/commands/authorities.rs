@@ -1,5 +1,7 @@
 //! `signet serve tsa`, `signet serve ca` and `signet dev-token` as processes.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;

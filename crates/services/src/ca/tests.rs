@@ -228,7 +228,7 @@ async fn a_promise_that_does_not_hold_is_no_promise() {
 struct FailsFile(&'static str);
 
 impl Faults for FailsFile {
-    fn before(&self, step: Step, path: &Path) -> std::io::Result<()> {
+    fn before(&self, step: Step<'_>, path: &Path) -> std::io::Result<()> {
         match step == Step::SyncFile && path.ends_with(self.0) {
             true => Err(std::io::Error::other("injected")),
             false => Ok(()),
