@@ -211,7 +211,10 @@ mod tests {
     }
 
     /// Fails one kind of step.
-    struct Failing(fn(Step<'_>) -> bool);
+    struct Failing(IsMeant);
+
+    /// Whether a step is one that is to fail.
+    type IsMeant = fn(Step<'_>) -> bool;
 
     impl Faults for Failing {
         fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
@@ -221,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_that_fails_at_any_step_ends_the_numbers_for_good() {
-        let steps: [(&str, fn(Step<'_>) -> bool); 5] = [
+        let steps: [(&str, IsMeant); 5] = [
             ("create", |step| step == Step::Create),
             ("write", |step| matches!(step, Step::Write(_))),
             ("sync", |step| step == Step::SyncFile),
