@@ -112,14 +112,13 @@ pub(crate) async fn legacy(
         if current.as_ref().is_some_and(|current| current.manifest.layers().contains(&layer)) {
             return Ok(Stored { place, race_possible: conflicts == 0 });
         }
-        match list.write(current, &layer).await? {
+        match list.write(current, &layer).await {
             Ok(PushOutcome { condition_held: true, .. }) => {
                 return Ok(Stored { place, race_possible: false });
             }
             Ok(_) => {}
-            Err(Error::Conflict { .. }) => conflicts += 1,
-            Err(error) if is_torn(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(Stop::Error(error)) if error.code == Code::ConcurrentUpdate => conflicts += 1,
+            Err(stop) => return Err(stop),
         }
         pause(started.elapsed()).await;
     }
@@ -142,12 +141,8 @@ impl List<'_> {
         }
     }
 
-    /// Writes `current` with one layer more; what the registry makes of it is for the caller to judge.
-    async fn write(
-        &self,
-        current: Option<Resolved>,
-        layer: &Descriptor,
-    ) -> Result<Result<PushOutcome, Error>, Stop> {
+    /// Writes `current` with one layer more.
+    async fn write(&self, current: Option<Resolved>, layer: &Descriptor) -> Result<PushOutcome, Stop> {
         let precondition = match &current {
             None => Precondition::Absent,
             Some(current) => current.etag.clone().map_or(Precondition::None, Precondition::Unchanged),
@@ -158,15 +153,10 @@ impl List<'_> {
         let config = self.client.push_new_bytes(self.repository, media_type::OCI_CONFIG, config).await?;
         let manifest = to_json(&image_manifest(config, layers))?;
         let (repository, name) = (self.repository, &self.name);
-        let media_type = media_type::OCI_MANIFEST;
-        Ok(self.client.put_manifest(repository, name, media_type, manifest, &precondition).await)
+        let put =
+            self.client.put_manifest(repository, name, media_type::OCI_MANIFEST, manifest, &precondition);
+        Ok(put.await?)
     }
-}
-
-/// docker-registry 2.8 answers so where it reads the tag while another writer is writing it. A manifest that
-/// is stored by tag states no digest, so that it cannot be about what was sent.
-fn is_torn(error: &Error) -> bool {
-    matches!(error, Error::Refused { status: 400, detail, .. } if detail.contains("DIGEST_INVALID"))
 }
 
 /// The image configuration that readers of the tag expect.

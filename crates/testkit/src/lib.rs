@@ -13,6 +13,7 @@ mod repository;
 mod sandbox;
 mod server;
 mod shelf;
+mod tap;
 mod vectors;
 
 pub use http::{Response, request};
@@ -21,6 +22,7 @@ pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};
 pub use server::RegistryServer;
 pub use shelf::Shelf;
+pub use tap::Tap;
 pub use vectors::vectors;
 
 /// Says in one line that a test did not run and why; fails instead if the variable `required` is 1.

@@ -2,13 +2,12 @@
 
 use std::thread;
 
-use signet_testkit::RegistryServer;
+use signet_testkit::{RegistryServer, Tap};
 
 use super::floor;
 use super::measure::{Contestant, alternate};
 use super::row::{Reach, Row};
 use super::stage::{self, PLAIN, PLAIN_PUBLIC, SEALED, SEALED_PUBLIC, Stage, image};
-use super::tap::Tap;
 
 /// One image with one signature of each signer, verified by the key of each.
 pub(super) fn verify(runs: usize) -> Vec<Row> {
@@ -40,7 +39,7 @@ fn verify_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, mo
     let tap = Tap::before(server.address());
     let tapped = by_signet.replace(server.address(), &tap.address());
     Stage::prepare(stage.signet_verifies(PLAIN_PUBLIC, &tapped));
-    let requests = tap.requests();
+    let requests = tap.requests() as f64;
     let work = format!("`verify --key`, one signature, whole process, {place}");
     Row::new(name, &work, "ms", series)
         .floor(
@@ -77,7 +76,7 @@ fn sign_at(stage: &Stage, name: &str, place: &str, server: &RegistryServer, runs
     let tap = Tap::before(server.address());
     let tapped = image(&server.repository("tapped"), "tapped").replace(server.address(), &tap.address());
     Stage::prepare(stage.signet_signs(PLAIN, &tapped));
-    let requests = tap.requests();
+    let requests = tap.requests() as f64;
     let work = format!("`sign`, P-256 key without a password, whole process, {place}");
     let row = Row::new(name, &work, "ms", series);
     let beside_scrypt = row.of(SEALED_SERIES).value() - row.of(SCRYPT_SERIES).value();

@@ -14,7 +14,6 @@ mod row;
 mod served;
 mod stage;
 mod table;
-mod tap;
 
 use std::process::Command;
 

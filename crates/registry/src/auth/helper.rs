@@ -102,26 +102,19 @@ mod tests {
     }
 
     #[cfg(unix)]
-    async fn ask_script(script: &str, limits: Limits) -> Result<Option<Credentials>> {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("docker-credential-t");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        ask("t", Some(directory.path()), "reg.example", &limits).await
+    async fn play(part: &str, limits: Limits) -> Result<Option<Credentials>> {
+        let helpers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
+        ask("play", Some(&helpers), part, &limits).await
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn answers_are_read() {
-        let basic = r#"read s; echo "{\"ServerURL\":\"$s\",\"Username\":\"u\",\"Secret\":\"$s$1\"}""#;
-        let want = Credentials::Basic { username: "u".into(), password: "reg.exampleget".into() };
-        assert_eq!(ask_script(basic, Limits::default()).await, Ok(Some(want)));
-        let token = r#"echo '{"Username":"<token>","Secret":"s"}'"#;
+        let want = Credentials::Basic { username: "u".into(), password: "basic get".into() };
+        assert_eq!(play("basic", Limits::default()).await, Ok(Some(want)));
         let want = Credentials::IdentityToken("s".into());
-        assert_eq!(ask_script(token, Limits::default()).await, Ok(Some(want)));
-        let miss = "echo credentials not found in native keychain; exit 1";
-        assert_eq!(ask_script(miss, Limits::default()).await, Ok(None));
+        assert_eq!(play("token", Limits::default()).await, Ok(Some(want)));
+        assert_eq!(play("miss", Limits::default()).await, Ok(None));
     }
 
     #[cfg(unix)]
@@ -132,8 +125,8 @@ mod tests {
             Err(Error::CredentialHelper { reason, .. }) => reason,
             other => panic!("{other:?}"),
         };
-        assert_eq!(reason(ask_script("sleep 30", limits).await), "no answer in time");
-        assert_eq!(reason(ask_script("cat /dev/zero", Limits::default()).await), "the answer is too long");
-        assert_eq!(reason(ask_script("echo oops; exit 3", Limits::default()).await), "it failed");
+        assert_eq!(reason(play("slow", limits).await), "no answer in time");
+        assert_eq!(reason(play("endless", Limits::default()).await), "the answer is too long");
+        assert_eq!(reason(play("failing", Limits::default()).await), "it failed");
     }
 }

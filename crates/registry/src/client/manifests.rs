@@ -11,6 +11,7 @@ use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, R
 
 use super::call::{Access, Answer, Call, Payload};
 use super::pages::Pages;
+use super::retry::Attempts;
 use super::{Client, url};
 use crate::{Error, Result};
 
@@ -189,13 +190,24 @@ impl Client {
             Precondition::Unchanged(etag) => call.header(IF_MATCH, etag.as_str()),
             Precondition::Absent => call.header(IF_NONE_MATCH, "*"),
         };
-        let answer = match self.transport().fetch(&call, self.limits().page_bytes).await {
+        let answer = match self.send_manifest(&call).await {
             Ok(answer) => answer,
             Err(error) => return self.immovable(repository, name, digest, precondition, error).await,
         };
         check_stated(&answer, digest)?;
         let condition_held = answer.headers.get(CONDITION).is_some_and(|value| value == "held");
         Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT), condition_held })
+    }
+
+    /// Sends a manifest, again while the registry reads what other writers are just writing.
+    async fn send_manifest(&self, call: &Call<'_>) -> Result<Answer> {
+        let mut attempts = Attempts::new(self.limits());
+        loop {
+            match self.transport().fetch(call, self.limits().page_bytes).await {
+                Err(error) if is_torn(&error) && attempts.once_more(&error).await => {}
+                other => return other,
+            }
+        }
     }
 
     /// A tag that may not be moved need not be, where it names `digest` already.
@@ -267,6 +279,12 @@ fn immovable(error: &Error, precondition: &Precondition) -> Option<String> {
     let words = detail.to_ascii_lowercase();
     let told = ["immutab", "overwrit", "already exist"].iter().any(|word| words.contains(word));
     (told || (conflict && *precondition == Precondition::None)).then(|| detail.clone())
+}
+
+/// docker-registry 2.8 answers so where it meets a link that another writer has created and not yet filled. It
+/// cannot be about what was sent: the digest in the address was computed from it, and a tag states none.
+fn is_torn(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 400, detail, .. } if detail.contains("DIGEST_INVALID"))
 }
 
 /// A registry that states another digest than the content has is not to be believed in anything.

@@ -22,12 +22,16 @@ impl<'a> Attempts<'a> {
 
     /// Waits before another attempt; false where `error` is final or the bounds are reached.
     pub(super) async fn again(&mut self, error: &Error) -> bool {
+        error.is_transient() && self.once_more(error).await
+    }
+
+    /// Waits before another attempt, whatever `error` is; false where the bounds are reached.
+    pub(super) async fn once_more(&mut self, error: &Error) -> bool {
         let wait = match error {
             Error::RateLimited { retry_after: Some(wait), .. } => *wait + jitter(LATE),
             _ => backoff(self.sent),
         };
-        let spent = self.sent >= self.limits.attempts || self.waited + wait > self.limits.retry_wait;
-        if spent || !error.is_transient() {
+        if self.sent >= self.limits.attempts || self.waited + wait > self.limits.retry_wait {
             return false;
         }
         tokio::time::sleep(wait).await;

@@ -39,9 +39,10 @@ impl Client {
         bytes: Bytes,
     ) -> Result<Descriptor> {
         let descriptor = Descriptor::of(media_type, &bytes);
-        let open = || async { Ok(BlobStream::of_bytes(&descriptor, bytes.clone())) };
-        self.push_blob(repository, &descriptor, None, open).await?;
-        Ok(descriptor)
+        match self.has_blob(repository, &descriptor.digest).await? {
+            true => Ok(descriptor),
+            false => self.push_new_bytes(repository, media_type, bytes).await,
+        }
     }
 
     /// Stores bytes that are surely new as a blob, without asking first whether they are there.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
-use signet_registry::{Attached, Client, Error, Options, ReferrersVia, parallel};
+use signet_registry::{Attached, Client, Error, ManifestName, Options, ReferrersVia, parallel};
 
-use crate::double::{Double, Reply};
+use crate::double::{Double, Reply, client, manifest};
 use crate::served::Served;
 use crate::shelf::Shelf;
 
@@ -134,4 +134,25 @@ async fn a_registry_that_honours_if_match_loses_nothing() {
     assert_eq!(listed(&server.repository(), &subject, ReferrersVia::Tag).await, all(&subject));
     let refused = shelf.conflicts.load(Ordering::SeqCst);
     assert!(refused >= SIGNERS - 1, "one wrote first, the others were told: {refused}");
+}
+
+/// docker-registry 2.8 meets links that another writer has not filled yet, and calls the digest invalid.
+#[tokio::test]
+async fn what_a_registry_read_half_written_is_sent_again_and_not_for_ever() {
+    const TORN: &str = r#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}"#;
+    for (torn, well) in [(2, true), (usize::MAX, false)] {
+        let seen = AtomicUsize::new(0);
+        let server = Double::start(move |_| match seen.fetch_add(1, Ordering::SeqCst) < torn {
+            true => Reply::new(400, TORN),
+            false => Reply::new(201, ""),
+        })
+        .await;
+        let (media_type, content) = ("application/vnd.oci.image.manifest.v1+json", manifest());
+        let name = ManifestName::Digest(Digest::sha256(&content));
+        let pushed =
+            client().push_manifest(&server.repository(), &name, media_type, content.into(), None).await;
+        assert_eq!(pushed.is_ok(), well, "{pushed:?}");
+        assert!(well || matches!(pushed, Err(Error::Refused { status: 400, .. })), "{pushed:?}");
+        assert!((3..=8).contains(&server.seen().len()), "{} requests", server.seen().len());
+    }
 }

@@ -49,6 +49,11 @@ impl Vector {
         !self.name.ends_with("_fail")
     }
 
+    /// The key, where one signed and it can be read.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_pem(self.key.as_deref()?).ok()
+    }
+
     fn read(sigstore: &Path, folder: &Path) -> Self {
         let own = |name: &str| fs::read(folder.join(name)).ok();
         let shared = |name: &str| fs::read(sigstore.join(name)).expect("the corpus can be read");
@@ -70,7 +75,10 @@ impl Vector {
 
     fn to_case(&self) -> Option<Case> {
         let trust = TrustSnapshot::from_trusted_root(&self.trusted_root).ok()?;
-        let key = self.key.as_deref().map(PublicKey::from_pem).transpose().ok()?;
+        let key = match &self.key {
+            Some(_) => Some(self.public_key()?),
+            None => None,
+        };
         let principal = match &key {
             Some(key) => Principal::Key(KeyReference::id(key.id())),
             None => Principal::Certificate(CertificateIdentity {

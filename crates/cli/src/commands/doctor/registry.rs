@@ -64,14 +64,14 @@ async fn clock(client: &Client, reference: &Reference, now: i64) -> Finding {
 
 fn skew(now: i64, stated: i64) -> Finding {
     let apart = now.saturating_sub(stated);
-    if apart.abs() <= SKEW_SECONDS {
+    if apart.unsigned_abs() <= SKEW_SECONDS {
         let detail = format!("within {SKEW_SECONDS} seconds of this machine's");
         return Finding::new("registry clock", Health::Pass, detail);
     }
     let side = if apart > 0 { "ahead of" } else { "behind" };
     let detail = format!(
         "this machine's clock is {} seconds {side} the registry's, which says {}",
-        apart.abs(),
+        apart.unsigned_abs(),
         moment(stated)
     );
     Finding::new("registry clock", Health::Warn, detail).fix(SET_CLOCK)
@@ -112,7 +112,7 @@ fn guarded_writes(image: &Resolved) -> Finding {
 }
 
 /// `Date` has whole seconds, and the answer takes its time.
-const SKEW_SECONDS: i64 = 60;
+const SKEW_SECONDS: u64 = 60;
 
 #[cfg(test)]
 mod tests {

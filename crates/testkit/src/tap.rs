@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A relay on loopback that keeps what clients say. Its threads end with the process.
-pub(super) struct Tap {
+pub struct Tap {
     address: SocketAddr,
     said: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Tap {
-    /// A relay to the server at `target`.
-    pub(super) fn before(target: &str) -> Self {
+    /// A relay to the server at `target`, which is `HOST:PORT`.
+    ///
+    /// # Panics
+    /// If loopback has no free port.
+    pub fn before(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let said = Arc::new(Mutex::new(Vec::new()));
@@ -28,15 +31,15 @@ impl Tap {
     }
 
     /// `127.0.0.1:PORT`.
-    pub(super) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
     /// How many requests there were since the last time this was asked.
-    pub(super) fn requests(&self) -> f64 {
+    pub fn requests(&self) -> usize {
         let said = std::mem::take(&mut *self.said.lock().expect("no holder panics"));
         let version = b" HTTP/1.1\r\n";
-        said.windows(version.len()).filter(|window| window == version).count() as f64
+        said.windows(version.len()).filter(|window| window == version).count()
     }
 }
 
