@@ -91,6 +91,8 @@ impl DataDir {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {
+    /// A transparency log.
+    Log,
     /// The registry's repositories.
     Registry,
 }
@@ -98,6 +100,7 @@ pub enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Log => "log",
             Self::Registry => "registry",
         })
     }
