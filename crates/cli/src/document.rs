@@ -221,6 +221,26 @@ pub(crate) struct ServeDocument {
     pub(crate) data: String,
 }
 
+/// The log that is served.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeLogDocument {
+    /// `signet.dev/serve-log/v1`.
+    pub(crate) schema: &'static str,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// How clients reach it there.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+    /// Its name.
+    pub(crate) origin: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+    /// How many entries it has.
+    pub(crate) size: u64,
+}
+
 /// What `signet fsck` found.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ use std::path::Path;
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::Error as RegistryError;
 use signet_server::registry::BuildError;
+use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
@@ -201,6 +202,31 @@ impl From<OpenError> for CliError {
             OpenError::Newer { .. } => Code::DataDirTooNew,
             OpenError::Foreign { .. } | OpenError::Kind { .. } => Code::DataDirForeign,
             OpenError::Malformed { .. } => Code::DataCorrupt,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<HomeError> for CliError {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::Key(error) => error.into(),
+            HomeError::Open(error) => error.into(),
+            HomeError::Name { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            _ => Self::new(Code::ServiceFailed, error.to_string()),
+        }
+    }
+}
+
+impl From<LogOpenError> for CliError {
+    fn from(error: LogOpenError) -> Self {
+        let code = match error {
+            LogOpenError::Dir(error) => return error.into(),
+            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                Code::DataCorrupt
+            }
+            LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

@@ -19,7 +19,7 @@ pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
-pub(crate) use serve::{ServeCommand, ServeRegistryArgs};
+pub(crate) use serve::{ServeCommand, ServeLogArgs, ServeRegistryArgs};
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{

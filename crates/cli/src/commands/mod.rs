@@ -11,6 +11,7 @@ mod inspect;
 mod keys;
 mod man;
 mod serve;
+mod serve_log;
 mod sign;
 mod sign_blob;
 mod store;

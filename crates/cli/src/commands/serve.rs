@@ -14,6 +14,7 @@ use crate::runtime;
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
     match command {
+        ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Fails once no byte was read or written for a while: a client that sends its body, or reads its
 /// answer, a byte a day is cut off, as is one that keeps an idle connection.
-pub(super) struct Idle<S> {
+pub(crate) struct Idle<S> {
     stream: S,
     limit: Duration,
     last_move: Instant,
@@ -18,7 +18,7 @@ pub(super) struct Idle<S> {
 }
 
 impl<S> Idle<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    pub(crate) fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, last_move: Instant::now(), alarm: Box::pin(sleep(limit)) }
     }
 

@@ -23,6 +23,7 @@ mod uploads;
 
 pub use app::{App, BuildError, Config, Limits};
 pub use auth::AuthFiles;
+pub(crate) use connection::Idle;
 pub use gate::{PullGate, Refusal};
 pub use rights::Principal;
 pub use tls::TlsFiles;

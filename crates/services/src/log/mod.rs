@@ -11,6 +11,7 @@
 
 mod chunk;
 mod filter;
+mod home;
 mod index;
 mod open;
 mod read;
@@ -33,6 +34,7 @@ use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
 use tokio::sync::oneshot;
 
+pub use home::{HomeError, HomeOptions};
 pub use open::OpenError;
 pub use read::ReadError;
 pub use sign::LogSigner;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
@@ -109,9 +110,9 @@ impl From<ReadError> for OpenError {
 /// Whose log a directory is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Identity {
-    origin: String,
-    keys: Vec<String>,
+pub(super) struct Identity {
+    pub(super) origin: String,
+    pub(super) keys: Vec<String>,
 }
 
 impl Identity {
@@ -119,16 +120,25 @@ impl Identity {
         Self { origin: signer.origin().to_owned(), keys: signer.keys().map(ToString::to_string).collect() }
     }
 
+    /// Whose log is in this directory; `None` in a new one.
+    pub(super) fn read(root: &Path) -> Result<Option<Self>, OpenError> {
+        let malformed = |error: serde_json::Error| OpenError::Damaged(format!("`{IDENTITY_FILE}`: {error}"));
+        match fs::read(root.join(IDENTITY_FILE)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(malformed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Refuses another log's directory. Keys may be added, not taken away.
     fn settle(&self, disk: &Disk, layout: &Layout) -> Result<(), OpenError> {
         let path = layout.root.join(IDENTITY_FILE);
-        let found = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| OpenError::Damaged(error.to_string()))?,
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Err(_) if fs::read_dir(&layout.entries)?.next().is_some() => {
+        let found = match Self::read(&layout.root)? {
+            Some(found) => found,
+            None if fs::read_dir(&layout.entries)?.next().is_some() => {
                 return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")));
             }
-            Err(_) => Self { origin: self.origin.clone(), keys: Vec::new() },
+            None => Self { origin: self.origin.clone(), keys: Vec::new() },
         };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
