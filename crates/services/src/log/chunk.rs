@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
 use signet_formats::merkle::{self, Hash};
-use signet_formats::tlog::{TILE_HEIGHT, TILE_WIDTH};
+use signet_formats::tlog::{TILE_HEIGHT, TILE_WIDTH, Tile};
 use signet_store::fs::{Disk, read_exact_at};
 
 use super::wal::Place;
@@ -95,6 +95,19 @@ pub(super) fn leaves(layout: &Layout, first: u64, count: u64) -> io::Result<Vec<
     let mut hashes = vec![[0; 32]; count];
     read_exact_at(&file, hashes.as_flattened_mut(), first % CHUNK_WIDTH * 32)?;
     Ok(hashes)
+}
+
+/// Reads a tile of a chunk.
+pub(super) fn tile(layout: &Layout, tile: Tile) -> io::Result<Vec<Hash>> {
+    match tile.level() {
+        0 => leaves(layout, tile.index() * TILE_WIDTH, u64::from(tile.width())),
+        1 => {
+            let mut tiles = Summary::read(layout, tile.index())?.tiles;
+            tiles.truncate(usize::from(tile.width()));
+            Ok(tiles)
+        }
+        _ => Err(io::Error::other(format!("`{tile}` is missing"))),
+    }
 }
 
 /// Reads where a bundle begins.

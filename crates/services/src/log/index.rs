@@ -49,6 +49,17 @@ impl Runs {
         Ok(Self { list: Arc::new(RwLock::new(list)) })
     }
 
+    /// Reads all of them: sorted, each with as many entries as its name says.
+    pub(super) fn check(layout: &Layout) -> io::Result<()> {
+        for entry in fs::read_dir(&layout.index)? {
+            let name = entry?.file_name();
+            if let Some(name) = name.to_str().and_then(RunName::parse) {
+                Run::open(layout, name)?.check()?;
+            }
+        }
+        Ok(())
+    }
+
     /// The entries that they cover: all below this index.
     pub(super) fn end(&self) -> u64 {
         self.snapshot().last().map_or(0, |run| run.name().to)

@@ -9,8 +9,11 @@
 //! (the newest that was published, at most a second old: a start that finds less than it says is refused), `log.json` (the
 //! name and keys). What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
 
+mod archive;
 mod chunk;
+mod export;
 mod filter;
+mod fsck;
 mod home;
 mod index;
 mod open;
@@ -21,6 +24,7 @@ mod tree;
 mod wal;
 mod writer;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -34,6 +38,8 @@ use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
 use tokio::sync::oneshot;
 
+pub use export::{export, prove};
+pub use fsck::{FsckReport, fsck};
 pub use home::{HomeError, HomeOptions};
 pub use open::OpenError;
 pub use read::ReadError;
@@ -126,6 +132,17 @@ impl Log {
     /// Why nothing can be added any more, if that is so.
     pub fn failure(&self) -> Option<&str> {
         self.shared.failure.get().map(String::as_str)
+    }
+
+    /// Takes no more entries, from now on and after every start. What waits is still written.
+    pub async fn freeze(&self) -> io::Result<()> {
+        self.shared.frozen.store(true, Ordering::Release);
+        let shared = Arc::clone(&self.shared);
+        let put = move || {
+            let layout = &shared.layout;
+            shared.dir.disk().put(&layout.scratch, &layout.frozen(), b"")
+        };
+        tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?
     }
 
     /// Ends the writing, after what waits was written. Reading goes on.

@@ -8,19 +8,18 @@ use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
 use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
-use signet_formats::merkle::leaf_hash;
 use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
 use signet_keys::SignError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tokio::runtime::Handle;
 
-use super::chunk::{self, CHUNK_WIDTH, Layout, Summary};
+use super::archive::Archive;
+use super::chunk::{self, CHUNK_WIDTH, Layout};
 use super::index::{Index, Runs};
 use super::read::Places;
-use super::run::{Record, Run, RunName};
-use super::tree::Tree;
-use super::wal::{self, Item, Place, Reader, Segments};
+use super::run::Run;
+use super::wal;
 use super::writer::{self, Start};
 use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared};
 
@@ -41,8 +40,8 @@ impl Log {
     pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let identity = Identity::of(&signer);
         let loaded = blocking(move || Loaded::load(dir, &identity)).await?;
-        let size = loaded.tree.size();
-        let root = tree_root(&loaded, size)?;
+        let size = loaded.archive.tree.size();
+        let root = tree_root(&loaded.archive, size)?;
         let origin = signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
@@ -154,14 +153,10 @@ impl Identity {
     }
 }
 
-/// What the directory has.
+/// What the directory has, and the lock on it.
 struct Loaded {
     dir: DataDir,
-    layout: Layout,
-    tree: Tree,
-    chunks: u64,
-    places: Vec<Place>,
-    segments: Segments,
+    archive: Archive,
     runs: Runs,
 }
 
@@ -170,110 +165,25 @@ impl Loaded {
         let layout = Layout::new(dir.path());
         layout.make(dir.disk())?;
         identity.settle(dir.disk(), &layout)?;
-        let (tree, chunks, last) = load_chunks(&layout)?;
-        let segments = Segments::open(&layout.entries)?;
         let runs = Runs::open(&layout)?;
-        let mut loaded = Self { dir, layout, tree, chunks, places: Vec::new(), segments, runs };
-        loaded.replay(last)?;
+        let loaded = Self { archive: Archive::load(layout)?, dir, runs };
         loaded.index_chunks()?;
         Ok(loaded)
     }
 
-    /// Reads the entries after the last chunk. What an interrupted write left at the very end is not counted.
-    fn replay(&mut self, last: Option<Place>) -> Result<(), OpenError> {
-        let Some(mut reader) = self.first_reader(last)? else { return Ok(()) };
-        loop {
-            let begin = reader.place;
-            if self.read_batch(&mut reader)? {
-                continue;
-            }
-            match self.segments.after(begin.segment) {
-                Some(next) if next == self.tree.size() => {
-                    reader = self.segments.reader(Place { segment: next, offset: 0 })?;
-                }
-                Some(next) => {
-                    let size = self.tree.size();
-                    return Err(OpenError::Damaged(format!("after entry {size} comes entry {next}")));
-                }
-                None => return self.check_end(begin),
-            }
-        }
-    }
-
-    /// At the first entry after the last chunk.
-    fn first_reader(&self, last: Option<Place>) -> Result<Option<Reader>, OpenError> {
-        let Some(last) = last else {
-            return Ok(match self.segments.last() {
-                Some(_) => Some(self.segments.reader(Place::default())?),
-                None => None,
-            });
-        };
-        let (size, mut reader) = (self.tree.size(), self.segments.reader(last)?);
-        let mut index = size - TILE_WIDTH;
-        while index < size {
-            if self.segments.after(reader.place.segment) == Some(index) {
-                reader = self.segments.reader(Place { segment: index, offset: 0 })?;
-            }
-            match reader.next()? {
-                Some(Item::Entry(_)) => index += 1,
-                Some(Item::Frame(_)) => {}
-                None => return Err(OpenError::Damaged(format!("entry {index} is missing"))),
-            }
-        }
-        Ok(Some(reader))
-    }
-
-    /// Reads one batch; `false`, and nothing of it counted, if there is no whole one.
-    fn read_batch(&mut self, reader: &mut Reader) -> Result<bool, OpenError> {
-        let size = self.tree.size();
-        let Some(Item::Frame(frame)) = reader.next()? else { return Ok(false) };
-        if frame.first != size {
-            return Ok(false);
-        }
-        let places = self.places.len();
-        for index in size..frame.end() {
-            let place = reader.place;
-            let Some(Item::Entry(entry)) = reader.next()? else { break };
-            if index % TILE_WIDTH == 0 {
-                self.places.push(place);
-            }
-            self.tree.push(leaf_hash(&entry));
-        }
-        let whole = self.tree.size() == frame.end() && tree_root(self, frame.end())? == frame.root;
-        if !whole {
-            self.tree.truncate(size);
-            self.places.truncate(places);
-        }
-        Ok(whole)
-    }
-
-    /// Whether the entries end here, as after a write that was cut off: nothing whole may follow.
-    fn check_end(&self, end: Place) -> Result<(), OpenError> {
-        let mut rest = self.segments.reader(Place { offset: end.offset + 1, ..end })?;
-        match rest.has_frame_ahead()? {
-            true => Err(OpenError::Damaged(format!("entry {} is damaged", self.tree.size()))),
-            false => Ok(()),
-        }
-    }
-
     /// Makes the part of the index that is missing.
     fn index_chunks(&self) -> io::Result<()> {
-        for number in self.runs.end() / CHUNK_WIDTH..self.chunks {
-            let name = RunName { from: number * CHUNK_WIDTH, to: (number + 1) * CHUNK_WIDTH };
-            let leaves = chunk::leaves(&self.layout, name.from, CHUNK_WIDTH)?;
-            let records = (name.from..).zip(&leaves).map(|(index, leaf)| Record::new(leaf, index)).collect();
-            self.runs.push(Run::write(&self.layout, self.dir.disk(), name, records)?);
+        let layout = &self.archive.layout;
+        for number in self.runs.end() / CHUNK_WIDTH..self.archive.chunks {
+            let leaves = chunk::leaves(layout, number * CHUNK_WIDTH, CHUNK_WIDTH)?;
+            self.runs.push(Run::of_chunk(layout, self.dir.disk(), number, &leaves)?);
         }
         Ok(())
     }
 
     /// Refuses to go on from less than was published, or from something else.
     fn refuse_less_than(&self, floor: Option<&Checkpoint>, ours: &Checkpoint) -> Result<(), OpenError> {
-        let kept = match fs::read(self.layout.checkpoint()) {
-            Ok(bytes) => Some(SignedCheckpoint::parse(&bytes).map_err(|e| OpenError::Damaged(e.to_string()))?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-        };
+        let kept = self.archive.kept()?;
         for published in kept.as_ref().map(SignedCheckpoint::checkpoint).into_iter().chain(floor) {
             if published.origin != ours.origin {
                 let (found, wanted) = (published.origin.clone(), ours.origin.clone());
@@ -282,71 +192,54 @@ impl Loaded {
             if published.size > ours.size {
                 return Err(OpenError::WentBack { found: ours.size, published: published.size });
             }
-            if tree_root(self, published.size)? != published.root {
+            if tree_root(&self.archive, published.size)? != published.root {
                 return Err(OpenError::Forked { size: published.size });
             }
         }
         Ok(())
     }
 
-    fn start(mut self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
-        let size = self.tree.size();
-        let mut index = Index::new(self.runs.clone());
-        for leaf in self.runs.end()..size {
-            index.insert(self.node(0, leaf)?, leaf);
-        }
-        // A segment in which no whole batch stands would have the name of the next.
-        if self.segments.last() == Some(size) {
-            self.dir.disk().remove(&self.layout.entries.join(wal::segment_name(size)))?;
-            self.segments.forget(size);
-        }
-        let wal = wal::Writer::begin(self.dir.disk(), &self.layout.entries, size)?;
-        self.segments.add(wal.segment()?);
-        let frozen = self.layout.frozen().is_file();
+    fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+        let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
+        let Self { dir, archive, runs } = self;
+        let (limits, chunks) = (config.limits, archive.chunks);
+        let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {
-            places: RwLock::new(Places::new(self.chunks * TILE_WIDTH, self.places)),
-            dir: self.dir,
-            layout: self.layout,
-            limits: config.limits,
+            dir,
+            limits,
             signer,
-            tree: RwLock::new(self.tree),
-            segments: RwLock::new(self.segments),
+            places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
+            layout: archive.layout,
+            tree: RwLock::new(archive.tree),
+            segments: RwLock::new(segments.with(wal.segment()?)),
             head: RwLock::new(Arc::new(head)),
             frozen: AtomicBool::new(frozen),
             closing: AtomicBool::new(false),
             failure: OnceLock::new(),
             counters: Counters::default(),
         });
-        let (queue, messages) = mpsc::sync_channel(config.limits.queue);
-        let (runs, chunks) = (self.runs, self.chunks);
+        let (queue, messages) = mpsc::sync_channel(limits.queue);
         let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks };
         writer::start(start, runtime)?;
         Ok(Log { shared, queue })
     }
-}
 
-impl Nodes for Loaded {
-    type Error = ReadError;
-
-    fn node(&self, level: u8, index: u64) -> Result<[u8; 32], ReadError> {
-        match self.tree.node(level, index) {
-            Some(node) => Ok(node),
-            None => Ok(chunk::node(&self.layout, level, index)?),
+    fn index(&self) -> Result<Index, ReadError> {
+        let mut index = Index::new(self.runs.clone());
+        for leaf in self.runs.end()..self.archive.tree.size() {
+            index.insert(self.archive.node(0, leaf)?, leaf);
         }
+        Ok(index)
     }
-}
 
-/// The tree over the chunks, how many they are, and where the last bundle of them begins.
-fn load_chunks(layout: &Layout) -> Result<(Tree, u64, Option<Place>), OpenError> {
-    let chunks = chunk::count(layout).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    let (mut roots, mut last) = (Vec::new(), None);
-    for number in 0..chunks {
-        let unreadable = |error| OpenError::Damaged(format!("hashes of chunk {number}: {error}"));
-        let summary = Summary::read(layout, number).map_err(unreadable)?;
-        roots.push(summary.root());
-        last = summary.places.last().copied();
+    fn begin_segment(&self) -> io::Result<wal::Writer> {
+        let (size, entries) = (self.archive.tree.size(), &self.archive.layout.entries);
+        // A segment in which no whole batch stands would have the name of the next.
+        if self.archive.segments.last() == Some(size) {
+            self.dir.disk().remove(&entries.join(wal::segment_name(size)))?;
+        }
+        wal::Writer::begin(self.dir.disk(), entries, size)
     }
-    Ok((Tree::of_chunks(roots), chunks, last))
 }
 
 async fn blocking<T: Send + 'static>(

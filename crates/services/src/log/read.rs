@@ -9,7 +9,7 @@ use signet_formats::tlog::{
     EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, consistency_proof, inclusion_proof,
 };
 
-use super::chunk::{self, CHUNK_HEIGHT, Summary};
+use super::chunk::{self, CHUNK_HEIGHT};
 use super::wal::Place;
 use super::{Log, Shared};
 
@@ -126,15 +126,7 @@ impl Shared {
             return Ok(nodes.to_vec());
         }
         drop(tree);
-        match tile.level() {
-            0 => Ok(chunk::leaves(&self.layout, first, width)?),
-            1 => {
-                let mut tiles = Summary::read(&self.layout, tile.index())?.tiles;
-                tiles.truncate(usize::from(tile.width()));
-                Ok(tiles)
-            }
-            _ => Err(io::Error::other(format!("`{tile}` is missing")).into()),
-        }
+        Ok(chunk::tile(&self.layout, tile)?)
     }
 
     fn bundle(&self, bundle: EntryBundle) -> Result<Vec<u8>, ReadError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use signet_formats::merkle::Hash;
 use signet_store::fs::{Disk, read_exact_at};
 
-use super::chunk::Layout;
+use super::chunk::{CHUNK_WIDTH, Layout};
 use super::filter::Filter;
 
 /// The entries that a run has: from an index, to before another.
@@ -35,16 +35,12 @@ impl fmt::Display for RunName {
 
 /// What a run has of an entry: the first eight bytes of its leaf hash, and its index. 16 bytes on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Record {
+struct Record {
     prefix: u64,
     index: u64,
 }
 
 impl Record {
-    pub(super) fn new(leaf: &Hash, index: u64) -> Self {
-        Self { prefix: prefix(leaf), index }
-    }
-
     fn encode(self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.prefix.to_be_bytes());
         bytes.extend_from_slice(&self.index.to_be_bytes());
@@ -66,8 +62,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Writes the run of some entries.
-    pub(super) fn write(layout: &Layout, disk: &Disk, name: RunName, mut records: Vec<Record>) -> io::Result<Self> {
+    /// Writes the run of a chunk.
+    pub(super) fn of_chunk(layout: &Layout, disk: &Disk, number: u64, leaves: &[Hash]) -> io::Result<Self> {
+        let name = RunName { from: number * CHUNK_WIDTH, to: (number + 1) * CHUNK_WIDTH };
+        let records = (name.from..).zip(leaves).map(|(index, leaf)| Record { prefix: prefix(leaf), index });
+        Self::write(layout, disk, name, records.collect())
+    }
+
+    fn write(layout: &Layout, disk: &Disk, name: RunName, mut records: Vec<Record>) -> io::Result<Self> {
         records.sort_unstable();
         let mut writer = RunWriter::begin(layout, disk, name)?;
         for record in records {
@@ -142,6 +144,21 @@ impl Run {
             records.advance();
         }
         Ok(found)
+    }
+
+    /// Reads all of it: in order, and found by the filter.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let (mut records, mut last) = (self.records(), None);
+        while let Some(record) = records.peek()? {
+            let within = (self.name.from..self.name.to).contains(&record.index);
+            if !within || last >= Some(record) || !self.filter.may_have(record.prefix) {
+                let why = format!("`{}` is damaged", self.name);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+            last = Some(record);
+            records.advance();
+        }
+        Ok(())
     }
 
     fn records(&self) -> Records<'_> {

@@ -139,14 +139,10 @@ impl Segments {
         Ok(Self { files })
     }
 
-    /// Adds one.
-    pub(super) fn add(&mut self, (first, file): (u64, Arc<File>)) {
+    /// These and another, or another in the place of one of the same name.
+    pub(super) fn with(mut self, (first, file): (u64, Arc<File>)) -> Self {
         self.files.insert(first, file);
-    }
-
-    /// Forgets one.
-    pub(super) fn forget(&mut self, first: u64) {
-        self.files.remove(&first);
+        self
     }
 
     /// The first entry of the last segment.

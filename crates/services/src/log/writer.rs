@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::index::{Index, Runs};
-use super::run::{Record, Run, RunName};
+use super::run::Run;
 use super::wal::{self, Frame};
 use super::{AddError, Added, Head, ReadError, Shared};
 
@@ -191,7 +191,7 @@ impl Writer {
         if self.wal.is_large() {
             self.wal = wal::Writer::begin(self.disk(), &self.shared.layout.entries, first)?;
             let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
-            segments.add(self.wal.segment()?);
+            *segments = segments.clone().with(self.wal.segment()?);
         }
         let places = self.wal.append(&Frame { first, count, root }, &entries)?;
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).extend(places);
@@ -321,9 +321,9 @@ impl Filer {
     }
 
     fn file(&self, content: &Content) -> io::Result<()> {
-        content.write(self.shared.dir.disk(), &self.shared.layout)?;
-        let run = run_of_chunk(&self.shared, content.number, &content.leaves)?;
-        self.runs.push(run);
+        let (layout, disk) = (&self.shared.layout, self.shared.dir.disk());
+        content.write(disk, layout)?;
+        self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
         let chunks = content.number + 1;
         self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
@@ -342,13 +342,6 @@ impl Filer {
         }
         Ok(())
     }
-}
-
-/// Writes the part of the index that a chunk is.
-fn run_of_chunk(shared: &Shared, number: u64, leaves: &[Hash]) -> io::Result<Run> {
-    let name = RunName { from: number * CHUNK_WIDTH, to: (number + 1) * CHUNK_WIDTH };
-    let records = (name.from..).zip(leaves).map(|(index, leaf)| Record::new(leaf, index)).collect();
-    Run::write(&shared.layout, shared.dir.disk(), name, records)
 }
 
 fn merge(shared: &Shared, runs: &Runs) -> io::Result<()> {
