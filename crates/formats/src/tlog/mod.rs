@@ -5,10 +5,12 @@
 //! many entries. Full ones never change; the last of each level has as many as there are yet.
 
 mod bundle;
+mod entry_proof;
 mod path;
 mod proof;
 
 pub use bundle::{BundleError, Entries, MAX_ENTRY_BYTES, push_entry};
+pub use entry_proof::{EntryProof, EntryProofError};
 pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile};
 pub use proof::{Nodes, consistency_proof, inclusion_proof, peaks, range_root, tree_root};
 

@@ -201,7 +201,7 @@ fn read_index(groups: &str) -> Option<u64> {
 }
 
 /// A decimal number without leading zeros.
-fn read_number(digits: &str) -> Option<u64> {
+pub(super) fn read_number(digits: &str) -> Option<u64> {
     let canonical = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     canonical.then(|| digits.parse().ok()).flatten()
 }

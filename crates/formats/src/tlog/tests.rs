@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::checkpoint::SignedCheckpoint;
 use crate::merkle::{self, Hash, MerkleError, leaf_hash, verify_consistency, verify_inclusion};
 
 /// A tree that keeps its leaves only.
@@ -119,6 +120,26 @@ fn bundles_are_read_as_they_were_written() {
     assert_eq!(refused, Err(BundleError::EntryTooLong { bytes: MAX_ENTRY_BYTES + 1 }));
     let cut: Vec<_> = Entries::new(&bundle[..6]).collect();
     assert_eq!(cut, [Ok(b"one".as_slice()), Err(BundleError::Truncated)]);
+}
+
+#[test]
+fn a_proof_is_one_file() {
+    let leaves = Leaves::new(7);
+    let root = tree_root(&leaves, 7).unwrap();
+    let note = format!("example.org/log\n7\n{}\n\n\u{2014} example.org/log AAAAAAA=\n", crate::base64::encode(root));
+    let checkpoint = SignedCheckpoint::parse(note.as_bytes()).unwrap();
+    let proof = EntryProof { index: 4, hashes: inclusion_proof(&leaves, 4, 7).unwrap(), checkpoint };
+    let text = proof.to_string();
+    assert!(text.starts_with("c2sp.org/tlog-proof@v1\nindex 4\n"), "{text}");
+    assert!(text.ends_with(&format!("\n\n{note}")), "{text}");
+    assert_eq!(text.parse(), Ok(proof.clone()));
+    assert_eq!(text.replace("v1\n", "v1\nextra AAAA\n").parse(), Ok(proof.clone()));
+    assert_eq!((proof.verify(&4_u64.to_be_bytes()), proof.verify(b"other")), (Ok(()), Err(MerkleError::RootMismatch)));
+    for (from, to) in [("@v1", "@v2"), ("index 4", "index 04"), ("index 4", "index"), ("v1\n", "v1\nextra !\n")] {
+        assert_eq!(text.replace(from, to).parse::<EntryProof>(), Err(EntryProofError), "{to}");
+    }
+    let many = text.replace("index 4\n", &format!("index 4\n{}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(63)));
+    assert_eq!(many.parse::<EntryProof>(), Err(EntryProofError));
 }
 
 proptest! {

@@ -36,7 +36,7 @@ use signet_formats::checkpoint::Checkpoint;
 use signet_formats::merkle::leaf_hash;
 use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use export::{export, prove};
 pub use fsck::{FsckReport, fsck};
@@ -92,6 +92,8 @@ impl Default for Limits {
 pub struct Log {
     shared: Arc<Shared>,
     queue: SyncSender<Message>,
+    /// Closed when the writer has let go of everything.
+    ended: watch::Receiver<()>,
 }
 
 impl Log {
@@ -147,15 +149,12 @@ impl Log {
 
     /// Ends the writing, after what waits was written. Reading goes on.
     pub async fn close(&self) {
-        let (done, closed) = oneshot::channel();
         self.shared.closing.store(true, Ordering::Release);
         let queue = self.queue.clone();
-        // The queue may be full; the writer makes room.
-        let sent = tokio::task::spawn_blocking(move || queue.send(Message::Close(done))).await;
-        if matches!(sent, Ok(Ok(()))) {
-            // An error says that the writer has ended, too.
-            let _ = closed.await;
-        }
+        // The queue may be full; the writer makes room. An error says that it has ended.
+        let _ = tokio::task::spawn_blocking(move || queue.send(Message::Close)).await;
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
     }
 }
 

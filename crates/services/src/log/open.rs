@@ -13,6 +13,7 @@ use signet_keys::SignError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
@@ -220,8 +221,9 @@ impl Loaded {
         });
         let (queue, messages) = mpsc::sync_channel(limits.queue);
         let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks };
-        writer::start(start, runtime)?;
-        Ok(Log { shared, queue })
+        let (ending, ended) = watch::channel(());
+        writer::start(start, runtime, ending)?;
+        Ok(Log { shared, queue, ended })
     }
 
     fn index(&self) -> Result<Index, ReadError> {

@@ -13,7 +13,7 @@ use signet_formats::merkle::Hash;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::index::{Index, Runs};
@@ -25,8 +25,8 @@ use super::{AddError, Added, Head, ReadError, Shared};
 pub(super) enum Message {
     /// Add an entry.
     Add(Submission),
-    /// Write what came before, then end and say so.
-    Close(oneshot::Sender<()>),
+    /// Write what came before, then end.
+    Close,
 }
 
 /// An entry that somebody waits for.
@@ -48,12 +48,17 @@ pub(super) struct Start {
 }
 
 /// Starts the writer on a thread of its own. It ends with the last handle of the log, on
-/// [`Message::Close`], or when the disk fails.
-pub(super) fn start(start: Start, runtime: Handle) -> io::Result<()> {
+/// [`Message::Close`], or when the disk fails; `ended` is dropped when it has let go of everything.
+pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> io::Result<()> {
     let Start { shared, queue, wal, index, runs, chunks } = start;
     let filing = Filing::start(Arc::clone(&shared), runs)?;
     let writer = Writer { shared, queue, wal, index, filing, chunks, runtime, began: None };
-    thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run()).map(drop)
+    let builder = thread::Builder::new().name("log-writer".to_owned());
+    let spawned = builder.spawn(move || {
+        writer.run();
+        drop(ended);
+    });
+    spawned.map(drop)
 }
 
 struct Writer {
@@ -74,23 +79,16 @@ type Waiting = Vec<(oneshot::Sender<Result<Added, AddError>>, u64, bool)>;
 
 impl Writer {
     fn run(mut self) {
-        let mut closed = None;
-        while closed.is_none() {
-            let Ok(first) = self.queue.recv() else { break };
+        while let Ok(first) = self.queue.recv() {
             self.pace();
             let (batch, close) = self.collect(first);
-            closed = close;
-            if self.commit(batch).is_err() {
+            if self.commit(batch).is_err() || close {
                 break;
             }
         }
         // What still waits is told that the log has ended.
         drop(self.queue);
         self.filing.end();
-        if let Some(done) = closed {
-            // Nobody waits for it any more: then nobody need know.
-            let _ = done.send(());
-        }
     }
 
     /// Under load, waits for more entries; the first after a pause goes at once.
@@ -101,7 +99,8 @@ impl Writer {
         self.began = Some(Instant::now());
     }
 
-    fn collect(&self, first: Message) -> (Vec<Submission>, Option<oneshot::Sender<()>>) {
+    /// The entries that wait, and whether the log is to be closed after them.
+    fn collect(&self, first: Message) -> (Vec<Submission>, bool) {
         let (mut batch, mut bytes, mut next) = (Vec::new(), 0, Some(first));
         while let Some(message) = next {
             match message {
@@ -109,12 +108,12 @@ impl Writer {
                     bytes += submission.entry.len();
                     batch.push(submission);
                 }
-                Message::Close(done) => return (batch, Some(done)),
+                Message::Close => return (batch, true),
             }
             let more = batch.len() < BATCH_ENTRIES && bytes < BATCH_BYTES;
             next = more.then(|| self.queue.try_recv().ok()).flatten();
         }
-        (batch, None)
+        (batch, false)
     }
 
     fn commit(&mut self, batch: Vec<Submission>) -> Result<(), Ended> {
