@@ -241,6 +241,50 @@ pub(crate) struct ServeLogDocument {
     pub(crate) size: u64,
 }
 
+/// What `signet log fsck` found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogFsckDocument {
+    /// `signet.dev/log-fsck/v1`.
+    pub(crate) schema: &'static str,
+    /// The data directory.
+    pub(crate) data: String,
+    /// The log's name.
+    pub(crate) origin: String,
+    /// How many entries are sound, from the first on.
+    pub(crate) size: u64,
+    /// The root of the tree over them.
+    pub(crate) root: Digest,
+    /// What is wrong.
+    pub(crate) findings: Vec<String>,
+}
+
+/// The proof of an entry.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogProofDocument {
+    /// `signet.dev/log-proof/v1`.
+    pub(crate) schema: &'static str,
+    /// The entry's index.
+    pub(crate) index: u64,
+    /// The size of the tree that it is proven in.
+    pub(crate) size: u64,
+    /// The proof, as C2SP tlog-proof.
+    pub(crate) proof: String,
+}
+
+/// What was done to a log.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogDocument {
+    /// `signet.dev/log-export/v1` or `signet.dev/log-freeze/v1`.
+    pub(crate) schema: &'static str,
+    /// The data directory.
+    pub(crate) data: String,
+    /// How many entries the log has.
+    pub(crate) size: u64,
+}
+
 /// What `signet fsck` found.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

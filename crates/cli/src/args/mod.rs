@@ -3,6 +3,7 @@
 mod blob;
 mod image;
 mod keys;
+mod log;
 mod registry;
 mod serve;
 mod shared;
@@ -18,6 +19,7 @@ pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
+pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{ServeCommand, ServeLogArgs, ServeRegistryArgs};
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),
+    /// Check, export and end a transparency log.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
     Registry(RegistryCommand),

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod inspect;
 mod keys;
+mod log;
 mod man;
 mod serve;
 mod serve_log;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Keys(command) => keys::run(&command, face),
         Command::Copy(args) => copy::run(&args, face),
         Command::Serve(command) => serve::run(&command, face),
+        Command::Log(command) => log::run(&command, face),
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),
