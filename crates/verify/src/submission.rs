@@ -9,17 +9,22 @@ use signet_formats::x509::Certificate;
 /// Checks the signature of a request to log it. Certificates are not judged: who reads the log does that.
 pub fn check_submission(request: HashedRekordRequest) -> Result<HashedRekordV002, SubmissionRefused> {
     let details = request.signature.key_details;
-    let (algorithm, scheme) =
-        details.meaning().filter(|_| LOGGED.contains(&details)).ok_or(SubmissionRefused::Algorithm(details))?;
+    let (algorithm, scheme) = details
+        .meaning()
+        .filter(|_| LOGGED.contains(&details))
+        .ok_or(SubmissionRefused::Algorithm(details))?;
     let key = match &request.signature.verifier {
-        Verifier::PublicKey(spki) => PublicKey::from_spki_der(spki).map_err(|_| SubmissionRefused::Verifier)?,
+        Verifier::PublicKey(spki) => {
+            PublicKey::from_spki_der(spki).map_err(|_| SubmissionRefused::Verifier)?
+        }
         Verifier::Certificate(der) => certified_key(der)?,
     };
     if key.algorithm() != algorithm {
         return Err(SubmissionRefused::KeyMismatch { stated: details, found: key.algorithm() });
     }
     let digest = digest(scheme, &request.digest)?;
-    key.verify_digest(scheme, &digest, &request.signature.signature).map_err(|_| SubmissionRefused::Signature)?;
+    key.verify_digest(scheme, &digest, &request.signature.signature)
+        .map_err(|_| SubmissionRefused::Signature)?;
     Ok(HashedRekordV002 { digest, signature: request.signature })
 }
 

@@ -62,11 +62,8 @@ fn proof(args: &LogProofArgs, face: Face) -> Answer {
 fn write_files(args: &LogExportArgs, face: Face) -> Answer {
     exists(&args.data)?;
     let size = export(&args.data, &args.out)?;
-    let document = LogDocument {
-        schema: "signet.dev/log-export/v1",
-        data: args.data.display().to_string(),
-        size,
-    };
+    let document =
+        LogDocument { schema: "signet.dev/log-export/v1", data: args.data.display().to_string(), size };
     face.result(&document, |document| format!("{} entries in `{}`\n", document.size, args.out.display()))?;
     Ok(Status::Yes)
 }
@@ -84,7 +81,9 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
             data: args.data.display().to_string(),
             size: log.head().checkpoint.size,
         };
-        face.result(&document, |document| format!("`{}` is frozen at {} entries\n", document.data, document.size))?;
+        face.result(&document, |document| {
+            format!("`{}` is frozen at {} entries\n", document.data, document.size)
+        })?;
         Ok(Status::Yes)
     })
 }

@@ -20,7 +20,8 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
     let log = Log::open_home(Disk::default(), Config::new(args.data.clone()), options).await?;
     let listening = Listener::bind(args.listen).await;
-    let cannot = |error| CliError::new(Code::ServiceFailed, format!("cannot listen on {}: {error}", args.listen));
+    let cannot =
+        |error| CliError::new(Code::ServiceFailed, format!("cannot listen on {}: {error}", args.listen));
     let listener = listening.map_err(cannot)?;
     face.result(&document(args, &log, &listener), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };

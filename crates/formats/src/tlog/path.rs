@@ -26,7 +26,8 @@ impl FromStr for Resource {
         if path == "checkpoint" {
             return Ok(Self::Checkpoint);
         }
-        let (level, place) = path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).ok_or(PathError)?;
+        let (level, place) =
+            path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).ok_or(PathError)?;
         let (index, width) = read_place(place)?;
         match level {
             "entries" => Ok(Self::Entries(EntryBundle { index, width })),
@@ -185,7 +186,8 @@ fn read_index(groups: &str) -> Option<u64> {
     let mut index = 0_u64;
     let mut rest = Some(groups);
     while let Some(groups) = rest {
-        let (group, after) = groups.split_once('/').map_or((groups, None), |(group, after)| (group, Some(after)));
+        let (group, after) =
+            groups.split_once('/').map_or((groups, None), |(group, after)| (group, Some(after)));
         let digits = if after.is_some() { group.strip_prefix('x')? } else { group };
         if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -202,6 +204,7 @@ fn read_index(groups: &str) -> Option<u64> {
 
 /// A decimal number without leading zeros.
 pub(super) fn read_number(digits: &str) -> Option<u64> {
-    let canonical = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let canonical =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     canonical.then(|| digits.parse().ok()).flatten()
 }

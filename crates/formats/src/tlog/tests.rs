@@ -75,8 +75,12 @@ fn paths_are_those_of_the_specification() {
     assert_eq!(partial.to_string(), "tile/0/273.p/112");
     // Rekor v2's entry 5,035,492 (docker/actions-toolkit#1176).
     let bundle = EntryBundle::of_log(5_035_492 / 256, u64::MAX).unwrap();
-    assert_eq!((bundle.to_string().as_str(), 5_035_492 - bundle.first_entry()), ("tile/entries/x019/669", 228));
-    for path in ["checkpoint", "tile/3/x001/x234/067", "tile/0/273.p/112", "tile/entries/x019/669", "tile/63/000.p/1"]
+    assert_eq!(
+        (bundle.to_string().as_str(), 5_035_492 - bundle.first_entry()),
+        ("tile/entries/x019/669", 228)
+    );
+    for path in
+        ["checkpoint", "tile/3/x001/x234/067", "tile/0/273.p/112", "tile/entries/x019/669", "tile/63/000.p/1"]
     {
         assert_eq!(path.parse::<Resource>().unwrap().to_string(), path);
     }
@@ -85,10 +89,33 @@ fn paths_are_those_of_the_specification() {
 #[test]
 fn no_resource_has_a_second_name() {
     for path in [
-        "", "/checkpoint", "checkpoint/", "tile", "tile/", "tile/0", "tile/0/", "tile/00/000", "tile/64/000", "tile/-1/000",
-        "tile/0/0", "tile/0/0000", "tile/0/x001", "tile/0/001/002", "tile/0/x000/001", "tile/0/x001/x002",
-        "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000.p/", "tile/0/000.p", "tile/0/+01",
-        "tile/0/000/", "tile/entries/", "tile/entries/00a", "tile/0/X001/000", "tile/0/../000",
+        "",
+        "/checkpoint",
+        "checkpoint/",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/-1/000",
+        "tile/0/0",
+        "tile/0/0000",
+        "tile/0/x001",
+        "tile/0/001/002",
+        "tile/0/x000/001",
+        "tile/0/x001/x002",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/",
+        "tile/0/000.p",
+        "tile/0/+01",
+        "tile/0/000/",
+        "tile/entries/",
+        "tile/entries/00a",
+        "tile/0/X001/000",
+        "tile/0/../000",
         "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
     ] {
         assert_eq!(path.parse::<Resource>(), Err(PathError), "{path}");
@@ -102,10 +129,19 @@ fn a_resource_is_served_only_if_the_log_has_all_of_it() {
         Resource::Entries(bundle) => bundle.is_in(70_000),
         Resource::Checkpoint => true,
     };
-    for path in ["tile/0/272", "tile/0/273.p/112", "tile/0/273.p/1", "tile/1/001.p/17", "tile/entries/273.p/112"] {
+    for path in
+        ["tile/0/272", "tile/0/273.p/112", "tile/0/273.p/1", "tile/1/001.p/17", "tile/entries/273.p/112"]
+    {
         assert!(parse(path), "{path}");
     }
-    for path in ["tile/0/273", "tile/0/273.p/113", "tile/0/274.p/1", "tile/2/000.p/2", "tile/9/000", "tile/entries/273"] {
+    for path in [
+        "tile/0/273",
+        "tile/0/273.p/113",
+        "tile/0/274.p/1",
+        "tile/2/000.p/2",
+        "tile/9/000",
+        "tile/entries/273",
+    ] {
         assert!(!parse(path), "{path}");
     }
 }
@@ -126,7 +162,8 @@ fn bundles_are_read_as_they_were_written() {
 fn a_proof_is_one_file() {
     let leaves = Leaves::new(7);
     let root = tree_root(&leaves, 7).unwrap();
-    let note = format!("example.org/log\n7\n{}\n\n\u{2014} example.org/log AAAAAAA=\n", crate::base64::encode(root));
+    let note =
+        format!("example.org/log\n7\n{}\n\n\u{2014} example.org/log AAAAAAA=\n", crate::base64::encode(root));
     let checkpoint = SignedCheckpoint::parse(note.as_bytes()).unwrap();
     let proof = EntryProof { index: 4, hashes: inclusion_proof(&leaves, 4, 7).unwrap(), checkpoint };
     let text = proof.to_string();
@@ -134,11 +171,19 @@ fn a_proof_is_one_file() {
     assert!(text.ends_with(&format!("\n\n{note}")), "{text}");
     assert_eq!(text.parse(), Ok(proof.clone()));
     assert_eq!(text.replace("v1\n", "v1\nextra AAAA\n").parse(), Ok(proof.clone()));
-    assert_eq!((proof.verify(&4_u64.to_be_bytes()), proof.verify(b"other")), (Ok(()), Err(MerkleError::RootMismatch)));
-    for (from, to) in [("@v1", "@v2"), ("index 4", "index 04"), ("index 4", "index"), ("v1\n", "v1\nextra !\n")] {
+    assert_eq!(
+        (proof.verify(&4_u64.to_be_bytes()), proof.verify(b"other")),
+        (Ok(()), Err(MerkleError::RootMismatch))
+    );
+    for (from, to) in
+        [("@v1", "@v2"), ("index 4", "index 04"), ("index 4", "index"), ("v1\n", "v1\nextra !\n")]
+    {
         assert_eq!(text.replace(from, to).parse::<EntryProof>(), Err(EntryProofError), "{to}");
     }
-    let many = text.replace("index 4\n", &format!("index 4\n{}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(63)));
+    let many = text.replace(
+        "index 4\n",
+        &format!("index 4\n{}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(63)),
+    );
     assert_eq!(many.parse::<EntryProof>(), Err(EntryProofError));
 }
 

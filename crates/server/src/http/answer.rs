@@ -15,7 +15,8 @@ pub type Answer = Response<Body>;
 
 /// An answer whose content is in memory.
 pub(crate) fn full(status: StatusCode, media_type: &'static str, content: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(content.into()).map_err(|never| match never {}).boxed_unsync());
+    let mut response =
+        Response::new(Full::new(content.into()).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

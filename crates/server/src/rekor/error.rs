@@ -51,7 +51,9 @@ fn refused(error: AddError) -> Answer {
         AddError::Empty | AddError::TooLong { .. } => {
             status(StatusCode::BAD_REQUEST, INVALID_ARGUMENT, &error.to_string())
         }
-        AddError::Failed(_) => status(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, "failed to integrate entry"),
+        AddError::Failed(_) => {
+            status(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, "failed to integrate entry")
+        }
         // `Busy`, `Closed` and what is added later: another try may find it well.
         _ => {
             let mut answer = status(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, &error.to_string());

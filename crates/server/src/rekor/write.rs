@@ -17,7 +17,11 @@ use super::error::ApiError;
 use crate::http::{Answer, full};
 
 /// Checks a signature, logs it, and answers where it is and the proof.
-pub(super) async fn hashed_rekord(log: &Log, checks: &Arc<Semaphore>, body: Incoming) -> Result<Answer, ApiError> {
+pub(super) async fn hashed_rekord(
+    log: &Log,
+    checks: &Arc<Semaphore>,
+    body: Incoming,
+) -> Result<Answer, ApiError> {
     let request = receive(body, MAX_REQUEST_BYTES).await?;
     let entry = check(checks, request).await?;
     let added = log.add(entry.clone()).await.map_err(ApiError::Add)?;
@@ -45,7 +49,9 @@ async fn check(checks: &Arc<Semaphore>, request: Bytes) -> Result<Bytes, ApiErro
     let turn = Arc::clone(checks).acquire_owned().await.map_err(|error| ended(&error))?;
     let checked = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let invalid = |error: &dyn std::fmt::Display| ApiError::Invalid(format!("invalid hashedrekord request: {error}"));
+        let invalid = |error: &dyn std::fmt::Display| {
+            ApiError::Invalid(format!("invalid hashedrekord request: {error}"))
+        };
         let request = HashedRekordRequest::parse(&request).map_err(|error| invalid(&error))?;
         let entry = check_submission(request).map_err(|error| invalid(&error))?;
         entry.to_body().map(Bytes::from).map_err(|error| invalid(&error))

@@ -1,5 +1,7 @@
 //! The API of Rekor v2, as its clients see it, over a log on a free loopback port.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -95,7 +97,10 @@ async fn a_new_entry_is_answered_with_its_proof() {
     let server = Server::start(Kind::HashedRekord).await;
     let request = request(&p256(), Scheme::EcdsaP256Sha256, b"artifact");
     let response = server.post(&request).await;
-    assert_eq!((response.status(), header(&response, "content-type")), (StatusCode::CREATED, "application/json".into()));
+    assert_eq!(
+        (response.status(), header(&response, "content-type")),
+        (StatusCode::CREATED, "application/json".into())
+    );
     let entry = TlogEntry::parse(&response.bytes().await.unwrap(), 1 << 20).unwrap();
     assert!(matches!(entry.decode_body(), Ok(Body::HashedRekordV002(_))));
     assert_eq!((entry.log_index, entry.integrated_time, &entry.promise), (0, None, &None));
@@ -105,7 +110,10 @@ async fn a_new_entry_is_answered_with_its_proof() {
     let checkpoint = SignedCheckpoint::parse(proof.checkpoint.as_ref().unwrap().as_bytes()).unwrap();
     assert_eq!(checkpoint.note().verify(&key), Ok(()));
     let root = checkpoint.checkpoint().root;
-    assert_eq!((proof.root_hash.as_bytes(), checkpoint.checkpoint().origin.as_str()), (root.as_slice(), ORIGIN));
+    assert_eq!(
+        (proof.root_hash.as_bytes(), checkpoint.checkpoint().origin.as_str()),
+        (root.as_slice(), ORIGIN)
+    );
     let hashes: Vec<[u8; 32]> = proof.hashes.iter().map(|hash| hash.as_bytes().try_into().unwrap()).collect();
     let size = checkpoint.checkpoint().size;
     assert_eq!(verify_inclusion(proof.log_index, size, &leaf_hash(&entry.body), &hashes, &root), Ok(()));
@@ -195,7 +203,14 @@ async fn it_is_read_as_tlog_tiles_says() {
     let tile = server.get("/api/v2/tile/0/000.p/2").await.bytes().await.unwrap();
     assert_eq!(tile, leaves.as_flattened());
     assert_eq!(signet_formats::merkle::root(&leaves), checkpoint.checkpoint().root);
-    for absent in ["/api/v2/tile/0/000", "/api/v2/tile/0/000.p/3", "/api/v2/tile/1/000.p/1", "/checkpoint", "/api/v2/tile/0/0", "/"] {
+    for absent in [
+        "/api/v2/tile/0/000",
+        "/api/v2/tile/0/000.p/3",
+        "/api/v2/tile/1/000.p/1",
+        "/checkpoint",
+        "/api/v2/tile/0/0",
+        "/",
+    ] {
         assert_eq!(status_and_code(server.get(absent).await).await, (StatusCode::NOT_FOUND, 5), "{absent}");
     }
     let method = server.send(Method::PUT, "/api/v2/checkpoint", "").await;

@@ -126,7 +126,7 @@ impl Archive {
         for index in size..frame.end() {
             let place = reader.place;
             let Some(Item::Entry(entry)) = reader.next()? else { break };
-            if index % TILE_WIDTH == 0 {
+            if index.is_multiple_of(TILE_WIDTH) {
                 self.places.push(place);
             }
             self.tree.push(leaf_hash(&entry));
@@ -172,4 +172,3 @@ fn load_chunks(layout: &Layout) -> Result<(Tree, u64, Option<Place>), OpenError>
     }
     Ok((Tree::of_chunks(roots), chunks, last))
 }
-

@@ -76,7 +76,8 @@ impl Summary {
         if !named || Digest::sha256(tail).as_bytes() != check {
             return Err(damaged());
         }
-        let numbers: Vec<u64> = places.as_chunks::<8>().0.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect();
+        let numbers: Vec<u64> =
+            places.as_chunks::<8>().0.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect();
         let place = |[segment, offset]: &[u64; 2]| Place { segment: *segment, offset: *offset };
         let places = numbers.as_chunks::<2>().0.iter().map(place).collect();
         Ok(Self { tiles: tiles.as_chunks::<32>().0.to_vec(), places })

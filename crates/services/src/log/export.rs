@@ -47,9 +47,7 @@ fn kept(archive: &Archive) -> Result<SignedCheckpoint, OpenError> {
     let kept = archive.kept()?.ok_or_else(|| OpenError::Damaged("it has no checkpoint yet".to_owned()))?;
     match kept.checkpoint().size <= archive.tree.size() {
         true => Ok(kept),
-        false => {
-            Err(OpenError::WentBack { found: archive.tree.size(), published: kept.checkpoint().size })
-        }
+        false => Err(OpenError::WentBack { found: archive.tree.size(), published: kept.checkpoint().size }),
     }
 }
 

@@ -29,7 +29,8 @@ pub struct FsckReport {
 
 /// Hashes every entry, and compares all that was made from them: roots, hashes, places, the index, the checkpoint.
 pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
-    let identity = Identity::read(data)?.ok_or_else(|| OpenError::Damaged("`log.json` is missing".to_owned()))?;
+    let identity =
+        Identity::read(data)?.ok_or_else(|| OpenError::Damaged("`log.json` is missing".to_owned()))?;
     let mut archive = Archive::bare(data)?;
     // Read first: a running log may go on meanwhile.
     let kept = archive.kept()?;
@@ -83,7 +84,10 @@ fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
 fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpoint) -> Option<String> {
     let (size, published) = (archive.tree.size(), kept.checkpoint());
     if published.size > size {
-        return Some(format!("a checkpoint of {} entries was published, but there are {size}", published.size));
+        return Some(format!(
+            "a checkpoint of {} entries was published, but there are {size}",
+            published.size
+        ));
     }
     if published.origin != identity.origin {
         return Some(format!("the checkpoint is of `{}`", published.origin));

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use signet_crypto::KeyAlgorithm;
 use signet_formats::note::NoteError;
-use signet_keys::{Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
+use signet_keys::{
+    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
+};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 

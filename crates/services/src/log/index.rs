@@ -85,7 +85,8 @@ impl Runs {
     /// Merges the runs of one size where there are eight; whether there were.
     pub(super) fn merge(&self, layout: &Layout, disk: &signet_store::fs::Disk) -> io::Result<bool> {
         let runs = self.snapshot();
-        let equal = |runs: &[Arc<Run>]| runs.windows(2).all(|pair| matches!(pair, [a, b] if a.len() == b.len()));
+        let equal =
+            |runs: &[Arc<Run>]| runs.windows(2).all(|pair| matches!(pair, [a, b] if a.len() == b.len()));
         let Some(at) = runs.windows(FAN_IN).position(equal) else { return Ok(false) };
         let parts = runs.get(at..at + FAN_IN).unwrap_or_default();
         let merged = Arc::new(Run::merge(layout, disk, parts)?);

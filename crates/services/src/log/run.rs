@@ -88,7 +88,8 @@ impl Run {
         let mut heads: Vec<Records<'_>> = parts.iter().map(|part| part.records()).collect();
         loop {
             let smallest = heads.iter_mut().map(|head| head.peek()).collect::<io::Result<Vec<_>>>()?;
-            let smallest = smallest.into_iter().enumerate().filter_map(|(at, record)| Some((record?, at))).min();
+            let smallest =
+                smallest.into_iter().enumerate().filter_map(|(at, record)| Some((record?, at))).min();
             let Some((record, at)) = smallest else { break };
             writer.push(record)?;
             if let Some(head) = heads.get_mut(at) {
@@ -102,7 +103,8 @@ impl Run {
     pub(super) fn open(layout: &Layout, name: RunName) -> io::Result<Self> {
         let path = layout.index.join(name.to_string());
         let file = File::open(&path)?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is damaged", path.display()));
+        let damaged =
+            || io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is damaged", path.display()));
         let count = name.to - name.from;
         let filter_bytes = Filter::bytes_for(count);
         let fence_bytes = count.div_ceil(PAGE_RECORDS) * 8;
@@ -110,7 +112,8 @@ impl Run {
         if file.metadata()?.len() != records + filter_bytes + fence_bytes + MAGIC.len() as u64 {
             return Err(damaged());
         }
-        let mut rest = vec![0; usize::try_from(filter_bytes + fence_bytes).map_err(io::Error::other)? + MAGIC.len()];
+        let mut rest =
+            vec![0; usize::try_from(filter_bytes + fence_bytes).map_err(io::Error::other)? + MAGIC.len()];
         read_exact_at(&file, &mut rest, records)?;
         let rest = rest.strip_suffix(MAGIC).ok_or_else(damaged)?;
         let (filter, fences) = rest.split_at(usize::try_from(filter_bytes).map_err(io::Error::other)?);
@@ -215,7 +218,7 @@ impl<'a> RunWriter<'a> {
     }
 
     fn push(&mut self, record: Record) -> io::Result<()> {
-        if self.written % PAGE_RECORDS == 0 {
+        if self.written.is_multiple_of(PAGE_RECORDS) {
             self.fences.push(record.prefix);
         }
         self.filter.insert(record.prefix);

@@ -222,11 +222,19 @@ async fn while_the_signer_fails_few_wait_and_more_are_refused() {
     config.limits.queue = 2;
     let log = Log::open(config, LogSigner::new(ORIGIN, gate, None).unwrap()).await.unwrap();
     open.store(false, Ordering::Release);
-    let first = { let log = log.clone(); tokio::spawn(async move { add(&log, 0).await }) };
+    let first = {
+        let log = log.clone();
+        tokio::spawn(async move { add(&log, 0).await })
+    };
     while log.counters().signing_failures.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    let waiting: Vec<_> = [1, 2].map(|number| { let log = log.clone(); tokio::spawn(async move { add(&log, number).await }) }).into();
+    let waiting: Vec<_> = [1, 2]
+        .map(|number| {
+            let log = log.clone();
+            tokio::spawn(async move { add(&log, number).await })
+        })
+        .into();
     while log.counters().queued_bytes.load(Ordering::Relaxed) < 2 * entry(1).len() {
         tokio::task::yield_now().await;
     }

@@ -89,7 +89,7 @@ impl Tree {
             let count = level.first + u64::try_from(level.nodes.len()).unwrap_or(u64::MAX);
             node = match level.nodes.as_slice() {
                 // A level's first node is never a right child: chunks are released whole.
-                [.., left, right] if count % 2 == 0 => node_hash(left, right),
+                [.., left, right] if count.is_multiple_of(2) => node_hash(left, right),
                 _ => return,
             };
             height += 1;

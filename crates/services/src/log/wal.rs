@@ -105,7 +105,7 @@ impl Writer {
         self.buffer.clear();
         self.buffer.extend_from_slice(&frame.encode());
         for (index, entry) in (frame.first..).zip(entries) {
-            if index % TILE_WIDTH == 0 {
+            if index.is_multiple_of(TILE_WIDTH) {
                 let offset = self.offset + u64::try_from(self.buffer.len()).map_err(io::Error::other)?;
                 places.push(Place { segment: self.segment, offset });
             }
@@ -169,7 +169,9 @@ impl Segments {
                     index += 1;
                 }
                 Some(Item::Frame(_)) => {}
-                None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the entries end too early")),
+                None => {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the entries end too early"));
+                }
             }
         }
         Ok(bundle)

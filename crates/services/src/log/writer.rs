@@ -262,7 +262,8 @@ impl Filing {
         let (chunks, contents) = mpsc::sync_channel(1);
         let (grown, merges) = mpsc::channel();
         let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: 0 };
-        let filing = thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
+        let filing =
+            thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
         let merger = move || {
             while merges.recv().is_ok() {
                 if let Err(error) = merge(&shared, &runs) {
