@@ -2,6 +2,7 @@
 
 mod files;
 mod images;
+mod log;
 mod process;
 mod reference;
 mod text;
