@@ -5,6 +5,7 @@
 //! something that a test takes for granted does not hold.
 
 mod http;
+mod log;
 mod peer;
 mod repository;
 mod sandbox;
@@ -13,6 +14,7 @@ mod shelf;
 mod vectors;
 
 pub use http::{Response, request};
+pub use log::LogServer;
 pub use peer::{Peer, peers};
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};

@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let listener = listening.map_err(cannot)?;
     face.result(&document(args, &log, &listener), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
-    let handler = Arc::new(rekor::Face::new(log.clone(), kind));
+    let handler = Arc::new(rekor::Face::new(log.clone(), kind).map_err(CliError::internal)?);
     listener.serve(handler, Bounds::default(), runtime::stopped()).await;
     log.close().await;
     Ok(Status::Yes)

@@ -1,58 +1,22 @@
 //! `signet serve log` and `signet log`: the real process, killed and started again.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
-use signet_testkit::{Response, Sandbox, request};
+use signet_testkit::{LogServer, Sandbox};
 
 use crate::{run, signet};
-
-/// A served log. Killed when dropped.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    /// Starts one on a free port. It says where it listens once it serves.
-    fn start(sandbox: &Sandbox, options: &[&str]) -> Self {
-        let data = sandbox.path("log").display().to_string();
-        let mut command = sandbox.command(signet());
-        command.args(["serve", "log", "--data", &data, "--listen", "127.0.0.1:0"]).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-        let address = address.unwrap_or_else(|| panic!("it said: {line}")).to_owned();
-        Self { child, address }
-    }
-
-    fn add(&self, entry: &str) -> std::io::Result<Response> {
-        request(&self.address, "POST", "/add", &[], entry.as_bytes())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // SIGKILL: it is given no time to do anything.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
     let sandbox = Sandbox::new();
     let mut acknowledged: Vec<(String, Vec<u8>)> = Vec::new();
     for round in 0..5 {
-        let served = Served::start(&sandbox, &["--opaque", "--origin", "log.example.org"]);
+        let served = LogServer::start(signet(), &sandbox, &["--opaque", "--origin", "log.example.org"]);
         for (entry, index) in &acknowledged {
-            let again = served.add(entry).unwrap();
+            let again = served.add(entry);
             assert_eq!((again.status, &again.body), (200, index), "{entry}");
         }
         for number in 0..20 {
             let entry = format!("round {round}, entry {number}");
-            let answer = served.add(&entry).unwrap();
+            let answer = served.add(&entry);
             assert_eq!(answer.status, 200);
             acknowledged.push((entry, answer.body));
         }
@@ -70,9 +34,9 @@ fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
 fn a_log_is_proven_exported_and_frozen() {
     let sandbox = Sandbox::new();
     let data = sandbox.path("log").display().to_string();
-    let served = Served::start(&sandbox, &["--opaque", "--ml-dsa"]);
+    let served = LogServer::start(signet(), &sandbox, &["--opaque", "--ml-dsa"]);
     for entry in ["one", "two", "three"] {
-        assert_eq!(served.add(entry).unwrap().status, 200);
+        assert_eq!(served.add(entry).status, 200);
     }
     let busy = run(&sandbox, &["log", "freeze", "--data", &data]).exits(3);
     assert!(busy.stderr.contains("SGN-4001"), "{}", busy.stderr);
@@ -88,16 +52,16 @@ fn a_log_is_proven_exported_and_frozen() {
     let out = sandbox.path("static").display().to_string();
     run(&sandbox, &["log", "export", "--data", &data, "--out", &out]).exits(0);
     assert_eq!(sandbox.read("static/tile/entries/000.p/3"), b"\x00\x03one\x00\x03two\x00\x05three");
-    let served = Served::start(&sandbox, &["--opaque"]);
-    assert_eq!(served.add("four").unwrap().status, 405);
+    let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(served.add("four").status, 405);
 }
 
 #[test]
 fn damage_is_found_and_refused() {
     let sandbox = Sandbox::new();
-    let served = Served::start(&sandbox, &["--opaque"]);
+    let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
     for entry in ["one", "two"] {
-        served.add(entry).unwrap();
+        served.add(entry);
     }
     drop(served);
     let segment = sandbox.path("log/entries/00000000000000000000");

@@ -6,6 +6,7 @@ mod containers_image;
 mod cosign;
 mod cosign_files;
 mod keys;
+mod log;
 mod oras_crane;
 mod python;
 mod skopeo;

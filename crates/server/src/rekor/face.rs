@@ -1,14 +1,13 @@
 //! One request: what it asks for, and what answers.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::io;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use signet_formats::tlog::Resource;
 use signet_services::log::{Log, ReadError};
-use tokio::sync::Semaphore;
 
+use super::checks::Checks;
 use super::error::ApiError;
 use super::write;
 use crate::http::{Answer, Handler, full};
@@ -36,15 +35,13 @@ impl Kind {
 pub struct Face {
     log: Log,
     kind: Kind,
-    /// As many signatures are checked at once as there are cores.
-    checks: Arc<Semaphore>,
+    checks: Checks,
 }
 
 impl Face {
-    /// A face for this log.
-    pub fn new(log: Log, kind: Kind) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
-        Self { log, kind, checks: Arc::new(Semaphore::new(cores)) }
+    /// A face for this log. Starts the threads that check signatures.
+    pub fn new(log: Log, kind: Kind) -> io::Result<Self> {
+        Ok(Self { log, kind, checks: Checks::start()? })
     }
 
     /// The log behind it.

@@ -1,30 +1,26 @@
 //! Adding entries.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use signet_crypto::{Digest, DigestAlgorithm};
-use signet_formats::rekor::{EntryKind, HashedRekordRequest, InclusionProof, MAX_REQUEST_BYTES, TlogEntry};
+use signet_formats::rekor::{EntryKind, InclusionProof, MAX_REQUEST_BYTES, TlogEntry};
 use signet_formats::tlog::MAX_ENTRY_BYTES;
-use signet_services::log::{Added, Log};
-use signet_verify::check_submission;
-use tokio::sync::Semaphore;
+use signet_services::log::{AddError, Added, Log};
+use tokio::time::timeout;
 
+use super::checks::Checks;
 use super::error::ApiError;
 use crate::http::{Answer, full};
 
 /// Checks a signature, logs it, and answers where it is and the proof.
-pub(super) async fn hashed_rekord(
-    log: &Log,
-    checks: &Arc<Semaphore>,
-    body: Incoming,
-) -> Result<Answer, ApiError> {
+pub(super) async fn hashed_rekord(log: &Log, checks: &Checks, body: Incoming) -> Result<Answer, ApiError> {
     let request = receive(body, MAX_REQUEST_BYTES).await?;
-    let entry = check(checks, request).await?;
-    let added = log.add(entry.clone()).await.map_err(ApiError::Add)?;
+    let entry = checks.leaf(request).await?;
+    let added = add(log, entry.clone()).await?;
     match added.duplicate {
         true => Err(ApiError::Duplicate(added.index)),
         false => Ok(full(StatusCode::CREATED, "application/json", proven(log, &added, &entry)?)),
@@ -34,29 +30,19 @@ pub(super) async fn hashed_rekord(
 /// Logs any bytes and answers their index.
 pub(super) async fn opaque(log: &Log, body: Incoming) -> Result<Answer, ApiError> {
     let entry = receive(body, MAX_ENTRY_BYTES).await?;
-    let added = log.add(entry).await.map_err(ApiError::Add)?;
+    let added = add(log, entry).await?;
     Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
+}
+
+/// Adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.
+async fn add(log: &Log, entry: Bytes) -> Result<Added, ApiError> {
+    let added = timeout(ADD_WITHIN, log.add(entry)).await;
+    added.unwrap_or(Err(AddError::Busy)).map_err(ApiError::Add)
 }
 
 async fn receive(body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
     let received = Limited::new(body, limit).collect().await;
     received.map(|body| body.to_bytes()).map_err(|error| ApiError::Invalid(error.to_string()))
-}
-
-/// The leaf of a request whose signature verifies. Verification is bounded to the cores.
-async fn check(checks: &Arc<Semaphore>, request: Bytes) -> Result<Bytes, ApiError> {
-    let ended = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
-    let turn = Arc::clone(checks).acquire_owned().await.map_err(|error| ended(&error))?;
-    let checked = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        let invalid = |error: &dyn std::fmt::Display| {
-            ApiError::Invalid(format!("invalid hashedrekord request: {error}"))
-        };
-        let request = HashedRekordRequest::parse(&request).map_err(|error| invalid(&error))?;
-        let entry = check_submission(request).map_err(|error| invalid(&error))?;
-        entry.to_body().map(Bytes::from).map_err(|error| invalid(&error))
-    });
-    checked.await.map_err(|error| ended(&error))?
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.
@@ -86,3 +72,6 @@ fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> 
     };
     entry.to_json().map_err(|error| internal(&error))
 }
+
+/// Rekor's own limit.
+const ADD_WITHIN: Duration = Duration::from_secs(20);

@@ -41,7 +41,7 @@ impl Server {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let url = format!("http://{}", listener.local_addr());
         let (stop, stopped) = oneshot::channel();
-        let face = Arc::new(Face::new(log.clone(), kind));
+        let face = Arc::new(Face::new(log.clone(), kind).unwrap());
         let served = tokio::spawn(listener.serve(face, Bounds::default(), async { drop(stopped.await) }));
         // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
