@@ -61,7 +61,9 @@ fn the_load_tester_of_tessera_drives_and_proves_an_opaque_log() {
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.
 fn public_pem(vkey: &str) -> String {
-    let typed = BASE64.decode(vkey.splitn(3, '+').nth(2).unwrap()).unwrap();
-    let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".as_slice(), &typed[1..]].concat();
+    let typed = vkey.splitn(3, '+').nth(2).and_then(|typed| BASE64.decode(typed).ok());
+    let typed = typed.unwrap_or_else(|| panic!("not a key of a note: {vkey}"));
+    let (_type, bits) = typed.split_first().expect("a key has a type");
+    let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", bits].concat();
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(spki))
 }

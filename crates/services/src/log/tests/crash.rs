@@ -97,7 +97,8 @@ async fn nothing_is_lost_when_it_dies_while_a_chunk_is_filed() {
     add_all(&log, 0..CHUNK_WIDTH - 2).await;
     log.close().await;
     drop(log);
-    for step in 0.. {
+    // The other test dies while the log is opened.
+    for step in steps_of_opening(full.path(), &signer).await.. {
         let dir = tempfile::tempdir().unwrap();
         copy(&full.path().join("log"), &dir.path().join("log"));
         let disk = Disk::with_faults(Arc::new(DeadAfter(Mutex::new(step))));
@@ -108,6 +109,18 @@ async fn nothing_is_lost_when_it_dies_while_a_chunk_is_filed() {
             return;
         }
     }
+}
+
+/// How many steps it takes on the disk to open a log like this one.
+async fn steps_of_opening(full: &Path, signer: &LogSigner) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&full.join("log"), &dir.path().join("log"));
+    let faults = Arc::new(DeadAfter(Mutex::new(usize::MAX)));
+    let log =
+        Log::open_on(Disk::with_faults(faults.clone()), config(dir.path()), signer.clone()).await.unwrap();
+    let taken = usize::MAX - *faults.0.lock().unwrap();
+    log.close().await;
+    taken
 }
 
 #[tokio::test]
