@@ -8,7 +8,7 @@ use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::merkle::{Hash, leaf_hash};
 use signet_formats::tlog::{EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, tree_root};
 
-use super::chunk::{self, Layout, Summary};
+use super::chunk::{self, Filed, Layout, Summary};
 use super::tree::Tree;
 use super::wal::{Item, Place, Reader, Segments};
 use super::{OpenError, ReadError};
@@ -155,7 +155,7 @@ impl Nodes for Archive {
     fn node(&self, level: u8, index: u64) -> Result<Hash, ReadError> {
         match self.tree.node(level, index) {
             Some(node) => Ok(node),
-            None => Ok(chunk::node(&self.layout, level, index)?),
+            None => Ok(Filed::new(&self.layout).node(level, index)?),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! attacker who can write it gains: tiles that no reader accepts. May it be lost? Yes: it is made again
 //! from the entries.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -121,16 +122,48 @@ pub(super) fn place(layout: &Layout, bundle: u64) -> io::Result<Place> {
     Ok(Place { segment, offset })
 }
 
-/// Reads a node that is below a chunk's root.
-pub(super) fn node(layout: &Layout, level: u8, index: u64) -> io::Result<Hash> {
-    let first = index << level;
-    if level < TILE_HEIGHT {
-        return Ok(merkle::root(&leaves(layout, first, 1 << level)?));
+/// Nodes below the roots of chunks. What is read is kept, so that a proof reads two tiles.
+pub(super) struct Filed<'a> {
+    layout: &'a Layout,
+    /// The last tile of leaves, by its index.
+    leaves: RefCell<Option<(u64, Vec<Hash>)>>,
+    /// The roots of a chunk's tiles, by its number.
+    tiles: RefCell<Option<(u64, Vec<Hash>)>>,
+}
+
+impl<'a> Filed<'a> {
+    pub(super) fn new(layout: &'a Layout) -> Self {
+        Self { layout, leaves: RefCell::default(), tiles: RefCell::default() }
     }
-    let tiles = Summary::read(layout, first / CHUNK_WIDTH)?.tiles;
-    let start = usize::try_from(first % CHUNK_WIDTH / TILE_WIDTH).map_err(io::Error::other)?;
-    let width = 1_usize << (level - TILE_HEIGHT);
-    let below = tiles.get(start..start + width);
+
+    pub(super) fn node(&self, level: u8, index: u64) -> io::Result<Hash> {
+        let first = index << level;
+        if level < TILE_HEIGHT {
+            let read = |tile| leaves(self.layout, tile * TILE_WIDTH, TILE_WIDTH);
+            return root_within(&self.leaves, first / TILE_WIDTH, read, first % TILE_WIDTH, level);
+        }
+        let read = |number| Ok(Summary::read(self.layout, number)?.tiles);
+        let within = first % CHUNK_WIDTH / TILE_WIDTH;
+        root_within(&self.tiles, first / CHUNK_WIDTH, read, within, level - TILE_HEIGHT)
+    }
+}
+
+/// The root over `2^height` of the hashes that are kept, or read, under a number.
+fn root_within(
+    kept: &RefCell<Option<(u64, Vec<Hash>)>>,
+    number: u64,
+    read: impl FnOnce(u64) -> io::Result<Vec<Hash>>,
+    start: u64,
+    height: u8,
+) -> io::Result<Hash> {
+    let mut kept = kept.borrow_mut();
+    let hashes = match kept.take().filter(|(known, _)| *known == number) {
+        Some((_, hashes)) => hashes,
+        None => read(number)?,
+    };
+    let (_, hashes) = kept.insert((number, hashes));
+    let start = usize::try_from(start).map_err(io::Error::other)?;
+    let below = hashes.get(start..start + (1 << height));
     below.map(merkle::root).ok_or_else(|| io::Error::other("a node above its chunk"))
 }
 

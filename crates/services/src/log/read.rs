@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, RwLock};
 
 use signet_formats::merkle::{Hash, MerkleError};
 use signet_formats::tlog::{
     EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, consistency_proof, inclusion_proof,
 };
 
-use super::chunk::{self, CHUNK_HEIGHT};
+use super::chunk::{self, CHUNK_HEIGHT, Filed};
+use super::tree::Tree;
 use super::wal::Place;
 use super::{Log, Shared};
 
@@ -33,19 +34,19 @@ impl Log {
     /// The proof that the entry at `index` is in the published log of `size` entries. May read the disk.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.shared.published(size)?;
-        inclusion_proof(&*self.shared, index, size)
+        inclusion_proof(&self.shared.nodes(), index, size)
     }
 
     /// The proof that the published log of `new_size` entries only appends to that of `old_size`. May read the disk.
     pub fn consistency_proof(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, ReadError> {
         self.shared.published(new_size)?;
-        consistency_proof(&*self.shared, old_size, new_size)
+        consistency_proof(&self.shared.nodes(), old_size, new_size)
     }
 
     /// The hash of a leaf of the published log. May read the disk.
     pub fn leaf(&self, index: u64) -> Result<Hash, ReadError> {
         self.shared.published(index.saturating_add(1))?;
-        self.shared.node(0, index)
+        self.shared.nodes().node(0, index)
     }
 }
 
@@ -96,20 +97,30 @@ impl Places {
     }
 }
 
-impl Nodes for Shared {
+/// The log's nodes, in memory and on disk.
+pub(super) struct LogNodes<'a> {
+    tree: &'a RwLock<Tree>,
+    filed: Filed<'a>,
+}
+
+impl Nodes for LogNodes<'_> {
     type Error = ReadError;
 
     fn node(&self, level: u8, index: u64) -> Result<Hash, ReadError> {
         let known = self.tree.read().unwrap_or_else(PoisonError::into_inner).node(level, index);
         match known {
             Some(node) => Ok(node),
-            None if level < CHUNK_HEIGHT => Ok(chunk::node(&self.layout, level, index)?),
+            None if level < CHUNK_HEIGHT => Ok(self.filed.node(level, index)?),
             None => Err(io::Error::other(format!("node {index} of height {level} is missing")).into()),
         }
     }
 }
 
 impl Shared {
+    pub(super) fn nodes(&self) -> LogNodes<'_> {
+        LogNodes { tree: &self.tree, filed: Filed::new(&self.layout) }
+    }
+
     fn published(&self, size: u64) -> Result<(), MerkleError> {
         let published = self.head().checkpoint.size;
         match size <= published {

@@ -184,7 +184,7 @@ impl Writer {
         part.iter().for_each(|(leaf, _)| tree.push(*leaf));
         let size = tree.size();
         drop(tree);
-        let root = tree_root(&*self.shared, size)?;
+        let root = tree_root(&self.shared.nodes(), size)?;
         let count = u32::try_from(part.len()).map_err(io::Error::other)?;
         let entries: Vec<Bytes> = part.iter().map(|(_, entry)| entry.clone()).collect();
         if self.wal.is_large() {
@@ -201,7 +201,7 @@ impl Writer {
     /// Signs the head of what is durable and shows it to readers. While the signer fails, nothing else is done.
     fn publish(&self) -> Result<Arc<Head>, ReadError> {
         let size = self.size();
-        let root = tree_root(&*self.shared, size)?;
+        let root = tree_root(&self.shared.nodes(), size)?;
         let origin = self.shared.signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loop {
