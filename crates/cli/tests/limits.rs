@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use signet_formats::{
-    bundle, cms, cosign, dsse, in_toto, json, note, oci, rekor, sct, simple_signing, trusted_root, x509,
+    bundle, cms, cosign, dsse, in_toto, json, note, oci, rekor, sct, simple_signing, tlog, trusted_root, x509,
 };
 
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
@@ -19,7 +19,7 @@ const PRIVATE: [&str; 5] = [
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), registry()].concat();
+    let held = [evidence(), trust(), registries(), registry(), log()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -113,6 +113,23 @@ fn registry() -> Rows {
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
         ("uploads in progress", number(limits.store.uploads)),
+    ]
+}
+
+fn log() -> Rows {
+    let (limits, bounds) = (signet_services::log::Limits::default(), signet_server::http::Bounds::default());
+    vec![
+        ("entry", number(tlog::MAX_ENTRY_BYTES) + " bytes"),
+        ("request to log a signature", bytes(rekor::MAX_REQUEST_BYTES)),
+        ("entries that wait; more are refused", number(limits.queue)),
+        ("bytes of entries that wait", bytes(limits.queue_bytes)),
+        (
+            "time between the beginnings of two batches, under load",
+            format!("{} ms", limits.interval.as_millis()),
+        ),
+        ("connections of a log served at once; more wait", number(bounds.connections)),
+        ("time a connection to a log may carry nothing", time(bounds.idle)),
+        ("time for requests to a log to end when it stops", time(bounds.drain)),
     ]
 }
 
