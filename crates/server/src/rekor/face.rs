@@ -83,11 +83,9 @@ impl Face {
     }
 
     fn health(&self) -> Answer {
-        match self.log.failure() {
-            None => full(StatusCode::OK, "application/json", r#"{"status":"SERVING"}"#),
-            Some(_) => {
-                full(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"NOT_SERVING"}"#)
-            }
+        match self.log.is_writing() {
+            true => full(StatusCode::OK, "application/json", r#"{"status":"SERVING"}"#),
+            false => full(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"NOT_SERVING"}"#),
         }
     }
 }

@@ -246,6 +246,18 @@ async fn an_opaque_log_takes_any_bytes() {
 }
 
 #[tokio::test]
+async fn a_log_that_does_not_write_is_not_healthy_but_read() {
+    let server = Server::start(Kind::Opaque).await;
+    assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
+    server.log.close().await;
+    assert_eq!(server.get("/healthz").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let response = server.send(Method::POST, "/add", "one").await;
+    assert_eq!(header(&response, "retry-after"), "1");
+    assert_eq!(status_and_code(response).await, (StatusCode::SERVICE_UNAVAILABLE, 14));
+    assert_eq!(server.get("/checkpoint").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn it_ends_when_told_to() {
     let mut server = Server::start(Kind::Opaque).await;
     assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);

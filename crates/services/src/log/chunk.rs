@@ -231,6 +231,11 @@ impl Layout {
         self.root.join("frozen")
     }
 
+    /// A new name for a segment of which nothing counts.
+    pub(super) fn torn(&self, first: u64) -> PathBuf {
+        self.root.join("torn").join(format!("{first}-{}", uuid::Uuid::new_v4()))
+    }
+
     pub(super) fn chunk(&self, number: u64) -> PathBuf {
         self.chunks.join(format!("{number:012}"))
     }

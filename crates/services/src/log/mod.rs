@@ -136,6 +136,11 @@ impl Log {
         self.shared.failure.get().map(String::as_str)
     }
 
+    /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
+    pub fn is_writing(&self) -> bool {
+        self.failure().is_none() && self.ended.has_changed().is_ok()
+    }
+
     /// Takes no more entries, from now on and after every start. What waits is still written.
     pub async fn freeze(&self) -> io::Result<()> {
         self.shared.frozen.store(true, Ordering::Release);

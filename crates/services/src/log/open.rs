@@ -236,9 +236,13 @@ impl Loaded {
 
     fn begin_segment(&self) -> io::Result<wal::Writer> {
         let (size, entries) = (self.archive.tree.size(), &self.archive.layout.entries);
-        // A segment in which no whole batch stands would have the name of the next.
+        // A segment in which no whole batch stands has the name of the next. What is torn in it is laid aside.
         if self.archive.segments.last() == Some(size) {
-            self.dir.disk().remove(&entries.join(wal::segment_name(size)))?;
+            let (disk, path) = (self.dir.disk(), entries.join(wal::segment_name(size)));
+            match fs::metadata(&path)?.len() {
+                0 => drop(disk.remove(&path)?),
+                _ => disk.rename(&path, &self.archive.layout.torn(size))?,
+            }
         }
         wal::Writer::begin(self.dir.disk(), entries, size)
     }

@@ -169,6 +169,24 @@ async fn a_batch_that_was_cut_off_anywhere_is_no_batch() {
     }
 }
 
+#[tokio::test]
+async fn what_was_cut_off_is_laid_aside_not_removed() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    fs::remove_file(dir.path().join("log/checkpoint")).unwrap();
+    let bytes = fs::read(segment(dir.path(), 0)).unwrap();
+    fs::write(segment(dir.path(), 0), &bytes[..bytes.len() - 1]).unwrap();
+    let log = open(dir.path(), &signer).await;
+    assert_eq!(log.head().checkpoint.size, 0);
+    assert_eq!(add(&log, 1).await.index, 0);
+    let torn: Vec<_> = fs::read_dir(dir.path().join("log/torn")).unwrap().collect();
+    assert_eq!(torn.len(), 1);
+    assert_eq!(fs::read(torn[0].as_ref().unwrap().path()).unwrap(), bytes[..bytes.len() - 1]);
+}
+
 pub(super) fn segment(dir: &Path, first: u64) -> std::path::PathBuf {
     dir.join("log/entries").join(wal::segment_name(first))
 }
