@@ -16,7 +16,7 @@ use crate::face::Face;
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        report(&CliError::new(Code::Internal, info.to_string()), Face::default());
+        report(&CliError::new(Code::Internal, info.to_string()), Face::new(requested_globals()));
     }));
     let status = panic::catch_unwind(parse_and_run).unwrap_or(Status::Internal.exit_status());
     ExitCode::from(status)
@@ -30,6 +30,8 @@ fn parse_and_run() -> u8 {
 }
 
 fn run(cli: Cli) -> u8 {
+    #[cfg(debug_assertions)]
+    panic_if_asked();
     let face = Face::new(cli.global);
     match commands::run(cli.command, face) {
         Ok(status) => status.exit_status(),
@@ -82,6 +84,12 @@ fn usage_hint(rest: &str) -> String {
         hint.push_str(line.trim());
     }
     hint
+}
+
+/// Lets a test see what a defect looks like. No release build has it.
+#[cfg(debug_assertions)]
+fn panic_if_asked() {
+    assert!(std::env::var_os("SIGNET_PANIC").is_none(), "a defect, as `SIGNET_PANIC` asks for");
 }
 
 /// The output format that a command line which could not be parsed asked for.

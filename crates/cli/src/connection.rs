@@ -1,8 +1,13 @@
 //! The registry client that the options ask for.
 
+use std::sync::Arc;
+
 use signet_crypto::Digest;
-use signet_formats::oci::Registry;
-use signet_registry::{Client, Endpoint, Keychain, Limits, Location, Options, TlsOptions};
+use signet_formats::oci::{Registry, Repository};
+use signet_registry::{
+    Client, Endpoint, ImageStore, Keychain, Limits, Location, Options, RegistryStore, TlsOptions,
+};
+use signet_verify::Code;
 
 use crate::args::ConnectionArgs;
 use crate::error::CliError;
@@ -18,21 +23,49 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
         authorities: args.registry_cacert.iter().cloned().collect(),
         identity: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
     };
-    let plain_http = match args.allow_http_registry {
-        true => places.iter().filter_map(registry).cloned().collect(),
-        false => Default::default(),
-    };
-    Client::new(Options { keychain: Keychain::from_environment(), plain_http, tls, limits })
+    let registries = |wanted: bool| places.iter().filter(|_| wanted).flat_map(registries).collect();
+    let plain_http = registries(args.allow_http_registry);
+    // Whoever names certificates means HTTPS, on this machine too.
+    let https = registries(!tls.authorities.is_empty() || tls.identity.is_some());
+    Client::new(Options { keychain: Keychain::from_environment(), plain_http, https, tls, limits })
 }
 
-/// Reads a place as the user wrote it.
+/// Reads a place as the user wrote it, and where its signatures are to be.
 pub(crate) fn place(text: &str) -> Result<Location, CliError> {
-    Ok(text.parse::<Location>()?)
+    let place = text.parse::<Location>()?;
+    signature_repository(&place)?;
+    Ok(place)
 }
 
 /// Opens a place to read an image from.
 pub(crate) fn source(client: &Client, place: &Location) -> Result<Endpoint, CliError> {
     Ok(place.source(client)?)
+}
+
+/// Where what is attached to the image of `place` is kept: the repository that `COSIGN_REPOSITORY` names,
+/// else with the image.
+pub(crate) fn attachments(
+    client: &Client,
+    place: &Location,
+    image: &Endpoint,
+) -> Result<Arc<dyn ImageStore>, CliError> {
+    Ok(match signature_repository(place)? {
+        Some(repository) => Arc::new(RegistryStore::new(client.clone(), repository)),
+        None => image.store.clone(),
+    })
+}
+
+/// The repository in which the signatures of an image in a registry are: `COSIGN_REPOSITORY`, else the image's.
+/// Layouts and archives keep their own.
+pub(crate) fn signature_repository(place: &Location) -> Result<Option<Repository>, CliError> {
+    let Location::Registry(reference) = place else { return Ok(None) };
+    let named = std::env::var("COSIGN_REPOSITORY").ok().filter(|named| !named.is_empty());
+    let Some(named) = named else { return Ok(Some(reference.repository.clone())) };
+    let repository = named.parse().map_err(|error| {
+        CliError::new(Code::ReferenceInvalid, format!("`COSIGN_REPOSITORY` is `{named}`: {error}"))
+            .hint("name a repository without tag and digest, or unset the variable")
+    });
+    repository.map(Some)
 }
 
 /// What a place names, by the digest it was resolved to.
@@ -51,9 +84,13 @@ pub(crate) fn repository_name(place: &Location) -> Option<String> {
     }
 }
 
-fn registry(place: &Location) -> Option<&Registry> {
-    match place {
-        Location::Registry(reference) => Some(&reference.repository.registry),
+/// The registries that a place is asked for at.
+fn registries(place: &Location) -> impl Iterator<Item = Registry> {
+    let image = match place {
+        Location::Registry(reference) => Some(reference.repository.registry.clone()),
         _ => None,
-    }
+    };
+    // What is wrong with the name of the other one is said where it is used.
+    let signatures = signature_repository(place).ok().flatten().map(|repository| repository.registry);
+    image.into_iter().chain(signatures)
 }

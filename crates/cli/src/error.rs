@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
-use signet_registry::Error as RegistryError;
+use signet_registry::{Advice, Error as RegistryError};
 use signet_server::registry::BuildError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_store::OpenError;
@@ -168,7 +168,22 @@ impl From<SignError> for CliError {
 
 impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
-        Self::new(registry_code(&error), error.to_string())
+        let told = Self::new(registry_code(&error), error.to_string());
+        match refusal(&error) {
+            Some(advice) => told.hint(advice.hint.clone()),
+            None => told,
+        }
+    }
+}
+
+/// What a registry of Signet's said when its policy refused the pull. Of the codes that a registry could
+/// claim this is the only one that is its to give.
+fn refusal(error: &RegistryError) -> Option<&Advice> {
+    match error {
+        RegistryError::Forbidden { advice: Some(advice), .. } => {
+            Some(advice).filter(|advice| advice.code == Code::PullDenied.to_string())
+        }
+        _ => None,
     }
 }
 
@@ -176,7 +191,9 @@ impl From<RegistryError> for CliError {
 pub(crate) fn registry_code(error: &RegistryError) -> Code {
     match error {
         RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
+        RegistryError::Tls { .. } => Code::TlsFailed,
         RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
+        RegistryError::Forbidden { .. } if refusal(error).is_some() => Code::PullDenied,
         RegistryError::Forbidden { .. } => Code::RegistryForbidden,
         RegistryError::NotFound { .. } => Code::ImageNotFound,
         RegistryError::Timeout { .. } => Code::RegistryTimeout,
@@ -184,14 +201,17 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
         RegistryError::Malformed { .. } => Code::RegistryResponseMalformed,
         RegistryError::RateLimited { .. } => Code::RegistryRateLimited,
-        RegistryError::RedirectRefused { .. } | RegistryError::RealmRefused { .. } => Code::RedirectRefused,
+        RegistryError::RedirectRefused { .. } => Code::RedirectRefused,
+        RegistryError::RealmRefused { .. } => Code::TokenRealmRefused,
         RegistryError::PlainHttpRefused { .. } => Code::PlainHttpRefused,
         RegistryError::CredentialHelper { .. } => Code::CredentialHelperFailed,
         RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
+        RegistryError::TagImmutable { .. } => Code::TagImmutable,
+        RegistryError::Server { .. } => Code::RegistryFailed,
+        RegistryError::Refused { .. } => Code::RegistryRefused,
         RegistryError::Configuration { .. } => Code::FileUnreadable,
-        RegistryError::Io { .. } => Code::LayoutUnusable,
+        RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,
-        _ => Code::RegistryRefused,
     }
 }
 
@@ -251,6 +271,10 @@ impl From<BuildError> for CliError {
             BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
             BuildError::GateWithoutUsers => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
+            BuildError::Listen { .. } => {
+                return Self::new(Code::ServiceFailed, error.to_string())
+                    .hint("choose another address with `--listen`; port 0 takes a free one");
+            }
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 
 use crate::args::{GlobalArgs, Output};
+use crate::document::{Document, Named};
 use crate::error::{CliError, Stop};
 
 /// How this process talks: data to standard output, all else to standard error.
@@ -32,9 +32,10 @@ impl Face {
         self.output == Output::Json
     }
 
-    /// Whether progress may be drawn.
+    /// Whether progress may be drawn: to a person at a terminal, not to a program or the log of a CI job.
     pub(crate) fn shows_progress(self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        let for_people = !self.quiet && !self.is_json() && std::env::var_os("CI").is_none();
+        for_people && io::stderr().is_terminal()
     }
 
     /// Whether standard output takes colours.
@@ -43,7 +44,7 @@ impl Face {
     }
 
     /// The result, in the form asked for.
-    pub(crate) fn result<D: Serialize>(
+    pub(crate) fn result<D: Document>(
         self,
         document: &D,
         text: impl FnOnce(&D) -> String,
@@ -66,9 +67,9 @@ impl Face {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(Stop::output)
     }
 
-    /// A document to standard output.
-    pub(crate) fn json<D: Serialize>(self, document: &D) -> Result<(), Stop> {
-        let mut json = serde_json::to_vec_pretty(document).map_err(CliError::internal)?;
+    /// A document to standard output, with the name of its schema.
+    pub(crate) fn json<D: Document>(self, document: &D) -> Result<(), Stop> {
+        let mut json = serde_json::to_vec_pretty(&Named::new(document)).map_err(CliError::internal)?;
         json.push(b'\n');
         self.bytes(&json)
     }

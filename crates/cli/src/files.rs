@@ -5,9 +5,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use signet_crypto::DigestAlgorithm;
-use signet_images::{FileDigests, digest_file};
+use signet_images::{FileDigests, digest_reader};
 
 use crate::error::CliError;
+use crate::face::Face;
+use crate::progress::Progress;
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
@@ -23,8 +25,16 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
 }
 
 /// Hashes a file of any size, reading it once.
-pub(crate) fn digests(path: &Path, algorithms: &[DigestAlgorithm]) -> Result<FileDigests, CliError> {
-    digest_file(path, algorithms).map_err(|error| CliError::unreadable(path, error))
+pub(crate) fn digests(
+    path: &Path,
+    algorithms: &[DigestAlgorithm],
+    face: Face,
+) -> Result<FileDigests, CliError> {
+    let unreadable = |error| CliError::unreadable(path, error);
+    let file = File::open(path).map_err(unreadable)?;
+    let progress = Progress::of_bytes("hashing", face);
+    progress.expect(file.metadata().map_err(unreadable)?.len());
+    digest_reader(progress.reading(file), algorithms).map_err(unreadable)
 }
 
 /// Writes a file that must not exist yet; what could not be written whole is removed.

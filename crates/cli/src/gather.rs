@@ -74,10 +74,10 @@ pub(crate) struct Attachment {
     pub(crate) manifest: Resolved,
 }
 
-/// Reads everything in `place` about `subject`.
+/// Reads everything in `place` about `subject`. Of the manifests no more is kept than where their signatures are.
 pub(crate) async fn gather(source: &dyn Source, subject: &Digest, place: Place) -> Evidence {
-    let (attachments, unread) = attachments(source, subject, place).await;
-    let mut evidence = read(source, &attachments).await;
+    let (layers, unread) = find(source, subject, place, |attachment| signature_layers(&attachment)).await;
+    let mut evidence = read_layers(source, layers.into_iter().flatten().collect()).await;
     evidence.unread.extend(unread);
     evidence
 }
@@ -88,16 +88,16 @@ pub(crate) async fn attachments(
     subject: &Digest,
     place: Place,
 ) -> (Vec<Attachment>, Vec<Unread>) {
-    match place {
-        Place::Referrers => referrers(source, subject).await,
-        Place::SignatureTag | Place::AttestationTag => tag(source, subject, place.suffix()).await,
-    }
+    find(source, subject, place, |attachment| attachment).await
 }
 
 /// The signatures in the layers of what is attached.
 pub(crate) async fn read(source: &dyn Source, attachments: &[Attachment]) -> Evidence {
+    read_layers(source, attachments.iter().flat_map(signature_layers).collect()).await
+}
+
+async fn read_layers(source: &dyn Source, layers: Vec<Layer>) -> Evidence {
     let reader = Reader { source, room: AtomicU64::new(MAX_TOTAL_BYTES) };
-    let layers = attachments.iter().flat_map(signature_layers).collect();
     let pieces = parallel(layers, PARALLEL, |(origin, layer)| reader.layer(origin, layer)).await;
     let mut evidence = Evidence::default();
     for piece in pieces {
@@ -109,24 +109,51 @@ pub(crate) async fn read(source: &dyn Source, attachments: &[Attachment]) -> Evi
     evidence
 }
 
+/// Opens what is in `place` about `subject`, and keeps of each what `keep` makes of it.
+async fn find<T>(
+    source: &dyn Source,
+    subject: &Digest,
+    place: Place,
+    keep: impl Fn(Attachment) -> T,
+) -> (Vec<T>, Vec<Unread>) {
+    match place {
+        Place::Referrers => referrers(source, subject, keep).await,
+        Place::SignatureTag | Place::AttestationTag => {
+            let (found, missed) = tag(source, subject, place.suffix()).await;
+            (found.into_iter().map(keep).collect(), missed)
+        }
+    }
+}
+
 /// Adds what was found elsewhere.
 pub(crate) fn append(evidence: &mut Evidence, more: Evidence) {
     evidence.items.extend(more.items);
     evidence.unread.extend(more.unread);
 }
 
-async fn referrers(source: &dyn Source, subject: &Digest) -> (Vec<Attachment>, Vec<Unread>) {
+async fn referrers<T>(
+    source: &dyn Source,
+    subject: &Digest,
+    keep: impl Fn(Attachment) -> T,
+) -> (Vec<T>, Vec<Unread>) {
     let listed = match source.referrers(subject).await {
         Ok(listed) => listed,
         Err(error) => return (Vec::new(), vec![unread(LIST, &error)]),
     };
+    let room = AtomicU64::new(MAX_MANIFEST_BYTES);
     // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
-    let open = |descriptor: Descriptor| async move {
-        let origin = format!("referrer {}", descriptor.digest);
-        let name = ManifestName::Digest(descriptor.digest);
-        match source.manifest(&name).await {
-            Ok(manifest) => Ok(Attachment { origin, manifest }),
-            Err(error) => Err(unread(&origin, &error)),
+    let open = |descriptor: Descriptor| {
+        let (room, keep) = (&room, &keep);
+        async move {
+            let origin = format!("referrer {}", descriptor.digest);
+            match source.manifest(&ManifestName::Digest(descriptor.digest)).await {
+                Ok(manifest) => {
+                    take(room, manifest.descriptor.size)
+                        .map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
+                    Ok(keep(Attachment { origin, manifest }))
+                }
+                Err(error) => Err(unread(&origin, &error)),
+            }
         }
     };
     let (mut attachments, mut missed) = (Vec::new(), Vec::new());
@@ -152,7 +179,7 @@ async fn tag(source: &dyn Source, subject: &Digest, suffix: &str) -> (Vec<Attach
 }
 
 /// The layers that may hold signatures, with where they are.
-fn signature_layers(attachment: &Attachment) -> Vec<(String, Descriptor)> {
+fn signature_layers(attachment: &Attachment) -> Vec<Layer> {
     let (origin, layers) = (&attachment.origin, attachment.manifest.manifest.layers());
     let numbered = layers.iter().enumerate().filter(|(_, layer)| max_bytes(&layer.media_type).is_some());
     numbered
@@ -162,6 +189,9 @@ fn signature_layers(attachment: &Attachment) -> Vec<(String, Descriptor)> {
         })
         .collect()
 }
+
+/// A layer, and where it is.
+type Layer = (String, Descriptor);
 
 struct Reader<'a> {
     source: &'a dyn Source,
@@ -184,14 +214,25 @@ impl Reader<'_> {
 
     /// Takes the layer's size out of the room there is.
     fn reserve(&self, origin: &str, layer: &Descriptor, max: u64) -> Result<(), Unread> {
-        let take = |room: u64| room.checked_sub(layer.size).filter(|_| layer.size <= max);
-        let taken = self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.map(|_| ()).map_err(|_| Unread {
-            origin: origin.to_owned(),
-            code: Code::EvidenceLimit,
-            reason: format!("{} bytes; one may have {max}, all together {MAX_TOTAL_BYTES}", layer.size),
-        })
+        match layer.size <= max {
+            true => take(&self.room, layer.size).map_err(|()| too_many(origin, MAX_TOTAL_BYTES)),
+            false => Err(limit(origin, format!("{} bytes; one may have {max}", layer.size))),
+        }
     }
+}
+
+/// Takes `size` bytes out of the room there is.
+fn take(room: &AtomicU64, size: u64) -> Result<(), ()> {
+    let taken = room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(size));
+    taken.map(|_| ()).map_err(|_| ())
+}
+
+fn too_many(origin: &str, max: u64) -> Unread {
+    limit(origin, format!("all together may have {max} bytes"))
+}
+
+fn limit(origin: &str, reason: String) -> Unread {
+    Unread { origin: origin.to_owned(), code: Code::EvidenceLimit, reason }
 }
 
 fn content(layer: &Descriptor, bytes: &Bytes) -> Content {
@@ -231,5 +272,7 @@ fn unread(origin: &str, error: &Error) -> Unread {
 const LIST: &str = "the list of referrers";
 /// Requests under way at once.
 const PARALLEL: usize = 16;
+/// All manifests of one image's referrers that are opened, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 /// All that is read of one image's signatures, in bytes.
 const MAX_TOTAL_BYTES: u64 = 32 * 1024 * 1024;

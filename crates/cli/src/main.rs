@@ -18,8 +18,10 @@ mod password;
 mod progress;
 mod render;
 mod runtime;
+mod schema;
 mod signing;
 mod trust;
+mod witness;
 
 use std::process::ExitCode;
 

@@ -11,8 +11,10 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     let runtime = build(Builder::new_current_thread())?;
     let answer = runtime.block_on(async {
         tokio::select! {
-            answer = command => answer,
+            // Ctrl-C first: it is listened for before the command does anything.
+            biased;
             _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted),
+            answer = command => answer,
         }
     });
     // Blocking work of an interrupted command is not waited for.

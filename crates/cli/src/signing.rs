@@ -38,8 +38,15 @@ impl<'a> Signing<'a> {
     }
 
     /// A bundle with a statement about `digest` that says no more than "signed".
-    pub(crate) async fn statement(&self, name: String, digest: Digest) -> Result<String, Stop> {
-        let subject = Subject { name: Some(name), ..Subject::of(digest) };
+    pub(crate) async fn statement(
+        &self,
+        name: Option<String>,
+        digest: Digest,
+        annotations: &[(String, String)],
+    ) -> Result<String, Stop> {
+        let annotations =
+            annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let subject = Subject { name, annotations, ..Subject::of(digest) };
         let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
         let message = pae(IN_TOTO_PAYLOAD_TYPE, &payload);
         let sig = self.signer.sign(self.scheme, Payload::Message(&message)).await?;
@@ -58,9 +65,15 @@ impl<'a> Signing<'a> {
     }
 
     /// A simple signature: that `digest` is the image called `reference`.
-    pub(crate) async fn simple(&self, reference: &str, digest: Digest) -> Result<LegacySignature, Stop> {
+    pub(crate) async fn simple(
+        &self,
+        reference: &str,
+        digest: Digest,
+        annotations: &[(String, String)],
+    ) -> Result<LegacySignature, Stop> {
         self.fits_legacy()?;
-        let claim = SimpleSigning::cosign(reference, digest);
+        let optional = annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let claim = SimpleSigning { optional, ..SimpleSigning::cosign(reference, digest) };
         let payload = claim.to_json().map_err(CliError::internal)?.into_bytes();
         let signature = self.signer.sign(self.scheme, Payload::Message(&payload)).await?;
         Ok(LegacySignature { payload, signature, material: LegacyMaterial::default() })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use signet_crypto::Digest;
 use signet_keys::read_public;
 use signet_verify::{
     CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PredicateRule, Principal, Rule,
@@ -11,7 +12,7 @@ use signet_verify::{
 
 use crate::args::TrustArgs;
 use crate::error::{CliError, about};
-use crate::files;
+use crate::{files, witness};
 
 /// Whom to trust, and what must have been signed by whom.
 #[derive(Clone, Debug)]
@@ -31,24 +32,76 @@ impl Trust {
 
     /// What the options say; `None` if they say nothing.
     pub(crate) fn if_given(args: &TrustArgs) -> Result<Option<Self>, CliError> {
-        let snapshot = args.trusted_root.as_deref().map(trusted_root).transpose()?;
-        let predicate = PredicateRule::from(args.predicate_type.clone());
+        args.cosign.accept()?;
+        let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
         if let Some(path) = &args.policy {
-            let policy = policy(path)?;
-            return Ok(Some(Self { snapshot: snapshot.unwrap_or_default(), policy }));
+            return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
-            return of_keys(&args.key, snapshot.unwrap_or_default(), predicate).map(Some);
+            return of_keys(args, anchors.read()?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
-        let snapshot = snapshot.ok_or_else(no_trusted_root)?;
+        if args.trusted_root.is_none() {
+            return Err(no_trusted_root());
+        }
         let principals = BTreeMap::from([(IDENTITY.to_owned(), Principal::Certificate(identity))]);
-        of_principals(snapshot, principals, predicate).map(Some)
+        of_principals(args, anchors.read()?, principals).map(Some)
+    }
+
+    /// A policy file, with the keys of the principals that it names by id.
+    pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
+        let policy = policy(path)?;
+        let mut snapshot = anchors.read()?;
+        let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
+        for file in keys {
+            let key = read_public(file)?;
+            missing.remove(&key.id());
+            if !has_key(&policy, key.id()) {
+                return Err(unnamed_key(file, key.id(), path));
+            }
+            snapshot = snapshot.with_keys([&key]);
+        }
+        match missing.first_key_value() {
+            Some((id, principal)) => Err(no_key(principal, *id)),
+            None => Ok(Self { snapshot, policy }),
+        }
     }
 }
 
+/// What is trusted besides keys.
+pub(crate) struct Anchors<'a> {
+    /// The file of the Sigstore trust root.
+    pub(crate) trusted_root: Option<&'a Path>,
+    /// The witnesses, as `--witness` takes them.
+    pub(crate) witnesses: &'a [String],
+}
+
+impl Anchors<'_> {
+    fn read(&self) -> Result<TrustSnapshot, CliError> {
+        let mut snapshot = self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default();
+        snapshot.witnesses = witness::read(self.witnesses)?;
+        Ok(snapshot)
+    }
+}
+
+/// Whether a principal of the policy has this key.
+fn has_key(policy: &Policy, id: Digest) -> bool {
+    policy.spec.principals.values().any(|principal| match principal {
+        Principal::Key(key) => key.as_id().or_else(|| key.as_key().map(|key| key.id())) == Some(id),
+        Principal::Certificate(_) => false,
+    })
+}
+
+/// The principals that are named by the id of their key.
+fn ids(policy: &Policy) -> impl Iterator<Item = (Digest, &str)> {
+    policy.spec.principals.iter().filter_map(|(name, principal)| match principal {
+        Principal::Key(key) => key.as_id().map(|id| (id, name.as_str())),
+        Principal::Certificate(_) => None,
+    })
+}
+
 /// Reads a policy file.
-pub(crate) fn policy(path: &Path) -> Result<Policy, CliError> {
+fn policy(path: &Path) -> Result<Policy, CliError> {
     let bytes = files::read(path, MAX_TRUST_FILE)?;
     Policy::parse(&bytes).map_err(|error| CliError::policy(path, &error))
 }
@@ -61,26 +114,29 @@ pub(crate) fn trusted_root(path: &Path) -> Result<TrustSnapshot, CliError> {
 }
 
 /// Any one of the keys is enough. Principals bear the names of the files.
-fn of_keys(
-    paths: &[PathBuf],
-    mut snapshot: TrustSnapshot,
-    predicate: PredicateRule,
-) -> Result<Trust, CliError> {
+fn of_keys(args: &TrustArgs, mut snapshot: TrustSnapshot) -> Result<Trust, CliError> {
     let mut principals = BTreeMap::new();
-    for path in paths {
+    for path in &args.key {
         let key = read_public(path)?;
         principals.insert(path.display().to_string(), Principal::Key(KeyReference::id(key.id())));
         snapshot = snapshot.with_keys([&key]);
     }
-    of_principals(snapshot, principals, predicate)
+    of_principals(args, snapshot, principals)
 }
 
 fn of_principals(
+    args: &TrustArgs,
     snapshot: TrustSnapshot,
     principals: BTreeMap<String, Principal>,
-    predicate_type: PredicateRule,
 ) -> Result<Trust, CliError> {
-    let rule = Rule { predicate_type, ..Rule::any_of(principals.keys().cloned()) };
+    let rule = Rule {
+        predicate_type: PredicateRule::from(args.predicate_type.clone()),
+        annotations: args.annotations.iter().cloned().collect(),
+        log_entries: args.insecure_ignore_tlog.then_some(0),
+        certificate_timestamps: args.insecure_ignore_sct.then_some(0),
+        witnesses: witness::distinct(&snapshot),
+        ..Rule::any_of(principals.keys().cloned())
+    };
     let policy = Policy::of_principals(POLICY_NAME, principals, rule)
         .map_err(|error| CliError::new(Code::PolicyInvalid, error.to_string()))?;
     Ok(Trust { snapshot, policy })
@@ -117,6 +173,19 @@ fn half(what: &str, missing: &str) -> CliError {
 fn no_trusted_root() -> CliError {
     CliError::new(Code::NoTrustGiven, "an identity was given without the authorities that certify it")
         .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed")
+}
+
+/// A key that no principal has would decide nothing, which is not what whoever gave it thinks.
+fn unnamed_key(file: &Path, id: Digest, policy: &Path) -> CliError {
+    let detail =
+        format!("`{}` is key {id}, which no principal of `{}` names", file.display(), policy.display());
+    CliError::new(Code::UsageInvalid, detail)
+        .hint("name the key in the policy, as `key: sha256:…`, or leave `--key` out")
+}
+
+fn no_key(principal: &str, id: Digest) -> CliError {
+    CliError::new(Code::NoTrustGiven, format!("principal `{principal}` is key {id}, which was not given"))
+        .hint("add `--key FILE`, or write the key itself into the policy as PEM")
 }
 
 const POLICY_NAME: &str = "command line";

@@ -9,8 +9,13 @@ use signet_formats::{
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 5] = [
-    "| public-key operations of one decision | 4,096 |",
+const PRIVATE: [&str; 10] = [
+    "| signatures of one image, all that are read together | 32 MiB |",
+    "| manifests of one image's referrers, all that are opened | 16 MiB |",
+    "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
+    "| decisions that are made side by side | 2 |",
+    "| time for which a decision about the same digests is reused | 10 s |",
+    "| public-key operations of one decision; 256 KiB hashed for one count as one more | 4,096 |",
     "| policy | 1 MiB |",
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",

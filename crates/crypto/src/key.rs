@@ -17,6 +17,8 @@ pub struct PublicKey {
     algorithm: KeyAlgorithm,
     /// The bits of the key as aws-lc takes them: EC point, PKCS#1 RSAPublicKey, or raw bytes.
     bits: Vec<u8>,
+    /// The key in aws-lc's hands, for the first scheme of its algorithm.
+    parsed: ParsedPublicKey,
 }
 
 impl PublicKey {
@@ -26,10 +28,8 @@ impl PublicKey {
             SubjectPublicKeyInfo::from_der(spki).map_err(|_| KeyError::Malformed)?;
         let bits = info.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?;
         let algorithm = key_algorithm(&info.algorithm, bits)?;
-        let key = Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec() };
-        let default = Scheme::for_key(algorithm).first().ok_or(KeyError::Unsupported)?;
-        key.parsed(*default)?;
-        Ok(key)
+        let parsed = parse(default_scheme(algorithm)?, bits)?;
+        Ok(Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec(), parsed })
     }
 
     /// Reads a PEM `PUBLIC KEY`.
@@ -117,9 +117,9 @@ impl PublicKey {
     }
 
     fn parsed(&self, scheme: Scheme) -> Result<ParsedPublicKey, KeyError> {
-        let algorithm = verification_algorithm(scheme).ok_or(KeyError::Unsupported)?;
         match scheme.fits(self.algorithm) {
-            true => ParsedPublicKey::new(algorithm, &self.bits).map_err(|_| KeyError::Malformed),
+            true if scheme == default_scheme(self.algorithm)? => Ok(self.parsed.clone()),
+            true => parse(scheme, &self.bits),
             false => Err(KeyError::Unsupported),
         }
     }
@@ -258,6 +258,15 @@ fn rsa_bits(public_key: &[u8]) -> Result<u32, KeyError> {
         2048..=4096 => Ok(bits),
         _ => Err(KeyError::Unsupported),
     }
+}
+
+fn default_scheme(algorithm: KeyAlgorithm) -> Result<Scheme, KeyError> {
+    Scheme::for_key(algorithm).first().copied().ok_or(KeyError::Unsupported)
+}
+
+fn parse(scheme: Scheme, bits: &[u8]) -> Result<ParsedPublicKey, KeyError> {
+    let algorithm = verification_algorithm(scheme).ok_or(KeyError::Unsupported)?;
+    ParsedPublicKey::new(algorithm, bits).map_err(|_| KeyError::Malformed)
 }
 
 fn verification_algorithm(scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr2;
 use serde::Deserialize;
 
 /// How deep objects and arrays may nest.
@@ -119,9 +120,7 @@ impl<'a> Scanner<'a> {
 fn string_end(text: &[u8]) -> (usize, bool) {
     let mut end = 0;
     let mut escaped = false;
-    while let Some(found) =
-        text.get(end..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\')))
-    {
+    while let Some(found) = text.get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         end += found;
         if text.get(end) == Some(&b'"') {
             return (end, escaped);

@@ -13,6 +13,10 @@ use crate::location::Endpoint;
 use crate::{Error, Limits, Result};
 
 /// What a copy carries, and how.
+///
+/// There is no choice of platforms here: an index without some of its images is one that registries
+/// refuse and whose signatures speak of another digest. For one platform, name its image in the
+/// source by digest; it travels with what refers to it, and the target's tag then names it.
 #[derive(Clone, Debug)]
 pub struct CopyOptions {
     /// Signatures, attestations and whatever else refers to the image, and to that in turn.

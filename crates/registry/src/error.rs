@@ -8,8 +8,8 @@ use signet_crypto::Digest;
 /// Why a registry, layout or archive did not give or take what was asked.
 ///
 /// Only [`Error::NotFound`] says that something is absent; whatever else happens means "not known".
+/// Every variant has its code where the command maps them, and a new one does not compile without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The registry wants credentials, or other ones (401).
     #[error("{registry} wants other credentials than it was given")]
@@ -24,6 +24,8 @@ pub enum Error {
         what: String,
         /// The registry's words, led by `: `, or nothing.
         detail: String,
+        /// What the registry said to do, where it is one of Signet's.
+        advice: Option<Advice>,
     },
     /// It is not there (404).
     #[error("{what} does not exist")]
@@ -37,6 +39,14 @@ pub enum Error {
         /// The host.
         host: String,
         /// What the connection said.
+        reason: String,
+    },
+    /// The host could not prove its name, or did not accept what proves ours.
+    #[error("no TLS connection with {host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// What TLS said.
         reason: String,
     },
     /// It took too long.
@@ -103,6 +113,14 @@ pub enum Error {
         /// The registry's words, led by `: `, or nothing.
         detail: String,
     },
+    /// The tag names something else, and the registry does not let tags be moved.
+    #[error("tag {tag} cannot be moved{detail}")]
+    TagImmutable {
+        /// The repository and tag.
+        tag: String,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+    },
     /// The registry refused it for another reason (other 4xx).
     #[error("{what} was refused with status {status}{detail}")]
     Refused {
@@ -141,8 +159,8 @@ pub enum Error {
         /// The bound.
         limit: u64,
     },
-    /// Plain HTTP to a host that is not this machine, without being told to.
-    #[error("{host} is not asked over plain HTTP")]
+    /// The host does not speak HTTPS, and nobody said that plain HTTP will do.
+    #[error("{host} does not speak HTTPS, and is not asked over plain HTTP")]
     PlainHttpRefused {
         /// The host.
         host: String,
@@ -171,6 +189,14 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// A layout or archive that is none, or is damaged.
+    #[error("`{path}` is no image layout or archive: {reason}")]
+    Damaged {
+        /// The file or directory.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A source or target that is not one of the spellings.
     #[error("`{text}` is not a place of an image: {reason}")]
     Location {
@@ -179,6 +205,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The detail of a registry's error, as Signet's own registry gives it. Made printable and short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// A code of Signet's, `SGN-nnnn`, if the registry is honest.
+    pub code: String,
+    /// What to do next.
+    pub hint: String,
 }
 
 impl Error {
@@ -192,6 +227,10 @@ impl Error {
 
     pub(crate) fn malformed(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged { path: path.display().to_string(), reason: reason.to_string() }
     }
 
     pub(crate) fn configuration(path: &Path, reason: impl ToString) -> Self {

@@ -5,7 +5,19 @@
 //! refers to it from one store to another.
 //!
 //! What is read is checked against its digest and size before the last byte is handed on; what comes
-//! from outside is bounded by [`Limits`]. Redirects are followed by hand and never with credentials.
+//! from outside is bounded by [`Limits`], each bound listed where they are.
+//!
+//! # Who is told what
+//!
+//! - Credentials go to the registry's own scheme, host and port, and to the token realm that it names:
+//!   over HTTPS, or over HTTP where both are on this machine. A realm that redirects is refused.
+//! - Redirects are followed by hand and without credentials, also within one host; a 401 behind a
+//!   redirect is final.
+//! - Registries on this machine are asked over plain HTTP and never through a proxy; [`Options::https`]
+//!   names those that are not. All others are asked over HTTPS unless [`Options::plain_http`] names
+//!   them, and nothing falls back from one to the other.
+//! - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured as curl does; a SOCKS proxy is refused. The roots are the system's
+//!   (`SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set), loaded when HTTPS is first needed.
 
 mod auth;
 mod client;
@@ -18,13 +30,13 @@ mod location;
 mod store;
 mod stream;
 
-pub use auth::{Credentials, Keychain};
+pub use auth::{Credentials, Found, Keychain, Origin};
 pub use client::{
-    Attached, BlobPush, Client, ManifestName, Options, PushOutcome, Referrers, ReferrersVia, Resolved,
-    TlsOptions,
+    Attached, BlobPush, Client, ManifestName, Options, Precondition, PushOutcome, Referrers, ReferrersVia,
+    Resolved, TlsOptions,
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
-pub use error::Error;
+pub use error::{Advice, Error};
 pub use flight::parallel;
 pub use limits::Limits;
 pub use local::{DockerArchive, Layout, OciArchive};

@@ -1,6 +1,42 @@
 //! Every bound on what a registry, a helper or an archive may make us do.
+//!
+//! What a hostile or broken registry can send, where it ends, and what is said then. Times and sizes are
+//! those of [`Limits::default`]. `tests/client` holds each row to it, `lies.rs` most of them; `memory.rs`
+//! measures a process that meets what is endless.
+//!
+//! | what comes | it ends after | memory held | said |
+//! |---|---|---|---|
+//! | content of another digest | the size in its descriptor | a chunk; what is asked for whole: its size | [`DigestMismatch`](E::DigestMismatch) |
+//! | content of another size, a body without end, a chunk without end | the size in its descriptor, and one byte | the same | [`SizeMismatch`](E::SizeMismatch) |
+//! | a manifest or list without end | 4 MiB ([`MAX_MANIFEST_BYTES`], [`Limits::page_bytes`]) | that | [`TooLarge`](E::TooLarge) |
+//! | a token or a helper's answer without end | 256 KiB ([`Limits::small_bytes`]) | that | [`TooLarge`](E::TooLarge), [`CredentialHelper`](E::CredentialHelper) |
+//! | an error page of 1 GiB | 64 KiB | that | what the status says |
+//! | headers without end, in number or length | 100 headers, about 400 KiB | that | [`Malformed`](E::Malformed), not tried again |
+//! | a wrong `Content-Length` | the stated or the described size, whichever is less | a chunk | [`SizeMismatch`](E::SizeMismatch), [`Unreachable`](E::Unreachable) where less comes than was stated, [`Malformed`](E::Malformed) where two are stated |
+//! | a gzip bomb in `Content-Encoding` | as content: nothing is unpacked | as content | as content |
+//! | silence | 30 s ([`Limits::idle`]), 10 s to connect ([`Limits::connect`]) | nothing | [`Timeout`](E::Timeout) |
+//! | a manifest, list or token a byte at a time | 60 s ([`Limits::request`]) | at most its bound | [`Timeout`](E::Timeout) |
+//! | a blob a byte at a time | 60 s and 1 s for each 16 KiB ([`Limits::slowest`]) | a chunk | [`Timeout`](E::Timeout) |
+//! | redirects without end, in a loop or onwards | 5 ([`Limits::redirects`]) | nothing | [`RedirectRefused`](E::RedirectRefused) |
+//! | a redirect, upload or page to plain HTTP or another protocol | it is not followed | nothing | [`RedirectRefused`](E::RedirectRefused) |
+//! | 10,000 referrers and more | 10,000 ([`Limits::referrers`]) | those | [`LimitHit`](E::LimitHit) beside what was listed |
+//! | 10,000 pages of referrers, full or empty | 1,000 ([`Limits::pages`]) | what they list | [`LimitHit`](E::LimitHit) beside what was listed |
+//! | a next page on another host, of another list, or read before | it is not fetched | what was listed | [`RedirectRefused`](E::RedirectRefused), beside what was listed |
+//! | 401 for ever | one new grant for a request, one more for an upload | nothing | [`Unauthorized`](E::Unauthorized) |
+//! | 429 or 5xx for ever | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
+//! | writers of one fallback tag for ever | 32 rounds ([`Limits::fallback_rounds`]) | the index | [`Conflict`](E::Conflict) |
+//!
+//! Times are for one attempt; a request that may be repeated takes [`Limits::attempts`] of them at most.
+//! Content is carried in chunks as they come from the connection, some tens of KiB; a copy holds
+//! [`CopyOptions::parallel`](crate::CopyOptions::parallel) of them.
 
 use std::time::Duration;
+
+#[cfg(doc)]
+use signet_formats::oci::MAX_MANIFEST_BYTES;
+
+#[cfg(doc)]
+use crate::Error as E;
 
 /// The bounds. [`Limits::default`] is what the command uses; tests shorten the times.
 #[derive(Clone, Debug)]
@@ -63,7 +99,7 @@ impl Default for Limits {
             helper: Duration::from_secs(20),
             parallel: 8,
             chunk: 8 * 1024 * 1024,
-            fallback_rounds: 12,
+            fallback_rounds: 32,
             copy_manifests: 20_000,
             depth: 16,
             archive_entries: 100_000,

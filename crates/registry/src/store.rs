@@ -1,6 +1,7 @@
 //! One trait over every place that images are kept in.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository, Tag};
 
@@ -25,6 +26,14 @@ pub trait ImageStore: Send + Sync {
 
     /// Takes a blob from `source`, unless it is there.
     async fn put_blob(&self, blob: &Descriptor, source: &dyn ImageStore) -> Result<BlobPush>;
+
+    /// Takes bytes as a blob, unless it is there.
+    async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor>;
+
+    /// Takes bytes that are surely new as a blob; where asking first would cost a request, it is not asked.
+    async fn put_new_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        self.put_bytes(media_type, bytes).await
+    }
 
     /// Takes a manifest, all of whose blobs and manifests it has been given.
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()>;
@@ -84,6 +93,14 @@ impl ImageStore for RegistryStore {
     async fn put_blob(&self, blob: &Descriptor, source: &dyn ImageStore) -> Result<BlobPush> {
         let open = || source.blob(blob);
         self.client.push_blob(&self.repository, blob, source.repository(), open).await
+    }
+
+    async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        self.client.push_bytes(&self.repository, media_type, bytes).await
+    }
+
+    async fn put_new_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        self.client.push_new_bytes(&self.repository, media_type, bytes).await
     }
 
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {

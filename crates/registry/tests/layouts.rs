@@ -89,7 +89,7 @@ fn an_archive_with_an_entry_twice_is_refused() {
     }
     tar.finish().unwrap();
     let opened = OciArchive::open(file.path(), &Limits::default()).map(|_| ());
-    assert!(matches!(opened, Err(Error::Malformed { .. })), "{opened:?}");
+    assert!(matches!(opened, Err(Error::Damaged { .. })), "{opened:?}");
 }
 
 #[test]
@@ -98,5 +98,5 @@ fn what_is_no_layout_is_told_from_what_is_absent() {
     let open = |path: &Path| Layout::open(path, &Limits::default()).map(|_| ());
     assert!(open(&directory.path().join("absent")).is_err_and(|error| error.is_not_found()));
     std::fs::write(directory.path().join("oci-layout"), r#"{"imageLayoutVersion":"9"}"#).unwrap();
-    assert!(matches!(open(directory.path()), Err(Error::Malformed { .. })));
+    assert!(matches!(open(directory.path()), Err(Error::Damaged { .. })));
 }

@@ -1,13 +1,15 @@
 //! Durable writes: the only code of this crate that changes the disk.
 //!
 //! Whatever a function here says is done has reached the disk, the directory entries included, when
-//! the function returns. [`Faults`] sees each step before it happens: tests make a step fail, the
-//! crash harness kills the process there.
+//! the function returns. After a sync that failed nothing is written any more: the system may have
+//! dropped the bytes it could not write and call the next sync of the same file a success.
+//! [`Faults`] sees each step: tests make one fail, the crash harness kills the process or cuts the power there.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -19,12 +21,19 @@ pub struct Disk {
     faults: Option<Arc<dyn Faults>>,
     /// Directories whose entry in their parent is known to be on disk; forgotten when it grows.
     durable_dirs: Arc<Mutex<HashSet<PathBuf>>>,
+    /// A sync failed: what the disk has is not known any more.
+    failed: Arc<AtomicBool>,
 }
 
 impl Disk {
     /// A disk whose every step `faults` sees first.
     pub fn with_faults(faults: Arc<dyn Faults>) -> Self {
         Self { faults: Some(faults), ..Self::default() }
+    }
+
+    /// Whether a sync failed, so that only another start can write again.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// Makes `dir` and its missing parents.
@@ -45,7 +54,7 @@ impl Disk {
         });
         if written.is_err() {
             // The scratch directory is emptied at the next start; this only tidies sooner.
-            let _ = fs::remove_file(&temporary);
+            self.discard(&temporary);
         }
         written
     }
@@ -68,26 +77,25 @@ impl Disk {
 
     /// Writes at the file's position, not yet durable.
     pub fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.step(Step::Write, path)?;
+        self.step(Step::Write(bytes), path)?;
         file.write_all(bytes)
     }
 
     /// Makes the file's content durable.
     pub fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
-        self.step(Step::SyncFile, path)?;
-        file.sync_data()
+        self.synced(Step::SyncFile, path, || file.sync_data())
     }
 
     /// Makes the entries of the directory that holds `path` durable.
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        self.step(Step::SyncDir, path)?;
-        sync_dir(parent(path)?)
+        let dir = open_dir(parent(path)?)?;
+        self.synced(Step::SyncDir, path, || sync_dir(&dir))
     }
 
     /// Moves a synced file to `target`, replacing what is there.
     pub fn rename(&self, from: &Path, target: &Path) -> io::Result<()> {
         self.make_parent(target)?;
-        self.step(Step::Rename, target)?;
+        self.step(Step::Rename { from }, target)?;
         fs::rename(from, target)?;
         self.sync_parent(target)
     }
@@ -102,10 +110,15 @@ impl Disk {
         }
     }
 
+    /// Removes a file that nobody relies on, as far as that is possible: also after a sync failed.
+    pub fn discard(&self, path: &Path) {
+        let _ = fs::remove_file(path);
+    }
+
     /// Removes a directory if it is empty; otherwise leaves it. Loses nothing if it does not last.
     pub fn remove_empty_dir(&self, dir: &Path) {
         let mut durable = self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner);
-        if fs::remove_dir(dir).is_ok() {
+        if self.step(Step::RemoveDir, dir).and_then(|()| fs::remove_dir(dir)).is_ok() {
             durable.remove(dir);
         }
     }
@@ -126,8 +139,7 @@ impl Disk {
             fs::create_dir(dir).or_else(ignore_existing)?;
         }
         // Also if it was there: a crash may have come between its making and this sync.
-        self.step(Step::SyncDir, dir)?;
-        sync_dir(above)?;
+        self.sync_parent(dir)?;
         if durable.len() >= MAX_DURABLE_DIRS {
             durable.clear();
         }
@@ -135,7 +147,30 @@ impl Disk {
         Ok(())
     }
 
-    fn step(&self, step: Step, path: &Path) -> io::Result<()> {
+    fn synced(&self, step: Step<'_>, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.refuse_if_failed()?;
+        let done = self.before(step, path).and_then(|()| sync());
+        match (&done, &self.faults) {
+            (Ok(()), Some(faults)) => faults.after(step, path),
+            (Ok(()), None) => {}
+            (Err(_), _) => self.failed.store(true, Ordering::Release),
+        }
+        done
+    }
+
+    fn step(&self, step: Step<'_>, path: &Path) -> io::Result<()> {
+        self.refuse_if_failed()?;
+        self.before(step, path)
+    }
+
+    fn refuse_if_failed(&self) -> io::Result<()> {
+        match self.has_failed() {
+            true => Err(io::Error::other("an earlier sync failed: check the disk, then start again")),
+            false => Ok(()),
+        }
+    }
+
+    fn before(&self, step: Step<'_>, path: &Path) -> io::Result<()> {
         match &self.faults {
             Some(faults) => faults.before(step, path),
             None => Ok(()),
@@ -163,29 +198,37 @@ pub fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io:
     Ok(())
 }
 
-/// Sees every step before it happens, and may fail it.
+/// Sees every step, and may fail it.
 pub trait Faults: Send + Sync {
     /// Called before `step` is done to `path`; an error takes the step's place.
-    fn before(&self, step: Step, path: &Path) -> io::Result<()>;
+    fn before(&self, step: Step<'_>, path: &Path) -> io::Result<()>;
+
+    /// Called after a sync succeeded.
+    fn after(&self, _step: Step<'_>, _path: &Path) {}
 }
 
 /// What [`Faults`] is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Step<'a> {
     /// A file is made.
     Create,
     /// A directory is made.
     MakeDir,
     /// A file is removed.
     Remove,
-    /// A file is moved into place.
-    Rename,
-    /// Directory entries are made durable.
+    /// An empty directory is removed; if it is not empty, nothing happens.
+    RemoveDir,
+    /// A file is moved to the path.
+    Rename {
+        /// Where it was.
+        from: &'a Path,
+    },
+    /// The entries of the directory that holds the path are made durable.
     SyncDir,
     /// A file's content is made durable.
     SyncFile,
-    /// Bytes are written.
-    Write,
+    /// Bytes are written at the end.
+    Write(&'a [u8]),
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
@@ -200,14 +243,67 @@ fn ignore_existing(error: io::Error) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+fn open_dir(dir: &Path) -> io::Result<File> {
+    File::open(dir)
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &File) -> io::Result<()> {
+    dir.sync_all()
 }
 
 /// Windows has no handle to sync for a directory; its file systems journal the entries.
 #[cfg(not(unix))]
-fn sync_dir(_: &Path) -> io::Result<()> {
+fn open_dir(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn sync_dir((): &()) -> io::Result<()> {
     Ok(())
 }
 
 const MAX_DURABLE_DIRS: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails the first step of a kind.
+    struct FirstOf(Step<'static>, AtomicBool);
+
+    impl Faults for FirstOf {
+        fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+            match step == self.0 && !self.1.swap(true, Ordering::AcqRel) {
+                true => Err(io::Error::other("the disk failed")),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_written_any_more() {
+        for kind in [Step::SyncFile, Step::SyncDir] {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = Disk::with_faults(Arc::new(FirstOf(kind, AtomicBool::new(false))));
+            let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+            assert!(disk.put(dir.path(), &path, b"content").is_err());
+            assert!(disk.has_failed());
+            // The second try would succeed on the disk, which may have dropped what the first one had.
+            assert!(disk.put(dir.path(), &path, b"content").is_err());
+            assert!(disk.create(&other).is_err() && disk.mark(&other).is_err());
+            assert!(disk.make_dirs(&other).is_err() && !other.exists());
+            assert!(disk.remove(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn what_failed_before_a_sync_can_be_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::with_faults(Arc::new(FirstOf(Step::Create, AtomicBool::new(false))));
+        let path = dir.path().join("file");
+        assert!(disk.put(dir.path(), &path, b"content").is_err());
+        disk.put(dir.path(), &path, b"content").unwrap();
+        assert_eq!((disk.has_failed(), fs::read(&path).unwrap()), (false, b"content".to_vec()));
+    }
+}

@@ -1,11 +1,14 @@
 //! What Signet's tests share: peers found on `PATH`, vectors of other projects, registries on loopback,
-//! images pushed without any tool of ours, sandboxes that run programs apart from the user's files.
+//! images pushed without any tool of ours, sandboxes that run programs apart from the user's files, and
+//! a forge of evidence under test keys ([`forge`]).
 //!
 //! Development only: crates name it under `[dev-dependencies]`. It panics with the whole story when
 //! something that a test takes for granted does not hold.
 
+pub mod forge;
 mod http;
 mod log;
+pub mod mutation;
 mod peer;
 mod repository;
 mod sandbox;

@@ -54,6 +54,15 @@ impl Sandbox {
         }
     }
 
+    /// Logs the programs in here in to a registry, as `docker login` does.
+    pub fn log_in(&self, registry: &str, user: &str, password: &str) {
+        let auth = signet_formats::base64::encode(format!("{user}:{password}").as_bytes());
+        self.write(
+            ".docker/config.json",
+            serde_json::json!({ "auths": { registry: { "auth": auth } } }).to_string(),
+        );
+    }
+
     /// A command with this sandbox's environment.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());

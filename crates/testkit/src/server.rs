@@ -1,3 +1,4 @@
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -39,9 +40,36 @@ impl RegistryServer {
         })
     }
 
+    /// `signet serve registry` with more options: users, TLS, a policy. It takes a port and says which.
+    pub fn signet_with(program: &Path, options: &[&str]) -> Self {
+        let sandbox = Sandbox::new();
+        let log = std::fs::File::create(sandbox.path("log")).expect("the sandbox can be written");
+        let data = sandbox.path("data").display().to_string();
+        let mut child = sandbox
+            .command(program)
+            .args(["serve", "registry", "--data", &data, "--listen", "127.0.0.1:0"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
+        let mut said = String::new();
+        let out = child.stdout.take().expect("standard output is piped");
+        BufReader::new(out).read_line(&mut said).expect("standard output can be read");
+        let mut server = Self { child, address: String::new(), sandbox };
+        let address = said.split("://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        server.address = address.unwrap_or_else(|| panic!("not served: {said}{}", server.log())).to_owned();
+        server
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The process that serves.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A repository on this registry.

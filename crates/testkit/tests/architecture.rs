@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         "signet-cli",
         &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server"],
     ),
-    ("signet-testkit", &["crypto"]),
+    ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
     ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),
 ];
 

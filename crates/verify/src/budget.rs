@@ -2,8 +2,12 @@
 
 use std::cell::Cell;
 
-/// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second.
+/// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second,
+/// with all that they may hash within two.
 pub(crate) const MAX_OPERATIONS: u32 = 4096;
+
+/// How many bytes are hashed in about the time of one operation: 4096 of them are 1 GiB.
+const BYTES_PER_OPERATION: usize = 256 * 1024;
 
 /// Counts public-key operations down.
 #[derive(Debug)]
@@ -31,6 +35,12 @@ impl Budget {
         }
     }
 
+    /// Takes what it costs to verify a signature over the message, which is hashed each time.
+    pub(crate) fn spend_over(&self, message: &[u8]) -> Result<(), Exhausted> {
+        let hashing = u32::try_from(message.len() / BYTES_PER_OPERATION).unwrap_or(u32::MAX);
+        self.spend(hashing.saturating_add(1))
+    }
+
     /// Whether some work was refused.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
@@ -52,5 +62,13 @@ mod tests {
         assert!(!budget.is_exhausted());
         assert_eq!(budget.spend(1), Err(Exhausted));
         assert!(budget.is_exhausted());
+    }
+
+    #[test]
+    fn a_long_message_costs_more() {
+        let budget = Budget::new(3);
+        assert_eq!(budget.spend_over(&[0; BYTES_PER_OPERATION]), Ok(()));
+        assert_eq!(budget.spend_over(&[0; BYTES_PER_OPERATION]), Err(Exhausted));
+        assert_eq!(budget.spend_over(b""), Ok(()));
     }
 }

@@ -233,6 +233,9 @@ codes! {
     1604 RepositoryMismatch Denied "the signature names another repository"
         "The policy demands that the signed repository name is the one the image was asked by."
         "sign under the new name, or let the policy note the mismatch only, as for mirrors"
+    1605 AnnotationMismatch Denied "the signature lacks an annotation that is asked for"
+        "The annotations of a rule must be in what was signed, with these values."
+        "compare what was found with what was wanted; sign again with `--annotations`"
 
     // No decision.
     1701 EvidenceUnread Undecided "some evidence could not be read"
@@ -282,9 +285,9 @@ codes! {
     2012 CredentialHelperFailed Undecided "a credential helper failed"
         "The helper program named in the docker configuration could not be run or gave no usable answer."
         "run the helper by hand, as `docker-credential-NAME get` with the registry's name on standard input"
-    2013 TlsFailed Undecided "the registry's TLS certificate is not trusted"
-        "The connection was not made, because the registry could not prove its name."
-        "add its authority with `--registry-cacert`"
+    2013 TlsFailed Undecided "no trusted TLS connection with the registry"
+        "The registry could not prove its name, or did not accept the client certificate. That says nothing about the image."
+        "add its authority with `--registry-cacert`; a client certificate is given with `--registry-client-cert` and `--registry-client-key`"
     2014 ConcurrentUpdate Undecided "others keep changing the same list of signatures"
         "The registry has no referrers API, and the list of referrers changed at every try to add to it."
         "run the command again"
@@ -294,14 +297,23 @@ codes! {
     2016 LayoutUnusable Undecided "the image layout or archive cannot be used"
         "The directory or file is not an OCI layout, OCI archive or docker archive, or is damaged."
         "check the path; `skopeo inspect` shows whether others can read it"
+    2017 TagImmutable Undecided "the registry does not let the tag be moved"
+        "The tag names another manifest, and the registry keeps tags as they are. Older signatures, and all where the registry has no referrers API, are found by a tag that each new one moves."
+        "choose another tag; to add signatures, let tags that begin with `sha256-` be moved, or use a registry with the referrers API"
+    2018 RegistryFailed Undecided "the registry failed"
+        "The registry answered every try with an error of its own (5xx). That says nothing about the image."
+        "try again later; its operator's logs tell why"
+    2019 TokenRealmRefused Undecided "the registry's token server was refused"
+        "Credentials go to a token server over HTTPS only, or over HTTP where it and the registry are on this machine, and never along its redirects. They were not sent."
+        "report it to the registry's operator"
 
     // What the caller gave.
     3001 NoTrustGiven Usage "nothing says whom to trust"
         "Verifying means comparing with a key, an identity or a policy. Without one there is no answer."
         "give `--key KEY.pub`, or `--certificate-identity` and `--certificate-oidc-issuer` with `--trusted-root`, or `--policy`"
     3002 FileUnreadable Usage "a file cannot be read"
-        "The file does not exist, may not be read, or is too large."
-        "check the path and its permissions"
+        "The file does not exist, may not be read, is too large, or does not hold what it should."
+        "check the path, its permissions and its content"
     3003 KeyUnusable Usage "the key cannot be used"
         "The file is not a key of an accepted format and algorithm."
         "`signet keys inspect FILE` tells what it is"
@@ -349,7 +361,7 @@ codes! {
     4005 ListenRefused Usage "will not listen there without authentication"
         "Beyond loopback anybody could push and pull."
         "give `--htpasswd FILE`, and TLS with `--tls-cert` and `--tls-key`"
-    4006 PullDenied Denied "the policy does not permit this pull"
+    4006 PullDenied Undecided "the policy does not permit this pull"
         "The registry runs with `--require-signed`, and the image does not satisfy the policy."
         "have the image signed; `signet verify --policy` shows what is missing"
     4007 ServiceFailed Undecided "the service could not be started or kept running"
@@ -396,6 +408,21 @@ impl Serialize for Code {
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A stable code. `signet explain CODE` says what it means and what to do.",
+            "type": "string",
+            "enum": Self::ALL,
+        })
     }
 }
 

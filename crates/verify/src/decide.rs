@@ -1,5 +1,7 @@
 //! The one function.
 
+use std::cell::OnceCell;
+
 use signet_crypto::Digest;
 
 use crate::budget::{Budget, MAX_OPERATIONS};
@@ -50,13 +52,15 @@ pub fn decide_prepared(
         Err(unusable) => return trust_unusable(inputs, &unusable),
     };
     let budget = Budget::new(MAX_OPERATIONS);
-    let context = Context { subject, evidence, trust, policy: &policy, at, budget: &budget };
+    let content_is_subject = OnceCell::new();
+    let context =
+        Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
     let assessments = signature::assess_all(&context);
     conclude(inputs, evidence, &policy, assessments, &budget)
 }
 
 fn inputs(subject: &Subject, evidence: &Evidence, trust: Digest, policy: &Policy, at: i64) -> Inputs {
-    Inputs { subject: id_of(subject), evidence: id_of(evidence), trust, policy: id_of(policy), at }
+    Inputs { subject: id_of(subject), evidence: evidence.id(), trust, policy: id_of(policy), at }
 }
 
 fn conclude(

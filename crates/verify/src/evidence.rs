@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 
 use crate::Code;
+use crate::trust::id_of;
 
 /// The largest artifact that is handed to [`crate::decide`] whole, in bytes, for signatures over the message itself.
 pub const MAX_ARTIFACT_BYTES: usize = 64 * 1024 * 1024;
@@ -26,6 +28,18 @@ pub struct Evidence {
     pub artifact: Option<Base64>,
 }
 
+impl Evidence {
+    /// The id: the SHA-256 of the canonical JSON in which each blob stands as its own SHA-256, so that
+    /// evidence can be named without being copied.
+    pub(crate) fn id(&self) -> Digest {
+        id_of(&Canonical {
+            items: self.items.iter().map(CanonicalItem::of).collect(),
+            unread: &self.unread,
+            artifact: self.artifact.as_ref().map(digest),
+        })
+    }
+}
+
 /// One piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -40,7 +54,7 @@ pub struct EvidenceItem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind", deny_unknown_fields)]
 pub enum Content {
-    /// A Sigstore bundle, as JSON.
+    /// A Sigstore bundle, as JSON; or the one that `cosign sign-blob --bundle` wrote before version 3.
     Bundle {
         /// The JSON document.
         bytes: Base64,
@@ -71,4 +85,39 @@ pub struct Unread {
     pub code: Code,
     /// The particulars.
     pub reason: String,
+}
+
+/// [`Evidence`] as its id is made of.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    items: Vec<CanonicalItem<'a>>,
+    unread: &'a [Unread],
+    artifact: Option<Digest>,
+}
+
+#[derive(Serialize)]
+struct CanonicalItem<'a> {
+    origin: &'a str,
+    kind: &'static str,
+    blob: Digest,
+    annotations: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> CanonicalItem<'a> {
+    fn of(item: &'a EvidenceItem) -> Self {
+        let (kind, blob, annotations) = match &item.content {
+            Content::Bundle { bytes } => ("bundle", bytes, None),
+            Content::CosignSignature { payload, annotations } => {
+                ("cosignSignature", payload, Some(annotations))
+            }
+            Content::CosignAttestation { envelope, annotations } => {
+                ("cosignAttestation", envelope, Some(annotations))
+            }
+        };
+        Self { origin: &item.origin, kind, blob: digest(blob), annotations }
+    }
+}
+
+fn digest(blob: &Base64) -> Digest {
+    Digest::sha256(&blob.0)
 }

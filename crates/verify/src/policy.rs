@@ -178,12 +178,14 @@ impl Matcher {
         if !anchored {
             return Err(PolicyError::Unanchored(pattern.clone()));
         }
-        // The group makes the anchors hold for alternations too: `^a|b$` alone matches `axx`.
-        RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-            .size_limit(MAX_PATTERN_BYTES)
-            .build()
-            .map(CompiledMatcher::Pattern)
-            .map_err(|e| PolicyError::Pattern(pattern.clone(), e.to_string()))
+        let build = |expression: &str| {
+            let built = RegexBuilder::new(expression).size_limit(MAX_PATTERN_BYTES).build();
+            built.map_err(|e| PolicyError::Pattern(pattern.clone(), e.to_string()))
+        };
+        // The group makes the anchors hold for alternations too: `^a|b$` alone matches `axx`. What is no
+        // expression by itself could close the group: `^a)|(?:.*$`.
+        build(pattern)?;
+        build(&format!(r"\A(?:{pattern})\z")).map(CompiledMatcher::Pattern)
     }
 }
 
@@ -279,6 +281,10 @@ pub struct Rule {
     /// What must have been signed: `signature` (the default), `any`, or the URI of a predicate type.
     #[serde(default)]
     pub predicate_type: PredicateRule,
+    /// Annotations that the signer must have signed with these values: of the statement's subject, or among
+    /// the optional claims of a simple signature.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// How many distinct trusted logs must hold each signature. Unset: one for certificates, none for keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_entries: Option<u32>,
@@ -301,6 +307,7 @@ impl Rule {
             principals: principals.into_iter().collect(),
             threshold: 1,
             predicate_type: PredicateRule::Signature,
+            annotations: BTreeMap::new(),
             log_entries: None,
             timestamps: 0,
             witnesses: 0,

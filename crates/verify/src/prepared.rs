@@ -9,6 +9,7 @@ use signet_formats::note::VerifierKey;
 use signet_formats::x509::Certificate;
 
 use crate::policy::{CompiledMatcher, Policy, Principal};
+use crate::signature::checked::CheckedSignature;
 use crate::trust::{TrustSnapshot, TrustedAuthority, TrustedLog, Window, id_of};
 
 /// A [`TrustSnapshot`] that is ready to decide by.
@@ -100,6 +101,8 @@ fn log_key(bytes: &[u8]) -> Option<PublicKey> {
 pub(crate) struct PreparedAuthority {
     pub(crate) name: String,
     pub(crate) certificates: Vec<Certificate>,
+    /// The signatures on them.
+    pub(crate) signatures: Vec<CheckedSignature>,
     pub(crate) valid_for: Window,
 }
 
@@ -117,7 +120,8 @@ impl PreparedAuthority {
             Certificate::from_der(&der.0).map_err(|e| unusable(e.to_string()))
         };
         let certificates = collect(&authority.certificates, parse)?;
-        Ok(Self { name: label.clone(), certificates, valid_for: authority.valid_for })
+        let signatures = certificates.iter().map(CheckedSignature::of).collect();
+        Ok(Self { name: label.clone(), certificates, signatures, valid_for: authority.valid_for })
     }
 
     /// The certificate at the top, which is trusted by being here.

@@ -89,11 +89,31 @@ fn demands(rule: &Rule, assessment: &Assessment) -> Option<Node> {
         let wanted = String::from(rule.predicate_type.clone());
         return Some(Node::fail(Check::Principal, Code::PredicateTypeMismatch).found(found).wanted(wanted));
     }
+    if let Some((found, wanted)) = missing_annotation(rule, assessment) {
+        return Some(Node::fail(Check::Principal, Code::AnnotationMismatch).found(found).wanted(wanted));
+    }
     let short =
         counts.into_iter().find(|(_, found, wanted)| u32::try_from(*found).is_ok_and(|n| n < *wanted));
     short.map(|(code, found, wanted)| {
         Node::fail(Check::Principal, code).found(found.to_string()).wanted(format!("at least {wanted}"))
     })
+}
+
+/// An annotation that was not signed as the rule wants it, as what was found and what is wanted. All of
+/// them must be of one subject.
+fn missing_annotation(rule: &Rule, assessment: &Assessment) -> Option<(String, String)> {
+    let holds = |stated: &BTreeMap<String, String>, (name, value): (&String, &String)| {
+        stated.get(name).is_some_and(|found| found == value)
+    };
+    let signed = &assessment.annotations;
+    if signed.iter().any(|stated| rule.annotations.iter().all(|wanted| holds(stated, wanted))) {
+        return None;
+    }
+    let missing = |wanted: &(&String, &String)| !signed.iter().any(|stated| holds(stated, *wanted));
+    let (name, value) = rule.annotations.iter().find(missing).or(rule.annotations.first_key_value())?;
+    let found = signed.iter().find_map(|stated| stated.get(name));
+    let found = found.map(|value| format!("{name}={}", value.chars().take(MAX_VALUE).collect::<String>()));
+    Some((found.unwrap_or_else(|| format!("no `{name}`")), format!("{name}={value}")))
 }
 
 fn predicate_fits(rule: &PredicateRule, found: Option<&str>) -> bool {
@@ -189,3 +209,5 @@ fn signer(rule: &Rule, principal: &str, assessment: &Assessment) -> Signer {
 }
 
 const MAX_DESCRIBED: usize = 8;
+/// The most characters of a signed value that are shown.
+const MAX_VALUE: usize = 200;

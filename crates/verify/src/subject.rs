@@ -31,6 +31,12 @@ impl Subject {
         self.digests.iter().find(|digest| digest.algorithm() == algorithm)
     }
 
+    /// Whether the content has every digest of the subject, and the subject has any.
+    pub fn is(&self, content: &[u8]) -> bool {
+        let same = |digest: &Digest| Digest::of(digest.algorithm(), content) == *digest;
+        !self.digests.is_empty() && self.digests.iter().all(same)
+    }
+
     /// Whether this is one of the subject's digests.
     pub fn has(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)

@@ -15,6 +15,7 @@ pub const SCHEMA: &str = "signet.dev/verdict/v1";
 
 /// The answer of [`crate::decide`], and everything that led to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// Always [`SCHEMA`].
@@ -43,6 +44,7 @@ impl Verdict {
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The policy is satisfied.
@@ -65,11 +67,12 @@ impl fmt::Display for Outcome {
 
 /// The ids of the inputs: SHA-256 of the canonical JSON of each, and the decision time itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Inputs {
     /// The id of the subject.
     pub subject: Digest,
-    /// The id of the evidence.
+    /// The id of the evidence, in whose canonical JSON each blob stands as its own SHA-256.
     pub evidence: Digest,
     /// The id of the trust snapshot.
     pub trust: Digest,
@@ -81,6 +84,7 @@ pub struct Inputs {
 
 /// A principal whose signature counted for a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Signer {
     /// The rule it counted for.
@@ -100,6 +104,7 @@ pub struct Signer {
 
 /// One check, with the checks it rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// What was checked.
@@ -208,6 +213,7 @@ impl Node {
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CheckResult {
     /// It holds.
@@ -222,6 +228,7 @@ macro_rules! checks {
     ($($name:ident $spec:literal)*) => {
         /// What is checked. The names are stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
         pub enum Check {

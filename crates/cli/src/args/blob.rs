@@ -6,7 +6,7 @@ use clap::Args;
 use signet_crypto::Scheme;
 
 use super::shared::scheme;
-use super::{PasswordArgs, TrustArgs};
+use super::{CosignSignArgs, PasswordArgs, TrustArgs};
 
 /// Sign a file of any size and write the bundle beside it.
 #[derive(Clone, Debug, Args)]
@@ -24,6 +24,8 @@ pub(crate) struct SignBlobArgs {
     /// Where to write the bundle. An existing file is not overwritten.
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) cosign: CosignSignArgs,
 }
 
 /// Verify a file, or a digest, against its bundle.

@@ -1,6 +1,7 @@
 //! The command line: its types and their help, nothing that acts.
 
 mod blob;
+mod cosign;
 mod image;
 mod keys;
 mod log;
@@ -15,6 +16,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use blob::{SignBlobArgs, VerifyBlobArgs};
+pub(crate) use cosign::{CosignSignArgs, CosignVerifyArgs};
 pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+
+use super::shared::duration;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -47,6 +50,13 @@ pub(crate) struct ServeRegistryArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     pub(crate) listen: SocketAddr,
+    /// Collect garbage so often while it runs, such as `24h`; what is younger than an hour is kept. Unset:
+    /// only `signet registry gc` does.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) gc_interval: Option<Duration>,
+    /// Write a line for each request to standard error.
+    #[arg(long)]
+    pub(crate) log_requests: bool,
     /// Users and their bcrypt passwords, as `htpasswd -B` writes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) htpasswd: Option<PathBuf>,
@@ -62,6 +72,12 @@ pub(crate) struct ServeRegistryArgs {
     /// Serve only what this policy permits.
     #[arg(long, value_name = "POLICY", requires = "htpasswd")]
     pub(crate) require_signed: Option<PathBuf>,
+    /// The key of a principal that the policy names by id.
+    #[arg(long, value_name = "FILE", requires = "require_signed")]
+    pub(crate) key: Vec<PathBuf>,
+    /// A witness of logs that the policy counts: its verifier key, or a file with one on each line.
+    #[arg(long, value_name = "VKEY", requires = "require_signed")]
+    pub(crate) witness: Vec<String>,
     /// The Sigstore `trusted_root.json` that the policy is decided with.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) trusted_root: Option<PathBuf>,

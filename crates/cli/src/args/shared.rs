@@ -8,6 +8,8 @@ use clap::Args;
 use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_keys::SigningAlgorithm;
 
+use super::CosignVerifyArgs;
+
 /// How to reach registries.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registry options")]
@@ -30,14 +32,15 @@ pub(crate) struct ConnectionArgs {
 }
 
 /// Whom to trust.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Trust")]
 pub(crate) struct TrustArgs {
-    /// A public key; given several times, a signature of any one of them is enough.
+    /// A public key; given several times, a signature of any one of them is enough. With `--policy`, the key
+    /// of a principal that the policy names by id.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) key: Vec<PathBuf>,
     /// A policy file (YAML or JSON) that says who must have signed.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "certificate_identity", "certificate_identity_regexp"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) policy: Option<PathBuf>,
     /// The identity in the signing certificate: an email address, a URI or a DNS name.
     #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
@@ -54,9 +57,27 @@ pub(crate) struct TrustArgs {
     /// A Sigstore `trusted_root.json`: the authorities and logs behind certificates.
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
-    /// What must have been signed: `signature` (nothing but "signed"), `any`, or the URI of a predicate type.
-    #[arg(long, value_name = "TYPE", default_value = "signature", conflicts_with = "policy")]
+    /// A witness of logs: its C2SP verifier key `NAME+HASH+KEY`, or a file with one on each line. Given several
+    /// times, all must have cosigned the log's checkpoint; with `--policy`, as many as its `witnesses` says.
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) witness: Vec<String>,
+    /// What must have been signed: `signature` (nothing but "signed"), `any`, the URI of a predicate type, or
+    /// cosign's name of one: `slsaprovenance`, `slsaprovenance02`, `slsaprovenance1`, `link`, `spdx`, `spdxjson`,
+    /// `cyclonedx`, `vuln`, `openvex`, `custom`.
+    #[arg(long, visible_alias = "type", value_name = "TYPE", default_value = "signature", value_parser = predicate_type, conflicts_with = "policy")]
     pub(crate) predicate_type: String,
+    /// An annotation that must have been signed with this value.
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotation, conflicts_with = "policy")]
+    pub(crate) annotations: Vec<(String, String)>,
+    /// Ask for no entry of a transparency log, which is the default for `--key`. An entry that is there and
+    /// wrong is still refused, and a certificate still needs a timestamp to prove when it was used.
+    #[arg(long, visible_alias = "private-infrastructure", conflicts_with = "policy")]
+    pub(crate) insecure_ignore_tlog: bool,
+    /// Ask for no proof that a certificate-transparency log holds the certificate.
+    #[arg(long, conflicts_with = "policy")]
+    pub(crate) insecure_ignore_sct: bool,
+    #[command(flatten)]
+    pub(crate) cosign: CosignVerifyArgs,
 }
 
 /// Where the password of a private key comes from. Unset: `SIGNET_PASSWORD`, `COSIGN_PASSWORD`, a prompt.
@@ -68,6 +89,27 @@ pub(crate) struct PasswordArgs {
     /// Read the key's password from the first line of this open file descriptor.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) password_fd: Option<u32>,
+}
+
+/// Reads the name of a predicate type, or its URI.
+pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
+    let by_name = PREDICATE_TYPES.iter().find(|(name, _)| *name == text).map(|(_, uri)| *uri);
+    match by_name {
+        Some(uri) => Ok(uri.to_owned()),
+        None if ["signature", "any"].contains(&text) || text.contains(':') => Ok(text.to_owned()),
+        None => {
+            let names: Vec<&str> = PREDICATE_TYPES.iter().map(|(name, _)| *name).collect();
+            Err(format!("expected `signature`, `any`, a URI or one of {}", names.join(", ")))
+        }
+    }
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected `NAME=VALUE`".to_owned()),
+    }
 }
 
 /// Reads a scheme by its own name, or by cosign's name of key and scheme together.
@@ -106,6 +148,19 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// cosign's names (its `options/predicate.go`).
+const PREDICATE_TYPES: [(&str, &str); 10] = [
+    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
+    ("link", "https://in-toto.io/Link/v1"),
+    ("spdx", "https://spdx.dev/Document"),
+    ("spdxjson", "https://spdx.dev/Document"),
+    ("cyclonedx", "https://cyclonedx.org/bom"),
+    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
+    ("openvex", "https://openvex.dev/ns"),
+    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
+];
 const MAX_SECONDS: u64 = 24 * 3600;
 
 #[cfg(test)]
@@ -121,6 +176,17 @@ mod tests {
         assert!(key_algorithm("dsa").unwrap_err().contains("ml-dsa-65"));
         assert_eq!(scheme("rsa-pss-sha256"), scheme("rsa-sign-pss-2048-sha256"));
         assert!(scheme("md5").is_err());
+    }
+
+    #[test]
+    fn predicate_types_have_cosigns_names_and_no_misspelt_ones() {
+        assert_eq!(predicate_type("slsaprovenance1"), Ok("https://slsa.dev/provenance/v1".to_owned()));
+        for text in ["any", "signature", "https://example.com/predicate"] {
+            assert_eq!(predicate_type(text), Ok(text.to_owned()));
+        }
+        assert!(predicate_type("slsaprovenence").unwrap_err().contains("slsaprovenance"));
+        assert_eq!(annotation("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(annotation("=b").is_err() && annotation("a").is_err());
     }
 
     #[test]

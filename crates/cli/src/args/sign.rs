@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use signet_crypto::Scheme;
 
-use super::shared::scheme;
-use super::{ConnectionArgs, PasswordArgs};
+use super::shared::{annotation, scheme};
+use super::{ConnectionArgs, CosignSignArgs, PasswordArgs};
 
 /// Sign images in a registry, or a file with `--bundle`.
 ///
@@ -14,7 +14,7 @@ use super::{ConnectionArgs, PasswordArgs};
 /// command again when the signature is there changes nothing.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignArgs {
-    /// The images, as `registry/repository:tag` or `…@sha256:…`.
+    /// The images, as `registry/repository:tag`, `…@sha256:…` or `oci:DIR[:TAG]`.
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// The private key.
@@ -37,8 +37,13 @@ pub(crate) struct SignArgs {
     /// Sign a file instead, and write its bundle here.
     #[arg(long, value_name = "OUT", conflicts_with_all = ["format", "platform", "index_only"])]
     pub(crate) bundle: Option<PathBuf>,
+    /// An annotation to sign with the image; cosign and `signet verify` can ask for it.
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotation, conflicts_with = "bundle")]
+    pub(crate) annotations: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) cosign: CosignSignArgs,
 }
 
 /// The formats in which images are signed.

@@ -119,4 +119,10 @@ pub(crate) enum DocsCommand {
     Cli,
     /// The page of all codes.
     Codes,
+    /// The JSON Schemas of all documents and the page that lists them, into a directory.
+    Schemas {
+        /// The directory.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }

@@ -21,19 +21,16 @@ pub(crate) fn run(command: &ConformanceCommand, face: Face) -> Answer {
 fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
     let trust = Trust::from_args(&TrustArgs {
         key: args.key.iter().cloned().collect(),
-        policy: None,
         certificate_identity: args.certificate_identity.clone(),
-        certificate_identity_regexp: None,
         certificate_oidc_issuer: args.certificate_oidc_issuer.clone(),
-        certificate_oidc_issuer_regexp: None,
         trusted_root: args.trusted_root.clone(),
         // The suite verifies attestations of any type as it does signatures.
         predicate_type: "any".to_owned(),
+        ..TrustArgs::default()
     })?;
     let name = args.file_or_digest.display().to_string();
-    let verdict = verify(&name, read_bundle(&args.bundle)?, &trust, clock::now())?;
-    let document =
-        VerifyDocument { schema: "signet.dev/verify/v1", results: vec![ImageBody::new(&name, Ok(&verdict))] };
+    let verdict = verify(&name, read_bundle(&args.bundle)?, &trust, clock::now(), face)?;
+    let document = VerifyDocument { results: vec![ImageBody::new(&name, Ok(&verdict))] };
     face.result(&document, |_| render::verdict(&name, &verdict))?;
     Ok(Status::of_verdict(&verdict))
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
         let target = to.target(&client)?;
         let progress = Progress::of_bytes("copying", face);
         let report = copy(&source, &target, &CopyOptions::default(), &|event| progress.copied(&event)).await;
-        progress.finish();
+        drop(progress);
         face.result(&document(args, &report?), render::copied)?;
         Ok(Status::Yes)
     })
@@ -27,7 +27,6 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
 
 fn document(args: &CopyArgs, report: &CopyReport) -> CopyDocument {
     CopyDocument {
-        schema: "signet.dev/copy/v1",
         source: args.source.clone(),
         destination: args.destination.clone(),
         digest: report.digest,

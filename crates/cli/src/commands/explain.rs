@@ -10,10 +10,8 @@ use crate::face::Face;
 /// Explains one code, or lists all.
 pub(crate) fn run(args: &ExplainArgs, face: Face) -> Answer {
     let document = match &args.code {
-        Some(text) => ExplainDocument { schema: SCHEMA, codes: vec![find(text)?.into()] },
-        None => {
-            ExplainDocument { schema: SCHEMA, codes: Code::ALL.iter().copied().map(CodeBody::from).collect() }
-        }
+        Some(text) => ExplainDocument { codes: vec![find(text)?.into()] },
+        None => ExplainDocument { codes: Code::ALL.iter().copied().map(CodeBody::from).collect() },
     };
     face.result(&document, |document| match document.codes.as_slice() {
         [code] => whole(code),
@@ -37,5 +35,3 @@ fn whole(code: &CodeBody) -> String {
 fn line(code: &CodeBody) -> String {
     format!("{}  {}\n", code.code, code.title)
 }
-
-const SCHEMA: &str = "signet.dev/codes/v1";

@@ -1,11 +1,13 @@
 //! `signet inspect`: everything attached to an image, decoded; what is verified, and what is only claimed.
 
-use signet_registry::{Endpoint, Location, Resolved};
+use std::sync::Arc;
+
+use signet_registry::{ImageStore, Location, Resolved};
 use signet_verify::{Check, Evidence, EvidenceItem, Node, Verdict};
 
 use crate::args::InspectArgs;
 use crate::document::{InspectDocument, OtherBody, SignatureBody, UnreadBody, Verified};
-use crate::error::{Answer, Status, Stop};
+use crate::error::{Answer, Status};
 use crate::face::Face;
 use crate::gather::{self, Attachment, Place};
 use crate::runtime::block_on;
@@ -19,7 +21,9 @@ pub(crate) fn run(args: &InspectArgs, face: Face) -> Answer {
     block_on(async {
         let client = connection::client(&args.connection, std::slice::from_ref(&place));
         let endpoint = connection::source(&client, &place)?;
-        let document = inspect(&place, &endpoint, trust.as_ref()).await?;
+        let attachments = connection::attachments(&client, &place, &endpoint)?;
+        let image = endpoint.store.resolve(endpoint.name.as_ref()).await?;
+        let document = inspect(&place, &image, &attachments, trust.as_ref()).await;
         face.result(&document, render::inspected)?;
         Ok(Status::Yes)
     })
@@ -27,11 +31,10 @@ pub(crate) fn run(args: &InspectArgs, face: Face) -> Answer {
 
 async fn inspect(
     place: &Location,
-    endpoint: &Endpoint,
+    image: &Resolved,
+    store: &Arc<dyn ImageStore>,
     trust: Option<&Trust>,
-) -> Result<InspectDocument, Stop> {
-    let store = &endpoint.store;
-    let image = store.resolve(endpoint.name.as_ref()).await?;
+) -> InspectDocument {
     let (mut attached, mut unread) = (Vec::new(), Vec::new());
     for where_ in Place::ALL {
         let (found, missed) = gather::attachments(store, &image.digest(), where_).await;
@@ -42,8 +45,8 @@ async fn inspect(
     evidence.unread.extend(unread);
     let name = connection::repository_name(place);
     let verdict = trust
-        .map(|trust| decision::about_manifest(&image, name.as_deref(), &mut evidence, trust, clock::now()));
-    Ok(document(place, &image, &attached, &evidence, verdict.as_ref()))
+        .map(|trust| decision::about_manifest(image, name.as_deref(), &mut evidence, trust, clock::now()));
+    document(place, image, &attached, &evidence, verdict.as_ref())
 }
 
 fn document(
@@ -59,7 +62,6 @@ fn document(
         reason: unread.reason.clone(),
     });
     InspectDocument {
-        schema: "signet.dev/inspect/v1",
         image: connection::name_by_digest(place, image.digest()),
         media_type: image.descriptor.media_type.clone(),
         signatures: evidence.items.iter().map(|item| signature(item, verdict)).collect(),
@@ -85,13 +87,14 @@ fn signature(item: &EvidenceItem, verdict: Option<&Verdict>) -> SignatureBody {
 /// What the verdict says of the signature: that it counts, or why it does not.
 fn verified(origin: &str, verdict: &Verdict) -> Verified {
     if let Some(signer) = verdict.signers.iter().find(|signer| signer.origin == origin) {
-        return Verified { counts: true, signer: Some(signer.identity.clone()), code: None };
+        let (identity, times) = (Some(signer.identity.clone()), signer.times.clone());
+        return Verified { counts: true, signer: identity, times, code: None };
     }
     let about = |node: &&Node| node.about.as_deref() == Some(origin) && node.code.is_some();
     let signature = verdict.checks.children.iter().filter(|node| node.check == Check::Signature).find(about);
     let rules = verdict.checks.children.iter().filter(|node| node.check == Check::Rule);
     let failed = signature.or_else(|| rules.flat_map(|rule| &rule.children).find(about));
-    Verified { counts: false, signer: None, code: failed.and_then(|node| node.code) }
+    Verified { counts: false, signer: None, times: Vec::new(), code: failed.and_then(|node| node.code) }
 }
 
 /// What is attached and holds no signature that is understood: SBOMs, other formats, anything.

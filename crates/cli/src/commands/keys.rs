@@ -44,7 +44,6 @@ fn write(prefix: &Path, key: &PrivateKey, source: Option<&PasswordSource>, face:
         Some(source) => write_encrypted(prefix, key, source)?,
     };
     let document = KeyPairDocument {
-        schema: "signet.dev/key-pair/v1",
         private: pair.private.display().to_string(),
         public: pair.public.display().to_string(),
         algorithm: key.public_key().algorithm().to_string(),
@@ -94,7 +93,6 @@ fn inspect(args: &InspectKeyArgs, face: Face) -> Answer {
 
 fn key_document(info: KeyInfo) -> KeyDocument {
     KeyDocument {
-        schema: "signet.dev/key/v1",
         kind: info.kind.to_string(),
         format: info.format,
         encryption: info.encryption,

@@ -26,7 +26,6 @@ fn check(args: &LogFsckArgs, face: Face) -> Answer {
     exists(&args.data)?;
     let FsckReport { origin, size, root, findings } = fsck(&args.data)?;
     let document = LogFsckDocument {
-        schema: "signet.dev/log-fsck/v1",
         data: args.data.display().to_string(),
         origin,
         size,
@@ -50,7 +49,6 @@ fn proof(args: &LogProofArgs, face: Face) -> Answer {
     exists(&args.data)?;
     let proof = prove(&args.data, args.index)?;
     let document = LogProofDocument {
-        schema: "signet.dev/log-proof/v1",
         index: proof.index,
         size: proof.checkpoint.checkpoint().size,
         proof: proof.to_string(),
@@ -62,8 +60,7 @@ fn proof(args: &LogProofArgs, face: Face) -> Answer {
 fn write_files(args: &LogExportArgs, face: Face) -> Answer {
     exists(&args.data)?;
     let size = export(&args.data, &args.out)?;
-    let document =
-        LogDocument { schema: "signet.dev/log-export/v1", data: args.data.display().to_string(), size };
+    let document = LogDocument { data: args.data.display().to_string(), size };
     face.result(&document, |document| format!("{} entries in `{}`\n", document.size, args.out.display()))?;
     Ok(Status::Yes)
 }
@@ -76,11 +73,8 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
         let frozen = log.freeze().await;
         log.close().await;
         frozen.map_err(|error| CliError::unwritable(&args.data, &error))?;
-        let document = LogDocument {
-            schema: "signet.dev/log-freeze/v1",
-            data: args.data.display().to_string(),
-            size: log.head().checkpoint.size,
-        };
+        let document =
+            LogDocument { data: args.data.display().to_string(), size: log.head().checkpoint.size };
         face.result(&document, |document| {
             format!("`{}` is frozen at {} entries\n", document.data, document.size)
         })?;

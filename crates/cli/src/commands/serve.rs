@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, PullGate, TlsFiles};
+use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate, TlsFiles};
+use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
@@ -10,6 +11,7 @@ use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::gate::Gate;
 use crate::runtime;
+use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
@@ -20,15 +22,14 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    let gate = args.require_signed.as_deref().map(|policy| Gate::new(policy, args.trusted_root.as_deref()));
-    let gate = gate.transpose()?.map(Arc::new);
+    log(args.log_requests);
+    let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
         gate.guard(app.store().clone());
     }
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
-        schema: "signet.dev/serve/v1",
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
@@ -38,11 +39,27 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
+/// The gate that the options ask for.
+fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
+    let Some(policy) = &args.require_signed else { return Ok(None) };
+    let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
+    Trust::of_policy(policy, &args.key, &anchors).map(|trust| Some(Gate::new(trust)))
+}
+
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {
     let mut config = Config::new(args.data.clone(), args.listen);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
     Ok(config.build().await?)
+}
+
+/// What a service has to say while it runs: to standard error, like all that is not data.
+fn log(requests: bool) {
+    let level = if requests { Level::DEBUG } else { Level::INFO };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(std::io::stderr);
+    // Fails if this process has a log already.
+    let _ = log.try_init();
 }

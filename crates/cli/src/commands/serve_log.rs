@@ -41,7 +41,6 @@ fn refuse_the_network(args: &ServeLogArgs) -> Result<(), CliError> {
 
 fn document(args: &ServeLogArgs, log: &Log, listener: &Listener) -> ServeLogDocument {
     ServeLogDocument {
-        schema: "signet.dev/serve-log/v1",
         address: listener.local_addr(),
         url: format!("http://{}", listener.local_addr()),
         data: args.data.display().to_string(),

@@ -4,43 +4,51 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use signet_formats::oci::{Descriptor, Platform, Reference};
+use signet_formats::oci::{Descriptor, Platform};
 use signet_keys::{PrivateKey, read_private};
-use signet_registry::{Client, ImageStore, Location, RegistryStore, Resolved, parallel};
+use signet_registry::{Client, ImageStore, Location, ManifestName, Resolved, parallel};
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
 use super::sign_blob::{self, Blob};
 use crate::args::{ImageFormat, SignArgs};
+use crate::attach::{self, Bundles};
 use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gather::Place;
+use crate::progress::Progress;
 use crate::runtime::block_on;
 use crate::signing::Signing;
 use crate::trust::Trust;
-use crate::{attach, clock, connection, decision, password, render};
+use crate::{clock, connection, decision, password, render};
 
 /// Signs each image: the index and every platform in it.
 pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
+    args.cosign.accept()?;
     if let Some(bundle) = &args.bundle {
         return sign_files(args, bundle, face);
     }
     let places: Vec<Location> =
-        args.images.iter().map(|image| connection::place(image)).collect::<Result<_, _>>()?;
-    let references: Vec<Reference> = places.iter().map(in_registry).collect::<Result<_, _>>()?;
+        args.images.iter().map(|image| signable(image, args.format)).collect::<Result<_, _>>()?;
     let key = read_private(&args.key, &password::source(&args.password))?;
     let signing = Signing::new(&key, args.scheme)?;
     if args.format == ImageFormat::CosignLegacy {
         signing.fits_legacy()?;
     }
-    let job =
-        Job { args, signing, own: own_trust(&key)?, client: connection::client(&args.connection, &places) };
-    block_on(async {
+    let job = Job {
+        args,
+        signing,
+        own: own_trust(&key, &args.annotations)?,
+        client: connection::client(&args.connection, &places),
+        progress: Progress::of_pieces("signing", face),
+    };
+    block_on(async move {
         let mut signed = Vec::new();
-        for reference in &references {
-            signed.extend(job.sign_image(reference).await?);
+        for place in &places {
+            signed.extend(job.sign_image(place).await?);
         }
-        face.result(&SignDocument { schema: "signet.dev/sign/v1", signed }, render::signed)?;
+        drop(job);
+        face.result(&SignDocument { signed }, render::signed)?;
         Ok(Status::Yes)
     })
 }
@@ -54,19 +62,32 @@ fn sign_files(args: &SignArgs, bundle: &Path, face: Face) -> Answer {
     sign_blob::sign_file(&blob, face)
 }
 
-fn in_registry(place: &Location) -> Result<Reference, CliError> {
-    match place {
-        Location::Registry(reference) => Ok(reference.clone()),
-        _ => Err(CliError::new(Code::ReferenceInvalid, format!("`{place}` is not in a registry"))
-            .hint("copy it to a registry with `signet copy`, then sign it there")),
+/// Reads the place of an image that can be signed in this format.
+fn signable(image: &str, format: ImageFormat) -> Result<Location, CliError> {
+    let place = connection::place(image)?;
+    let refused = |why: &str, hint: &str| {
+        Err(CliError::new(Code::ReferenceInvalid, format!("`{place}` {why}")).hint(hint))
+    };
+    match (&place, format) {
+        (Location::Registry(_), _) | (Location::Layout(..), ImageFormat::Bundle) => Ok(place),
+        (Location::Layout(..), ImageFormat::CosignLegacy) => refused(
+            "is no repository, and a signature in the legacy format names one",
+            "sign with the default format, or copy it to a registry and sign it there",
+        ),
+        (Location::OciArchive(..) | Location::DockerArchive(..), _) => refused(
+            "is an archive, which is not changed",
+            "copy it to a layout (`oci:DIR`) or a registry with `signet copy`, then sign it there",
+        ),
     }
 }
 
-/// Trust in the signing key alone, for a signature that names this very repository: what a rerun looks for.
-fn own_trust(key: &PrivateKey) -> Result<Trust, CliError> {
+/// Trust in the signing key alone, for a signature that names this very repository and has these
+/// annotations: what a rerun looks for.
+fn own_trust(key: &PrivateKey, annotations: &[(String, String)]) -> Result<Trust, CliError> {
     let public = key.public_key();
     let principals = BTreeMap::from([("signer".to_owned(), Principal::Key(KeyReference::id(public.id())))]);
-    let rule = Rule::any_of(principals.keys().cloned());
+    let annotations = annotations.iter().cloned().collect();
+    let rule = Rule { annotations, ..Rule::any_of(principals.keys().cloned()) };
     let mut policy = Policy::of_principals("rerun", principals, rule).map_err(CliError::internal)?;
     policy.spec.repository = RepositoryRule::Deny;
     Ok(Trust { snapshot: TrustSnapshot::from_keys([public]), policy })
@@ -77,6 +98,17 @@ struct Job<'a> {
     signing: Signing<'a>,
     own: Trust,
     client: Client,
+    progress: Progress,
+}
+
+/// Where an image is, and where its signatures go.
+struct Site<'a> {
+    place: &'a Location,
+    images: Arc<dyn ImageStore>,
+    signatures: Arc<dyn ImageStore>,
+    bundles: Bundles,
+    /// The repository name that is signed.
+    name: Option<String>,
 }
 
 /// A manifest to sign.
@@ -86,15 +118,25 @@ struct Target {
 }
 
 impl Job<'_> {
-    async fn sign_image(&self, reference: &Reference) -> Result<Vec<SignedBody>, Stop> {
-        let image = self.client.resolve(reference).await?;
-        let targets = self.targets(reference, image).await?;
-        let signed = parallel(targets, PARALLEL, |target| self.sign_target(reference, target)).await;
+    async fn sign_image(&self, place: &Location) -> Result<Vec<SignedBody>, Stop> {
+        let endpoint = connection::source(&self.client, place)?;
+        let signatures = connection::attachments(&self.client, place, &endpoint)?;
+        let site = Site {
+            place,
+            bundles: Bundles::new(signatures.clone()),
+            signatures,
+            name: connection::repository_name(place),
+            images: endpoint.store,
+        };
+        let image = site.images.resolve(endpoint.name.as_ref()).await?;
+        let targets = self.targets(&site, image).await?;
+        self.progress.expect(targets.len() as u64);
+        let signed = parallel(targets, PARALLEL, |target| self.sign_target(&site, target)).await;
         signed.into_iter().collect()
     }
 
     /// The image itself and the platforms in it, as far as the options want them.
-    async fn targets(&self, reference: &Reference, image: Resolved) -> Result<Vec<Target>, Stop> {
+    async fn targets(&self, site: &Site<'_>, image: Resolved) -> Result<Vec<Target>, Stop> {
         let wanted: Vec<(Descriptor, String)> = platforms(&image)
             .filter(|_| !self.args.index_only)
             .map(|(descriptor, platform)| (descriptor.clone(), platform.to_string()))
@@ -102,7 +144,7 @@ impl Job<'_> {
             .collect();
         self.all_found(&image, &wanted)?;
         let children = parallel(wanted, PARALLEL, |(descriptor, platform)| async move {
-            let manifest = self.client.manifest(&reference.repository, &descriptor.digest).await?;
+            let manifest = site.images.resolve(Some(&ManifestName::Digest(descriptor.digest))).await?;
             Ok(Target { manifest, platform: Some(platform) })
         });
         let children: Result<Vec<Target>, Stop> = children.await.into_iter().collect();
@@ -127,14 +169,15 @@ impl Job<'_> {
             .hint("choose a platform that is there, or leave out `--platform`"))
     }
 
-    async fn sign_target(&self, reference: &Reference, target: Target) -> Result<SignedBody, Stop> {
+    async fn sign_target(&self, site: &Site<'_>, target: Target) -> Result<SignedBody, Stop> {
         let digest = target.manifest.digest();
-        let stored = match self.is_signed(reference, &target.manifest).await {
+        let stored = match self.is_signed(site, &target.manifest).await {
             true => None,
-            false => Some(self.sign_manifest(reference, &target.manifest).await?),
+            false => Some(self.sign_manifest(site, &target.manifest).await?),
         };
+        self.progress.done(1);
         Ok(SignedBody {
-            name: reference.by_digest(digest).to_string(),
+            name: connection::name_by_digest(site.place, digest),
             platform: target.platform,
             action: if stored.is_some() { SignAction::Signed } else { SignAction::Present },
             race_possible: stored.as_ref().is_some_and(|stored| stored.race_possible),
@@ -143,32 +186,28 @@ impl Job<'_> {
     }
 
     /// Whether a sound signature of this key, in this format and for this repository, is there already.
-    async fn is_signed(&self, reference: &Reference, manifest: &Resolved) -> bool {
+    async fn is_signed(&self, site: &Site<'_>, manifest: &Resolved) -> bool {
         let place = match self.args.format {
             ImageFormat::Bundle => Place::Referrers,
             ImageFormat::CosignLegacy => Place::SignatureTag,
         };
-        let store: Arc<dyn ImageStore> =
-            Arc::new(RegistryStore::new(self.client.clone(), reference.repository.clone()));
-        let name = reference.repository.to_string();
+        let name = site.name.as_deref();
         let (own, at) = (&self.own, clock::now());
-        decision::about_image(&store, manifest, Some(&name), own, &[place], at).await.is_allowed()
+        decision::about_image(&site.signatures, manifest, name, own, &[place], at).await.is_allowed()
     }
 
-    async fn sign_manifest(
-        &self,
-        reference: &Reference,
-        manifest: &Resolved,
-    ) -> Result<attach::Stored, Stop> {
-        let (client, repository, digest) = (&self.client, &reference.repository, manifest.digest());
-        match self.args.format {
-            ImageFormat::Bundle => {
-                let bundle = self.signing.statement(repository.to_string(), digest).await?;
-                attach::bundle(client, repository, &manifest.descriptor, bundle).await
+    async fn sign_manifest(&self, site: &Site<'_>, manifest: &Resolved) -> Result<attach::Stored, Stop> {
+        let (digest, annotations) = (manifest.digest(), &self.args.annotations);
+        let repository = connection::signature_repository(site.place)?;
+        match (self.args.format, repository, &site.name) {
+            (ImageFormat::CosignLegacy, Some(repository), Some(name)) => {
+                let signature = self.signing.simple(name, digest, annotations).await?;
+                attach::legacy(&self.client, &repository, &digest, &signature).await
             }
-            ImageFormat::CosignLegacy => {
-                let signature = self.signing.simple(&repository.to_string(), digest).await?;
-                attach::legacy(client, repository, &digest, &signature).await
+            // A layout has no repository to name, and `signable` lets only bundles into one.
+            _ => {
+                let bundle = self.signing.statement(site.name.clone(), digest, annotations).await?;
+                site.bundles.attach(&manifest.descriptor, bundle).await
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::{files, password, render};
 
 /// Signs a file.
 pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
+    args.cosign.accept()?;
     sign_file(
         &Blob {
             key: &args.key,
@@ -48,8 +49,10 @@ pub(crate) fn sign_file(blob: &Blob<'_>, face: Face) -> Answer {
     }
     let key = read_private(blob.key, &password::source(blob.password))?;
     let signing = Signing::new(&key, blob.scheme)?;
+    // Not on the runtime, which would keep Ctrl-C waiting until a large file is read.
+    let digest = hash(blob.file, signing.message_digest().unwrap_or(DigestAlgorithm::Sha256), face)?;
     block_on(async {
-        let (digest, bundle) = sign(&signing, blob.file).await?;
+        let bundle = sign(&signing, blob.file, digest).await?;
         files::create(blob.bundle, bundle.as_bytes())?;
         let signed = SignedBody {
             name: format!("{}@{digest}", blob.file.display()),
@@ -58,28 +61,24 @@ pub(crate) fn sign_file(blob: &Blob<'_>, face: Face) -> Answer {
             stored: Some(blob.bundle.display().to_string()),
             race_possible: false,
         };
-        let document = SignDocument { schema: "signet.dev/sign/v1", signed: vec![signed] };
+        let document = SignDocument { signed: vec![signed] };
         face.result(&document, render::signed)?;
         Ok(Status::Yes)
     })
 }
 
-/// The file's digest and its bundle: a message signature where the scheme hashes, else a statement.
-async fn sign(signing: &Signing<'_>, file: &Path) -> Result<(Digest, String), Stop> {
+/// The bundle of a file with this digest: a message signature where the scheme hashes, else a statement.
+async fn sign(signing: &Signing<'_>, file: &Path, digest: Digest) -> Result<String, Stop> {
     match signing.message_digest() {
-        Some(algorithm) => {
-            let digest = hash(file, algorithm)?;
-            Ok((digest, signing.message(digest).await?))
-        }
+        Some(_) => signing.message(digest).await,
         None => {
-            let digest = hash(file, DigestAlgorithm::Sha256)?;
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            Ok((digest, signing.statement(name, digest).await?))
+            signing.statement(Some(name), digest, &[]).await
         }
     }
 }
 
-fn hash(file: &Path, algorithm: DigestAlgorithm) -> Result<Digest, CliError> {
-    let hashed = files::digests(file, &[algorithm])?;
+fn hash(file: &Path, algorithm: DigestAlgorithm, face: Face) -> Result<Digest, CliError> {
+    let hashed = files::digests(file, &[algorithm], face)?;
     hashed.digests.first().copied().ok_or_else(|| CliError::internal("no digest was computed"))
 }

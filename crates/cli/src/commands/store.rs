@@ -5,6 +5,7 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_store::RepositoryName;
 use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_verify::Code;
 
 use crate::args::{FsckArgs, GcArgs, RegistryCommand};
 use crate::document::{FsckDocument, GcDocument};
@@ -25,7 +26,6 @@ pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     block_on(async {
         let FsckReport { findings, repositories, contents } = open(&args.data)?.fsck().await?;
         let document = FsckDocument {
-            schema: "signet.dev/fsck/v1",
             data: args.data.display().to_string(),
             repositories,
             contents,
@@ -53,7 +53,6 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         pairs.into_iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect()
     };
     GcDocument {
-        schema: "signet.dev/gc/v1",
         data: args.data.display().to_string(),
         dry_run: args.dry_run,
         manifests: names(report.manifests),
@@ -67,5 +66,13 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
 /// Opens a data directory that exists; a misspelt one would otherwise be made, and found sound.
 fn open(path: &Path) -> Result<FsRegistry, CliError> {
     std::fs::metadata(path).map_err(|error| CliError::unreadable(path, error))?;
-    Ok(FsRegistry::open(path, Limits::default())?)
+    FsRegistry::open(path, Limits::default()).map_err(|error| {
+        let error = CliError::from(error);
+        match error.code {
+            Code::DataDirForeign => {
+                error.hint("name the directory that `signet serve registry --data` was given")
+            }
+            _ => error,
+        }
+    })
 }

@@ -26,19 +26,19 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
         let endpoint = connection::source(&client, &place)?;
         let store = &endpoint.store;
         let image = store.resolve(endpoint.name.as_ref()).await?;
-        let mut walk = Walk { store, seen: HashSet::new() };
-        let document = TreeDocument {
-            schema: "signet.dev/tree/v1",
-            image: args.image.clone(),
-            root: walk.node(image, None, 0).await?,
-        };
+        let attachments = connection::attachments(&client, &place, &endpoint)?;
+        let mut walk = Walk { store, attachments: &attachments, seen: HashSet::new() };
+        let document = TreeDocument { image: args.image.clone(), root: walk.node(image, None, 0).await? };
         face.result(&document, render::tree)?;
+        face.note("note: this is what the registry lists; `signet verify` says what of it is sound")?;
         Ok(Status::Yes)
     })
 }
 
 struct Walk<'a> {
     store: &'a Arc<dyn ImageStore>,
+    /// Where the signatures are.
+    attachments: &'a Arc<dyn ImageStore>,
     /// Manifests shown already: a referrer may refer in a circle of digests only by breaking SHA-256,
     /// but the same manifest may stand in many places.
     seen: HashSet<Digest>,
@@ -81,7 +81,7 @@ impl Walk<'_> {
             if depth > 0 && place != Place::Referrers && manifest.manifest.subject.is_some() {
                 continue;
             }
-            let (found, missed) = gather::attachments(self.store, &manifest.digest(), place).await;
+            let (found, missed) = gather::attachments(self.attachments, &manifest.digest(), place).await;
             node.unread.extend(missed.iter().map(|unread| format!("{}: {}", unread.origin, unread.reason)));
             for attachment in found {
                 let mut child = self.node(attachment.manifest, None, depth + 1).await?;

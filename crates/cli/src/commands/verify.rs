@@ -1,7 +1,8 @@
 //! `signet verify`.
 
+use signet_crypto::Digest;
 use signet_registry::{Client, Location, parallel};
-use signet_verify::Verdict;
+use signet_verify::{Class, Verdict};
 
 use super::verify_blob;
 use crate::args::VerifyArgs;
@@ -25,8 +26,11 @@ pub(crate) fn run(args: &VerifyArgs, face: Face) -> Answer {
     block_on(async {
         let client = connection::client(&args.connection, &places);
         let results = parallel(places, PARALLEL, |place| verify(&client, place, &trust, at)).await;
+        if let Some(misuse) = results.iter().find_map(Image::misuse) {
+            return Err(misuse.clone().into());
+        }
         let worst = results.iter().map(Image::status).max().unwrap_or(Status::Undecided);
-        let document = VerifyDocument { schema: SCHEMA, results: results.iter().map(Image::body).collect() };
+        let document = VerifyDocument { results: results.iter().map(Image::body).collect() };
         face.result(&document, |_| results.iter().map(Image::text).collect())?;
         Ok(worst)
     })
@@ -47,6 +51,11 @@ impl Image {
         }
     }
 
+    /// What the caller gave wrongly, for this image and so for all: that is no verdict.
+    fn misuse(&self) -> Option<&CliError> {
+        self.result.as_ref().err().filter(|error| error.code.class() == Class::Usage)
+    }
+
     fn body(&self) -> ImageBody<'_> {
         ImageBody::new(&self.name, self.result.as_ref())
     }
@@ -60,20 +69,27 @@ impl Image {
 }
 
 async fn verify(client: &Client, place: Location, trust: &Trust, at: i64) -> Image {
-    let endpoint = match connection::source(client, &place) {
-        Ok(endpoint) => endpoint,
-        Err(error) => return Image { name: place.to_string(), result: Err(error) },
-    };
-    let image = match endpoint.store.resolve(endpoint.name.as_ref()).await {
-        Ok(image) => image,
-        Err(error) => return Image { name: place.to_string(), result: Err(error.into()) },
-    };
-    let repository = connection::repository_name(&place);
-    let verdict =
-        decision::about_image(&endpoint.store, &image, repository.as_deref(), trust, &Place::ALL, at).await;
-    Image { name: connection::name_by_digest(&place, image.digest()), result: Ok(verdict) }
+    match decide(client, &place, trust, at).await {
+        Ok((digest, verdict)) => {
+            Image { name: connection::name_by_digest(&place, digest), result: Ok(verdict) }
+        }
+        Err(error) => Image { name: place.to_string(), result: Err(error) },
+    }
 }
 
-const SCHEMA: &str = "signet.dev/verify/v1";
+async fn decide(
+    client: &Client,
+    place: &Location,
+    trust: &Trust,
+    at: i64,
+) -> Result<(Digest, Verdict), CliError> {
+    let endpoint = connection::source(client, place)?;
+    let attachments = connection::attachments(client, place, &endpoint)?;
+    let image = endpoint.store.resolve(endpoint.name.as_ref()).await?;
+    let repository = connection::repository_name(place);
+    let verdict =
+        decision::about_image(&attachments, &image, repository.as_deref(), trust, &Place::ALL, at).await;
+    Ok((image.digest(), verdict))
+}
 /// Images verified at once; each of them reads its signatures side by side.
 const PARALLEL: usize = 8;

@@ -29,10 +29,10 @@ pub(crate) fn verify_files(trust: &TrustArgs, bundle: &Path, names: &[String], f
     let at = clock::now();
     let verdicts: Vec<(String, Verdict)> = names
         .iter()
-        .map(|name| Ok((name.clone(), verify(name, evidence.clone(), &trust, at)?)))
+        .map(|name| Ok((name.clone(), verify(name, evidence.clone(), &trust, at, face)?)))
         .collect::<Result<_, CliError>>()?;
     let bodies = verdicts.iter().map(|(name, verdict)| ImageBody::new(name, Ok(verdict)));
-    let document = VerifyDocument { schema: "signet.dev/verify/v1", results: bodies.collect() };
+    let document = VerifyDocument { results: bodies.collect() };
     face.result(&document, |_| {
         verdicts.iter().map(|(name, verdict)| render::verdict(name, verdict)).collect()
     })?;
@@ -55,12 +55,13 @@ pub(crate) fn verify(
     mut evidence: Evidence,
     trust: &Trust,
     at: i64,
+    face: Face,
 ) -> Result<Verdict, CliError> {
     let path = Path::new(name);
     let subject = match name.parse::<Digest>() {
         Ok(digest) if !path.exists() => Subject::of(digest),
         _ => {
-            let subject = hashed(path, &evidence, trust)?;
+            let subject = hashed(path, &evidence, trust, face)?;
             evidence.artifact = artifact(path, &subject, &evidence, trust)?;
             subject
         }
@@ -69,9 +70,9 @@ pub(crate) fn verify(
 }
 
 /// The file by the digests that the decision needs, read once.
-fn hashed(path: &Path, evidence: &Evidence, trust: &Trust) -> Result<Subject, CliError> {
+fn hashed(path: &Path, evidence: &Evidence, trust: &Trust, face: Face) -> Result<Subject, CliError> {
     let algorithms: Vec<_> = digests_needed(evidence, &trust.policy, &trust.snapshot).into_iter().collect();
-    let hashed = files::digests(path, &algorithms)?;
+    let hashed = files::digests(path, &algorithms, face)?;
     Ok(Subject {
         digests: hashed.digests,
         media_type: None,

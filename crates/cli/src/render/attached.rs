@@ -3,13 +3,16 @@
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
+use signet_verify::Outcome;
 
+use super::verdict::when;
 use crate::document::{ClaimsBody, InspectDocument, SignatureBody, TreeDocument, TreeNode, Verified};
 use crate::face::paint;
 
 /// Everything attached, decoded.
 pub(crate) fn inspected(document: &InspectDocument) -> String {
     let mut text = format!("{}\n  {}\n", document.image, document.media_type);
+    text.push_str(&overall(document.outcome));
     for signature in &document.signatures {
         // Writing to a string cannot fail.
         let _ = self::signature(&mut text, signature);
@@ -27,50 +30,73 @@ pub(crate) fn inspected(document: &InspectDocument) -> String {
     text
 }
 
+/// The answer to whether what is attached is enough, if it was said whom to trust.
+fn overall(outcome: Option<Outcome>) -> String {
+    match outcome {
+        Some(Outcome::Allow) => "  allowed by those who are trusted here\n".to_owned(),
+        Some(Outcome::Deny) => "  denied: no signature of those who are trusted here counts\n".to_owned(),
+        Some(Outcome::Undecidable) => "  undecided: not everything could be read\n".to_owned(),
+        None => String::new(),
+    }
+}
+
 fn signature(text: &mut String, signature: &SignatureBody) -> std::fmt::Result {
     writeln!(text, "\n{}", signature.origin)?;
-    match &signature.verified {
-        Some(verified) => verdict(text, verified)?,
-        None => {
-            writeln!(text, "  verified        nothing: all below is only claimed (give `--key` to verify)")?
-        }
-    }
     if let Some(why) = &signature.malformed {
         writeln!(text, "  malformed       {why}")?;
     }
-    signature.claims.as_ref().map_or(Ok(()), |claims| self::claims(text, claims))
+    match &signature.verified {
+        Some(verified) => verdict(text, verified)?,
+        None => writeln!(
+            text,
+            "  not verified    whom to trust was not said (`--key`, `--certificate-identity`)"
+        )?,
+    }
+    let sound = signature.verified.as_ref().is_some_and(|verified| verified.code.is_none());
+    signature.claims.as_ref().map_or(Ok(()), |claims| self::claims(text, claims, sound))
 }
 
 fn verdict(text: &mut String, verified: &Verified) -> std::fmt::Result {
     let (green, red) = (paint(AnsiColor::Green), paint(AnsiColor::Red));
     match (&verified.signer, verified.code) {
-        (Some(signer), _) => writeln!(text, "  verified        {green}yes{green:#}, signed by {signer}"),
-        (None, Some(code)) => writeln!(text, "  verified        {red}no{red:#}, {} ({code})", code.title()),
+        (Some(signer), _) => {
+            writeln!(text, "  {green}verified{green:#}        signed by {signer}, {}", when(&verified.times))
+        }
+        (None, Some(code)) => writeln!(text, "  {red}refused{red:#}         {} ({code})", code.title()),
         (None, None) => {
-            writeln!(text, "  verified        yes, but it does not count: another of the same signer does")
+            writeln!(text, "  {green}verified{green:#}        and not counted: another of the same signer is")
         }
     }
 }
 
-fn claims(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
+/// What the signer signed, which is as good as the signature, and what stands beside it, which nobody signed.
+fn claims(text: &mut String, claims: &ClaimsBody, sound: bool) -> std::fmt::Result {
     writeln!(text, "  form            {}", claims.form)?;
-    if let Some(signer) = &claims.signer {
-        writeln!(text, "  claimed signer  {signer}")?;
-    }
-    if let Some(predicate) = &claims.predicate_type {
-        writeln!(text, "  predicate       {predicate}")?;
-    }
+    writeln!(text, "  {}", if sound { "signed:" } else { "claimed, and not verified:" })?;
     for subject in &claims.subjects {
         let name = subject.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
-        writeln!(text, "  about           {name}{}", subject.digest)?;
+        writeln!(text, "    about         {name}{}", subject.digest)?;
+    }
+    if let Some(predicate) = &claims.predicate_type {
+        writeln!(text, "    predicate     {predicate}")?;
+    }
+    if sound && (claims.signer.is_some() || !claims.log_entries.is_empty() || claims.timestamps > 0) {
+        writeln!(text, "  claimed beside it:")?;
+    }
+    beside(text, claims)
+}
+
+fn beside(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
+    if let Some(signer) = &claims.signer {
+        writeln!(text, "    signer        {signer}")?;
     }
     for entry in &claims.log_entries {
         let at = entry.integrated_time.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
-        writeln!(text, "  claimed log     entry {} ({}){at}", entry.index, entry.kind)?;
+        writeln!(text, "    log entry     {} ({}){at}", entry.index, entry.kind)?;
     }
     match claims.timestamps {
         0 => Ok(()),
-        count => writeln!(text, "  timestamps      {count}"),
+        count => writeln!(text, "    timestamps    {count}"),
     }
 }
 

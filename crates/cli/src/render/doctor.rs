@@ -20,7 +20,8 @@ pub(crate) fn doctor(document: &DoctorDocument) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{style}{word}{style:#} {}: {}", finding.check, finding.detail);
         if let Some(fix) = &finding.fix {
-            let _ = writeln!(text, "     fix: {fix}");
+            let label = if finding.health == Health::Pass { "hint" } else { "fix" };
+            let _ = writeln!(text, "     {label}: {fix}");
         }
     }
     text

@@ -51,7 +51,7 @@ fn headline(name: &str, outcome: Outcome) -> String {
 
 fn allowed(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
     for signer in &verdict.signers {
-        writeln!(text, "  signed by {}, {}", who(signer), when(signer))?;
+        writeln!(text, "  signed by {}, {}", who(signer), when(&signer.times))?;
     }
     notes(text, &verdict.checks)
 }
@@ -61,8 +61,9 @@ fn who(signer: &Signer) -> String {
     format!("{} ({})", signer.identity, signer.principal)
 }
 
-fn when(signer: &Signer) -> String {
-    let times: Vec<String> = signer.times.iter().map(|at| moment(*at)).collect();
+/// The proven times of a signature, or that there are none.
+pub(super) fn when(times: &[i64]) -> String {
+    let times: Vec<String> = times.iter().map(|at| moment(*at)).collect();
     match times.is_empty() {
         true => "time unproven (no log or timestamp)".to_owned(),
         false => format!("proven at {}", times.join(", ")),

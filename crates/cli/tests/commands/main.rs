@@ -1,11 +1,25 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod doctor;
+mod double;
 mod files;
+mod gate;
 mod images;
 mod log;
 mod process;
 mod reference;
+mod registry;
+mod requests;
+mod schemas;
+mod service;
+#[cfg(unix)]
+mod signals;
+mod signing;
+mod store;
+#[cfg(unix)]
+mod terminal;
 mod text;
+mod trust;
 
 use std::path::Path;
 

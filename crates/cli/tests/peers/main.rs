@@ -5,11 +5,14 @@ mod attack;
 mod containers_image;
 mod cosign;
 mod cosign_files;
+mod cosign_options;
+mod gate;
 mod keys;
 mod log;
 mod oras_crane;
 mod python;
 mod skopeo;
+mod writers;
 
 use std::path::Path;
 

@@ -118,9 +118,12 @@ impl Registry {
         if !name_ok || !port_ok || host.len() > MAX_HOST {
             return Err(ReferenceError::Registry);
         }
-        match host {
+        let lower = host.to_ascii_lowercase();
+        match lower.as_str() {
             "index.docker.io" | "registry-1.docker.io" => Ok(Self::docker_hub()),
-            _ => Ok(Self(host.to_ascii_lowercase())),
+            // Of one word only its capitals tell it from a path: in lower case it would name another repository.
+            _ if is_host(host) && !is_host(&lower) => Ok(Self(host.to_owned())),
+            _ => Ok(Self(lower)),
         }
     }
 
@@ -276,9 +279,15 @@ mod tests {
             ("localhost/app", "localhost/app:latest"),
             ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b:latest"),
             ("[::1]:5000/a:t", "[::1]:5000/a:t"),
+            ("Registry.Example.com/a", "registry.example.com/a:latest"),
+            ("Index.Docker.io/alpine", "docker.io/library/alpine:latest"),
+            ("LOCALHOST/a", "localhost/a:latest"),
+            ("REGISTRY/a/b", "REGISTRY/a/b:latest"),
         ];
         for (text, normal) in cases {
-            assert_eq!(text.parse::<Reference>().unwrap().to_string(), normal, "{text}");
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.to_string(), normal, "{text}");
+            assert_eq!(normal.parse(), Ok(reference), "{text}");
         }
     }
 

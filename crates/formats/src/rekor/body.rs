@@ -1,8 +1,10 @@
 //! What the leaves of Rekor's log say, by kind and version.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use signet_crypto::Digest;
 
 use super::entry::EntryKind;
@@ -38,26 +40,25 @@ pub enum Body {
 impl Body {
     /// Reads a body that must be of the stated kind; fields that its type does not have are refused.
     pub fn parse(bytes: &[u8], stated: &EntryKind) -> Result<Self, RekorError> {
-        let head: Head = parse_json(bytes)?;
+        let head: Head<'_> = parse_json(bytes)?;
         if head.kind != stated.kind || head.api_version != stated.version {
-            let found = EntryKind { kind: head.kind, version: head.api_version };
-            return Err(RekorError::KindMismatch { stated: stated.clone(), found });
+            return Err(RekorError::KindMismatch { stated: stated.clone(), found: head.entry_kind() });
         }
+        let spec = head.spec.get();
         match (stated.kind.as_str(), stated.version.as_str()) {
-            ("hashedrekord", "0.0.1") => wire_v1::hashed_rekord(bytes).map(Self::HashedRekordV001),
-            ("dsse", "0.0.1") => wire_v1::dsse(bytes).map(Self::DsseV001),
-            ("intoto", "0.0.1") => wire_v1::intoto_v001(bytes).map(Self::IntotoV001),
-            ("intoto", "0.0.2") => wire_v1::intoto_v002(bytes).map(Self::IntotoV002),
-            ("hashedrekord", "0.0.2") => wire_v2::hashed_rekord(bytes).map(Self::HashedRekordV002),
-            ("dsse", "0.0.2") => wire_v2::dsse(bytes).map(Self::DsseV002),
+            ("hashedrekord", "0.0.1") => wire_v1::hashed_rekord(spec).map(Self::HashedRekordV001),
+            ("dsse", "0.0.1") => wire_v1::dsse(spec).map(Self::DsseV001),
+            ("intoto", "0.0.1") => wire_v1::intoto_v001(spec).map(Self::IntotoV001),
+            ("intoto", "0.0.2") => wire_v1::intoto_v002(spec).map(Self::IntotoV002),
+            ("hashedrekord", "0.0.2") => wire_v2::hashed_rekord(spec).map(Self::HashedRekordV002),
+            ("dsse", "0.0.2") => wire_v2::dsse(spec).map(Self::DsseV002),
             _ => Err(RekorError::UnknownKind(stated.clone())),
         }
     }
 
     /// The kind and version that a body says it has.
     pub fn stated_kind(bytes: &[u8]) -> Result<EntryKind, RekorError> {
-        let head: Head = parse_json(bytes)?;
-        Ok(EntryKind { kind: head.kind, version: head.api_version })
+        Ok(parse_json::<Head<'_>>(bytes)?.entry_kind())
     }
 }
 
@@ -231,24 +232,30 @@ impl fmt::Display for EntryKind {
     }
 }
 
-/// What every body has; read first, to know the shape of the rest.
+/// What every body has; the kind tells the shape of the rest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Head {
-    api_version: String,
-    kind: String,
-    #[serde(rename = "spec")]
-    _spec: IgnoredAny,
+struct Head<'a> {
+    #[serde(borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    spec: &'a RawValue,
 }
 
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Document<S> {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) spec: S,
+impl Head<'_> {
+    fn entry_kind(self) -> EntryKind {
+        EntryKind { kind: self.kind.into_owned(), version: self.api_version.into_owned() }
+    }
 }
 
-pub(super) fn parse_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, RekorError> {
+/// Reads the whole body, within the bounds and rules of [`json::parse`].
+fn parse_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, RekorError> {
     json::parse(bytes, MAX_BODY_BYTES).map_err(RekorError::Json)
+}
+
+/// Reads the `spec` of a body that [`parse_json`] has read.
+pub(super) fn parse_spec<'de, T: Deserialize<'de>>(spec: &'de str) -> Result<T, RekorError> {
+    serde_json::from_str(spec).map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))
 }

@@ -4,14 +4,14 @@ use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm};
 
 use super::body::{
-    Document, DsseV001, EntrySignature, HashedRekordV001, IntotoV001, IntotoV002, MAX_SIGNATURES, RekorError,
-    Verifier, parse_json,
+    DsseV001, EntrySignature, HashedRekordV001, IntotoV001, IntotoV002, MAX_SIGNATURES, RekorError, Verifier,
+    parse_spec,
 };
 use crate::base64::{self, Base64};
 use crate::proto_json;
 
-pub(super) fn hashed_rekord(bytes: &[u8]) -> Result<HashedRekordV001, RekorError> {
-    let spec = parse_json::<Document<HashedRekord>>(bytes)?.spec;
+pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV001, RekorError> {
+    let spec = parse_spec::<HashedRekord>(spec)?;
     let signature = EntrySignature {
         signature: spec.signature.content.0,
         verifier: verifier(&spec.signature.public_key.content)?,
@@ -19,8 +19,8 @@ pub(super) fn hashed_rekord(bytes: &[u8]) -> Result<HashedRekordV001, RekorError
     Ok(HashedRekordV001 { digest: spec.data.hash.read("data.hash")?, signature })
 }
 
-pub(super) fn dsse(bytes: &[u8]) -> Result<DsseV001, RekorError> {
-    let spec = parse_json::<Document<Dsse>>(bytes)?.spec;
+pub(super) fn dsse(spec: &str) -> Result<DsseV001, RekorError> {
+    let spec = parse_spec::<Dsse>(spec)?;
     let signatures = proto_json::list(Some(spec.signatures), MAX_SIGNATURES, "signatures")?;
     Ok(DsseV001 {
         envelope_hash: spec.envelope_hash.read("envelopeHash")?,
@@ -32,8 +32,8 @@ pub(super) fn dsse(bytes: &[u8]) -> Result<DsseV001, RekorError> {
     })
 }
 
-pub(super) fn intoto_v001(bytes: &[u8]) -> Result<IntotoV001, RekorError> {
-    let spec = parse_json::<Document<IntotoFirst>>(bytes)?.spec;
+pub(super) fn intoto_v001(spec: &str) -> Result<IntotoV001, RekorError> {
+    let spec = parse_spec::<IntotoFirst>(spec)?;
     Ok(IntotoV001 {
         envelope_hash: spec.content.hash.read("content.hash")?,
         payload_hash: spec.content.payload_hash.map(|h| h.read("content.payloadHash")).transpose()?,
@@ -41,8 +41,8 @@ pub(super) fn intoto_v001(bytes: &[u8]) -> Result<IntotoV001, RekorError> {
     })
 }
 
-pub(super) fn intoto_v002(bytes: &[u8]) -> Result<IntotoV002, RekorError> {
-    let content = parse_json::<Document<IntotoSecond>>(bytes)?.spec.content;
+pub(super) fn intoto_v002(spec: &str) -> Result<IntotoV002, RekorError> {
+    let content = parse_spec::<IntotoSecond>(spec)?.content;
     let envelope = content.envelope;
     let signatures = proto_json::list(Some(envelope.signatures), MAX_SIGNATURES, "signatures")?;
     Ok(IntotoV002 {

@@ -4,21 +4,20 @@ use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 
 use super::body::{
-    Document, DsseV002, EntrySignatureV002, HashedRekordV002, MAX_SIGNATURES, RekorError, Verifier,
-    parse_json,
+    DsseV002, EntrySignatureV002, HashedRekordV002, MAX_SIGNATURES, RekorError, Verifier, parse_spec,
 };
 use super::key_details::PublicKeyDetails;
 use crate::base64::Base64;
 use crate::json::JsonError;
 use crate::proto_json::{self, EnumValue, HASH_ALGORITHMS};
 
-pub(super) fn hashed_rekord(bytes: &[u8]) -> Result<HashedRekordV002, RekorError> {
-    let spec = parse_json::<Document<HashedRekordSpec>>(bytes)?.spec.hashed_rekord;
+pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV002, RekorError> {
+    let spec = parse_spec::<HashedRekordSpec>(spec)?.hashed_rekord;
     Ok(HashedRekordV002 { digest: spec.data.read("data")?, signature: spec.signature.read()? })
 }
 
-pub(super) fn dsse(bytes: &[u8]) -> Result<DsseV002, RekorError> {
-    let spec = parse_json::<Document<DsseSpec>>(bytes)?.spec.dsse;
+pub(super) fn dsse(spec: &str) -> Result<DsseV002, RekorError> {
+    let spec = parse_spec::<DsseSpec>(spec)?.dsse;
     let signatures = proto_json::list(Some(spec.signatures), MAX_SIGNATURES, "signatures")?;
     Ok(DsseV002 {
         payload_hash: spec.payload_hash.read("payloadHash")?,
@@ -28,8 +27,8 @@ pub(super) fn dsse(bytes: &[u8]) -> Result<DsseV002, RekorError> {
 
 pub(super) fn encode_hashed_rekord(entry: &HashedRekordV002) -> Result<Vec<u8>, RekorError> {
     let document = Document {
-        api_version: "0.0.2".to_owned(),
-        kind: "hashedrekord".to_owned(),
+        api_version: "0.0.2",
+        kind: "hashedrekord",
         spec: HashedRekordSpec {
             hashed_rekord: HashedRekord {
                 data: Hash::of(&entry.digest),
@@ -39,6 +38,14 @@ pub(super) fn encode_hashed_rekord(entry: &HashedRekordV002) -> Result<Vec<u8>, 
     };
     // Canonical as it stands: the members are declared in order, and base64 has nothing to escape.
     serde_json::to_vec(&document).map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: HashedRekordSpec,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -4,12 +4,12 @@ use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
 /// What a registry asks for with a 401.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Challenge {
     /// User name and password with each request.
     Basic,
     /// A token from `realm`.
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
+    Bearer { realm: String, service: Option<String> },
 }
 
 impl Challenge {
@@ -26,16 +26,15 @@ impl Challenge {
         match scheme.to_ascii_lowercase().as_str() {
             "basic" => Some(Self::Basic),
             "bearer" => {
-                let (mut realm, mut service, mut scope) = (None, None, None);
+                let (mut realm, mut service) = (None, None);
                 for (name, value) in parameters(rest) {
                     match name.as_str() {
                         "realm" => realm = Some(value),
                         "service" => service = Some(value),
-                        "scope" => scope = Some(value),
                         _ => {}
                     }
                 }
-                Some(Self::Bearer { realm: realm?, service, scope })
+                Some(Self::Bearer { realm: realm?, service })
             }
             _ => None,
         }
@@ -89,17 +88,13 @@ mod tests {
     #[test]
     fn bearer_parameters_may_hold_commas_and_quotes() {
         let text = r#"Bearer realm="https://a/t?x=1",service="a \"b\"", scope="repository:r:pull,push""#;
-        let bearer = Challenge::Bearer {
-            realm: "https://a/t?x=1".into(),
-            service: Some("a \"b\"".into()),
-            scope: Some("repository:r:pull,push".into()),
-        };
+        let bearer = Challenge::Bearer { realm: "https://a/t?x=1".into(), service: Some("a \"b\"".into()) };
         assert_eq!(of(&[text]), Some(bearer));
     }
 
     #[test]
     fn bearer_is_preferred_and_the_unknown_is_none() {
-        let bearer = Challenge::Bearer { realm: "r".into(), service: None, scope: None };
+        let bearer = Challenge::Bearer { realm: "r".into(), service: None };
         assert_eq!(of(&["Basic realm=\"x\"", "bearer realm=r"]), Some(bearer));
         assert_eq!(of(&["basic"]), Some(Challenge::Basic));
         assert_eq!(of(&["Negotiate", "Bearer service=\"no realm\""]), None);

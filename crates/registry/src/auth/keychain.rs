@@ -42,6 +42,49 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Credentials, and where they were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Where they were; nowhere, if there are none or the program itself gave them.
+    pub origin: Option<Origin>,
+}
+
+impl Found {
+    fn nowhere(credentials: Credentials) -> Self {
+        Self { credentials, origin: None }
+    }
+}
+
+/// Where credentials were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An entry of a file.
+    Entry {
+        /// The file.
+        file: PathBuf,
+        /// What the entry is filed under.
+        key: String,
+    },
+    /// A credential helper.
+    Helper {
+        /// The file that names it.
+        file: PathBuf,
+        /// The program.
+        program: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { file, key } => write!(f, "the entry `{key}` of `{}`", file.display()),
+            Self::Helper { file, program } => write!(f, "`{program}`, which `{}` names", file.display()),
+        }
+    }
+}
+
 /// Where credentials are looked up. The first file that has an entry for the repository decides.
 #[derive(Clone, Debug, Default)]
 pub struct Keychain {
@@ -80,8 +123,13 @@ impl Keychain {
 
     /// The credentials for `repository`; a file that is there but cannot be used is an error.
     pub async fn credentials(&self, repository: &Repository, limits: &Limits) -> Result<Credentials> {
+        self.find(repository, limits).await.map(|found| found.credentials)
+    }
+
+    /// The same, and where they were found.
+    pub async fn find(&self, repository: &Repository, limits: &Limits) -> Result<Found> {
         if let Some(fixed) = &self.fixed {
-            return Ok(fixed.clone());
+            return Ok(Found::nowhere(fixed.clone()));
         }
         for path in &self.files {
             let Some(file) = File::read(path, limits)? else { continue };
@@ -89,7 +137,7 @@ impl Keychain {
                 return Ok(found);
             }
         }
-        Ok(Credentials::Anonymous)
+        Ok(Found::nowhere(Credentials::Anonymous))
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -114,22 +162,23 @@ impl Keychain {
         path: &Path,
         repository: &Repository,
         limits: &Limits,
-    ) -> Result<Option<Credentials>> {
+    ) -> Result<Option<Found>> {
         let hosts = host_keys(&repository.registry);
         let own = hosts.iter().find_map(|host| file.cred_helpers.get(host));
         let store = file.creds_store.as_ref().filter(|name| !name.is_empty());
         if let (Some(helper), Some(server)) = (own.or(store), hosts.first()) {
             let found = helper::ask(helper, self.helpers.as_deref(), server, limits).await?;
-            if found.is_some() {
-                return Ok(found);
+            if let Some(credentials) = found {
+                let program = format!("docker-credential-{helper}");
+                let origin = Some(Origin::Helper { file: path.to_owned(), program });
+                return Ok(Some(Found { credentials, origin }));
             }
         }
         let entry = keys(repository, &hosts).into_iter().find_map(|key| file.entry(&key));
-        match entry.map(Entry::credentials) {
-            Some(Err(reason)) => Err(Error::configuration(path, reason)),
-            Some(Ok(found)) => Ok(found),
-            None => Ok(None),
-        }
+        let Some((key, entry)) = entry else { return Ok(None) };
+        let found = entry.credentials().map_err(|reason| Error::configuration(path, reason))?;
+        let origin = Some(Origin::Entry { file: path.to_owned(), key: key.clone() });
+        Ok(found.map(|credentials| Found { credentials, origin }))
     }
 }
 
@@ -158,14 +207,14 @@ impl File {
             .map_err(|_| Error::configuration(path, "it is not a credentials file of docker or podman"))
     }
 
-    /// The entry under `key`, also where the file spells it as a URL.
-    fn entry(&self, key: &str) -> Option<&Entry> {
-        self.auths.get(key).or_else(|| {
+    /// The entry under `key`, also where the file spells it as a URL, with the file's own spelling.
+    fn entry(&self, key: &str) -> Option<(&String, &Entry)> {
+        self.auths.get_key_value(key).or_else(|| {
             let same = |name: &str| {
                 let bare = name.trim_start_matches("https://").trim_start_matches("http://");
                 bare.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2") == key
             };
-            self.auths.iter().find(|(name, _)| same(name)).map(|(_, entry)| entry)
+            self.auths.iter().find(|(name, _)| same(name))
         })
     }
 }
@@ -283,6 +332,26 @@ mod tests {
         assert_eq!(look_up(json, "alpine").await, Ok(basic("u", "p")));
         let json = r#"{"auths":{"https://r.io/v2/":{"identitytoken":"t"}}}"#;
         assert_eq!(look_up(json, "r.io/x").await, Ok(Credentials::IdentityToken("t".into())));
+    }
+
+    #[tokio::test]
+    async fn what_is_found_says_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        std::fs::write(&path, r#"{"auths":{"https://r.io/":{"auth":"aDpo"},"empty.io":{}}}"#).unwrap();
+        let keychain = Keychain::of_files(vec![path.clone()]);
+        let find = async |repository: &str| {
+            keychain.find(&repository.parse().unwrap(), &Limits::default()).await.unwrap()
+        };
+        let origin = Origin::Entry { file: path.clone(), key: "https://r.io/".into() };
+        assert_eq!(origin.to_string(), format!("the entry `https://r.io/` of `{}`", path.display()));
+        assert_eq!(find("r.io/a").await, Found { credentials: basic("h", "h"), origin: Some(origin) });
+        for unknown in ["empty.io/a", "other.io/a"] {
+            assert_eq!(find(unknown).await, Found::nowhere(Credentials::Anonymous), "{unknown}");
+        }
+        let fixed = Keychain::fixed(basic("u", "p"));
+        let found = fixed.find(&"r.io/a".parse().unwrap(), &Limits::default()).await;
+        assert_eq!(found, Ok(Found::nowhere(basic("u", "p"))));
     }
 
     #[tokio::test]

@@ -6,5 +6,5 @@ mod keychain;
 mod token;
 
 pub(crate) use challenge::Challenge;
-pub use keychain::{Credentials, Keychain};
+pub use keychain::{Credentials, Found, Keychain, Origin};
 pub(crate) use token::{Grant, TokenRequest, read_grant};

@@ -1,38 +1,42 @@
 //! The exchange of credentials for a bearer token (distribution's token and OAuth2 specifications).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::keychain::Credentials;
 use crate::{Error, Result};
 
 /// What to ask a token realm.
 pub(crate) enum TokenRequest {
-    /// `GET` with the scope in the query; the credentials, if any, as Basic.
+    /// `GET` with the scopes in the query; the credentials, if any, as Basic.
     Get { url: Url, basic: Option<(String, String)> },
-    /// `POST` of a form that holds a refresh token.
+    /// `POST` of a form that holds the scopes, space-separated, and a refresh token.
     Post { url: Url, form: String },
 }
 
 impl TokenRequest {
-    /// The request for `scope`, given what the challenge said and the credentials at hand.
-    pub(crate) fn new(realm: Url, service: Option<&str>, scope: &str, credentials: &Credentials) -> Self {
-        let mut fields: Vec<(&str, &str)> = vec![("scope", scope)];
-        fields.extend(service.map(|service| ("service", service)));
+    /// The request for `scopes`, given what the challenge said and the credentials at hand.
+    pub(crate) fn new(
+        realm: Url,
+        service: Option<&str>,
+        scopes: &[String],
+        credentials: &Credentials,
+    ) -> Self {
+        let joined = scopes.join(" ");
+        let service = service.map(|service| ("service", service));
         if let Credentials::IdentityToken(token) = credentials {
-            fields.extend([
-                ("grant_type", "refresh_token"),
-                ("client_id", "signet"),
-                ("refresh_token", token),
-            ]);
             let mut form = realm.clone();
-            form.query_pairs_mut().clear().extend_pairs(&fields);
+            form.query_pairs_mut().clear().append_pair("scope", &joined).extend_pairs(service).extend_pairs(
+                [("grant_type", "refresh_token"), ("client_id", "signet"), ("refresh_token", token)],
+            );
             return Self::Post { url: realm, form: form.query().unwrap_or_default().to_owned() };
         }
         let mut url = realm;
-        url.query_pairs_mut().extend_pairs(&fields);
+        let scopes = scopes.iter().map(|scope| ("scope", scope));
+        url.query_pairs_mut().extend_pairs(scopes).extend_pairs(service);
         let basic = match credentials {
             Credentials::Basic { username, password } => Some((username.clone(), password.clone())),
             _ => None,

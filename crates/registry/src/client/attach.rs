@@ -7,8 +7,8 @@ use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 
 use super::manifests::Precondition;
-use super::transport::jitter;
-use super::{Client, ManifestName, Resolved};
+use super::retry::jitter;
+use super::{Client, ManifestName, PushOutcome, Resolved};
 use crate::{Error, Result};
 
 /// How a referrer was stored.
@@ -81,7 +81,10 @@ impl Client {
                 return Ok(Attached::FallbackTag { digest, rounds: rounds.saturating_sub(1), race_possible });
             }
             match self.write_index(repository, subject, index.as_ref(), entry).await {
-                Ok(()) => written = true,
+                Ok(PushOutcome { condition_held: true, .. }) => {
+                    return Ok(Attached::FallbackTag { digest, rounds, race_possible: false });
+                }
+                Ok(_) => written = true,
                 Err(Error::Conflict { .. }) => conflicts += 1,
                 Err(error) => return Err(error),
             }
@@ -99,7 +102,7 @@ impl Client {
         subject: &Digest,
         index: Option<&Resolved>,
         entry: &Descriptor,
-    ) -> Result<()> {
+    ) -> Result<PushOutcome> {
         let mut entries = index.map(|index| index.manifest.manifests().to_vec()).unwrap_or_default();
         if entries.len() >= self.limits().referrers {
             let what = format!("referrers of {subject}");
@@ -112,7 +115,7 @@ impl Client {
             Some(index) => index.etag.clone().map_or(Precondition::None, Precondition::Unchanged),
         };
         let name = ManifestName::Tag(Tag::referrers_fallback(subject));
-        self.put_manifest(repository, &name, media_type::OCI_INDEX, bytes, &precondition).await.map(|_| ())
+        self.put_manifest(repository, &name, media_type::OCI_INDEX, bytes, &precondition).await
     }
 }
 

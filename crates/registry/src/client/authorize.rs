@@ -1,6 +1,7 @@
 //! What goes into `Authorization`, and to whom.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,35 +9,111 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::Url;
 use signet_formats::oci::Repository;
+use tokio::time::Instant;
 
+use super::call::{Call, Scope};
 use super::http::is_loopback;
-use super::transport::{Access, Call, Transport, broken, collect, lock, retry_after, shown};
+use super::response::{broken, collect, shown};
+use super::retry::retry_after;
+use super::transport::{Transport, lock};
 use crate::auth::{Challenge, Credentials, Grant, TokenRequest, read_grant};
+use crate::flight::Flights;
 use crate::{Error, Result};
 
+/// Credentials and tokens at hand, and those being fetched.
+pub(super) struct Grants {
+    held: Mutex<HashMap<Scope, Held>>,
+    granting: Flights<(Scope, Challenge), String>,
+    credentials: Mutex<HashMap<Repository, Credentials>>,
+    asking: Flights<Repository, Credentials>,
+}
+
+/// A grant, and the challenge that it answered: when it ends, the same is asked for again.
+#[derive(Clone)]
+struct Held {
+    grant: Grant,
+    challenge: Challenge,
+}
+
+impl Held {
+    fn is_good(&self) -> bool {
+        self.grant.expires.is_none_or(|end| Instant::now() < end)
+    }
+}
+
+impl Grants {
+    pub(super) fn new() -> Self {
+        Self {
+            held: Mutex::default(),
+            granting: Flights::new(),
+            credentials: Mutex::default(),
+            asking: Flights::new(),
+        }
+    }
+
+    /// The grant for `scope`, else one for more.
+    fn held(&self, scope: &Scope) -> Option<Held> {
+        let held = lock(&self.held);
+        let wider = || held.iter().find(|(known, held)| known.covers(scope) && held.is_good());
+        held.get(scope).or_else(|| wider().map(|(_, held)| held)).cloned()
+    }
+
+    /// The good grant for exactly `scope`, unless it is the refused one.
+    fn other(&self, scope: &Scope, refused: Option<&str>) -> Option<String> {
+        let held = lock(&self.held).get(scope).cloned()?;
+        (held.is_good() && Some(held.grant.header.as_str()) != refused).then_some(held.grant.header)
+    }
+}
+
 impl Transport {
-    /// A new authorisation for the call, as the challenge in `headers` asks for it.
-    pub(super) async fn authorize(&self, call: &Call<'_>, headers: &HeaderMap) -> Result<String> {
-        let registry = call.repository.registry.to_string();
-        let unauthorized = || Error::Unauthorized { registry: registry.clone() };
-        let challenge = Challenge::of(headers).ok_or_else(unauthorized)?;
-        let credentials = self.credentials(call.repository).await?;
-        let grant = match (challenge, credentials) {
-            (_, Credentials::RegistryToken(token)) => {
-                Grant { header: format!("Bearer {token}"), expires: None }
+    /// The authorisation that the call goes with at once: of earlier calls, renewed where it has ended.
+    pub(super) async fn known(&self, call: &Call<'_>) -> Result<Option<String>> {
+        match self.grants.held(&call.scope()) {
+            None => Ok(None),
+            Some(held) if held.is_good() => Ok(Some(held.grant.header)),
+            Some(ended) => self.renew(call, ended.challenge, Some(&ended.grant.header)).await.map(Some),
+        }
+    }
+
+    /// A new authorisation in place of `refused`, as the challenge in `headers` asks for it.
+    pub(super) async fn authorize(
+        &self,
+        call: &Call<'_>,
+        headers: &HeaderMap,
+        refused: Option<&str>,
+    ) -> Result<String> {
+        let challenge = Challenge::of(headers).ok_or_else(|| unauthorized(call))?;
+        self.renew(call, challenge, refused).await
+    }
+
+    /// Calls that need the same at once wait for one grant.
+    async fn renew(&self, call: &Call<'_>, challenge: Challenge, refused: Option<&str>) -> Result<String> {
+        let scope = call.scope();
+        let fetch = || async {
+            if let Some(header) = self.grants.other(&scope, refused) {
+                return Ok(header);
             }
-            (Challenge::Basic, Credentials::Basic { username, password }) => {
-                Grant { header: basic(&username, &password), expires: None }
-            }
-            (Challenge::Basic, _) => return Err(unauthorized()),
-            (Challenge::Bearer { realm, service, .. }, credentials) => {
-                self.token(call, &realm, service.as_deref(), &credentials).await?
-            }
+            let grant = self.request_grant(call, &challenge).await?;
+            let header = grant.header.clone();
+            let held = Held { grant, challenge: challenge.clone() };
+            lock(&self.grants.held).insert(scope.clone(), held);
+            Ok(header)
         };
-        let key = (call.repository.clone(), call.access);
-        let header = grant.header.clone();
-        lock(&self.grants).insert(key, grant);
-        Ok(header)
+        self.grants.granting.run((scope.clone(), challenge.clone()), fetch).await
+    }
+
+    async fn request_grant(&self, call: &Call<'_>, challenge: &Challenge) -> Result<Grant> {
+        let lasting = |header| Grant { header, expires: None };
+        match (challenge, self.credentials(call.repository).await?) {
+            (_, Credentials::RegistryToken(token)) => Ok(lasting(format!("Bearer {token}"))),
+            (Challenge::Basic, Credentials::Basic { username, password }) => {
+                Ok(lasting(basic(&username, &password)))
+            }
+            (Challenge::Basic, _) => Err(unauthorized(call)),
+            (Challenge::Bearer { realm, service }, credentials) => {
+                self.token(call, realm, service.as_deref(), &credentials).await
+            }
+        }
     }
 
     async fn token(
@@ -46,10 +123,9 @@ impl Transport {
         service: Option<&str>,
         credentials: &Credentials,
     ) -> Result<Grant> {
-        let realm = self.realm(call, realm)?;
+        let realm = accepted_realm(call, realm)?;
         let shown = shown(&realm);
-        let scope = format!("repository:{}:{}", call.repository.path, call.access.actions());
-        let request = match TokenRequest::new(realm, service, &scope, credentials) {
+        let request = match TokenRequest::new(realm.clone(), service, &call.scope().texts(), credentials) {
             TokenRequest::Get { url, basic: None } => self.http.client(&url)?.get(url),
             TokenRequest::Get { url, basic: Some((username, password)) } => {
                 self.http.client(&url)?.get(url).header(AUTHORIZATION, basic(&username, &password))
@@ -62,7 +138,7 @@ impl Transport {
                 .body(form),
         };
         let what = format!("a token of {shown}");
-        let response = request.send().await.map_err(|error| broken(&call.url, &what, &error))?;
+        let response = request.send().await.map_err(|error| broken(&realm, &what, &error))?;
         let registry = call.repository.registry.to_string();
         match response.status().as_u16() {
             200 => read_grant(&shown, &collect(response, self.limits().small_bytes, &what).await?),
@@ -73,43 +149,32 @@ impl Transport {
         }
     }
 
-    /// A realm over HTTPS, or over HTTP where it and the registry are both on this machine.
-    fn realm(&self, call: &Call<'_>, realm: &str) -> Result<Url> {
-        let registry = call.repository.registry.to_string();
-        let refused = |realm, reason| Error::RealmRefused { registry: registry.clone(), realm, reason };
-        let url = Url::parse(realm).map_err(|_| refused("?".to_owned(), "it is not a URL"))?;
-        let local = is_loopback(&url) && is_loopback(&call.url);
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if local => Ok(url),
-            _ => Err(refused(shown(&url), "it is not HTTPS")),
-        }
-    }
-
     async fn credentials(&self, repository: &Repository) -> Result<Credentials> {
-        if let Some(known) = lock(&self.credentials).get(repository) {
+        if let Some(known) = lock(&self.grants.credentials).get(repository) {
             return Ok(known.clone());
         }
         let ask = || self.options.keychain.credentials(repository, self.limits());
-        let found = self.asking.run(repository.clone(), ask).await?;
-        lock(&self.credentials).insert(repository.clone(), found.clone());
+        let found = self.grants.asking.run(repository.clone(), ask).await?;
+        lock(&self.grants.credentials).insert(repository.clone(), found.clone());
         Ok(found)
     }
+}
 
-    /// A grant that still holds, of this access or a wider one.
-    pub(super) fn grant(&self, call: &Call<'_>) -> Option<String> {
-        let wider: &[Access] = match call.access {
-            Access::Pull => &[Access::Pull, Access::Push, Access::Delete],
-            Access::Push => &[Access::Push, Access::Delete],
-            Access::Delete => &[Access::Delete],
-        };
-        let grants = lock(&self.grants);
-        let held = wider.iter().filter_map(|access| grants.get(&(call.repository.clone(), *access)));
-        let now = Instant::now();
-        held.filter(|grant| grant.expires.is_none_or(|end| now < end))
-            .map(|grant| grant.header.clone())
-            .next()
+/// A realm over HTTPS, or over HTTP where it and the registry are both on this machine.
+fn accepted_realm(call: &Call<'_>, realm: &str) -> Result<Url> {
+    let registry = call.repository.registry.to_string();
+    let refused = |realm, reason| Error::RealmRefused { registry: registry.clone(), realm, reason };
+    let url = Url::parse(realm).map_err(|_| refused("?".to_owned(), "it is not a URL"))?;
+    let local = is_loopback(&url) && is_loopback(&call.url);
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if local => Ok(url),
+        _ => Err(refused(shown(&url), "it is not HTTPS")),
     }
+}
+
+fn unauthorized(call: &Call<'_>) -> Error {
+    Error::Unauthorized { registry: call.repository.registry.to_string() }
 }
 
 fn basic(username: &str, password: &str) -> String {

@@ -6,7 +6,7 @@ use http::header::ACCEPT_ENCODING;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
 
-use super::transport::{Access, Call};
+use super::call::{Access, Call};
 use super::{Client, url};
 use crate::stream::BlobStream;
 use crate::{Error, Result};

@@ -7,13 +7,16 @@ use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::{CertificateResult, load_native_certs};
 
 use super::TlsOptions;
+use super::response::reason;
 use crate::{Error, Limits, Result};
 
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
 pub(super) struct Http {
     tls: TlsOptions,
+    system_roots: fn() -> CertificateResult,
     limits: Limits,
     plain_direct: OnceLock<Result<reqwest::Client>>,
     plain_proxied: OnceLock<Result<reqwest::Client>>,
@@ -23,9 +26,14 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(tls: TlsOptions, limits: Limits) -> Self {
+        Self::with_system_roots(tls, limits, load_native_certs)
+    }
+
+    fn with_system_roots(tls: TlsOptions, limits: Limits, system_roots: fn() -> CertificateResult) -> Self {
         let empty = OnceLock::new;
         Self {
             tls,
+            system_roots,
             limits,
             plain_direct: empty(),
             plain_proxied: empty(),
@@ -67,7 +75,13 @@ impl Http {
 
     fn secure_config(&self) -> Result<ClientConfig> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let system = (self.system_roots)();
+        if let (true, true, Some(error)) =
+            (system.certs.is_empty(), self.tls.authorities.is_empty(), system.errors.first())
+        {
+            return Err(Error::configuration(Path::new("the system's certificate authorities"), error));
+        }
+        roots.add_parsable_certificates(system.certs);
         for path in &self.tls.authorities {
             for certificate in certificates(path)? {
                 roots.add(certificate).map_err(|error| Error::configuration(path, error))?;
@@ -84,23 +98,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The innermost cause: the outer ones only say that sending failed.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match std::ptr::addr_eq(cause, error) {
-        true => "the connection broke off".to_owned(),
-        false => cause.to_string(),
-    }
-}
-
 fn config(roots: RootCertStore, identity: Option<(&Path, &Path)>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Unreachable { host: "TLS".to_owned(), reason: error.to_string() })?
+        .map_err(|error| Error::Tls { host: "TLS".to_owned(), reason: error.to_string() })?
         .with_root_certificates(roots);
     let Some((chain, key)) = identity else { return Ok(builder.with_no_client_auth()) };
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| Error::configuration(key, error))?;
@@ -116,5 +118,40 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
             Err(Error::configuration(path, "it holds no PEM certificate"))
         }
         other => other.map_err(|error| Error::configuration(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_systems_roots_are_loaded_for_https_only_and_once() {
+        static LOADED: AtomicUsize = AtomicUsize::new(0);
+        fn load() -> CertificateResult {
+            LOADED.fetch_add(1, Ordering::SeqCst);
+            CertificateResult::default()
+        }
+        let http = Http::with_system_roots(TlsOptions::default(), Limits::default(), load);
+        let client = |url: &str| http.client(&url.parse().unwrap()).map(|_| ());
+        for url in ["http://127.0.0.1:1", "http://localhost", "http://registry.example"] {
+            assert_eq!(client(url), Ok(()), "{url}");
+        }
+        assert_eq!(LOADED.load(Ordering::SeqCst), 0);
+        for _ in 0..2 {
+            assert_eq!(client("https://registry.example"), Ok(()));
+        }
+        assert_eq!(LOADED.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_system_without_readable_roots_is_told() {
+        let http = Http::with_system_roots(TlsOptions::default(), Limits::default(), || {
+            rustls_native_certs::load_certs_from_paths(Some(Path::new("/nowhere/roots.pem")), None)
+        });
+        let outcome = http.client(&"https://registry.example".parse().unwrap()).map(|_| ());
+        assert!(matches!(outcome, Err(Error::Configuration { .. })), "{outcome:?}");
     }
 }

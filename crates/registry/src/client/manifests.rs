@@ -9,8 +9,8 @@ use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, Repository, Tag, media_type};
 
+use super::call::{Access, Answer, Call, Payload};
 use super::pages::Pages;
-use super::transport::{Access, Answer, Call};
 use super::{Client, url};
 use crate::{Error, Result};
 
@@ -69,11 +69,15 @@ pub struct PushOutcome {
     pub digest: Digest,
     /// Whether the registry said (`OCI-Subject`) that it lists the manifest among its subject's referrers.
     pub subject_accepted: bool,
+    /// Whether the registry said (`Signet-Condition: held`) that it stored the manifest because its
+    /// precondition held. Others may ignore conditions and say nothing of it.
+    pub condition_held: bool,
 }
 
-/// What must hold for a manifest to be replaced.
+/// What must hold for a manifest to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Precondition {
+pub enum Precondition {
+    /// Nothing.
     None,
     /// The tag still has this `ETag`.
     Unchanged(String),
@@ -116,8 +120,10 @@ impl Client {
 
     /// Stores a manifest under a tag or its digest.
     ///
-    /// With `if_match`, an `ETag`, a registry that honours it answers [`Error::Conflict`] where the tag
-    /// has changed; one that does not overwrites it.
+    /// Where the tag names another manifest and the registry does not let tags be moved, that is
+    /// [`Error::TagImmutable`]; where it names this one, all is well.
+    ///
+    /// With `if_match`, an `ETag`, the tag must not have changed, as in [`Client::put_manifest`].
     pub async fn push_manifest(
         &self,
         repository: &Repository,
@@ -155,7 +161,11 @@ impl Client {
         Ok(tags)
     }
 
-    pub(super) async fn put_manifest(
+    /// Stores a manifest under a tag or its digest, if `precondition` holds.
+    ///
+    /// A registry that honours conditions answers [`Error::Conflict`] where it does not hold; one that does
+    /// not stores the manifest all the same. [`PushOutcome::condition_held`] tells where that is known.
+    pub async fn put_manifest(
         &self,
         repository: &Repository,
         name: &ManifestName,
@@ -173,15 +183,40 @@ impl Client {
             return Err(Error::digest_mismatch(*expected, digest));
         }
         let call = self.manifest_call(Method::PUT, repository, name, Access::Push)?;
-        let call = call.header(CONTENT_TYPE, media_type).body(super::transport::Payload::Bytes(bytes));
+        let call = call.header(CONTENT_TYPE, media_type).body(Payload::Bytes(bytes));
         let call = match precondition {
             Precondition::None => call,
             Precondition::Unchanged(etag) => call.header(IF_MATCH, etag.as_str()),
             Precondition::Absent => call.header(IF_NONE_MATCH, "*"),
         };
-        let answer = self.transport().fetch(&call, self.limits().page_bytes).await?;
+        let answer = match self.transport().fetch(&call, self.limits().page_bytes).await {
+            Ok(answer) => answer,
+            Err(error) => return self.immovable(repository, name, digest, precondition, error).await,
+        };
         check_stated(&answer, digest)?;
-        Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT) })
+        let condition_held = answer.headers.get(CONDITION).is_some_and(|value| value == "held");
+        Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT), condition_held })
+    }
+
+    /// A tag that may not be moved need not be, where it names `digest` already.
+    async fn immovable(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+        digest: Digest,
+        precondition: &Precondition,
+        error: Error,
+    ) -> Result<PushOutcome> {
+        let (ManifestName::Tag(tag), Some(detail)) = (name, immovable(&error, precondition)) else {
+            return Err(error);
+        };
+        match self.fetch_manifest(repository, name).await {
+            Ok(found) if found.digest() == digest => {
+                Ok(PushOutcome { digest, subject_accepted: false, condition_held: false })
+            }
+            Ok(_) => Err(Error::TagImmutable { tag: format!("{repository}:{tag}"), detail }),
+            Err(_) => Err(error),
+        }
     }
 
     pub(super) async fn fetch_manifest(
@@ -221,6 +256,19 @@ impl Client {
     }
 }
 
+/// The registry's words, if they can mean that tags are not moved. There is no code for that:
+/// registries answer 400, 403, 405, 409 or 412, most of them with words like these.
+fn immovable(error: &Error, precondition: &Precondition) -> Option<String> {
+    let (detail, conflict) = match error {
+        Error::Conflict { detail, .. } => (detail, true),
+        Error::Forbidden { detail, .. } | Error::Refused { detail, .. } => (detail, false),
+        _ => return None,
+    };
+    let words = detail.to_ascii_lowercase();
+    let told = ["immutab", "overwrit", "already exist"].iter().any(|word| words.contains(word));
+    (told || (conflict && *precondition == Precondition::None)).then(|| detail.clone())
+}
+
 /// A registry that states another digest than the content has is not to be believed in anything.
 fn check_stated(answer: &Answer, actual: Digest) -> Result<()> {
     match stated_digest(answer)? {
@@ -246,3 +294,4 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 const SUBJECT: &str = "oci-subject";
+const CONDITION: &str = "signet-condition";

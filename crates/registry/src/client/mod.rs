@@ -3,10 +3,15 @@
 mod attach;
 mod authorize;
 mod blobs;
+mod call;
+mod date;
 mod http;
 mod manifests;
 mod pages;
+mod redirect;
 mod referrers;
+mod response;
+mod retry;
 mod transport;
 mod upload;
 
@@ -20,7 +25,7 @@ use signet_formats::oci::{Registry, Repository};
 
 pub use self::attach::Attached;
 pub(crate) use self::attach::referrer;
-pub use self::manifests::{ManifestName, PushOutcome, Resolved};
+pub use self::manifests::{ManifestName, Precondition, PushOutcome, Resolved};
 pub use self::referrers::{Referrers, ReferrersVia};
 pub use self::upload::BlobPush;
 use crate::auth::Keychain;
@@ -35,7 +40,9 @@ pub struct Options {
     pub keychain: Keychain,
     /// Registries, besides those on this machine, that are asked over plain HTTP.
     pub plain_http: HashSet<Registry>,
-    /// Certificates and keys. Naming any makes HTTPS the way to registries on this machine, too.
+    /// Registries on this machine that are asked over HTTPS; all others there speak plain HTTP.
+    pub https: HashSet<Registry>,
+    /// Certificates and keys, for whatever is asked over HTTPS.
     pub tls: TlsOptions,
     /// The bounds.
     pub limits: Limits,
@@ -48,12 +55,6 @@ pub struct TlsOptions {
     pub authorities: Vec<PathBuf>,
     /// PEM files of our certificate chain and its key, for registries that ask for them.
     pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-impl TlsOptions {
-    fn is_set(&self) -> bool {
-        !self.authorities.is_empty() || self.identity.is_some()
-    }
 }
 
 /// A client of OCI registries. Clones share connections, tokens and fetches under way.
@@ -89,6 +90,6 @@ impl Client {
 /// `scheme://host/v2/<repository>/<rest>`.
 fn url(transport: &Transport, repository: &Repository, rest: &str) -> Result<reqwest::Url> {
     let base = transport.base(&repository.registry)?;
-    let text = format!("{base}/v2/{}/{rest}", repository.path);
+    let text = format!("{base}v2/{}/{rest}", repository.path);
     reqwest::Url::parse(&text).map_err(|error| crate::Error::malformed(text, error.to_string()))
 }

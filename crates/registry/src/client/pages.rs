@@ -1,12 +1,15 @@
 //! Lists that come in pages (distribution-spec, "Listing Tags", "Listing Referrers"; RFC 8288).
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::header::LINK;
 use http::{HeaderMap, Method};
 use reqwest::Url;
 use signet_formats::oci::Repository;
 
-use super::transport::{Access, Call, same_origin};
+use super::call::{Access, Call};
+use super::redirect::same_origin;
 use super::{Client, url};
 use crate::{Error, Result};
 
@@ -17,7 +20,7 @@ pub(super) struct Pages<'a> {
     what: String,
     first: Url,
     next: Option<Url>,
-    read: usize,
+    read: HashSet<Url>,
 }
 
 impl<'a> Pages<'a> {
@@ -28,27 +31,28 @@ impl<'a> Pages<'a> {
         what: String,
     ) -> Result<Self> {
         let first = url(client.transport(), repository, rest)?;
-        Ok(Self { client, repository, what, next: Some(first.clone()), first, read: 0 })
+        let read = HashSet::new();
+        Ok(Self { client, repository, what, next: Some(first.clone()), first, read })
     }
 
     /// The next page's body; none after the last one.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(page) = self.next.take() else { return Ok(None) };
         let limits = self.client.limits();
-        if self.read >= limits.pages {
+        if self.read.len() >= limits.pages {
             return Err(Error::LimitHit {
                 what: format!("pages of {}", self.what),
                 limit: limits.pages as u64,
             });
         }
-        self.read += 1;
+        self.read.insert(page.clone());
         let call = Call::new(Method::GET, page.clone(), self.repository, Access::Pull, self.what.clone());
         let answer = self.client.transport().fetch(&call, limits.page_bytes).await?;
         self.next = self.linked(&page, &answer.headers)?;
         Ok(Some(answer.body))
     }
 
-    /// The next page must be of the same list on the same host, and not the page that names it.
+    /// The next page must be of the same list on the same host, and not one that has been read.
     fn linked(&self, page: &Url, headers: &HeaderMap) -> Result<Option<Url>> {
         let mut texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
         let Some(target) = texts.find_map(next_target) else { return Ok(None) };
@@ -62,8 +66,8 @@ impl<'a> Pages<'a> {
         if url.path() != self.first.path() {
             return Err(refused(shown, "the next page is of another list"));
         }
-        match url == *page {
-            true => Err(refused(shown, "the next page is the same page")),
+        match self.read.contains(&url) {
+            true => Err(refused(shown, "the next page has been read")),
             false => Ok(Some(url)),
         }
     }

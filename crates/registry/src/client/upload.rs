@@ -7,7 +7,9 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 use signet_formats::oci::{Descriptor, Repository};
 
-use super::transport::{Access, Call, Payload};
+use super::call::{Access, Call, Payload};
+use super::redirect::follow;
+use super::retry::Attempts;
 use super::{Client, url};
 use crate::stream::BlobStream;
 use crate::{Error, Result};
@@ -42,6 +44,19 @@ impl Client {
         Ok(descriptor)
     }
 
+    /// Stores bytes that are surely new as a blob, without asking first whether they are there.
+    pub async fn push_new_bytes(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor> {
+        let descriptor = Descriptor::of(media_type, &bytes);
+        let open = || async { Ok(BlobStream::of_bytes(&descriptor, bytes.clone())) };
+        self.send_blob(repository, &descriptor, None, open).await?;
+        Ok(descriptor)
+    }
+
     /// Stores a blob unless it is there. `open` starts its content, again at each attempt.
     ///
     /// With `mount_from`, another repository of the same registry, the registry is first asked to take
@@ -56,24 +71,32 @@ impl Client {
     where
         F: Future<Output = Result<BlobStream>>,
     {
-        if self.has_blob(repository, &blob.digest).await? {
-            return Ok(BlobPush::Present);
+        match self.has_blob(repository, &blob.digest).await? {
+            true => Ok(BlobPush::Present),
+            false => self.send_blob(repository, blob, mount_from, open).await,
         }
-        let mut chunked = false;
-        let mut sent = 1;
+    }
+
+    async fn send_blob<F>(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        mount_from: Option<&Repository>,
+        open: impl Fn() -> F,
+    ) -> Result<BlobPush>
+    where
+        F: Future<Output = Result<BlobStream>>,
+    {
+        let mut attempts = Attempts::new(self.limits());
+        let (mut chunked, mut renewed) = (false, false);
         loop {
-            let error = match self.push_once(repository, blob, mount_from, &open, chunked).await {
-                Err(error) => error,
+            match self.push_once(repository, blob, mount_from, &open, chunked).await {
+                Err(error) if !chunked && wants_chunks(&error) => chunked = true,
+                // A token that ended in the middle has been renewed; the content starts over.
+                Err(Error::Unauthorized { .. }) if !renewed => renewed = true,
+                Err(error) if attempts.again(&error).await => {}
                 done => return done,
-            };
-            let again = error.is_transient() && sent < self.limits().attempts;
-            if !again && (chunked || !wants_chunks(&error)) {
-                return Err(error);
             }
-            chunked |= wants_chunks(&error);
-            let pause = std::time::Duration::from_millis(100) * sent;
-            tokio::time::sleep(super::transport::jitter(pause)).await;
-            sent += 1;
         }
     }
 
@@ -88,7 +111,14 @@ impl Client {
     where
         F: Future<Output = Result<BlobStream>>,
     {
-        let session = match self.start_upload(repository, blob, mount_from).await? {
+        let mount_from = mount_from.filter(|from| from.registry == repository.registry);
+        let started = match self.start_upload(repository, blob, mount_from).await {
+            Err(error) if mount_from.is_some() && is_denied(&error) => {
+                self.start_upload(repository, blob, None).await
+            }
+            other => other,
+        };
+        let session = match started? {
             Session::Mounted => return Ok(BlobPush::Mounted),
             Session::Open(location) => location,
         };
@@ -107,12 +137,12 @@ impl Client {
         mount_from: Option<&Repository>,
     ) -> Result<Session> {
         let mut url = url(self.transport(), repository, "blobs/uploads/")?;
-        if let Some(from) = mount_from.filter(|from| from.registry == repository.registry) {
+        if let Some(from) = mount_from {
             let digest = blob.digest.to_string();
             url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", &from.path);
         }
         let call = Call::new(Method::POST, url, repository, Access::Push, what(repository, blob));
-        let call = call.body(Payload::Bytes(Bytes::new()));
+        let call = call.mounting(mount_from).body(Payload::Bytes(Bytes::new()));
         let (status, headers) = self.transport().send(&call, 0).await?;
         // 201 says that it was mounted, 202 opens a session.
         match status {
@@ -173,7 +203,7 @@ impl Client {
     fn location(&self, from: &Url, headers: &HeaderMap, what: &str) -> Result<Url> {
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         let location = location.ok_or_else(|| Error::malformed(what, "the upload has no `Location`"))?;
-        self.transport().follow(from, location, what)
+        follow(from, location, what)
     }
 }
 
@@ -196,6 +226,12 @@ fn with_digest(mut session: Url, blob: &Descriptor) -> Url {
 
 fn what(repository: &Repository, blob: &Descriptor) -> String {
     format!("upload of {} to {repository}", blob.digest)
+}
+
+/// The registry will not mount, which is no reason not to send.
+fn is_denied(error: &Error) -> bool {
+    use Error::{Forbidden, NotFound, Refused, Unauthorized};
+    matches!(error, Unauthorized { .. } | Forbidden { .. } | NotFound { .. } | Refused { .. })
 }
 
 /// 413: larger than a proxy lets through at once; 411, 405: no upload in one request.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
 use tempfile::{NamedTempFile, TempDir};
@@ -92,6 +93,10 @@ impl ImageStore for OciArchive {
 
     async fn put_blob(&self, blob: &Descriptor, source: &dyn ImageStore) -> Result<BlobPush> {
         self.layout()?.put_blob(blob, source).await
+    }
+
+    async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        self.layout()?.put_bytes(media_type, bytes).await
     }
 
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use signet_formats::oci::{Descriptor, Manifest, Reference, Tag, media_type};
@@ -88,6 +89,10 @@ impl ImageStore for DockerArchive {
         Err(read_only())
     }
 
+    async fn put_bytes(&self, _media_type: &str, _bytes: Bytes) -> Result<Descriptor> {
+        Err(read_only())
+    }
+
     async fn put_manifest(&self, _manifest: &Resolved) -> Result<()> {
         Err(read_only())
     }
@@ -156,9 +161,8 @@ fn made(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> 
 fn saved(tarball: &Tarball, name: Option<&str>, limits: &Limits) -> Result<Saved> {
     let shown = tarball.path().display();
     let bytes = tarball.bytes("manifest.json", limits.page_bytes)?;
-    let images: Vec<Saved> = serde_json::from_slice(&bytes).map_err(|_| {
-        Error::malformed(format!("`{shown}`"), "its manifest.json is not one of `docker save`")
-    })?;
+    let images: Vec<Saved> = serde_json::from_slice(&bytes)
+        .map_err(|_| Error::damaged(tarball.path(), "its manifest.json is not one of `docker save`"))?;
     let wanted = |image: &Saved| match name {
         Some(name) => image.repo_tags.iter().flatten().any(|tag| same_name(tag, name)),
         None => true,

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
@@ -33,10 +34,7 @@ impl Layout {
         let version: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         match version.get("imageLayoutVersion").and_then(|v| v.as_str()) {
             Some("1.0.0") => Ok(Self::at(root, limits)),
-            _ => Err(Error::malformed(
-                format!("`{}`", marker.display()),
-                "it is not a layout of version 1.0.0",
-            )),
+            _ => Err(Error::damaged(&marker, "it is not a layout of version 1.0.0")),
         }
     }
 
@@ -132,6 +130,14 @@ impl ImageStore for Layout {
         }
         self.store_blob(blob, source.blob(blob).await?).await?;
         Ok(BlobPush::Sent)
+    }
+
+    async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
+        let blob = Descriptor::of(media_type, &bytes);
+        if !self.blob_path(&blob.digest).is_file() {
+            self.store_blob(&blob, BlobStream::of_bytes(&blob, bytes)).await?;
+        }
+        Ok(blob)
     }
 
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {

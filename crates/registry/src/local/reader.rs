@@ -1,6 +1,7 @@
 //! Reading an image layout, be it a directory or a tar.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestKind, Tag, media_type};
@@ -28,12 +29,15 @@ impl Tree {
         }
     }
 
-    fn shown(&self) -> String {
-        let path = match self {
+    fn path(&self) -> &Path {
+        match self {
             Self::Directory(root) => root,
             Self::Tar(tarball) => tarball.path(),
-        };
-        format!("`{}`", path.display())
+        }
+    }
+
+    fn shown(&self) -> String {
+        format!("`{}`", self.path().display())
     }
 }
 
@@ -47,12 +51,12 @@ impl Reader {
     /// What `index.json` lists.
     pub(super) fn index(&self) -> Result<Manifest> {
         let bytes = self.tree.bytes("index.json", self.limits.page_bytes)?;
-        let malformed =
-            |reason: String| Error::malformed(format!("index.json in {}", self.tree.shown()), reason);
-        let index = Manifest::parse(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let damaged =
+            |reason: &dyn Display| Error::damaged(self.tree.path(), format_args!("index.json: {reason}"));
+        let index = Manifest::parse(&bytes).map_err(|error| damaged(&error))?;
         match index.kind() {
             ManifestKind::Index => Ok(index),
-            ManifestKind::Image => Err(malformed("it is not an index".to_owned())),
+            ManifestKind::Image => Err(damaged(&"it is not an index")),
         }
     }
 

@@ -28,7 +28,7 @@ impl Tarball {
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NotFound { what: format!("`{}`", path.display()) },
-            _ => Error::malformed(format!("`{}`", path.display()), error.to_string()),
+            _ => Error::damaged(path, error),
         };
         let mut archive = tar::Archive::new(File::open(path).map_err(failed)?);
         let mut entries = HashMap::new();
@@ -42,7 +42,7 @@ impl Tarball {
             let span = Span { start: entry.raw_file_position(), size: entry.size() };
             if entry.header().entry_type().is_file() && entries.insert(name, span).is_some() {
                 // Readers differ in which of two entries of one name they take.
-                return Err(Error::malformed(format!("`{}`", path.display()), "an entry is there twice"));
+                return Err(Error::damaged(path, "an entry is there twice"));
             }
         }
         Ok(Self { path: path.to_owned(), entries })

@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use signet_store::OpenError;
+use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,13 +20,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tracing::error;
 
-use super::auth::{AuthFiles, Authenticator};
+use super::auth::Authenticator;
 use super::connection::Idle;
 use super::gate::PullGate;
+use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
 use super::tls::TlsFiles;
+use super::users::AuthFiles;
 
 /// What a registry is built from.
 #[derive(Clone)]
@@ -40,14 +42,19 @@ pub struct Config {
     pub auth: Option<AuthFiles>,
     /// What decides about pulls; needs `auth`.
     pub gate: Option<Arc<dyn PullGate>>,
+    /// Collect garbage while it runs; otherwise only `signet registry gc` does, while it is stopped.
+    pub garbage: Option<GarbageCollection>,
     /// Bounds.
     pub limits: Limits,
+    /// What the data directory is written through; tests inject faults here.
+    pub disk: Disk,
 }
 
 impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, tls: None, auth: None, gate: None, limits: Limits::default() }
+        let (limits, disk) = (Limits::default(), Disk::default());
+        Self { data, listen, tls: None, auth: None, gate: None, garbage: None, limits, disk }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
@@ -61,7 +68,7 @@ impl Config {
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
         let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
-        let store = FsRegistry::open(&self.data, self.limits.store)?;
+        let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
         let listen = self.listen;
         let listener =
             TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
@@ -72,7 +79,8 @@ impl Config {
             gate: self.gate,
             manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
         };
-        Ok(App { service: Arc::new(service), store, listener, address, tls, limits: self.limits })
+        let (garbage, limits) = (self.garbage, self.limits);
+        Ok(App { service: Arc::new(service), store, listener, address, tls, garbage, limits })
     }
 }
 
@@ -110,6 +118,7 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    garbage: Option<GarbageCollection>,
     limits: Limits,
 }
 
@@ -129,7 +138,13 @@ impl App {
         let (stopping, stopped) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(self.limits.connections));
         let mut tasks = JoinSet::new();
-        let housekeeping = tokio::spawn(housekeeping(self.store.clone(), self.limits.upload_age));
+        let housekeeping = Housekeeping {
+            service: Arc::clone(&self.service),
+            store: self.store.clone(),
+            upload_age: self.limits.upload_age,
+            garbage: self.garbage,
+        };
+        let housekeeping = tokio::spawn(housekeeping.run());
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
@@ -157,6 +172,9 @@ impl App {
         let _ = stopping.send(true);
         let drained = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(self.limits.drain, drained).await;
+        // Whoever is told that it stopped may open the directory: nothing here holds it any more.
+        tasks.shutdown().await;
+        let _ = housekeeping.await;
     }
 }
 
@@ -251,24 +269,8 @@ async fn accept(
     }
 }
 
-/// Forgets old uploads, and reads all content again and again for damage.
-async fn housekeeping(store: FsRegistry, upload_age: Duration) {
-    let damaged = |digest: &_| error!(%digest, "stored content is damaged: push it again");
-    loop {
-        if let Err(error) = store.expire_uploads(upload_age).await {
-            error!(%error, "old uploads could not be removed");
-        }
-        sleep(HOUSEKEEPING_EVERY).await;
-        if let Err(error) = store.scrub(SCRUB_PAUSE, damaged).await {
-            error!(%error, "stored content could not be checked");
-        }
-    }
-}
-
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60 * 60);
 const MANIFEST_PUSHES: usize = 8;
 const MAX_HEADERS: usize = 64;
-const SCRUB_PAUSE: Duration = Duration::from_millis(100);

@@ -62,11 +62,16 @@ impl Service {
             return Err(ApiError::bad_request(error::UNSUPPORTED, "a condition needs a tag"));
         }
         let accepted = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
+        let conditional = expect != Expect::Anything;
         let push = ManifestPush { bytes, digest, media_type, tags, expect };
         let pushed = self.store.put_manifest(&call.repository, push).await?;
         let mut response = response::empty(StatusCode::CREATED);
         response::set_digest(&mut response, &digest);
         response::set(&mut response, header::LOCATION, &call.location(format_args!("manifests/{digest}")));
+        if conditional {
+            // Registries that know no conditions answer the same 201: only this tells them apart.
+            response::set(&mut response, SIGNET_CONDITION, "held");
+        }
         if let Some(subject) = pushed.subject {
             response::set(&mut response, OCI_SUBJECT, &subject.to_string());
         }
@@ -141,5 +146,6 @@ fn closing() -> ApiError {
 }
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const SIGNET_CONDITION: HeaderName = HeaderName::from_static("signet-condition");
 const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 const RECEIVE_WITHIN: Duration = Duration::from_secs(60);

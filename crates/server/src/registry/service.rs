@@ -1,12 +1,14 @@
 //! One request: who asks, may they, and what answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use signet_store::RepositoryName;
 use signet_store::registry::RegistryStore;
 use tokio::sync::Semaphore;
+use tracing::{Level, debug, enabled};
 
 use super::auth::Authenticator;
 use super::error::{self, ApiError};
@@ -37,7 +39,10 @@ pub(super) struct Call {
 impl Service {
     /// Answers a request; errors are answers too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        self.route(request).await.unwrap_or_else(ApiError::into_response)
+        let line = LogLine::begin(&request);
+        let response = self.route(request).await.unwrap_or_else(ApiError::into_response);
+        line.into_iter().for_each(|line| line.end(response.status()));
+        response
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
@@ -94,6 +99,30 @@ impl Service {
                 Ok(response)
             }
         }
+    }
+}
+
+/// What the log says of a request: no header and no query, which is where secrets are.
+struct LogLine {
+    method: Method,
+    path: String,
+    began: Instant,
+}
+
+impl LogLine {
+    /// Nothing if nobody reads it.
+    fn begin(request: &Request<Incoming>) -> Option<Self> {
+        enabled!(Level::DEBUG).then(|| Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            began: Instant::now(),
+        })
+    }
+
+    /// The headers of the answer are ready.
+    fn end(&self, status: StatusCode) {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        debug!(method = %self.method, path = self.path, status = status.as_u16(), ms, "request");
     }
 }
 

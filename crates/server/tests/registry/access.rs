@@ -1,14 +1,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use signet_crypto::Digest;
-use signet_formats::oci::media_type;
-use signet_server::registry::{AuthFiles, BuildError, Config, Principal, PullGate, Refusal};
-use signet_store::RepositoryName;
+use signet_server::registry::{AuthFiles, BuildError, Config};
 
-use crate::harness::{Registry, code, header, image, index, json_of};
+use crate::gate::Only;
+use crate::harness::{Registry, code, header, index};
 
 const RIGHTS: &str = r#"{"rules": [
     {"users": ["ci"], "repositories": ["team", "secret"], "rights": ["pull", "push"]},
@@ -17,7 +15,7 @@ const RIGHTS: &str = r#"{"rules": [
     {"users": ["anonymous"], "repositories": ["team/public"], "rights": ["pull"]}
 ]}"#;
 
-fn users(config: &mut Config, dir: &Path) {
+pub(crate) fn users(config: &mut Config, dir: &Path) {
     let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
     let htpasswd = dir.join("htpasswd");
     std::fs::write(&htpasswd, format!("ci:{}\ndev:{}\n", hash("ci-password"), hash("dev-password"))).unwrap();
@@ -64,6 +62,21 @@ async fn wrong_passwords_are_refused_also_after_right_ones() {
 }
 
 #[tokio::test]
+async fn changed_users_and_rights_are_followed_while_it_runs() {
+    let mut registry = Registry::start_with(users).await;
+    registry.log_in("dev", "dev-password");
+    assert_eq!(registry.get("/v2/secret/tags/list").await.status(), StatusCode::FORBIDDEN);
+    let rights = r#"{"rules": [{"users": ["dev"], "repositories": ["secret"], "rights": ["pull"]}]}"#;
+    std::fs::write(registry.data.path().join("rights.json"), rights).unwrap();
+    registry.until("/v2/secret/tags/list", StatusCode::NOT_FOUND).await;
+    let hash = bcrypt::hash("another", 4).unwrap();
+    std::fs::write(registry.data.path().join("htpasswd"), format!("dev:{hash}\n")).unwrap();
+    registry.until("/v2/", StatusCode::UNAUTHORIZED).await;
+    registry.log_in("dev", "another");
+    assert_eq!(registry.get("/v2/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_digest_alone_is_no_right_to_a_blob() {
     let mut registry = Registry::start_with(users).await;
     registry.log_in("ci", "ci-password");
@@ -85,60 +98,4 @@ async fn without_users_it_listens_on_loopback_only() {
     gated.gate = Some(Arc::new(Only(Digest::sha256(b""))));
     assert!(matches!(gated.build().await, Err(BuildError::GateWithoutUsers)));
     assert!(!dir.path().join("data").exists(), "a refused start leaves nothing behind");
-}
-
-/// Permits one manifest.
-struct Only(Digest);
-
-#[async_trait]
-impl PullGate for Only {
-    async fn permit(&self, _: &RepositoryName, manifest: &Digest, _: &Principal) -> Result<(), Refusal> {
-        let text = |text: &str| text.to_owned();
-        let refusal =
-            Refusal { code: text("SGN-0001"), message: text("it is not signed"), hint: text("sign it") };
-        if *manifest == self.0 { Ok(()) } else { Err(refusal) }
-    }
-}
-
-#[tokio::test]
-async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_permits() {
-    let layer = Digest::sha256(b"layer");
-    let child = image(&[(media_type::OCI_LAYER_TAR, layer)], None);
-    let child_digest = Digest::sha256(child.to_string().as_bytes());
-    let permitted = Digest::sha256(index(&[child_digest]).to_string().as_bytes());
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(permitted)));
-    })
-    .await;
-    registry.log_in("ci", "ci-password");
-    registry.push_blob("team/app", b"{}").await;
-    registry.push_blob("team/app", b"layer").await;
-    registry.push_manifest("team/app", &child).await;
-    registry.push_manifest("team/app", &index(&[child_digest])).await;
-    let evidence = image(&[(media_type::SIGSTORE_BUNDLE, layer)], Some(permitted));
-    let evidence = registry.push_manifest("team/app", &evidence).await;
-    // An image does not become evidence by having a subject, or by standing beside evidence.
-    let disguised = image(&[(media_type::OCI_LAYER_TAR_GZIP, layer)], Some(permitted));
-    let disguised = registry.push_manifest("team/app", &disguised).await;
-    let mixed = registry.push_manifest("team/app", &index(&[evidence, disguised])).await;
-    let listed = registry.push_manifest("team/app", &index(&[evidence])).await;
-
-    let pull = async |registry: &Registry, digest: Digest| {
-        registry.get(&format!("/v2/team/app/manifests/{digest}")).await
-    };
-    for digest in [permitted, child_digest, evidence, disguised, mixed, listed] {
-        assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "who may push may read");
-    }
-    registry.log_in("dev", "dev-password");
-    for digest in [permitted, child_digest, evidence, listed] {
-        assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "{digest}");
-    }
-    for digest in [disguised, mixed] {
-        let refused = pull(&registry, digest).await;
-        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-        let error = json_of(refused).await["errors"][0].clone();
-        assert_eq!(error["code"], "DENIED");
-        assert_eq!(error["detail"], serde_json::json!({"code": "SGN-0001", "hint": "sign it"}));
-    }
 }

@@ -73,6 +73,17 @@ impl Registry {
         self.send(Method::GET, path).await
     }
 
+    /// Asks until the answer has that status.
+    pub(crate) async fn until(&self, path: &str, status: StatusCode) {
+        let asking = async {
+            while self.get(path).await.status() != status {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        let asked = tokio::time::timeout(std::time::Duration::from_secs(60), asking).await;
+        assert!(asked.is_ok(), "{path} never was {status}");
+    }
+
     /// Where a new upload is.
     pub(crate) async fn start_upload(&self, repository: &str) -> String {
         let response = self.send(Method::POST, &format!("/v2/{repository}/blobs/uploads/")).await;

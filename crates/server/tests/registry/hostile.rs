@@ -47,6 +47,25 @@ async fn uploads_are_bounded_in_number() {
 }
 
 #[tokio::test]
+async fn more_connections_than_allowed_wait_for_their_turn() {
+    let registry = Registry::start_with(|config, _| config.limits.connections = 1).await;
+    let ask = async |stream: &mut TcpStream| {
+        stream.write_all(b"GET /v2/ HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    };
+    let mut first = TcpStream::connect(registry.address).await.unwrap();
+    ask(&mut first).await;
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    let mut second = TcpStream::connect(registry.address).await.unwrap();
+    ask(&mut second).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), second.read_exact(&mut answer)).await;
+    assert!(early.is_err(), "it was served beside the first one");
+    drop(first);
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
 async fn no_request_leaves_the_repositories() {
     let registry = Registry::start().await;
     std::fs::write(registry.data.path().join("secret"), "secret").unwrap();

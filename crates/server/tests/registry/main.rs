@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
 
 mod access;
+mod damage;
+mod gate;
 mod harness;
 mod hostile;
+mod log;
 mod manifests;
 mod tls;
 mod uploads;

@@ -1,18 +1,20 @@
 //! Blobs: content that repositories share, and each repository's links to it.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use signet_crypto::{Digest, Hasher};
 use tokio::task::JoinHandle;
 
 use super::files::Inner;
 use super::layout::present;
+use super::transfers::Transfer;
 use super::{ByteStream, MountFrom, StoreError};
 use crate::name::RepositoryName;
 
@@ -45,7 +47,8 @@ impl Inner {
         let file = present(File::open(self.layout.content(digest)))?;
         let mut file = file.ok_or(StoreError::Corrupt(*digest))?;
         file.seek(SeekFrom::Start(range.start))?;
-        Ok(Some(read_stream(file, range.end.saturating_sub(range.start))))
+        let (remaining, transfer) = (range.end.saturating_sub(range.start), self.transfers.begin());
+        Ok(Some(read_stream(Reader { file, remaining, transfer, given: VecDeque::new() })))
     }
 
     pub(super) fn delete_blob(
@@ -108,9 +111,9 @@ impl Inner {
     }
 }
 
-/// The digest of a file's bytes.
-pub(super) fn hash_file(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
-    let mut buffer = vec![0; CHUNK];
+/// Hashes a file's bytes to its end; how many.
+pub(super) fn hash_file(file: &mut impl Read, hasher: &mut Hasher) -> io::Result<u64> {
+    let mut buffer = vec![0; HASHED_AT_ONCE];
     let mut total = 0;
     loop {
         let read = file.read(&mut buffer)?;
@@ -122,49 +125,49 @@ pub(super) fn hash_file(file: &mut File, hasher: &mut Hasher) -> io::Result<u64>
     }
 }
 
-/// The next `remaining` bytes of `file`, one chunk read ahead. No thread waits for a slow reader.
-fn read_stream(file: File, remaining: u64) -> ByteStream {
-    let first = (remaining > 0).then(|| read_chunk(file, remaining));
-    Box::pin(stream::unfold(first, async |turn| {
-        let (file, remaining, chunk) =
-            turn?.await.unwrap_or_else(|error| Turn::failed(io::Error::other(error))).into();
-        let next = file.filter(|_| remaining > 0).map(|file| read_chunk(file, remaining));
-        Some((chunk, next))
+/// The bytes that `reader` still has to give, one piece read ahead. No thread waits for a slow receiver.
+fn read_stream(reader: Reader) -> ByteStream {
+    let first = (reader.remaining > 0).then(|| reader.read());
+    Box::pin(stream::unfold(first, async |reading| {
+        let read = reading?.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        Some(match read {
+            Ok((reader, piece)) => (Ok(piece), (reader.remaining > 0).then(|| reader.read())),
+            Err(error) => (Err(error), None),
+        })
     }))
 }
 
-struct Turn {
-    file: Option<File>,
+/// Part of a file on its way out.
+struct Reader {
+    file: File,
     remaining: u64,
-    chunk: io::Result<Bytes>,
+    transfer: Transfer,
+    /// The last pieces, oldest first: the memory of one that was sent is used again.
+    given: VecDeque<Bytes>,
 }
 
-impl Turn {
-    fn failed(error: io::Error) -> Self {
-        Self { file: None, remaining: 0, chunk: Err(error) }
+impl Reader {
+    fn read(mut self) -> JoinHandle<io::Result<(Self, Bytes)>> {
+        tokio::task::spawn_blocking(move || {
+            let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(self.transfer.piece());
+            let mut piece = self.recycled();
+            piece.resize(length, 0);
+            self.file.read_exact(&mut piece)?;
+            self.remaining -= u64::try_from(length).unwrap_or(self.remaining);
+            let piece = piece.freeze();
+            self.given.push_back(piece.clone());
+            Ok((self, piece))
+        })
+    }
+
+    fn recycled(&mut self) -> BytesMut {
+        let oldest = if self.given.len() < PIECES_ON_THE_WAY { None } else { self.given.pop_front() };
+        oldest.and_then(|piece| piece.try_into_mut().ok()).unwrap_or_default()
     }
 }
 
-impl From<Turn> for (Option<File>, u64, io::Result<Bytes>) {
-    fn from(turn: Turn) -> Self {
-        (turn.file, turn.remaining, turn.chunk)
-    }
-}
-
-fn read_chunk(mut file: File, remaining: u64) -> JoinHandle<Turn> {
-    tokio::task::spawn_blocking(move || {
-        let length = usize::try_from(remaining).unwrap_or(CHUNK).min(CHUNK);
-        let mut chunk = vec![0; length];
-        match file.read_exact(&mut chunk) {
-            Ok(()) => {
-                let remaining = remaining - u64::try_from(length).unwrap_or(remaining);
-                Turn { file: Some(file), remaining, chunk: Ok(chunk.into()) }
-            }
-            Err(error) => Turn::failed(error),
-        }
-    })
-}
-
-const CHUNK: usize = 128 << 10;
+const HASHED_AT_ONCE: usize = 128 << 10;
+/// A connection asks for the next piece while it still has part of the last one, not more.
+const PIECES_ON_THE_WAY: usize = 3;
 /// A third of the shortest sensible grace of garbage collection.
 const REMARK_AFTER: Duration = Duration::from_secs(20 * 60);

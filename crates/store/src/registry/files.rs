@@ -15,6 +15,7 @@ use signet_formats::oci::Tag;
 use super::cache::Cache;
 use super::error::StoreError;
 use super::layout::Layout;
+use super::transfers::Transfers;
 use super::uploads::Uploads;
 use super::{ByteStream, ManifestPush, MountFrom, Page, PushedManifest, RegistryStore, StoredManifest};
 use crate::data_dir::{DataDir, Kind, OpenError};
@@ -47,6 +48,7 @@ impl FsRegistry {
             contents: RwLock::new(()),
             newly_linked: Mutex::new(None),
             uploads,
+            transfers: Transfers::default(),
             manifests: Cache::new(MANIFEST_CACHE_BYTES),
             tags: Cache::new(TAG_CACHE_BYTES),
             dir,
@@ -95,6 +97,7 @@ pub(super) struct Inner {
     /// While garbage is collected, what was linked since it began.
     pub(super) newly_linked: Mutex<Option<HashSet<Digest>>>,
     pub(super) uploads: Uploads,
+    pub(super) transfers: Transfers,
     pub(super) manifests: Cache<(RepositoryName, Digest), Arc<StoredManifest>>,
     pub(super) tags: Cache<(RepositoryName, Tag), Digest>,
     pub(super) dir: DataDir,

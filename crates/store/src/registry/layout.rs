@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! blobs/<algorithm>/<2 hex>/<hex>                content of blobs and manifests, shared
+//! damaged/<algorithm>-<hex>                      content that lost its digest, for whoever wants to look
 //! scratch/                                       files on their way to their place
 //! repositories/<name>/_blobs/<algorithm>/<hex>   empty: the repository has this blob
 //!                    /_manifests/<algorithm>/<hex>    the media type of this manifest
@@ -34,6 +35,11 @@ impl Layout {
 
     pub(super) fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
+    }
+
+    /// Where damaged content is set aside.
+    pub(super) fn damaged(&self, digest: &Digest) -> PathBuf {
+        self.root.join("damaged").join(file_name(digest))
     }
 
     pub(super) fn contents(&self) -> PathBuf {

@@ -126,10 +126,13 @@ impl Inner {
     }
 
     fn missing_content(&self, repository: &RepositoryName, manifest: &Manifest) -> Vec<Digest> {
-        let blobs = blobs_of(manifest).map(|d| d.digest).filter(|digest| !self.has_blob(repository, digest));
+        // What was set aside as damaged is missing too: so it is pushed again.
+        let is_there = |digest: &Digest| self.layout.content(digest).is_file();
+        let has_blob = |digest: &Digest| self.has_blob(repository, digest) && is_there(digest);
+        let has_manifest = |digest: &Digest| self.has_manifest(repository, digest) && is_there(digest);
+        let blobs = blobs_of(manifest).map(|d| d.digest).filter(|digest| !has_blob(digest));
         let children = manifest.manifests().iter().map(|d| d.digest);
-        let children = children
-            .filter(|digest| !self.has_manifest(repository, digest) && !self.has_blob(repository, digest));
+        let children = children.filter(|digest| !has_manifest(digest) && !has_blob(digest));
         blobs.chain(children).take(MAX_MISSING_NAMED).collect()
     }
 

@@ -19,6 +19,7 @@ mod gc;
 mod layout;
 mod manifests;
 mod tags;
+mod transfers;
 mod uploads;
 
 use std::ops::Range;

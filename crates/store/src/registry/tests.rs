@@ -103,6 +103,29 @@ async fn an_upload_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_a_reader_still_holds_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FsRegistry::open(dir.path(), Limits::default()).unwrap();
+    let repository = name("a");
+    let whole: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let digest = push_blob(&store, &repository, Vec::leak(whole.clone())).await;
+    let mut stream = store.read_blob(&repository, &digest, 3..3_999_999).await.unwrap().unwrap();
+    let (mut held, mut read) = (Vec::new(), Vec::new());
+    while let Some(piece) = stream.next().await {
+        let piece = piece.unwrap();
+        read.extend_from_slice(&piece);
+        // Of every other piece a part.
+        if held.len() % 2 == 0 { held.push(piece.slice(7..)) } else { held.push(Bytes::new()) }
+    }
+    assert!(held.len() > 4 && read == whole[3..3_999_999], "{} pieces", held.len());
+    let mut at = 3;
+    for piece in held.iter().filter(|piece| !piece.is_empty()) {
+        assert!(whole[at + 7..].starts_with(piece), "the piece at {at}");
+        at += 2 * (piece.len() + 7);
+    }
+}
+
+#[tokio::test]
 async fn a_broken_off_upload_keeps_what_came() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));
@@ -251,9 +274,6 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(
         found.contains(&Finding::DanglingTag { repository: repository.clone(), tag: "v2".parse().unwrap() })
     );
-    let damaged = Mutex::new(Vec::new());
-    store.scrub(Duration::ZERO, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
-    assert_eq!(damaged.into_inner().unwrap().len(), 2);
     assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
     drop(store);
 
@@ -262,6 +282,32 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(matches!(served, Err(StoreError::Corrupt(corrupt)) if corrupt == digest));
     push_blob(&store, &repository, b"layer").await;
     assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
+}
+
+#[tokio::test]
+async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let layer = push_blob(&store, &repository, b"layer").await;
+    let manifest = || image(config, &[layer], None);
+    push(&store, &repository, manifest(), &["v1"], Expect::Anything).await.unwrap();
+    fs::write(store.inner.layout.content(&layer), "reyal").unwrap();
+    let damaged = async || {
+        let damaged = Mutex::new(Vec::new());
+        store.scrub(0, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
+        damaged.into_inner().unwrap()
+    };
+    assert_eq!((damaged().await, damaged().await), (vec![layer], vec![]));
+    assert_eq!(fs::read(store.inner.layout.damaged(&layer)).unwrap(), b"reyal");
+    let asked = store.blob_size(&repository, &layer).await;
+    assert!(matches!(asked, Err(StoreError::Corrupt(digest)) if digest == layer), "{asked:?}");
+    let named = push(&store, &repository, manifest(), &["v2"], Expect::Anything).await;
+    assert!(matches!(named, Err(StoreError::MissingContent(missing)) if missing == [layer]));
+    push_blob(&store, &repository, b"layer").await;
+    push(&store, &repository, manifest(), &["v2"], Expect::Anything).await.unwrap();
+    assert_eq!(read(&store, &repository, &layer).await, b"layer");
+    assert_eq!(store.fsck().await.unwrap().findings, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -307,7 +353,7 @@ async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
 struct DeadAfter(Mutex<usize>);
 
 impl Faults for DeadAfter {
-    fn before(&self, _: Step, _: &Path) -> io::Result<()> {
+    fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
         let mut left = self.0.lock().unwrap();
         *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
         Ok(())
@@ -356,6 +402,39 @@ async fn whatever_step_is_the_last_the_store_is_sound_and_the_push_can_be_repeat
         whole += usize::from(run.await.unwrap());
     }
     assert!((1..100).contains(&whole), "{whole} of 120 pushes were whole");
+}
+
+/// Fails one sync of a file, the `n`th.
+struct FailedSync(Mutex<usize>);
+
+impl Faults for FailedSync {
+    fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+        let mut left = self.0.lock().unwrap();
+        if step != Step::SyncFile {
+            return Ok(());
+        }
+        *left = left.wrapping_sub(1);
+        if *left == 0 { Err(io::Error::other("the disk failed")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged_until_the_next_start() {
+    let mut failed = 0;
+    for syncs in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let disk = Disk::with_faults(Arc::new(FailedSync(Mutex::new(syncs))));
+        let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+        if push_image(&store).await.is_ok() {
+            break;
+        }
+        failed += 1;
+        assert!(push_image(&store).await.is_err(), "acknowledged after sync {syncs} failed");
+        drop(store);
+        push_image(&open(dir.path())).await.unwrap();
+    }
+    assert!(failed >= 5, "only {failed} syncs");
 }
 
 #[tokio::test]

@@ -1,24 +1,22 @@
 //! Uploads: blobs on their way, resumable also after a restart.
 
+mod writer;
+
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::StreamExt;
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::blobs::hash_file;
 use super::files::{FsRegistry, Inner};
 use super::layout::{Layout, entry_names};
 use super::{ByteStream, StoreError};
-use crate::fs::Disk;
 use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
@@ -45,15 +43,22 @@ impl FsRegistry {
         body: ByteStream,
     ) -> Result<u64, StoreError> {
         let upload = self.inner.uploads.find(repository, id)?;
-        let progress = upload.begin()?;
+        let mut progress = upload.begin()?;
         let offset = upload.offset();
         if at.is_some_and(|at| at != offset) {
             return Err(StoreError::OutOfOrder { offset });
         }
-        let (disk, limit) = (self.inner.disk().clone(), self.inner.limits.blob_bytes);
+        let inner = Arc::clone(&self.inner);
         // On its own task: a caller that goes away must not leave a write running without its lock.
-        let appended = tokio::spawn(append(disk, limit, upload, progress, body)).await;
-        appended.map_err(|error| StoreError::Io(io::Error::other(error)))?
+        let appended = tokio::spawn(async move {
+            let failed_before = inner.disk().has_failed();
+            let appended = writer::append(&inner, &upload, &mut progress, body).await;
+            if appended.is_err() && inner.disk().has_failed() && !failed_before {
+                inner.give_up(id, &upload, &mut progress);
+            }
+            appended
+        });
+        appended.await.map_err(|error| StoreError::Io(io::Error::other(error)))?
     }
 }
 
@@ -67,8 +72,10 @@ impl Inner {
         let path = self.layout.upload(repository, id, algorithm);
         let upload = Upload::new(repository.clone(), algorithm, path.clone(), 0);
         self.uploads.add(id, upload, self.limits.uploads)?;
-        if let Err(error) = self.disk().create(&path) {
+        let created = self.disk().create(&path).and_then(|_| self.disk().sync_parent(&path));
+        if let Err(error) = created {
             self.uploads.forget(id);
+            self.disk().discard(&path);
             return Err(error.into());
         }
         Ok(id)
@@ -83,6 +90,7 @@ impl Inner {
         let upload = self.uploads.find(repository, id)?;
         let mut progress = upload.begin()?;
         let mut file = OpenOptions::new().read(true).append(true).open(&upload.path)?;
+        let failed_before = self.disk().has_failed();
         let hasher = match progress.hasher.clone() {
             Some(hasher) if digest.algorithm() == upload.algorithm => hasher,
             _ => {
@@ -96,17 +104,34 @@ impl Inner {
             self.discard(id, &upload, &mut progress)?;
             return Err(StoreError::DigestMismatch { found });
         }
-        self.disk().sync(&file, &upload.path)?;
-        self.adopt_blob(repository, digest, &upload.path)?;
-        progress.ended = true;
-        self.uploads.forget(id);
-        Ok(())
+        if let Err(error) = self.disk().sync(&file, &upload.path) {
+            if !failed_before {
+                self.give_up(id, &upload, &mut progress);
+            }
+            return Err(error.into());
+        }
+        let adopted = self.adopt_blob(repository, digest, &upload.path);
+        // Its old name too: an upload that came back after a power cut could be written to as a blob.
+        let adopted = adopted.and_then(|()| Ok(self.disk().sync_parent(&upload.path)?));
+        // Also if the file was moved but not yet linked: then it has to be pushed again.
+        if adopted.is_ok() || !upload.path.is_file() {
+            progress.ended = true;
+            self.uploads.forget(id);
+        }
+        adopted
     }
 
     pub(super) fn cancel_upload(&self, repository: &RepositoryName, id: UploadId) -> Result<(), StoreError> {
         let upload = self.uploads.find(repository, id)?;
         let mut progress = upload.begin()?;
         self.discard(id, &upload, &mut progress)
+    }
+
+    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
+    fn give_up(&self, id: UploadId, upload: &Upload, progress: &mut Progress) {
+        self.disk().discard(&upload.path);
+        progress.ended = true;
+        self.uploads.forget(id);
     }
 
     fn discard(&self, id: UploadId, upload: &Upload, progress: &mut Progress) -> Result<(), StoreError> {
@@ -200,138 +225,11 @@ impl Upload {
 struct Progress {
     /// What the file's bytes hash to; unknown after a restart or a failed write.
     hasher: Option<Hasher>,
-    /// Finished or cancelled.
+    /// Finished, cancelled or given up.
     ended: bool,
-}
-
-/// Writes one batch to the disk while the next one arrives.
-async fn append(
-    disk: Disk,
-    limit: u64,
-    upload: Arc<Upload>,
-    mut progress: OwnedMutexGuard<Progress>,
-    mut body: ByteStream,
-) -> Result<u64, StoreError> {
-    let (hasher, opened) = (progress.hasher.take(), Arc::clone(&upload));
-    let mut turn = spawn_blocking(move || Writer::open(disk, limit, &opened, hasher));
-    loop {
-        let (batch, end) = next_batch(&mut body).await;
-        let mut writer = joined(turn.await)?;
-        writer.flush_early().await?;
-        let upload = Arc::clone(&upload);
-        turn = spawn_blocking(move || writer.write(&batch, &upload).map(|()| writer));
-        let Some(broke_off) = end else { continue };
-        let mut writer = joined(turn.await)?;
-        writer.settle().await?;
-        progress.hasher = Some(writer.hasher);
-        return broke_off.map_or(Ok(writer.offset), |error| Err(StoreError::BodyBrokeOff(error)));
-    }
-}
-
-/// The next bytes of the body, and at its end whether it broke off.
-async fn next_batch(body: &mut ByteStream) -> (Vec<Bytes>, Option<Option<io::Error>>) {
-    let (mut batch, mut size) = (Vec::new(), 0);
-    while size < BATCH {
-        match body.next().await {
-            Some(Ok(bytes)) => {
-                size += bytes.len();
-                batch.push(bytes);
-            }
-            Some(Err(error)) => return (batch, Some(Some(error))),
-            None => return (batch, Some(None)),
-        }
-    }
-    (batch, None)
-}
-
-/// An upload's file being added to.
-struct Writer {
-    disk: Disk,
-    limit: u64,
-    path: PathBuf,
-    file: File,
-    hasher: Hasher,
-    offset: u64,
-    unflushed: u64,
-    flush: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl Writer {
-    fn open(disk: Disk, limit: u64, upload: &Upload, hasher: Option<Hasher>) -> Result<Self, StoreError> {
-        let path = upload.path.clone();
-        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
-        let (hasher, offset) = match hasher {
-            Some(hasher) => (hasher, file.seek(SeekFrom::End(0))?),
-            None => {
-                let mut hasher = Hasher::new(upload.algorithm);
-                let offset = hash_file(&mut file, &mut hasher)?;
-                (hasher, offset)
-            }
-        };
-        Ok(Self { disk, limit, path, file, hasher, offset, unflushed: 0, flush: None })
-    }
-
-    fn write(&mut self, batch: &[Bytes], upload: &Upload) -> Result<(), StoreError> {
-        let size = batch.iter().map(Bytes::len).sum::<usize>();
-        let size = u64::try_from(size).unwrap_or(u64::MAX);
-        if self.offset.saturating_add(size) > self.limit {
-            return Err(StoreError::TooLarge { limit: self.limit });
-        }
-        for bytes in batch {
-            if let Err(error) = self.disk.write(&mut self.file, &self.path, bytes) {
-                upload.offset.store(self.file.metadata()?.len(), Ordering::Release);
-                return Err(error.into());
-            }
-            self.hasher.update(bytes);
-        }
-        self.offset += size;
-        self.unflushed += size;
-        upload.offset.store(self.offset, Ordering::Release);
-        Ok(())
-    }
-
-    /// Lets the disk write while bytes still come, so that the last sync is short.
-    async fn flush_early(&mut self) -> Result<(), StoreError> {
-        let flushing = self.flush.as_ref().is_some_and(|flush| !flush.is_finished());
-        if self.unflushed < FLUSH_EVERY || flushing {
-            return Ok(());
-        }
-        self.flushed().await?;
-        let (disk, path, file) = (self.disk.clone(), self.path.clone(), self.file.try_clone()?);
-        self.unflushed = 0;
-        self.flush = Some(spawn_blocking(move || disk.sync(&file, &path)));
-        Ok(())
-    }
-
-    /// Waits for the early flush. Linux reports a failed write-back once: whoever asked must hear it.
-    async fn flushed(&mut self) -> Result<(), StoreError> {
-        match self.flush.take() {
-            Some(flush) => joined(flush.await.map(|flushed| flushed.map_err(StoreError::Io))),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes all that was written durable.
-    async fn settle(&mut self) -> Result<(), StoreError> {
-        self.flushed().await?;
-        let (disk, path, file) = (self.disk.clone(), self.path.clone(), self.file.try_clone()?);
-        joined(spawn_blocking(move || sync_upload(&disk, &file, &path)).await)
-    }
-}
-
-fn sync_upload(disk: &Disk, file: &File, path: &Path) -> Result<(), StoreError> {
-    disk.sync(file, path)?;
-    Ok(disk.sync_parent(path)?)
-}
-
-fn joined<T>(result: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Io(io::Error::other(error)))?
 }
 
 fn parse_file_name(name: &str) -> Option<(UploadId, DigestAlgorithm)> {
     let (id, algorithm) = name.split_once('.')?;
     Some((id.parse().ok()?, algorithm.parse().ok()?))
 }
-
-const BATCH: usize = 256 << 10;
-const FLUSH_EVERY: u64 = 32 << 20;

@@ -1,18 +1,23 @@
 //! One signature as evidence carries it, whatever the format, in one shape.
 
-use signet_crypto::Digest;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use signet_crypto::{Digest, PublicKey};
+use signet_formats::base64;
 use signet_formats::bundle::{self, Bundle, BundleError};
-use signet_formats::cosign::{LegacyAttestation, LegacyError, LegacyMaterial, LegacySignature};
+use signet_formats::cosign::{LegacyAttestation, LegacyError, LegacyMaterial, LegacySignature, LocalBundle};
 use signet_formats::dsse::{self, Envelope};
 use signet_formats::in_toto::{self, Statement};
 use signet_formats::json::JsonError;
 use signet_formats::proto_json::FieldError;
-use signet_formats::rekor::TlogEntry;
+use signet_formats::rekor::{TlogEntry, Verifier};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::x509::Certificate;
 
 use crate::Code;
 use crate::evidence::{Content, EvidenceItem};
+use crate::subject::Subject;
 use crate::verdict::{Check, Node};
 
 /// One signature and everything that came with it.
@@ -69,6 +74,31 @@ impl Candidate<'_> {
         }
         .filter(|name| !name.is_empty())
     }
+
+    /// The annotations that were signed: of each of the statement's subjects that is this one, or the
+    /// optional claims of the payload.
+    pub(crate) fn annotations(&self, subject: &Subject) -> Vec<BTreeMap<String, String>> {
+        match &self.message {
+            Message::Artifact { .. } => Vec::new(),
+            Message::Payload { payload, .. } => vec![texts(payload.optional.iter())],
+            Message::Statement { statement, .. } => {
+                let same =
+                    |stated: &&in_toto::Subject| stated.digests.iter().any(|digest| subject.has(digest));
+                statement
+                    .subjects
+                    .iter()
+                    .filter(same)
+                    .map(|stated| texts(stated.annotations.iter()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The values that are texts; others cannot be asked for.
+fn texts<'a>(values: impl Iterator<Item = (&'a String, &'a Value)>) -> BTreeMap<String, String> {
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    values.filter_map(text).collect()
 }
 
 /// What is wrong with the form of a piece of evidence.
@@ -108,7 +138,10 @@ pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, FormError>
 }
 
 fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormError> {
-    let bundle = Bundle::parse(bytes).map_err(|e| form(bundle_code(&e), e))?;
+    let bundle = match Bundle::parse(bytes) {
+        Ok(bundle) => bundle,
+        Err(error) => return read_local_bundle(origin, bytes, &error),
+    };
     let (message, signature) = match bundle.content {
         bundle::Content::MessageSignature { digest, signature } => {
             (Message::Artifact { stated: digest }, signature)
@@ -134,6 +167,36 @@ fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormE
         material,
         entries: bundle.tlog_entries,
         timestamps: bundle.timestamps,
+    })
+}
+
+/// What `cosign sign-blob --bundle` wrote before version 3; whatever is not that either is a Sigstore
+/// bundle with an error. The key in it only says which one is meant.
+fn read_local_bundle<'a>(
+    origin: &'a str,
+    bytes: &[u8],
+    error: &BundleError,
+) -> Result<Candidate<'a>, FormError> {
+    let bundle = LocalBundle::parse(bytes).map_err(|local| match local {
+        LegacyError::Json(_) => form(bundle_code(error), error),
+        local => layer_malformed(local),
+    })?;
+    let material = match &bundle.verifier {
+        Some(Verifier::Certificate(der)) => certificates(der, &[])?,
+        Some(Verifier::PublicKey(spki)) => {
+            let key = PublicKey::from_spki_der(spki).map_err(|e| form(Code::EvidenceMalformed, e))?;
+            Material::Key { hint: Some(base64::encode(key.id().as_bytes())) }
+        }
+        None => Material::Key { hint: None },
+    };
+    Ok(Candidate {
+        origin,
+        form: "cosign local bundle".to_owned(),
+        message: Message::Artifact { stated: None },
+        signature: bundle.signature,
+        material,
+        entries: bundle.entry.into_iter().collect(),
+        timestamps: Vec::new(),
     })
 }
 

@@ -6,7 +6,7 @@ use signet_crypto::Digest;
 use signet_formats::sct::Sct;
 use signet_formats::x509::Certificate;
 
-use super::chain::{self, Purpose};
+use super::chain::{self, Leaf, Purpose};
 use crate::Code;
 use crate::budget::Budget;
 use crate::prepared::{PreparedAuthority, PreparedLog, PreparedTrust};
@@ -21,12 +21,13 @@ pub(super) struct Certified {
 
 /// Checks the path at each of the proven times, and every embedded SCT.
 pub(super) fn check(
-    leaf: &Certificate,
+    certificate: &Certificate,
     supplied: &[Certificate],
     times: &[i64],
     trust: &PreparedTrust,
     budget: &Budget,
 ) -> Certified {
+    let leaf = &Leaf::new(certificate, supplied);
     let mut nodes = Vec::new();
     let mut issued_by = None;
     if times.is_empty() {
@@ -34,16 +35,18 @@ pub(super) fn check(
     }
     for time in times {
         let authorities = &trust.certificate_authorities;
-        let found = chain::find_authority(leaf, supplied, authorities, Purpose::CodeSigning, *time, budget);
+        let found = chain::find_authority(leaf, authorities, Purpose::CodeSigning, *time, budget);
         let about = format!("at {}", super::time_text(*time));
         let wanted = "a path to an authority of the trust root, valid at that time";
         nodes.push(match found {
             Ok(authority) => Node::pass(Check::Certificate).about(about).found(&*authority.name),
-            Err(code) => Node::fail(Check::Certificate, code).about(about).found(life(leaf)).wanted(wanted),
+            Err(code) => {
+                Node::fail(Check::Certificate, code).about(about).found(life(certificate)).wanted(wanted)
+            }
         });
         issued_by = issued_by.or(found.ok());
     }
-    let (node, certificate_logs) = check_scts(leaf, supplied, issued_by, trust, budget);
+    let (node, certificate_logs) = check_scts(certificate, leaf, issued_by, trust, budget);
     nodes.extend(node);
     Certified { nodes, certificate_logs }
 }
@@ -61,14 +64,14 @@ fn life(leaf: &Certificate) -> String {
 ///
 /// An SCT of an unknown log is passed over; one of a known log that does not verify is a failure.
 fn check_scts(
-    leaf: &Certificate,
-    supplied: &[Certificate],
+    certificate: &Certificate,
+    leaf: &Leaf<'_>,
     issued_by: Option<&PreparedAuthority>,
     trust: &PreparedTrust,
     budget: &Budget,
 ) -> (Option<Node>, BTreeSet<Vec<u8>>) {
     let mut logs = BTreeSet::new();
-    let scts = match leaf.scts() {
+    let scts = match certificate.scts() {
         Ok(scts) if scts.is_empty() => return (None, logs),
         Ok(scts) => scts,
         Err(e) => {
@@ -80,8 +83,8 @@ fn check_scts(
         // The issuer's key is part of what the log signed, and no issuer is known: the path failed above.
         return (None, logs);
     };
-    let issuers = chain::issuer_key_hashes(leaf, supplied, authority);
-    let tbs = leaf.precert_tbs();
+    let issuers = chain::issuer_key_hashes(leaf, authority);
+    let tbs = certificate.precert_tbs();
     let mut nodes = Vec::new();
     for sct in &scts {
         let known = trust.certificate_logs.iter().filter(|log| log.log_id == sct.log_id());

@@ -2,14 +2,29 @@
 
 use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use signet_crypto::Digest;
 use signet_formats::x509::Certificate;
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::checked::{CheckedSignature, Remembering};
 use crate::Code;
 use crate::budget::Budget;
 use crate::prepared::PreparedAuthority;
+
+/// A certificate that somebody has to vouch for.
+pub(super) struct Leaf<'a> {
+    certificate: &'a Certificate,
+    /// Certificates that came along and may lead to an authority.
+    supplied: &'a [Certificate],
+    signature: CheckedSignature,
+}
+
+impl<'a> Leaf<'a> {
+    pub(super) fn new(certificate: &'a Certificate, supplied: &'a [Certificate]) -> Self {
+        Self { certificate, supplied, signature: CheckedSignature::of(certificate) }
+    }
+}
 
 /// What a leaf certificate must be for.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +76,7 @@ impl Purpose {
 /// Where none does, the code of the authority that came closest: one that issued the certificate but
 /// not for that time says more than one that did not issue it.
 pub(super) fn find_authority<'a>(
-    leaf: &Certificate,
-    supplied: &[Certificate],
+    leaf: &Leaf<'_>,
     authorities: &'a [PreparedAuthority],
     purpose: Purpose,
     time: i64,
@@ -70,7 +84,7 @@ pub(super) fn find_authority<'a>(
 ) -> Result<&'a PreparedAuthority, Code> {
     let mut closest = purpose.codes().untrusted;
     for authority in authorities {
-        match verify(leaf, supplied, authority, purpose, time, budget) {
+        match verify(leaf, authority, purpose, time, budget) {
             Ok(()) => return Ok(authority),
             Err(code) if code != purpose.codes().untrusted => closest = code,
             Err(_) => {}
@@ -81,8 +95,7 @@ pub(super) fn find_authority<'a>(
 
 /// Whether the authority vouches for `leaf` at `time`.
 pub(super) fn verify(
-    leaf: &Certificate,
-    supplied: &[Certificate],
+    leaf: &Leaf<'_>,
     authority: &PreparedAuthority,
     purpose: Purpose,
     time: i64,
@@ -93,17 +106,25 @@ pub(super) fn verify(
     let seconds = u64::try_from(time).map_err(|_| codes.outside_validity)?;
     budget.spend(PATH_OPERATIONS).map_err(|_| Code::BudgetExhausted)?;
 
-    let der = CertificateDer::from(leaf.der());
+    let der = CertificateDer::from(leaf.certificate.der());
     let end_entity = EndEntityCert::try_from(&der).map_err(|e| code_of(&e, codes))?;
     let anchor_der = CertificateDer::from(anchor.der());
     let anchors: [TrustAnchor<'_>; 1] =
         [webpki::anchor_from_trusted_cert(&anchor_der).map_err(|_| codes.untrusted)?];
     let pool: Vec<CertificateDer<'_>> =
-        authority.certificates.iter().chain(supplied).map(|c| CertificateDer::from(c.der())).collect();
+        authority.certificates.iter().chain(leaf.supplied).map(|c| CertificateDer::from(c.der())).collect();
     let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let usage = KeyUsage::required_if_present(purpose.oid());
+    let remembering = webpki::ALL_VERIFICATION_ALGS.iter().map(|algorithm| Remembering {
+        algorithm: *algorithm,
+        leaf: &leaf.signature,
+        issuers: &authority.signatures,
+    });
+    let remembering: Vec<Remembering<'_>> = remembering.collect();
+    let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
+        remembering.iter().map(|algorithm| algorithm as _).collect();
     end_entity
-        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &pool, at, usage, None, None)
+        .verify_for_usage(&algorithms, &anchors, &pool, at, usage, None, None)
         .map_err(|e| code_of(&e, codes))?;
 
     // webpki takes an anchor as given: its own life and the trust root's window are checked here.
@@ -113,20 +134,16 @@ pub(super) fn verify(
     if !authority.valid_for.contains(time) {
         return Err(codes.authority_outside_validity);
     }
-    match is_for(leaf, purpose) {
+    match is_for(leaf.certificate, purpose) {
         true => Ok(()),
         false => Err(codes.usage),
     }
 }
 
 /// The SHA-256 of the keys that may have issued `leaf`, by name, for certificate timestamps.
-pub(super) fn issuer_key_hashes(
-    leaf: &Certificate,
-    supplied: &[Certificate],
-    authority: &PreparedAuthority,
-) -> Vec<Digest> {
-    let pool = authority.certificates.iter().chain(supplied);
-    let issuers = pool.filter(|c| c.subject().der() == leaf.issuer().der());
+pub(super) fn issuer_key_hashes(leaf: &Leaf<'_>, authority: &PreparedAuthority) -> Vec<Digest> {
+    let pool = authority.certificates.iter().chain(leaf.supplied);
+    let issuers = pool.filter(|c| c.subject().der() == leaf.certificate.issuer().der());
     let mut hashes: Vec<Digest> = issuers.map(|c| Digest::sha256(c.spki())).collect();
     hashes.dedup();
     hashes

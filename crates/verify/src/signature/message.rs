@@ -151,7 +151,7 @@ fn verify_with(
             return verify_artifact(context, stated.as_ref(), key, scheme, signature);
         }
     };
-    context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+    context.budget.spend_over(message).map_err(|_| Code::BudgetExhausted)?;
     key.verify(scheme, message, signature).map_err(|_| Code::SignatureInvalid)
 }
 
@@ -182,11 +182,10 @@ fn verify_content(
     signature: &[u8],
 ) -> Result<(), Code> {
     let content = &context.evidence.artifact.as_ref().ok_or(Code::ContentNeeded)?.0;
-    let is_subject = context.subject.digests.iter().all(|d| Digest::of(d.algorithm(), content) == *d);
-    if !is_subject || context.subject.digests.is_empty() {
+    if !*context.content_is_subject.get_or_init(|| context.subject.is(content)) {
         return Err(Code::SubjectMismatch);
     }
-    context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+    context.budget.spend_over(content).map_err(|_| Code::BudgetExhausted)?;
     key.verify(scheme, content, signature).map_err(|_| Code::SignatureInvalid)
 }
 

@@ -3,11 +3,13 @@
 pub(crate) mod candidate;
 mod certificate;
 mod chain;
+pub(crate) mod checked;
 mod entry_binding;
 mod log;
 mod message;
 mod timestamp;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -32,6 +34,8 @@ pub(crate) struct Context<'a> {
     pub(crate) policy: &'a PreparedPolicy<'a>,
     pub(crate) at: i64,
     pub(crate) budget: &'a Budget,
+    /// Whether the whole content, where it is at hand, is the subject: hashed once, however many signatures ask.
+    pub(crate) content_is_subject: OnceCell<bool>,
 }
 
 /// What one signature proves, whatever the policy makes of it.
@@ -45,6 +49,8 @@ pub(crate) struct Assessment {
     pub(crate) identity: Identity,
     /// The predicate type, if a statement was signed.
     pub(crate) predicate_type: Option<String>,
+    /// The annotations that were signed: of each subject that is the subject, or of the payload.
+    pub(crate) annotations: Vec<BTreeMap<String, String>>,
     /// The proven times of signing, ascending and distinct.
     pub(crate) times: Vec<i64>,
     /// The ids of the trusted logs that hold it.
@@ -74,6 +80,7 @@ impl Assessment {
             node: Node::pass(Check::Signature).about(origin).resting_on(vec![form]),
             identity: Identity::Unknown,
             predicate_type: None,
+            annotations: Vec::new(),
             times: Vec::new(),
             logs: BTreeSet::new(),
             timestamp_authorities: BTreeSet::new(),
@@ -149,6 +156,7 @@ fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
         node: Node::pass(Check::Signature).about(candidate.origin).resting_on(nodes),
         identity: identity(candidate, signed.by.as_ref()),
         predicate_type: candidate.predicate_type().map(str::to_owned),
+        annotations: candidate.annotations(context.subject),
         times,
         logs: logged.logs,
         timestamp_authorities: stamps.authorities,

@@ -6,7 +6,7 @@ use signet_formats::timestamp::{TimestampError, TimestampToken};
 use signet_formats::x509::Certificate;
 
 use super::candidate::Candidate;
-use super::chain::{self, Purpose};
+use super::chain::{self, Leaf, Purpose};
 use super::{CLOCK_SKEW_SECONDS, Context, time_text};
 use crate::Code;
 use crate::prepared::PreparedAuthority;
@@ -87,7 +87,8 @@ fn by_authority(
 ) -> Result<(), Code> {
     let signer = signer(token, authority).ok_or(Code::TimestampUntrusted)?;
     let (time, budget) = (token.info().seconds, context.budget);
-    chain::verify(signer, token.certificates(), authority, Purpose::TimeStamping, time, budget)?;
+    let leaf = Leaf::new(signer, token.certificates());
+    chain::verify(&leaf, authority, Purpose::TimeStamping, time, budget)?;
     budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
     token.verify(signer).map_err(|_| Code::TimestampInvalid)
 }

@@ -27,12 +27,7 @@ pub(crate) fn run(args: &DemoArgs, face: Face) -> Answer {
         .prefix("signet-demo-")
         .tempdir()
         .map_err(|error| CliError::unwritable(&std::env::temp_dir(), &error))?;
-    let answer = runtime::serve(async {
-        tokio::select! {
-            answer = with_registry(args, face, directory.path()) => answer,
-            () = runtime::stopped() => Err(Stop::Interrupted),
-        }
-    });
+    let answer = runtime::serve(with_registry(args, face, directory.path()));
     close(directory, args.keep);
     answer
 }
@@ -53,10 +48,15 @@ async fn with_registry(args: &DemoArgs, face: Face, directory: &Path) -> Answer 
     let (stop, stopped) = oneshot::channel::<()>();
     // A dropped sender stops the registry as a message does.
     let registry = tokio::spawn(app.run(async { drop(stopped.await) }));
-    let shown = show(&stage, face).await;
+    let mut interrupted = std::pin::pin!(runtime::stopped());
+    let shown = tokio::select! {
+        biased;
+        () = &mut interrupted => Err(Stop::Interrupted),
+        shown = show(&stage, face) => shown,
+    };
     if shown.is_ok() && args.keep {
         stage.say("The registry is left running; Ctrl-C stops it.")?;
-        runtime::stopped().await;
+        interrupted.await;
     }
     drop(stop);
     registry.await.map_err(CliError::internal)?;

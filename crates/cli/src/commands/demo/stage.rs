@@ -95,7 +95,7 @@ impl Stage {
         if face.is_json() {
             let steps = std::mem::take(&mut *self.steps());
             let registry = self.registry.to_string();
-            return face.json(&DemoDocument { schema: "signet.dev/demo/v1", registry, steps });
+            return face.json(&DemoDocument { registry, steps });
         }
         let green = paint(AnsiColor::Green);
         self.say(&format!("\n{green}Every step went as said.{green:#} {NEXT}"))

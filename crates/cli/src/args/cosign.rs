@@ -1,0 +1,104 @@
+//! Options of cosign's that scripts pass. Those that say what Signet does anyway are taken; those that ask
+//! for something else are refused with what to do, because ignoring them would be a silent yes.
+
+use clap::Args;
+use signet_verify::Code;
+
+use crate::error::CliError;
+
+/// cosign's options of `sign` and `sign-blob`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CosignSignArgs {
+    /// Signet asks nothing before it signs.
+    #[arg(long, short, hide = true)]
+    yes: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tlog_upload: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    upload: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    use_signing_config: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    new_bundle_format: Option<bool>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    signing_config: Option<String>,
+    #[arg(long, hide = true, value_name = "URL")]
+    rekor_url: Option<String>,
+    #[arg(long, hide = true, value_name = "URL")]
+    fulcio_url: Option<String>,
+    #[arg(long, hide = true, value_name = "URL")]
+    oidc_issuer: Option<String>,
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    identity_token: Option<String>,
+    #[arg(long, hide = true, value_name = "URL")]
+    timestamp_server_url: Option<String>,
+}
+
+impl CosignSignArgs {
+    /// Refuses what this version does not do.
+    pub(crate) fn accept(&self) -> Result<(), CliError> {
+        refuse(&[
+            (self.tlog_upload == Some(true), "--tlog-upload", NO_SERVICES),
+            (self.use_signing_config == Some(true), "--use-signing-config", NO_SERVICES),
+            (self.signing_config.is_some(), "--signing-config", NO_SERVICES),
+            (self.rekor_url.is_some(), "--rekor-url", NO_SERVICES),
+            (self.fulcio_url.is_some(), "--fulcio-url", NO_SERVICES),
+            (self.oidc_issuer.is_some(), "--oidc-issuer", NO_SERVICES),
+            (self.identity_token.is_some(), "--identity-token", NO_SERVICES),
+            (self.timestamp_server_url.is_some(), "--timestamp-server-url", NO_SERVICES),
+            (self.upload == Some(false), "--upload=false", NO_DRY_RUN),
+            (self.new_bundle_format == Some(false), "--new-bundle-format=false", OLD_FORMAT),
+        ])
+    }
+}
+
+/// cosign's options of `verify` and `verify-blob`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CosignVerifyArgs {
+    /// Verification asks the registry and nobody else.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    offline: Option<bool>,
+    /// Timestamps that are there are always checked.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    use_signed_timestamps: Option<bool>,
+    /// Both formats are always read.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    new_bundle_format: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    check_claims: Option<bool>,
+    #[arg(long, hide = true, value_name = "URL")]
+    rekor_url: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    certificate_chain: Option<String>,
+}
+
+impl CosignVerifyArgs {
+    /// Refuses what would make the answer mean something else.
+    pub(crate) fn accept(&self) -> Result<(), CliError> {
+        refuse(&[
+            (self.check_claims == Some(false), "--check-claims=false", NO_BARE_SIGNATURES),
+            (self.rekor_url.is_some(), "--rekor-url", NO_LOOKUP),
+            (self.certificate_chain.is_some(), "--certificate-chain", NO_CHAIN),
+        ])
+    }
+}
+
+fn refuse(asked: &[(bool, &str, &str)]) -> Result<(), CliError> {
+    match asked.iter().find(|(asked, ..)| *asked) {
+        None => Ok(()),
+        Some((_, option, hint)) => {
+            let detail = format!("`{option}` is an option of cosign's that Signet does not have");
+            Err(CliError::new(Code::UsageInvalid, detail).hint(*hint))
+        }
+    }
+}
+
+const NO_SERVICES: &str = "leave it out: this version signs with `--key` alone, without log, timestamp or certificate; \
+    `--tlog-upload=false` and `--use-signing-config=false` say the same";
+const OLD_FORMAT: &str = "sign images with `--format cosign-legacy`; files are signed in the new format only";
+const NO_DRY_RUN: &str =
+    "leave it out: an image's signature is stored in its registry; `sign-blob --bundle OUT` writes a file";
+const NO_BARE_SIGNATURES: &str = "leave it out: a signature is only good for the digest that it names";
+const NO_LOOKUP: &str =
+    "leave it out: the proof of the log is in the signature, and `--trusted-root` holds the log's key";
+const NO_CHAIN: &str = "put the authority into a trust root and give it with `--trusted-root`";

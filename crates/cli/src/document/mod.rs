@@ -1,0 +1,82 @@
+//! The JSON documents of `--output json`. Each names its schema and version; changes within one are additive.
+//!
+//! What is said here of a field is what the committed schemas say of it ([`crate::schema`]).
+
+mod attached;
+mod decision;
+mod key;
+mod log;
+mod store;
+mod tool;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::schema::PrintedSchema;
+pub(crate) use attached::{
+    ClaimsBody, InspectDocument, LogClaim, OtherBody, SignatureBody, SubjectClaim, TreeDocument, TreeNode,
+    UnreadBody, Verified,
+};
+pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
+pub(crate) use key::{KeyDocument, KeyPairDocument};
+pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
+pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
+pub(crate) use tool::{
+    CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
+    Health,
+};
+
+/// What `--output json` may print.
+pub(crate) trait Document: JsonSchema + Serialize {
+    /// The name and version of its schema.
+    const SCHEMA: &'static str;
+}
+
+/// A document with the name of its schema, as it is printed.
+#[derive(Serialize)]
+pub(crate) struct Named<'a, D> {
+    schema: &'static str,
+    #[serde(flatten)]
+    document: &'a D,
+}
+
+impl<'a, D: Document> Named<'a, D> {
+    /// Names the document's schema.
+    pub(crate) fn new(document: &'a D) -> Self {
+        Self { schema: D::SCHEMA, document }
+    }
+}
+
+macro_rules! documents {
+    ($($document:ty, $name:literal, $printed:literal;)*) => {
+        $(impl Document for $document {
+            const SCHEMA: &'static str = concat!("signet.dev/", $name, "/v1");
+        })*
+
+        /// Every document's schema, and which commands print it, in the order of their names.
+        pub(crate) fn schemas() -> Vec<PrintedSchema> {
+            vec![$(PrintedSchema::of::<$document>($printed)),*]
+        }
+    };
+}
+
+documents! {
+    ExplainDocument, "codes", "`signet explain`";
+    CopyDocument, "copy", "`signet copy`";
+    DemoDocument, "demo", "`signet demo`";
+    DoctorDocument, "doctor", "`signet doctor`";
+    ErrorDocument, "error", "every command that an error ends";
+    FsckDocument, "fsck", "`signet fsck`";
+    GcDocument, "gc", "`signet registry gc`";
+    InspectDocument, "inspect", "`signet inspect`";
+    KeyDocument, "key", "`signet keys inspect`";
+    KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
+    LogDocument, "log", "`signet log export`, `signet log freeze`";
+    LogFsckDocument, "log-fsck", "`signet log fsck`";
+    LogProofDocument, "log-proof", "`signet log proof`";
+    ServeDocument, "serve", "`signet serve registry`";
+    ServeLogDocument, "serve-log", "`signet serve log`";
+    SignDocument, "sign", "`signet sign`, `signet sign-blob`";
+    TreeDocument, "tree", "`signet tree`";
+    VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";
+}

@@ -1,0 +1,83 @@
+//! Registries and what is moved between and kept in them.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use signet_crypto::Digest;
+
+/// A service that has started.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeDocument {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+    /// How clients reach it there.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+}
+
+/// What `signet fsck` found.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FsckDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// How many repositories were checked.
+    pub(crate) repositories: usize,
+    /// How many pieces of content were read.
+    pub(crate) contents: usize,
+    /// What is wrong, a sentence each.
+    pub(crate) findings: Vec<String>,
+}
+
+/// What `signet registry gc` removed, or would remove.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GcDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// Whether nothing was removed.
+    pub(crate) dry_run: bool,
+    /// Manifests, as `REPOSITORY@DIGEST`.
+    pub(crate) manifests: Vec<String>,
+    /// Blobs taken out of repositories, as `REPOSITORY@DIGEST`.
+    pub(crate) blobs: Vec<String>,
+    /// Content that no repository had any more.
+    pub(crate) contents: Vec<Digest>,
+    /// How many bytes that content had.
+    pub(crate) bytes: u64,
+    /// Repositories left alone because a manifest in them is damaged.
+    pub(crate) damaged: Vec<String>,
+}
+
+/// What `signet copy` did.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyDocument {
+    /// From where.
+    pub(crate) source: String,
+    /// To where.
+    pub(crate) destination: String,
+    /// The digest of the image, the same on both sides.
+    pub(crate) digest: Digest,
+    /// Manifests sent.
+    pub(crate) manifests_sent: u64,
+    /// Manifests that were there.
+    pub(crate) manifests_present: u64,
+    /// Blobs sent.
+    pub(crate) blobs_sent: u64,
+    /// Blobs that were there, or that the registry took from another of its repositories.
+    pub(crate) blobs_present: u64,
+    /// Bytes of the blobs sent.
+    pub(crate) bytes_sent: u64,
+    /// Signatures, attestations and whatever else refers to the image.
+    pub(crate) referrers: u64,
+    /// Tags of cosign's older attachments.
+    pub(crate) attachments: u64,
+    /// Whether another writer could still have removed a signature from a list unseen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) race_possible: bool,
+}

@@ -1,0 +1,134 @@
+//! `signet serve registry` with users, TLS and a policy, as those users meet it.
+
+use insta::assert_snapshot;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use signet_testkit::{Outcome, RegistryServer, Sandbox};
+
+use crate::text::shown;
+use crate::{run, signet, with_keys};
+
+/// `ci:correct horse` and `alice:battery staple`, as `htpasswd -B` hashes them.
+const USERS: &str = "\
+ci:$2b$05$hWTLxSy.tcT2Yh77PGzEteSV9GFJIqkSpGbnsP5abPJmhT4H.nEO2
+alice:$2b$05$7q4VlzA7t4bheeXPDcNthe6KGjM.yN.uZ2t2dwdrIasVbk8By76N.
+";
+const ACCESS: &str = r#"{"rules": [
+  {"users": ["ci"], "repositories": ["team"], "rights": ["pull", "push"]},
+  {"users": ["*"], "repositories": ["*"], "rights": ["pull"]}
+]}"#;
+
+/// A gated registry, an unsigned index in a layout, and keys of which the policy wants `my`.
+struct Setting {
+    sandbox: Sandbox,
+    server: RegistryServer,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let sandbox = with_keys();
+        let key = String::from_utf8(sandbox.read("my.pub")).expect("a PEM file is text");
+        let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
+        let policy = format!(
+            "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: release\nspec:\n  principals:\n    \
+             me:\n      key: |\n{key}  rules:\n    - name: signed\n      principals: [me]\n"
+        );
+        let options = [("--htpasswd", USERS), ("--access", ACCESS), ("--require-signed", &policy)];
+        let options = options.map(|(option, content)| {
+            [option.to_owned(), sandbox.write(option, content).display().to_string()]
+        });
+        let options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
+        let server = RegistryServer::signet_with(signet(), &options);
+        let open = RegistryServer::signet(signet());
+        open.repository("app").push_index("1", "content");
+        run(&sandbox, &["copy", &open.repository("app").tagged("1"), "oci:layout:1"]).exits(0);
+        Self { sandbox, server }
+    }
+
+    fn image(&self) -> String {
+        self.server.repository("team/app").tagged("1")
+    }
+
+    fn ci(&self, args: &[&str]) -> Outcome {
+        self.sandbox.log_in(self.server.address(), "ci", "correct horse");
+        run(&self.sandbox, args)
+    }
+
+    fn alice(&self, args: &[&str]) -> Outcome {
+        self.sandbox.log_in(self.server.address(), "alice", "battery staple");
+        run(&self.sandbox, args)
+    }
+
+    fn shown(&self, outcome: &Outcome) -> String {
+        shown(outcome).replace(self.server.address(), "registry")
+    }
+}
+
+#[test]
+fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() {
+    let setting = Setting::new();
+    let image = setting.image();
+    setting.ci(&["copy", "oci:layout:1", &image]).exits(0);
+    let refused = setting.alice(&["copy", &image, "oci:refused:1"]).exits(3);
+    assert_snapshot!("gate-copy-refused", setting.shown(&refused));
+    let refused = setting.alice(&["verify", "--key", "my.pub", &image]).exits(3);
+    assert_snapshot!("gate-verify-refused", setting.shown(&refused));
+    setting.ci(&["sign", "--key", "other.key", &image]).exits(0);
+    setting.alice(&["copy", &image, "oci:refused:1"]).exits(3).refuses_saying(&["SGN-4006"]);
+    setting.ci(&["sign", "--key", "my.key", &image]).exits(0);
+    setting.alice(&["verify", "--key", "my.pub", &image]).exits(0);
+    setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+    run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
+}
+
+/// What was decided is remembered by what is attached: the next pull after a signature is gone is refused.
+#[test]
+fn a_decision_is_not_reused_for_other_evidence() {
+    let setting = Setting::new();
+    let image = setting.image();
+    setting.ci(&["copy", "oci:layout:1", &image]).exits(0);
+    let signed =
+        setting.ci(&["sign", "--key", "my.key", "--index-only", "--output", "json", &image]).exits(0);
+    let signed: serde_json::Value = serde_json::from_str(&signed.stdout).expect("one document");
+    let stored = signed["signed"][0]["stored"].as_str().expect("it was stored");
+    let referrer = stored.strip_prefix("referrer ").expect("as a referrer");
+    for _ in 0..2 {
+        setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+    }
+    let auth = signet_formats::base64::encode(b"ci:correct horse");
+    let path = format!("/v2/team/app/manifests/{referrer}");
+    let header = format!("Basic {auth}");
+    let deleted = signet_testkit::request(
+        setting.server.address(),
+        "DELETE",
+        &path,
+        &[("Authorization", &header)],
+        &[],
+    );
+    assert_eq!(deleted.expect("the registry answers").status, 202);
+    setting.alice(&["copy", &image, "oci:refused:1"]).exits(3).refuses_saying(&["SGN-4006"]);
+}
+
+#[test]
+fn a_registry_with_a_certificate_is_asked_over_tls() {
+    let sandbox = with_keys();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+    sandbox.write("registry.crt", cert.pem());
+    sandbox.write("registry.key", signing_key.serialize_pem());
+    let [cert, key] = ["registry.crt", "registry.key"].map(|name| sandbox.path(name).display().to_string());
+    let server = RegistryServer::signet_with(signet(), &["--tls-cert", &cert, "--tls-key", &key]);
+    let open = RegistryServer::signet(signet());
+    open.repository("app").push_image("1", "content");
+    run(&sandbox, &["copy", &open.repository("app").tagged("1"), "oci:layout:1"]).exits(0);
+    let image = server.repository("app").tagged("1").replace("127.0.0.1", "localhost");
+    let trusted = ["--registry-cacert", "registry.crt"];
+    run(&sandbox, &[&["copy", "oci:layout:1", &image][..], &trusted].concat()).exits(0);
+    run(&sandbox, &[&["sign", "--key", "my.key", &image][..], &trusted].concat()).exits(0);
+    run(&sandbox, &[&["verify", "--key", "my.pub", &image][..], &trusted].concat()).exits(0);
+    // Another authority, and no authority at all.
+    let other = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+    sandbox.write("other.crt", other.cert.pem());
+    let verify = ["verify", "--key", "my.pub", &image, "--registry-cacert", "other.crt"];
+    run(&sandbox, &verify).exits(3).refuses_saying(&["SGN-2013"]);
+    run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(3);
+}

@@ -1,0 +1,106 @@
+//! Being told to stop, and stopping on our own.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use signet_testkit::{Sandbox, request};
+
+use crate::service::Service;
+use crate::{run, signet, with_keys};
+
+#[test]
+fn ctrl_c_ends_a_client_with_status_130_and_without_words() {
+    let sandbox = with_keys();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let image = format!("{}/app:1", listener.local_addr().expect("bound"));
+    let mut client = spawn(&sandbox, &["verify", "--key", "my.pub", &image]);
+    // Whoever asks and is not answered waits.
+    let (mut stream, _) = listener.accept().expect("the client connects");
+    stream.read_exact(&mut [0]).expect("the client asks");
+    kill("-INT", &client);
+    assert_eq!(said(&mut client), ("".to_owned(), "".to_owned()));
+    assert_eq!(client.wait().expect("it ends").code(), Some(130));
+}
+
+/// A file of 8 GiB takes a while to hash; nobody has to wait for its end.
+#[test]
+fn ctrl_c_ends_hashing_at_once() {
+    let sandbox = with_keys();
+    assert!(sandbox.command("mkfifo").arg("endless").status().expect("mkfifo runs").success());
+    let mut client = spawn(&sandbox, &["sign-blob", "--key", "my.key", "--bundle", "b.json", "endless"]);
+    // Opening a pipe for writing waits for its reader.
+    let writer = OpenOptions::new().write(true).open(sandbox.path("endless")).expect("the client reads");
+    kill("-INT", &client);
+    assert_eq!(client.wait().expect("it ends").signal(), Some(2));
+    drop(writer);
+    assert!(!sandbox.path("b.json").exists());
+}
+
+#[test]
+fn a_service_that_is_told_to_stop_ends_well() {
+    for signal in ["-INT", "-TERM"] {
+        let sandbox = Sandbox::new();
+        let mut service = Service::start(&sandbox, "data");
+        let (repository, address) = (service.repository("app"), service.address());
+        repository.push_image("1", "content");
+        kill(signal, service.process());
+        assert_eq!(service.process().wait().expect("it ends").code(), Some(0), "{signal}");
+        assert!(request(&address, "GET", "/v2/", &[], &[]).is_err(), "it listens no more");
+        run(&sandbox, &["fsck", "--data", "data"]).exits(0);
+    }
+}
+
+#[test]
+fn a_demonstration_that_is_kept_runs_until_it_is_told_to_stop() {
+    let sandbox = Sandbox::new();
+    let mut demo = spawn(&sandbox, &["demo", "--keep"]);
+    let mut lines =
+        BufReader::new(demo.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let first = lines.next().expect("it says where it is");
+    lines.find(|line| line.contains("left running")).expect("it says that it is kept");
+    let address = first.split(' ').find(|word| word.starts_with("127.0.0.1:")).expect("an address");
+    assert_eq!(request(address, "GET", "/v2/", &[], &[]).expect("it answers").status, 200);
+    kill("-INT", &demo);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(0));
+    let directory = first.split('`').nth(1).expect("a directory");
+    assert!(sandbox.path(directory).join("demo.key").exists(), "{directory} is left to the user");
+}
+
+#[test]
+fn a_defect_has_its_code_and_status_4() {
+    let sandbox = Sandbox::new();
+    let broken = |args: &[&str]| {
+        let output =
+            sandbox.command(signet()).env("SIGNET_PANIC", "1").args(args).output().expect("signet runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, out, err) = broken(&["explain"]);
+    assert_eq!((status, out.as_str()), (Some(4), ""));
+    assert!(err.starts_with("error[SGN-9001]: ") && err.contains("hint: "), "{err}");
+    let (status, out, _) = broken(&["explain", "--output", "json"]);
+    let document: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!((status, document["error"]["code"].as_str()), (Some(4), Some("SGN-9001")));
+}
+
+fn spawn(sandbox: &Sandbox, args: &[&str]) -> Child {
+    let mut command = sandbox.command(signet());
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("signet runs")
+}
+
+fn kill(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+fn said(child: &mut Child) -> (String, String) {
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+    child.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
+    (out, err)
+}

@@ -1,0 +1,113 @@
+//! Data directories: what is found in them, what is removed, and which are refused.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use insta::assert_snapshot;
+use signet_testkit::Sandbox;
+
+use crate::service::Service;
+use crate::text::shown;
+use crate::{run, with_keys};
+
+#[test]
+fn a_directory_is_sound_until_a_byte_changes() {
+    let sandbox = with_keys();
+    let image = with_images(&sandbox);
+    assert_snapshot!("fsck-sound", shown(&run(&sandbox, &["fsck", "--data", "data"]).exits(0)));
+    let file = content(&sandbox.path("data/blobs"), &image);
+    let mut bytes = fs::read(&file).expect("the manifest is there");
+    *bytes.last_mut().expect("it is not empty") = b'!';
+    fs::write(&file, bytes).expect("it can be changed");
+    assert_snapshot!("fsck-damaged", shown(&run(&sandbox, &["fsck", "--data", "data"]).exits(1)));
+}
+
+#[test]
+fn what_nothing_refers_to_is_removed_and_signatures_stay() {
+    let sandbox = with_keys();
+    with_images(&sandbox);
+    let gc = |more: &[&str]| run(&sandbox, &[&["registry", "gc", "--data", "data"], more].concat()).exits(0);
+    assert!(gc(&[]).says("removed 0 manifests"), "what is young is kept");
+    make_old(&sandbox.path("data"));
+    assert_snapshot!("gc-dry-run", shown(&gc(&["--dry-run"])));
+    assert_snapshot!("gc", shown(&gc(&[])));
+    run(&sandbox, &["fsck", "--data", "data"]).exits(0);
+    let service = Service::start(&sandbox, "data");
+    let image = service.repository("app").tagged("1");
+    run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(0);
+}
+
+#[test]
+fn a_directory_that_is_not_one_of_ours_is_refused() {
+    let sandbox = with_keys();
+    sandbox.write("home/letter", "dear");
+    let newer = r#"{"kind":"registry","version":99}"#;
+    for (name, data) in [("fsck-missing", "missing"), ("fsck-foreign", "home")] {
+        let status = if data == "missing" { 2 } else { 3 };
+        assert_snapshot!(name, named(&sandbox, &["fsck", "--data", data], status));
+    }
+    assert!(!sandbox.path("missing").exists(), "a misspelt directory is not made");
+    assert_snapshot!("serve-foreign", named(&sandbox, &serve("home"), 3));
+    with_images(&sandbox);
+    sandbox.write("data/signet.json", newer);
+    assert_snapshot!("serve-newer", named(&sandbox, &serve("data"), 3));
+}
+
+#[test]
+fn a_directory_has_one_process_and_a_port_one_service() {
+    let sandbox = with_keys();
+    // Neither `new` nor `deep` is there yet, and the path is relative.
+    let service = Service::start(&sandbox, "new/deep/data");
+    assert_snapshot!("fsck-in-use", named(&sandbox, &["fsck", "--data", "new/deep/data"], 3));
+    let address = service.address();
+    let taken = ["serve", "registry", "--data", "other", "--listen", &address];
+    assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(&address, "the address"));
+    let open = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0"];
+    assert_snapshot!("serve-open-to-the-network", named(&sandbox, &open, 2));
+}
+
+fn serve(data: &str) -> [&str; 6] {
+    ["serve", "registry", "--data", data, "--listen", "127.0.0.1:0"]
+}
+
+/// The output with the sandbox's path taken out.
+fn named(sandbox: &Sandbox, args: &[&str], status: i32) -> String {
+    let home = sandbox.path("").display().to_string();
+    shown(&run(sandbox, args).exits(status)).replace(&home, "/")
+}
+
+/// Serves `data` for a while: an image that is tagged and signed, and one that lost its tag. Answers the
+/// first one's digest as hex.
+fn with_images(sandbox: &Sandbox) -> String {
+    let service = Service::start(sandbox, "data");
+    let repository = service.repository("app");
+    repository.push_image("1", "of old");
+    let digest = repository.push_image("1", "content");
+    run(sandbox, &["sign", "--key", "my.key", &repository.tagged("1")]).exits(0);
+    digest.hex()
+}
+
+/// The file of the content with this digest.
+fn content(blobs: &Path, hex: &str) -> PathBuf {
+    let named = |file: &PathBuf| file.file_name().is_some_and(|name| name == hex);
+    files(blobs).into_iter().find(named).expect("the content is there")
+}
+
+/// Makes everything older than any push takes.
+fn make_old(data: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(48 * 3600);
+    for file in files(data) {
+        File::options()
+            .append(true)
+            .open(file)
+            .and_then(|file| file.set_modified(then))
+            .expect("a file of ours");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder can be listed");
+    let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

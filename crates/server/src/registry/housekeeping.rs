@@ -1,0 +1,93 @@
+//! What a running registry does by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_store::registry::{FsRegistry, GcOptions};
+use tokio::time::sleep;
+use tracing::{error, info};
+
+use super::service::Service;
+
+/// When a running registry collects its garbage.
+#[derive(Clone, Copy, Debug)]
+pub struct GarbageCollection {
+    /// How long it waits before each time.
+    pub every: Duration,
+    /// What is younger is kept. Longer than any push takes.
+    pub grace: Duration,
+}
+
+impl GarbageCollection {
+    /// Every so often, with the usual grace.
+    pub fn every(every: Duration) -> Self {
+        Self { every, grace: GcOptions::default().grace }
+    }
+}
+
+/// All that is done beside answering requests; it never ends.
+pub(super) struct Housekeeping {
+    pub(super) service: Arc<Service>,
+    pub(super) store: FsRegistry,
+    pub(super) upload_age: Duration,
+    pub(super) garbage: Option<GarbageCollection>,
+}
+
+impl Housekeeping {
+    pub(super) async fn run(self) {
+        tokio::join!(self.forget_uploads(), self.scrub(), self.collect_garbage(), self.follow_users());
+    }
+
+    async fn forget_uploads(&self) {
+        loop {
+            if let Err(error) = self.store.expire_uploads(self.upload_age).await {
+                error!(%error, "old uploads could not be removed");
+            }
+            sleep(FORGET_EVERY).await;
+        }
+    }
+
+    /// Reads all content again and again for damage.
+    async fn scrub(&self) {
+        let damaged = |digest: &_| error!(%digest, "stored content is damaged and set aside: push it again");
+        loop {
+            sleep(SCRUB_EVERY).await;
+            if let Err(error) = self.store.scrub(SCRUB_REST, damaged).await {
+                error!(%error, "stored content could not be checked");
+            }
+        }
+    }
+
+    async fn collect_garbage(&self) {
+        let Some(GarbageCollection { every, grace }) = self.garbage else { return };
+        loop {
+            sleep(every).await;
+            match self.store.collect_garbage(GcOptions { grace, dry_run: false }).await {
+                Ok(report) => {
+                    let (manifests, blobs) = (report.manifests.len(), report.blobs.len());
+                    info!(manifests, blobs, bytes = report.bytes, "garbage collected");
+                }
+                Err(error) => error!(%error, "garbage could not be collected"),
+            }
+        }
+    }
+
+    /// Takes over users and rights that were changed.
+    async fn follow_users(&self) {
+        loop {
+            sleep(USERS_EVERY).await;
+            let service = Arc::clone(&self.service);
+            match tokio::task::spawn_blocking(move || service.authenticator.follow()).await {
+                Ok(Ok(true)) => info!("users and rights were read again"),
+                Ok(Err(error)) => error!(%error, "users or rights are unusable: those read before stay"),
+                Ok(Ok(false)) | Err(_) => {}
+            }
+        }
+    }
+}
+
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+const SCRUB_EVERY: Duration = Duration::from_secs(60 * 60);
+/// A tenth of the time is spent reading.
+const SCRUB_REST: u32 = 9;
+const USERS_EVERY: Duration = Duration::from_secs(1);

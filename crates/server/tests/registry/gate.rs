@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode};
+use signet_crypto::Digest;
+use signet_formats::oci::media_type;
+use signet_server::registry::{Principal, PullGate, Refusal};
+use signet_store::RepositoryName;
+
+use crate::access::users;
+use crate::harness::{Registry, header, image, index, json_of};
+
+/// Permits one manifest.
+pub(crate) struct Only(pub(crate) Digest);
+
+#[async_trait]
+impl PullGate for Only {
+    async fn permit(&self, _: &RepositoryName, manifest: &Digest, _: &Principal) -> Result<(), Refusal> {
+        let text = |text: &str| text.to_owned();
+        let refusal =
+            Refusal { code: text("SGN-0001"), message: text("it is not signed"), hint: text("sign it") };
+        if *manifest == self.0 { Ok(()) } else { Err(refusal) }
+    }
+}
+
+#[tokio::test]
+async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_permits() {
+    let layer = Digest::sha256(b"layer");
+    let child = image(&[(media_type::OCI_LAYER_TAR, layer)], None);
+    let child_digest = Digest::sha256(child.to_string().as_bytes());
+    let permitted = Digest::sha256(index(&[child_digest]).to_string().as_bytes());
+    let mut registry = Registry::start_with(|config, dir| {
+        users(config, dir);
+        config.gate = Some(Arc::new(Only(permitted)));
+    })
+    .await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    registry.push_blob("team/app", b"layer").await;
+    registry.push_manifest("team/app", &child).await;
+    registry.push_manifest("team/app", &index(&[child_digest])).await;
+    let evidence = image(&[(media_type::SIGSTORE_BUNDLE, layer)], Some(permitted));
+    let evidence = registry.push_manifest("team/app", &evidence).await;
+    // An image does not become evidence by having a subject, or by standing beside evidence.
+    let disguised = image(&[(media_type::OCI_LAYER_TAR_GZIP, layer)], Some(permitted));
+    let disguised = registry.push_manifest("team/app", &disguised).await;
+    let mixed = registry.push_manifest("team/app", &index(&[evidence, disguised])).await;
+    let listed = registry.push_manifest("team/app", &index(&[evidence])).await;
+
+    let pull = async |registry: &Registry, digest: Digest| {
+        registry.get(&format!("/v2/team/app/manifests/{digest}")).await
+    };
+    for digest in [permitted, child_digest, evidence, disguised, mixed, listed] {
+        assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "who may push may read");
+    }
+    registry.log_in("dev", "dev-password");
+    for digest in [permitted, child_digest, evidence, listed] {
+        assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "{digest}");
+    }
+    for digest in [disguised, mixed] {
+        let refused = pull(&registry, digest).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        let error = json_of(refused).await["errors"][0].clone();
+        assert_eq!(error["code"], "DENIED");
+        assert_eq!(error["detail"], serde_json::json!({"code": "SGN-0001", "hint": "sign it"}));
+    }
+}
+
+/// The content of a refused image can be fetched by whoever knows its digests (docs/decisions/0006), the
+/// image itself cannot: there is no other way to its manifest.
+#[tokio::test]
+async fn a_refused_manifest_is_not_had_another_way() {
+    let mut registry = Registry::start_with(|config, dir| {
+        users(config, dir);
+        config.gate = Some(Arc::new(Only(Digest::sha256(b"none"))));
+    })
+    .await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let refused = image(&[], None);
+    let digest = registry.push_manifest("team/app", &refused).await;
+    assert_eq!(registry.put_manifest("team/app", "v1", &refused).await.status(), StatusCode::CREATED);
+    registry.log_in("dev", "dev-password");
+    for reference in ["v1", &digest.to_string()] {
+        let path = format!("/v2/team/app/manifests/{reference}");
+        for method in [Method::GET, Method::HEAD] {
+            let asked = registry.send(method, &path).await;
+            assert_eq!(asked.status(), StatusCode::FORBIDDEN, "{path}");
+            assert_eq!(header(&asked, "docker-content-digest"), "", "{path}");
+        }
+        let known = registry.request(Method::GET, &path).header("if-none-match", format!("\"{digest}\""));
+        assert_eq!(known.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let as_a_blob = registry.get(&format!("/v2/team/app/blobs/{digest}")).await;
+    assert_eq!(as_a_blob.status(), StatusCode::NOT_FOUND);
+    for query in [format!("mount={digest}"), format!("mount={digest}&from=team/app")] {
+        let mounted = registry.send(Method::POST, &format!("/v2/dev/blobs/uploads/?{query}")).await;
+        assert_eq!(mounted.status(), StatusCode::ACCEPTED, "an upload, not a mount");
+    }
+}
+
+/// Refuses until it is told otherwise.
+struct Later(Arc<AtomicBool>);
+
+#[async_trait]
+impl PullGate for Later {
+    async fn permit(&self, _: &RepositoryName, _: &Digest, user: &Principal) -> Result<(), Refusal> {
+        assert_eq!(*user, Principal::User("dev".to_owned()), "who may push is not asked about");
+        let text = |text: &str| text.to_owned();
+        match self.0.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err(Refusal { code: text("SGN-4006"), message: text("not yet"), hint: text("sign it") }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_is_decided_anew_at_each_pull() {
+    let permitted = Arc::new(AtomicBool::new(false));
+    let gate = Arc::new(Later(Arc::clone(&permitted)));
+    let mut registry = Registry::start_with(|config, dir| {
+        users(config, dir);
+        config.gate = Some(gate);
+    })
+    .await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    registry.put_manifest("team/app", "v1", &image(&[], None)).await;
+    assert_eq!(registry.get("/v2/team/app/manifests/v1").await.status(), StatusCode::OK);
+    registry.log_in("dev", "dev-password");
+    for (now, status) in
+        [(false, StatusCode::FORBIDDEN), (true, StatusCode::OK), (false, StatusCode::FORBIDDEN)]
+    {
+        permitted.store(now, Ordering::Release);
+        assert_eq!(registry.get("/v2/team/app/manifests/v1").await.status(), status);
+    }
+}

@@ -1,0 +1,170 @@
+use serde_json::{Value, json};
+use signet_crypto::Digest;
+use signet_formats::base64::Base64;
+use signet_formats::bundle::Content as Signed;
+use signet_formats::simple_signing::SimpleSigning;
+use signet_testkit::forge::{Case, Key, Signing, World, bundle_item};
+use signet_verify::{Code, Content, PredicateRule, RepositoryRule, Subject};
+
+use crate::{assert_allowed, assert_denied};
+
+/// GHSA-w6c6-c85g-mmv6: an attestation of any type by the right key passed for a signature of the image.
+#[test]
+fn ghsa_w6c6_c85g_mmv6_the_predicate_type_counts() {
+    let (world, key) = (World::new(), Key::p256());
+    let sbom = Signing::by_key(&world, &key).over_statement("https://spdx.dev/Document");
+    let attestation = sbom.legacy_attestation("https://spdx.dev/Document");
+    for content in [bundle_item(&sbom.bundle()), attestation] {
+        let mut case = Case::of("hostile", &world, &[key.public()], content);
+        case.policy.spec.rules[0].predicate_type = PredicateRule::Signature;
+        assert_denied(&case, Code::PredicateTypeMismatch);
+        let slsa = "https://slsa.dev/provenance/v1".to_owned();
+        case.policy.spec.rules[0].predicate_type = PredicateRule::Exactly(slsa);
+        assert_denied(&case, Code::PredicateTypeMismatch);
+        let spdx = "https://spdx.dev/Document".to_owned();
+        case.policy.spec.rules[0].predicate_type = PredicateRule::Exactly(spdx);
+        assert_allowed(&case);
+    }
+}
+
+/// The annotation beside an attestation is nobody's signature: it names no predicate type.
+#[test]
+fn the_predicate_type_of_an_annotation_is_not_believed() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut content = Signing::by_key(&world, &key).legacy_attestation("https://spdx.dev/Document");
+    let slsa = "https://slsa.dev/provenance/v1";
+    if let Content::CosignAttestation { annotations, .. } = &mut content {
+        annotations.insert(signet_formats::cosign::PREDICATE_TYPE.to_owned(), slsa.to_owned());
+    }
+    let mut case = Case::of("hostile", &world, &[key.public()], content);
+    case.policy.spec.rules[0].predicate_type = PredicateRule::Exactly(slsa.to_owned());
+    assert_denied(&case, Code::PredicateTypeMismatch);
+}
+
+/// sigstore-go#611, #600: the message digest of the bundle was ignored.
+#[test]
+fn sigstore_go_611_the_message_digest_counts() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut bundle = Signing::by_key(&world, &key).bundle();
+    if let Signed::MessageSignature { digest, .. } = &mut bundle.content {
+        *digest = Some(Digest::sha256(b"something else"));
+    }
+    let case = Case::of("hostile", &world, &[key.public()], bundle_item(&bundle));
+    assert_denied(&case, Code::MessageDigestMismatch);
+}
+
+/// sigstore-rust#170: which of an envelope's signatures was meant. A bundle has exactly one.
+#[test]
+fn sigstore_rust_170_a_bundle_with_two_signatures() {
+    let (world, key) = (World::new(), Key::p256());
+    let bundle = Signing::by_key(&world, &key).over_statement("https://example.com/p").bundle();
+    let mut json: Value = serde_json::from_str(&bundle.to_json().unwrap()).unwrap();
+    let signatures = json.pointer_mut("/dsseEnvelope/signatures").unwrap().as_array_mut().unwrap();
+    signatures.insert(0, json!({ "sig": "AAAA" }));
+    let content = Content::Bundle { bytes: Base64(json.to_string().into_bytes()) };
+    assert_denied(&Case::of("hostile", &world, &[key.public()], content), Code::EvidenceMalformed);
+}
+
+/// The same in a layer of cosign's, where envelopes may have several: a bad one hides no good one, and
+/// the good one counts for its own signer only.
+#[test]
+fn sigstore_rust_170_an_attestation_with_a_bad_and_a_good_signature() {
+    let (world, key, other) = (World::new(), Key::p256(), Key::p256());
+    let mut content = Signing::by_key(&world, &key).legacy_attestation("https://example.com/p");
+    if let Content::CosignAttestation { envelope, .. } = &mut content {
+        let mut json: Value = serde_json::from_slice(&envelope.0).unwrap();
+        let signatures = json.pointer_mut("/signatures").unwrap().as_array_mut().unwrap();
+        signatures.insert(0, json!({ "sig": "AAAA" }));
+        envelope.0 = json.to_string().into_bytes();
+    }
+    assert_allowed(&Case::of("hostile", &world, &[key.public()], content.clone()));
+    let verdict = Case::of("hostile", &world, &[other.public()], content).decide();
+    assert!(!verdict.is_allowed());
+}
+
+/// A signature that is swapped onto another image, or an image that is swapped under a tag.
+#[test]
+fn a_signature_for_another_image() {
+    let (world, key) = (World::new(), Key::p256());
+    let signing = Signing::by_key(&world, &key);
+    let layer = signing.legacy("example.com/image");
+    let annotations = layer.annotations().unwrap();
+    let legacy = Content::CosignSignature { payload: Base64(layer.payload), annotations };
+    let statement = bundle_item(&signing.clone().over_statement("https://example.com/p").bundle());
+    for content in [legacy, statement] {
+        let mut case = Case::of("hostile", &world, &[key.public()], content);
+        case.subject = Subject::of(Digest::sha256(b"another image"));
+        assert_denied(&case, Code::SubjectMismatch);
+    }
+}
+
+/// A payload whose digest was exchanged under the same signature.
+#[test]
+fn a_claim_that_was_changed_under_its_signature() {
+    let (world, key) = (World::new(), Key::p256());
+    let layer = Signing::by_key(&world, &key).legacy("example.com/image");
+    let annotations = layer.annotations().unwrap();
+    let forged = SimpleSigning::cosign("example.com/image", Digest::sha256(b"another image"));
+    let payload = Base64(forged.to_json().unwrap().into_bytes());
+    let content = Content::CosignSignature { payload, annotations };
+    let mut case = Case::of("hostile", &world, &[key.public()], content);
+    case.subject = Subject::of(Digest::sha256(b"another image"));
+    assert_denied(&case, Code::SignatureInvalid);
+}
+
+/// containers/image's `matchRepository` and its like: a signature of one repository replayed in another.
+#[test]
+fn a_claim_about_another_repository() {
+    let (world, key) = (World::new(), Key::p256());
+    let layer = Signing::by_key(&world, &key).legacy("registry.example.com/staging/app");
+    let annotations = layer.annotations().unwrap();
+    let content = Content::CosignSignature { payload: Base64(layer.payload), annotations };
+    let mut case = Case::of("hostile", &world, &[key.public()], content);
+    case.subject.name = Some("registry.example.com/production/app:v1".to_owned());
+    assert_allowed(&case);
+    case.policy.spec.repository = RepositoryRule::Deny;
+    assert_denied(&case, Code::RepositoryMismatch);
+    case.subject.name = Some("registry.example.com/staging/app:v1".to_owned());
+    assert_allowed(&case);
+}
+
+/// Two parsers that disagree on a document: two keys, two contents, two kinds of material
+/// (sigstore-rust#168, TOB-SIGSTORE-6), two spellings.
+#[test]
+fn documents_of_two_meanings() {
+    let (world, key) = (World::new(), Key::p256());
+    let signing = Signing::by_key(&world, &key);
+    let json = signing.bundle().to_json().unwrap();
+    let statement = signing.clone().over_statement("https://example.com/p").bundle().to_json().unwrap();
+    let statement: Value = serde_json::from_str(&statement).unwrap();
+    let mut both: Value = serde_json::from_str(&json).unwrap();
+    both["dsseEnvelope"] = statement["dsseEnvelope"].clone();
+    let certified = Signing::keyless_v1(&world, &key).bundle().to_json().unwrap();
+    let certified: Value = serde_json::from_str(&certified).unwrap();
+    let mut materials: Value = serde_json::from_str(&json).unwrap();
+    materials["verificationMaterial"]["certificate"] =
+        certified["verificationMaterial"]["certificate"].clone();
+    let mut padded: Value = serde_json::from_str(&json).unwrap();
+    let signature = padded["messageSignature"]["signature"].as_str().unwrap().to_owned();
+    padded["messageSignature"]["signature"] = json!(format!("{signature}\n"));
+    let mut unknown: Value = serde_json::from_str(&json).unwrap();
+    unknown["critical"] = json!(true);
+    let twice = json.replacen("\"messageSignature\"", "\"messageSignature\":{},\"messageSignature\"", 1);
+    let escaped =
+        json.replacen("\"messageSignature\"", "\"messageS\\u0069gnature\":{},\"messageSignature\"", 1);
+    let spelled = json.replacen("\"messageSignature\"", "\"message_signature\":{},\"messageSignature\"", 1);
+    for (document, code) in [
+        (twice, Code::DuplicateJsonKey),
+        (escaped, Code::DuplicateJsonKey),
+        (spelled, Code::EvidenceMalformed),
+        (both.to_string(), Code::AmbiguousContent),
+        (materials.to_string(), Code::AmbiguousContent),
+        (padded.to_string(), Code::Base64Invalid),
+        (unknown.to_string(), Code::EvidenceMalformed),
+        (format!("{json}{{}}"), Code::EvidenceMalformed),
+        (json.replace("v0.3", "v0.4"), Code::BundleVersionUnsupported),
+    ] {
+        let content = Content::Bundle { bytes: Base64(document.into_bytes()) };
+        assert_denied(&Case::of("hostile", &world, &[key.public()], content), code);
+    }
+}

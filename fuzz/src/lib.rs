@@ -1,0 +1,17 @@
+//! What each fuzz target holds of any bytes: no panic, and the property of its format.
+//!
+//! What was read and written again reads as the same; where a format has one spelling only, the bytes
+//! are the same. A yes of the decision means what the seed it came from means.
+
+mod binary;
+mod decision;
+mod documents;
+mod text;
+
+pub use binary::{cms, sct, timestamp, x509};
+pub use decision::decide;
+pub use documents::{
+    bundle, canonical_json, cosign, dsse, in_toto, json, local_bundle, oci_manifest, policy, rekor_body,
+    rekor_entry, simple_signing, trusted_root,
+};
+pub use text::{base64, checkpoint, merkle, note, oci_reference, pem, time};

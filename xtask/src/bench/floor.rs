@@ -1,0 +1,77 @@
+//! What no program that does the work can go below on this machine.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_keys::{Payload, PrivateKey};
+use signet_testkit::request as ask;
+
+use super::measure::{self, median, milliseconds};
+
+/// Milliseconds of a process that does nothing.
+pub(super) fn process() -> f64 {
+    middle(|| measure::process(Command::new("true")).value)
+}
+
+/// Milliseconds of one request to a registry, with its connection.
+pub(super) fn request(address: &str) -> f64 {
+    middle(|| {
+        let start = Instant::now();
+        let answer = ask(address, "GET", "/v2/", &[], &[]).expect("the registry answers");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        milliseconds(start)
+    })
+}
+
+/// Milliseconds of as many checks of P-256 signatures, on one core.
+pub(super) fn checks(count: usize) -> f64 {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key can be made");
+    let scheme = Scheme::EcdsaP256Sha256;
+    let signature = key.sign(scheme, Payload::Message(b"message")).expect("a key can sign");
+    middle(|| {
+        let start = Instant::now();
+        for _ in 0..count {
+            black_box(key.public_key().verify(scheme, b"message", &signature)).expect("it is the signature");
+        }
+        milliseconds(start)
+    })
+}
+
+/// Answers every request with the same `body`, on a free port of loopback and for as long as this
+/// process lives; the address.
+pub(super) fn canned(body: &[u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("a bound listener has an address").to_string();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), body].concat();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let answer = answer.clone();
+            // It ends when its client goes.
+            thread::spawn(move || answer_all(client, &answer));
+        }
+    });
+    address
+}
+
+/// A load generator sends a request when it has the last answer, so each read is one request.
+fn answer_all(mut client: TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut request = [0; 4096];
+    while client.read(&mut request)? > 0 {
+        client.write_all(answer)?;
+    }
+    Ok(())
+}
+
+fn middle(once: impl Fn() -> f64) -> f64 {
+    let times: Vec<f64> = (0..REPEATS).map(|_| once()).collect();
+    median(&times)
+}
+
+const REPEATS: usize = 15;
