@@ -10,6 +10,7 @@ use signet_server::host::HostError;
 use signet_server::registry::BuildError;
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
+use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
 use signet_services::tsa::TsaError;
@@ -227,6 +228,31 @@ impl From<OpenError> for CliError {
             OpenError::Newer { .. } => Code::DataDirTooNew,
             OpenError::Foreign { .. } | OpenError::Kind { .. } => Code::DataDirForeign,
             OpenError::Malformed { .. } => Code::DataCorrupt,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<HomeError> for CliError {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::Key(error) => error.into(),
+            HomeError::Open(error) => error.into(),
+            HomeError::Name { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            _ => Self::new(Code::ServiceFailed, error.to_string()),
+        }
+    }
+}
+
+impl From<LogOpenError> for CliError {
+    fn from(error: LogOpenError) -> Self {
+        let code = match error {
+            LogOpenError::Dir(error) => return error.into(),
+            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                Code::DataCorrupt
+            }
+            LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use signet_formats::{
-    bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, simple_signing, timestamp,
+    bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, simple_signing, timestamp, tlog,
     trusted_root, x509,
 };
 use signet_services::oidc;
@@ -26,7 +26,7 @@ const PRIVATE: [&str; 10] = [
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), registry(), authorities()].concat();
+    let held = [evidence(), trust(), registries(), registry(), authorities(), log()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -131,6 +131,23 @@ fn registry() -> Rows {
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
         ("uploads in progress", number(limits.store.uploads)),
+    ]
+}
+
+fn log() -> Rows {
+    let (limits, bounds) = (signet_services::log::Limits::default(), signet_server::host::Bounds::default());
+    vec![
+        ("entry", number(tlog::MAX_ENTRY_BYTES) + " bytes"),
+        ("request to log a signature", bytes(rekor::MAX_REQUEST_BYTES)),
+        ("entries that wait; more are refused", number(limits.queue)),
+        ("bytes of entries that wait", bytes(limits.queue_bytes)),
+        (
+            "time between the beginnings of two batches, under load",
+            format!("{} ms", limits.interval.as_millis()),
+        ),
+        ("connections of a service served at once; more wait", number(bounds.connections)),
+        ("time a connection to a service may carry nothing", time(bounds.idle)),
+        ("time for requests to a service to end when it stops", time(bounds.drain)),
     ]
 }
 

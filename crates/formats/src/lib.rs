@@ -25,5 +25,6 @@ pub mod sct;
 pub mod simple_signing;
 pub mod time;
 pub mod timestamp;
+pub mod tlog;
 pub mod trusted_root;
 pub mod x509;

@@ -4,4 +4,5 @@ pub mod fulcio;
 pub mod host;
 pub mod oidc_dev;
 pub mod registry;
+pub mod rekor;
 pub mod tsa;

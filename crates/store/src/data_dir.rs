@@ -93,6 +93,8 @@ impl DataDir {
 pub enum Kind {
     /// A certificate authority.
     Ca,
+    /// A transparency log.
+    Log,
     /// The registry's repositories.
     Registry,
     /// A timestamp authority.
@@ -103,6 +105,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ca => "ca",
+            Self::Log => "log",
             Self::Registry => "registry",
             Self::Tsa => "tsa",
         })

@@ -11,12 +11,36 @@ use super::shared::duration;
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServeCommand {
+    /// Serve a transparency log from a directory.
+    Log(ServeLogArgs),
     /// Serve an OCI registry from a directory.
     Registry(ServeRegistryArgs),
     /// Serve a timestamp authority (RFC 3161).
     Tsa(ServeTsaArgs),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(ServeCaArgs),
+}
+
+/// Serve a transparency log from a directory.
+///
+/// Clients of Rekor v2 write to it and read it. Its private keys are made at the first start and stay in the directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeLogArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// The log's name, fixed at the first start. Unset: a name made from its key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
+    /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
+    #[arg(long)]
+    pub(crate) ml_dsa: bool,
+    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
+    #[arg(long)]
+    pub(crate) opaque: bool,
 }
 
 /// Serve an OCI registry from a directory.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use signet_keys::read_public;
 use signet_server::fulcio::{HttpCtLog, HttpFetch};
-use signet_server::host::Host;
+use signet_server::host::{Host, health};
 use signet_server::registry::TlsFiles;
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
@@ -47,7 +47,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;
-    let router = signet_server::fulcio::router(ca);
+    let router = signet_server::fulcio::router(ca).merge(health(|| true));
     let router = dev.into_iter().fold(router, |router: Router, dev| {
         router.merge(signet_server::oidc_dev::router(Arc::new(dev), DEV_PATH))
     });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{PasswordSource, PrivateKey, read_private};
-use signet_server::host::Host;
+use signet_server::host::{Host, health};
 use signet_server::registry::TlsFiles;
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::tsa::ntp::{NtpBound, NtpConfig};
@@ -62,7 +62,9 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if !tsa.is_ready() {
         face.note("the clock's error bound is not known or too large: requests are refused until it is")?;
     }
-    host.run(signet_server::tsa::router(tsa), runtime::stopped()).await;
+    let ready = tsa.clone();
+    let router = signet_server::tsa::router(tsa).merge(health(move || ready.is_ready()));
+    host.run(router, runtime::stopped()).await;
     watch.abort();
     Ok(Status::Yes)
 }

@@ -6,6 +6,7 @@ mod double;
 mod files;
 mod gate;
 mod images;
+mod log;
 mod process;
 mod reference;
 mod registry;

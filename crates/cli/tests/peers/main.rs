@@ -9,6 +9,7 @@ mod cosign_files;
 mod cosign_options;
 mod gate;
 mod keys;
+mod log;
 mod oras_crane;
 mod python;
 mod skopeo;

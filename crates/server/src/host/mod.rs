@@ -1,5 +1,6 @@
 //! What every face runs on: connections with bounds, TLS, and an end that lets requests finish.
 
+mod health;
 mod idle;
 mod tls;
 
@@ -26,6 +27,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+pub use health::health;
 use idle::Idle;
 pub use tls::TlsFiles;
 

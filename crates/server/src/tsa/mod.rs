@@ -4,7 +4,6 @@
 //!   form (`application/json`); the answer to both is a DER `TimeStampResp`, whose status says whether there
 //!   is a token. What is not a request at all gets an HTTP error.
 //! - `GET /api/v1/timestamp/certchain`: the authority's certificates, PEM, its own first.
-//! - `GET /ping`: whether the service is up; whether it knows the time, `GET /ready` says.
 
 mod json;
 
@@ -23,8 +22,6 @@ pub fn router(tsa: Tsa) -> Router {
     Router::new()
         .route("/api/v1/timestamp", post(timestamp))
         .route("/api/v1/timestamp/certchain", get(certificates))
-        .route("/ping", get(|| async { StatusCode::OK }))
-        .route("/ready", get(ready))
         .with_state(tsa)
 }
 
@@ -48,13 +45,6 @@ async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Re
 
 async fn certificates(State(tsa): State<Tsa>) -> Response<Body> {
     answer(StatusCode::OK, "application/pem-certificate-chain", chain_pem(tsa.chain()).into())
-}
-
-async fn ready(State(tsa): State<Tsa>) -> StatusCode {
-    match tsa.is_ready() {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    }
 }
 
 /// What the body of a request is.

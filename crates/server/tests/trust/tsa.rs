@@ -6,6 +6,7 @@ use signet_crypto::Digest;
 use signet_formats::base64;
 use signet_formats::timestamp::{TimestampError, TimestampRequest, TimestampToken};
 use signet_formats::x509::certificates_from_pem;
+use signet_server::host::health;
 use signet_server::tsa::router;
 use signet_services::clock::{Clock, ManualClock, Reading};
 use signet_services::tsa::{ClockBound, Config, SourceState, TimeSource, Tsa};
@@ -30,7 +31,9 @@ async fn serve(bound: Option<Duration>) -> (Served, tempfile::TempDir) {
     let mut config = Config::new(Arc::new(ManualClock::at(1_795_000_000)) as Arc<dyn Clock>);
     config.time = TimeSource::Bounded { accuracy: Duration::from_secs(1), bound: Arc::new(Fixed(bound)) };
     let tsa = Tsa::open(dir.path(), None, config).await.unwrap();
-    (Served::start(Served::listen().await, router(tsa)), dir)
+    let ready = tsa.clone();
+    let routes = router(tsa).merge(health(move || ready.is_ready()));
+    (Served::start(Served::listen().await, routes), dir)
 }
 
 fn request() -> TimestampRequest {
