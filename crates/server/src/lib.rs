@@ -5,4 +5,5 @@ pub mod host;
 pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
+pub mod stack;
 pub mod tsa;

@@ -93,10 +93,14 @@ impl DataDir {
 pub enum Kind {
     /// A certificate authority.
     Ca,
+    /// A log of certificates.
+    Ct,
     /// A transparency log.
     Log,
     /// The registry's repositories.
     Registry,
+    /// A whole stack of services, each in a directory of its own below.
+    Stack,
     /// A timestamp authority.
     Tsa,
 }
@@ -105,8 +109,10 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ca => "ca",
+            Self::Ct => "ct",
             Self::Log => "log",
             Self::Registry => "registry",
+            Self::Stack => "stack",
             Self::Tsa => "tsa",
         })
     }

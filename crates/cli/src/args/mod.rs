@@ -10,6 +10,7 @@ mod serve;
 mod shared;
 mod sign;
 mod tool;
+mod up;
 mod verify;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -32,6 +33,7 @@ pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
     SignBundleArgs, VerifyBundleArgs,
 };
+pub(crate) use up::UpArgs;
 pub(crate) use verify::VerifyArgs;
 
 /// Sign container images and files, and decide whether what somebody signed may be used.
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     /// Make, convert and describe keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Run a whole signing stack in one process.
+    Up(UpArgs),
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),

@@ -8,6 +8,7 @@ mod key;
 mod log;
 mod store;
 mod tool;
+mod up;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,6 +26,7 @@ pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
+pub(crate) use up::UpDocument;
 
 /// What `--output json` may print.
 pub(crate) trait Document: JsonSchema + Serialize {
@@ -78,5 +80,6 @@ documents! {
     ServeLogDocument, "serve-log", "`signet serve log`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TreeDocument, "tree", "`signet tree`";
+    UpDocument, "up", "`signet up`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";
 }
