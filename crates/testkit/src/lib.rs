@@ -14,6 +14,7 @@ mod repository;
 mod sandbox;
 mod server;
 mod shelf;
+mod stack;
 mod tap;
 mod vectors;
 
@@ -24,6 +25,7 @@ pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};
 pub use server::RegistryServer;
 pub use shelf::Shelf;
+pub use stack::StackServer;
 pub use tap::Tap;
 pub use vectors::vectors;
 

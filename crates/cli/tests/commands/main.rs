@@ -6,6 +6,7 @@ mod double;
 mod files;
 mod gate;
 mod images;
+mod keyless;
 mod log;
 mod process;
 mod reference;

@@ -8,6 +8,7 @@ mod cosign;
 mod cosign_files;
 mod cosign_options;
 mod gate;
+mod keyless;
 mod keys;
 mod log;
 mod oras_crane;
