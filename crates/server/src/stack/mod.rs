@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
+use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, Log};
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
@@ -181,7 +182,7 @@ impl Stack {
         host.serve(answer, stop).await;
         // Whoever is told that it stopped may open the directories: nothing here holds them any more.
         beside.shutdown().await;
-        services.log.close().await;
+        tokio::join!(services.log.close(), services.ct.log().close());
         drop((services, root));
         Ok(())
     }
@@ -198,6 +199,8 @@ pub struct Services {
     pub tsa: Tsa,
     /// The certificate authority.
     pub ca: Ca,
+    /// The log of its certificates.
+    pub ct: CertificateLog,
     /// The issuer for development, if there is one.
     pub dev: Option<Arc<DevIssuer>>,
     time_servers: Option<Arc<NtpBound>>,
@@ -205,8 +208,9 @@ pub struct Services {
 
 impl Services {
     /// Each service, and whether it can do its work now.
-    pub fn readiness(&self) -> [(&'static str, bool); 3] {
-        [("log", self.log.is_writing()), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
+    pub fn readiness(&self) -> [(&'static str, bool); 4] {
+        let (log, ct) = (self.log.is_writing(), self.ct.log().is_writing());
+        [("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
     }
 
     /// Whether all of them can.

@@ -13,7 +13,7 @@ use tower::Service;
 
 use super::Services;
 use crate::host::health;
-use crate::{fulcio, oidc_dev, rekor, tsa};
+use crate::{fulcio, oidc_dev, rekor, static_ct, tsa};
 
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -48,6 +48,7 @@ fn router(services: &Services) -> io::Result<Router> {
     let router = rekor::router(services.log.clone(), rekor::Kind::HashedRekord)?
         .merge(tsa::router(services.tsa.clone()))
         .merge(fulcio::router(services.ca.clone()))
+        .merge(static_ct::router(services.ct.clone()))
         .merge(health(move || ready.is_ready()));
     Ok(match &services.dev {
         Some(dev) => router.merge(oidc_dev::router(dev.clone(), oidc_dev::PATH)),
