@@ -1,6 +1,5 @@
 //! `signet serve ca`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,7 +18,7 @@ use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 use signet_verify::Code;
 
-use super::serve_tsa::{on_loopback, read_authority};
+use super::authorities::{on_loopback, read_authority, read_issuers};
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -112,9 +111,4 @@ fn config(
         config.hierarchy = Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?)?);
     }
     Ok(config)
-}
-
-pub(super) fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
-    let yaml = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(path, error))?;
-    Ok(Issuers::from_yaml(&yaml)?)
 }

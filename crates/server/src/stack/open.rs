@@ -29,6 +29,10 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let root = blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?;
     let host = Host::listen(config.listen, config.tls.as_ref()).await?.bounded(config.bounds);
     let url = url.unwrap_or_else(|| host.url());
+    let admin = match config.admin {
+        Some(listen) => Some(Host::listen(listen, None).await?),
+        None => None,
+    };
     let names = Names::of(&root, clock.seconds())?;
     let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &host.url() };
     let (registry, log, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
@@ -39,7 +43,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     )?;
     let services = Services { registry, log, tsa, ca, ct, dev, time_servers };
     let client = ClientFiles::write(&root, &names, &services, &url)?;
-    Ok(Stack { host, url, services, client, root })
+    Ok(Stack { host, admin, url, services, client, root })
 }
 
 impl Config {
@@ -100,6 +104,7 @@ impl Opening<'_> {
         let mut own = registry::Config::new(self.root.path().join("registry"), listen);
         own.auth = config.auth;
         own.garbage = config.garbage;
+        own.gate = config.gate;
         blocking(move || Ok(Some(own.open()?))).await
     }
 
