@@ -11,6 +11,8 @@
 mod checks;
 mod error;
 mod face;
+mod first;
 mod write;
 
 pub use face::{Kind, router};
+pub(crate) use first::begin;

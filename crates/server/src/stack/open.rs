@@ -19,7 +19,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::registry::{self, Registry};
-use crate::{fulcio, oidc_dev};
+use crate::{fulcio, oidc_dev, rekor};
 
 /// Opens all services and starts to listen.
 pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
@@ -113,7 +113,9 @@ impl Opening<'_> {
         let mut own = log::Config::new(Names::dir(self.root, "log", shard));
         own.limits = config.limits;
         let options = HomeOptions { origin: Some(shard.origin.clone()), ml_dsa: config.ml_dsa };
-        Ok(Log::open_home(Disk::default(), own, options).await?)
+        let log = Log::open_home(Disk::default(), own, options).await?;
+        rekor::begin(&log).await.map_err(StackError::FirstEntry)?;
+        Ok(log)
     }
 
     async fn tsa(&self, config: TsaConfig) -> Result<(Tsa, Option<Arc<NtpBound>>), StackError> {
