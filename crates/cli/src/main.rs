@@ -22,6 +22,7 @@ mod render;
 mod runtime;
 mod schema;
 mod signing;
+mod stack;
 mod trust;
 mod witness;
 

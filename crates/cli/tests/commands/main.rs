@@ -22,6 +22,7 @@ mod store;
 mod terminal;
 mod text;
 mod trust;
+mod up;
 
 use std::path::Path;
 

@@ -57,6 +57,7 @@ fn what_the_commands_print_fits_its_schema() {
     judge.files();
     judge.data_directory();
     judge.log();
+    judge.stack();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
     assert_eq!(judge.seen, schema_files().iter().map(|path| name_in(&read(path))).collect());
@@ -122,6 +123,11 @@ impl Judge {
         drop(service);
         self.command(0, &["fsck", "--data", "data"]);
         self.command(0, &["registry", "gc", "--data", "data"]);
+    }
+
+    fn stack(&mut self) {
+        let service = Service::up(&self.sandbox, &["--dev"]);
+        self.document(&service.document);
     }
 
     fn log(&mut self) {

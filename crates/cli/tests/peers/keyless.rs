@@ -100,11 +100,11 @@ fn flipped(text: &str) -> String {
     format!("{head}{other}{tail}")
 }
 
-/// Every part that something hangs on.
+/// Every part that something hangs on. The root beside a proof is not one for cosign: it takes the checkpoint's.
 const TAMPERED: [&str; 5] = [
     "/messageSignature/signature",
     "/verificationMaterial/certificate/rawBytes",
     "/verificationMaterial/tlogEntries/0/canonicalizedBody",
-    "/verificationMaterial/tlogEntries/0/inclusionProof/rootHash",
+    "/verificationMaterial/tlogEntries/0/inclusionProof/checkpoint/envelope",
     "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp",
 ];
