@@ -25,22 +25,22 @@ impl StackServer {
     pub fn start(program: &Path, sandbox: &Sandbox, data: &str) -> Self {
         let log =
             std::fs::File::create(sandbox.path(&format!("{data}.log"))).expect("the sandbox can be written");
-        let mut child = sandbox
+        let child = sandbox
             .command(program)
             .args(["up", "--data", data, "--dev", "--listen", "127.0.0.1:0", "--output", "json"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
-        let mut said = String::new();
-        for line in BufReader::new(child.stdout.take().expect("standard output is piped")).lines() {
-            said.push_str(&line.expect("the document is text"));
-            if let Ok(document) = serde_json::from_str(&said) {
-                let (program, data) = (program.to_owned(), data.to_owned());
-                return Self { child, program, data, document };
-            }
-        }
-        panic!("no stack: {said}{}", String::from_utf8_lossy(&sandbox.read(&format!("{data}.log"))));
+        let (program, data) = (program.to_owned(), data.to_owned());
+        let mut server = Self { child, program, data, document: Value::Null };
+        server.document = server.read_document().unwrap_or_else(|said| {
+            panic!(
+                "no stack: {said}{}",
+                String::from_utf8_lossy(&sandbox.read(&format!("{}.log", server.data)))
+            )
+        });
+        server
     }
 
     /// Its URL.
@@ -72,6 +72,18 @@ impl StackServer {
     pub fn token(&self, sandbox: &Sandbox, bearer: &[&str]) -> String {
         let args = [&["dev-token", "--data", &self.data][..], bearer].concat();
         sandbox.run(&self.program, &args).succeeds().stdout.trim().to_owned()
+    }
+
+    /// The document that it prints when it serves, or what it printed instead.
+    fn read_document(&mut self) -> Result<Value, String> {
+        let mut said = String::new();
+        for line in BufReader::new(self.child.stdout.take().expect("standard output is piped")).lines() {
+            said.push_str(&line.expect("the document is text"));
+            if let Ok(document) = serde_json::from_str(&said) {
+                return Ok(document);
+            }
+        }
+        Err(said)
     }
 
     fn said(&self, name: &str) -> &str {
