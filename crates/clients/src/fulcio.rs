@@ -44,14 +44,14 @@ pub async fn certify(
 }
 
 fn chain(call: &Call<'_>, answer: Answer) -> Result<Vec<Certificate>, Error> {
-    let Some(embedded) = answer.signed_certificate_embedded_sct else {
-        let reason = "the certificate does not hold the promise of its log (a detached one is not supported)";
-        return Err(call.malformed(reason));
-    };
-    if embedded.chain.certificates.len() > MAX_CHAIN {
+    // An authority without a log of certificates gives the second. A detached promise has no place in a bundle:
+    // whether one is needed is said by the trust root, and found out when the bundle is verified.
+    let issued = answer.signed_certificate_embedded_sct.or(answer.signed_certificate_detached_sct);
+    let issued = issued.ok_or_else(|| call.malformed("there is no certificate in it"))?;
+    if issued.chain.certificates.len() > MAX_CHAIN {
         return Err(call.malformed("the chain is too long"));
     }
-    certificates_from_pem(&embedded.chain.certificates.concat()).map_err(|error| call.malformed(error))
+    certificates_from_pem(&issued.chain.certificates.concat()).map_err(|error| call.malformed(error))
 }
 
 #[derive(Serialize)]
@@ -84,11 +84,12 @@ struct Key {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    signed_certificate_embedded_sct: Option<Embedded>,
+    signed_certificate_embedded_sct: Option<Issued>,
+    signed_certificate_detached_sct: Option<Issued>,
 }
 
 #[derive(Deserialize)]
-struct Embedded {
+struct Issued {
     chain: Chain,
 }
 

@@ -4,7 +4,13 @@ use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use signet_formats::base64;
+use signet_clients::rekor::{self, KnownLog, Log, Submission};
+use signet_clients::{Limits, TlsOptions, Web};
+use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_formats::rekor::{PublicKeyDetails, Verifier};
+use signet_formats::trusted_root::TrustedRoot;
+use signet_formats::{base64, merkle};
+use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{Outcome, Sandbox, StackServer};
 
 use crate::{run, signet};
@@ -257,7 +263,7 @@ fn the_conformance_suites_protocol_signs_files_and_statements() {
     };
     run(&setting.sandbox, &[&sign[..], &services, &["file"]].concat()).exits(0);
     verify("file").exits(0);
-    let digest = signet_crypto::Digest::sha256(b"content");
+    let digest = Digest::sha256(b"content");
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://example.com/p/v1", "predicate": {},
         "subject": [{"name": "file", "digest": {"sha256": digest.hex()}}],
@@ -268,4 +274,42 @@ fn the_conformance_suites_protocol_signs_files_and_statements() {
     verify("file").exits(0);
     setting.sandbox.write("file", "other");
     verify("file").exits(1);
+}
+
+/// What an earlier run logged before it was interrupted is found again, with a proof of now.
+#[test]
+fn a_duplicate_is_found_in_our_own_log() {
+    let setting = Setting::new();
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("the provider makes keys");
+    let digest = Digest::sha256(b"content");
+    let submission = Submission {
+        digest,
+        signature: key.sign(Scheme::EcdsaP256Sha256, Payload::Digest(&digest)).expect("the key signs"),
+        verifier: Verifier::PublicKey(key.public_key().spki_der().to_vec()),
+        key_details: PublicKeyDetails::PkixEcdsaP256Sha256,
+        envelope: None,
+    };
+    let root = std::fs::read(setting.stack.trusted_root()).expect("the root was written");
+    let log = TrustedRoot::parse(&root).expect("it is one").tlogs.remove(0);
+    let origin = log.base_url.trim_start_matches("https://").to_owned();
+    let known = [KnownLog { origin, id: log.log_id.try_into().expect("an id has 32 bytes") }];
+    let web = Web::new(TlsOptions::default(), Limits::default());
+    let add = || {
+        let log = Log { url: setting.stack.url(), api_version: 2 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(rekor::log(&web, log, &submission, &known)).expect("the log answers")
+    };
+    let first = add();
+    // The tree grows in between.
+    setting.sign(&["--bundle", "b.json", "file"]).exits(0);
+    let again = add();
+    assert_eq!((again.log_index, again.log_id, &again.body), (first.log_index, first.log_id, &first.body));
+    let proof = again.proof.expect("it has one");
+    assert!(proof.tree_size > first.proof.expect("it has one").tree_size);
+    let hash = |digest: &Digest| digest.as_bytes().try_into().expect("SHA-256 has 32 bytes");
+    let hashes: Vec<[u8; 32]> = proof.hashes.iter().map(hash).collect();
+    let leaf = merkle::leaf_hash(&again.body);
+    let included =
+        merkle::verify_inclusion(again.log_index, proof.tree_size, &leaf, &hashes, &hash(&proof.root_hash));
+    assert_eq!(included, Ok(()));
 }

@@ -41,8 +41,12 @@ async fn answers_that_are_no_certificate_for_the_key_are_refused() {
     let of_another_key = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap().cert.pem();
     let embedded = |certificates: Value| json!({"signedCertificateEmbeddedSct": {"chain": {"certificates": certificates}}});
     let cases = [
-        (json!({}), "does not hold the promise"),
-        (json!({"signedCertificateDetachedSct": {}}), "does not hold the promise"),
+        (json!({}), "there is no certificate"),
+        (json!({"signedCertificateDetachedSct": {}}), "missing field `chain`"),
+        (
+            json!({"signedCertificateDetachedSct": {"chain": {"certificates": [&of_another_key]}}}),
+            "is for another key",
+        ),
         (embedded(json!([])), "not a well-formed certificate"),
         (embedded(json!(["junk"])), ""),
         (embedded(json!([of_another_key])), "is for another key"),
