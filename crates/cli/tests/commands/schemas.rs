@@ -140,9 +140,9 @@ impl Judge {
         request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
         drop(service);
         self.command(0, &["log", "fsck", "--data", "log"]);
+        self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
         self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
-        self.command(0, &["log", "freeze", "--data", "log"]);
     }
 
     fn command(&mut self, status: i32, args: &[&str]) {
