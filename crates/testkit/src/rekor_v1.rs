@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use signet_crypto::Digest;
@@ -19,11 +20,11 @@ pub struct RekorV1Server {
 }
 
 impl RekorV1Server {
-    /// A log that says that it takes entries at the second `at`.
+    /// An empty log.
     ///
     /// # Panics
     /// If loopback has no free port.
-    pub fn start(at: i64) -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address").to_string();
         let log = Log::rekor_v1("rekor.example.com");
@@ -41,7 +42,7 @@ impl RekorV1Server {
             let mut entries = BTreeMap::new();
             for stream in listener.incoming().flatten() {
                 // A client that hangs up has what it wanted.
-                let _ = serve(stream, &log, at, &mut entries);
+                let _ = serve(stream, &log, &mut entries);
             }
         });
         Self { address, root }
@@ -58,12 +59,7 @@ impl RekorV1Server {
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    log: &Log,
-    at: i64,
-    entries: &mut BTreeMap<String, Value>,
-) -> std::io::Result<()> {
+fn serve(stream: TcpStream, log: &Log, entries: &mut BTreeMap<String, Value>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
@@ -75,7 +71,7 @@ fn serve(
     let target = head.split(' ').nth(1).unwrap_or_default();
     let (status, location, answer) = match target.strip_prefix("/api/v1/log/entries/") {
         Some(uuid) => (200, String::new(), json!({ uuid: entries.get(uuid) })),
-        None => add(&body, log, at, entries),
+        None => add(&body, log, entries),
     };
     let answer = answer.to_string();
     let head = format!(
@@ -97,10 +93,16 @@ fn add(proposal: &[u8], log: &Log, at: i64, entries: &mut BTreeMap<String, Value
     }
     let kind = body.get("kind").and_then(Value::as_str).unwrap_or_default();
     let index = u64::try_from(entries.len()).expect("a test has few entries");
-    let entry = Entry { kind: (kind, "0.0.1"), body: leaf, index, integrated: Some(at), with_proof: true };
+    let entry = Entry { kind: (kind, "0.0.1"), body: leaf, index, integrated: Some(now()), with_proof: true };
     let answer = answer(&log.add(&entry, &[]));
     entries.insert(uuid.clone(), answer.clone());
     (201, String::new(), json!({ uuid: answer }))
+}
+
+/// By the clock of this machine, as the certificates of a stack beside it.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
 /// What is stored of a proposal: a hashedrekord as it is, an envelope by its digests and signatures.

@@ -37,7 +37,9 @@ impl Keyless {
         let root = trust::trusted_root(root)?;
         let services = Services::read(config, args.services_cacert.as_deref(), &root)?;
         let identities = Identities::new(args, &services, face)?;
-        Ok(Self { services, identities, root })
+        let keyless = Self { services, identities, root };
+        keyless.tell_what_is_missing(face);
+        Ok(keyless)
     }
 
     /// Who signs, and who vouches for it.
@@ -83,6 +85,23 @@ impl Keyless {
         trust.policy.spec.rules.iter_mut().for_each(|rule| rule.predicate_type = PredicateRule::Any);
         let content = identity.signing().envelope(payload).await?;
         self.bundle(&identity, content, &Subject::of(digest), &trust).await
+    }
+
+    /// Verifiers ask for an entry of a log and a promise of one for certificates, unless they are told not to.
+    fn tell_what_is_missing(&self, face: Face) {
+        let (logs, _) = self.services.counts();
+        let missing = [
+            (logs == 0, "the signing config names no log", "--insecure-ignore-tlog"),
+            (
+                self.root.certificate_logs.is_empty(),
+                "the trust root has no log of certificates",
+                "--insecure-ignore-sct",
+            ),
+        ];
+        for (_, what, option) in missing.iter().filter(|(missing, ..)| *missing) {
+            // A note that cannot be written changes nothing of what is signed.
+            let _ = face.note(&format!("note: {what}; who verifies has to say `{option}`"));
+        }
     }
 
     /// Logs and stamps the signature, and lets out nothing that would not verify.

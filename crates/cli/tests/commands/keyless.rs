@@ -220,9 +220,14 @@ fn timestamps_of_several_operators_and_no_log_are_what_a_config_may_demand() {
     let mut root = read(setting.stack.trusted_root());
     let authority = read(other.trusted_root())["timestampAuthorities"][0].clone();
     root["timestampAuthorities"].as_array_mut().expect("a list").push(authority);
+    root["ctlogs"] = json!([]);
     setting.sandbox.write("root.json", root.to_string());
     let with = ["--signing-config", &config, "--trusted-root", "root.json", "--identity-token", "token"];
-    run(&setting.sandbox, &[&["sign-blob"][..], &with, &["--bundle", "b.json", "file"]].concat()).exits(0);
+    let signed =
+        run(&setting.sandbox, &[&["sign-blob"][..], &with, &["--bundle", "b.json", "file"]].concat())
+            .exits(0);
+    assert!(signed.stderr.contains("`--insecure-ignore-tlog`"), "{signed}");
+    assert!(signed.stderr.contains("`--insecure-ignore-sct`"), "{signed}");
     let bundle: Value = serde_json::from_slice(&setting.sandbox.read("b.json")).expect("a bundle is JSON");
     let material = &bundle["verificationMaterial"];
     let stamps = &material["timestampVerificationData"]["rfc3161Timestamps"];

@@ -83,12 +83,50 @@ fn cosign_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
     }
 }
 
+#[test]
+fn sigstore_python_and_sigstore_go_verify_our_keyless_files() {
+    let Some([python, go]) = peers(["sigstore-python", "sigstore-go-verification"]) else { return };
+    let setting = Setting::new();
+    let read = |path: &str| -> Value {
+        serde_json::from_slice(&fs::read(path).expect("it was written")).expect("it is JSON")
+    };
+    // sigstore-python takes both files in one.
+    let trust = serde_json::json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": read(setting.stack.trusted_root()),
+        "signingConfig": read(setting.stack.signing_config()),
+    });
+    setting.sandbox.write("trust.json", trust.to_string());
+    setting.sandbox.write("changed", "changed");
+    let sign = ["sign-blob", "--identity-token", "token", "--bundle", "b.json"];
+    setting.run(signet(), &[&sign, &setting.services(), &["file"]]).succeeds();
+    let issuer = setting.stack.issuer("email");
+    for (file, good) in [("file", true), ("changed", false)] {
+        let by_python =
+            ["--trust-config", "trust.json", "verify", "identity", "--offline", "--bundle", "b.json"];
+        let who = ["--cert-identity", EMAIL, "--cert-oidc-issuer", &issuer];
+        let outcome = setting.run(python.as_ref(), &[&by_python, &who, &[file]]);
+        assert_eq!(outcome.code == Some(0), good, "{outcome}");
+        let by_go = ["-trustedrootJSONpath", setting.stack.trusted_root(), "-artifact", file];
+        let who = ["-expectedSAN", EMAIL, "-expectedIssuer", &issuer, "b.json"];
+        let outcome = setting.run(go.as_ref(), &[&by_go, &who]);
+        assert_eq!(outcome.code == Some(0), good, "{outcome}");
+    }
+    // And the other way round.
+    let token = String::from_utf8(setting.sandbox.read("token")).expect("a token is text");
+    let sign =
+        ["--trust-config", "trust.json", "sign", "--identity-token", &token, "--bundle", "python.json"];
+    setting.run(python.as_ref(), &[&sign, &["file"]]).succeeds();
+    setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "file"]).succeeds();
+    denied(&setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "changed"]));
+}
+
 /// Rekor v1's clock proves the time; there is no timestamp. The log is a double: nobody packages one.
 #[test]
 fn cosign_verifies_what_signet_logs_in_rekor_v1() {
     let Some([cosign]) = peers(["cosign"]) else { return };
     let setting = Setting::new();
-    let log = RekorV1Server::start(now());
+    let log = RekorV1Server::start();
     let read = |path: &str| -> Value {
         serde_json::from_slice(&fs::read(path).expect("it was written")).expect("it is JSON")
     };
@@ -121,12 +159,6 @@ fn cosign_verifies_what_signet_logs_in_rekor_v1() {
         setting.run(verifier, &[&["verify"], &who, &[&image]]).succeeds();
         setting.run(verifier, &[&["verify-blob"], &who, &["--bundle", "b.json", "file"]]).succeeds();
     }
-}
-
-/// As a log's clock has it.
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
 /// Both verifiers say the same of a bundle.
