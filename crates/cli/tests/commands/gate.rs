@@ -80,6 +80,24 @@ fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() 
     run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
 }
 
+/// One signature on the outermost index is enough for all that it holds.
+#[test]
+fn what_a_signed_index_of_indexes_holds_is_served() {
+    let setting = Setting::new();
+    let server = RegistryServer::signet(signet());
+    let open = server.repository("app");
+    let (platforms, images) = open.push_index("platforms", "content");
+    open.push_index_of("1", &[platforms]);
+    run(&setting.sandbox, &["copy", &open.tagged("1"), "oci:nested:1"]).exits(0);
+    let image = setting.image();
+    setting.ci(&["copy", "oci:nested:1", &image]).exits(0);
+    let inner = setting.server.repository("team/app").at(&images[0]);
+    setting.alice(&["copy", &inner, "oci:inner:1"]).exits(3).refuses_saying(&["SGN-4006"]);
+    setting.ci(&["sign", "--key", "my.key", "--index-only", &image]).exits(0);
+    setting.alice(&["copy", &inner, "oci:inner:1"]).exits(0);
+    setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+}
+
 /// What was decided is remembered by what is attached: the next pull after a signature is gone is refused.
 #[test]
 fn a_decision_is_not_reused_for_other_evidence() {

@@ -5,6 +5,7 @@ mod double;
 mod files;
 mod gate;
 mod images;
+mod nested;
 mod process;
 mod reference;
 mod registry;

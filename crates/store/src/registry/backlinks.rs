@@ -90,7 +90,8 @@ fn artifact_type_of(entry: &[u8]) -> Option<String> {
     serde_json::from_slice::<Entry>(entry).ok()?.artifact_type
 }
 
-const MAX_INDEXES: usize = 100;
+/// More than anybody looks at.
+const MAX_INDEXES: usize = 1_000;
 /// Of larger indexes the later children do not find the index; nothing but the pull gate asks.
 pub(super) const MAX_TRACKED_CHILDREN: usize = 1_000;
 /// A page ends when it has this many bytes (clients accept manifests of 4 MiB) …
