@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use signet_platform::Directory;
 use uuid::Uuid;
 
 /// The disk below a data directory.
@@ -88,8 +89,8 @@ impl Disk {
 
     /// Makes the entries of the directory that holds `path` durable.
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        let dir = open_dir(parent(path)?)?;
-        self.synced(Step::SyncDir, path, || sync_dir(&dir))
+        let dir = Directory::open(parent(path)?)?;
+        self.synced(Step::SyncDir, path, || dir.sync())
     }
 
     /// Moves a synced file to `target`, replacing what is there.
@@ -220,27 +221,6 @@ fn ignore_existing(error: io::Error) -> io::Result<()> {
         io::ErrorKind::AlreadyExists => Ok(()),
         _ => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn open_dir(dir: &Path) -> io::Result<File> {
-    File::open(dir)
-}
-
-#[cfg(unix)]
-fn sync_dir(dir: &File) -> io::Result<()> {
-    dir.sync_all()
-}
-
-/// Windows has no handle to sync for a directory; its file systems journal the entries.
-#[cfg(not(unix))]
-fn open_dir(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn sync_dir((): &()) -> io::Result<()> {
-    Ok(())
 }
 
 const MAX_DURABLE_DIRS: usize = 16_384;

@@ -41,10 +41,10 @@ impl Setting {
         let sign = [&["sign", "--key", "my.key", "--output", "json"], args].concat();
         let signed = run(&self.sandbox, &sign).exits(0);
         let signed: Value = serde_json::from_str(&signed.stdout).expect("one document");
-        let bodies = signed["signed"].as_array().expect("a list").iter();
+        let bodies = signed.get("signed").and_then(Value::as_array).expect("a list").iter();
+        let text = |body: &Value, name| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let digest = |name: &str| name.split_once('@').expect("by digest").1.parse().expect("a digest");
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        bodies.map(|body| (digest(&text(&body["name"])), text(&body["platform"]))).collect()
+        bodies.map(|body| (digest(&text(body, "name")), text(body, "platform"))).collect()
     }
 
     fn verify(&self, repository: &Repository, digest: &Digest, status: i32) {
