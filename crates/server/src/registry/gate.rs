@@ -68,16 +68,27 @@ impl Service {
         while let Some((manifest, depth)) = held.pop_front() {
             for index in self.store.indexes_of(repository, &manifest).await? {
                 match walk.enter(index, depth + 1) {
-                    Ok(true) => held.push_back((index, depth + 1)),
+                    Ok(true) => {}
                     Ok(false) => continue,
                     Err(limit) => return Ok(Some(too_many_indexes(refusal, limit))),
                 }
+                // The list only finds indexes; what an index holds it says itself, under its digest.
+                if !self.holds(call, &index, &manifest).await? {
+                    continue;
+                }
+                held.push_back((index, depth + 1));
                 if gate.permit(repository, &index, principal).await.is_ok() {
                     return Ok(None);
                 }
             }
         }
         Ok(Some(refusal))
+    }
+
+    async fn holds(&self, call: &Call, index: &Digest, manifest: &Digest) -> Result<bool, ApiError> {
+        let stored = self.store.manifest(&call.repository, index).await?;
+        let parsed = stored.and_then(|stored| Manifest::parse(&stored.bytes).ok());
+        Ok(parsed.is_some_and(|index| index.manifests().iter().any(|held| held.digest == *manifest)))
     }
 
     /// Whether the manifest holds nothing but signatures and attestations, or is an index of such.

@@ -111,6 +111,28 @@ async fn what_a_permitted_index_holds_through_others_is_served_to_a_bound() {
     refuses_saying(too_deep, "manifests within manifests: more than 16").await;
 }
 
+/// Who can write the data directory gains nothing by saying that a permitted index holds an image.
+#[tokio::test]
+async fn what_an_index_holds_is_read_in_the_index() {
+    let permitted = Digest::sha256(index(&[]).to_string().as_bytes());
+    let mut registry = Registry::start_with(|config, dir| {
+        users(config, dir);
+        config.gate = Some(Arc::new(Only(permitted)));
+    })
+    .await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let unsigned = registry.push_manifest("team/app", &image(&[], None)).await;
+    registry.push_manifest("team/app", &index(&[])).await;
+    let file = |digest: Digest| digest.to_string().replace(':', "-");
+    let list = registry.data.path().join("data/repositories/team/app/_indexes").join(file(unsigned));
+    std::fs::create_dir_all(&list).unwrap();
+    std::fs::write(list.join(file(permitted)), "").unwrap();
+    registry.log_in("dev", "dev-password");
+    let pulled = registry.get(&format!("/v2/team/app/manifests/{unsigned}")).await;
+    refuses_saying(pulled, "it is not signed").await;
+}
+
 #[tokio::test]
 async fn a_permitted_index_is_looked_for_among_a_hundred() {
     let mut registry = Registry::start_with(|config, dir| {
