@@ -6,6 +6,7 @@ mod files;
 mod gate;
 mod images;
 mod nested;
+mod policy_schema;
 mod process;
 mod reference;
 mod registry;
