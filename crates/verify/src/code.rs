@@ -281,7 +281,7 @@ codes! {
         "report it to the registry's operator"
     2011 PlainHttpRefused Undecided "plain HTTP is allowed to loopback only"
         "Without TLS anybody on the way can read credentials and change answers."
-        "give the registry a certificate, or pass `--allow-http-registry`"
+        "give the registry a certificate, or name it with `--allow-http-registry=HOST`"
     2012 CredentialHelperFailed Undecided "a credential helper failed"
         "The helper program named in the docker configuration could not be run or gave no usable answer."
         "run the helper by hand, as `docker-credential-NAME get` with the registry's name on standard input"

@@ -22,7 +22,7 @@ pub(crate) use keys::{
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{ServeCommand, ServeRegistryArgs};
-pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
