@@ -191,7 +191,7 @@ pub enum Error {
         reason: String,
     },
     /// A layout or archive that is none, or is damaged.
-    #[error("`{path}` is no image layout or archive: {reason}")]
+    #[error("`{path}` is no sound image layout or archive: {reason}")]
     Damaged {
         /// The file or directory.
         path: String,
