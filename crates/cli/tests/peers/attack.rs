@@ -1,4 +1,4 @@
-//! What someone who can write to the registry does to a signature.
+//! What someone who can write to the registry does with signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,6 +48,12 @@ impl Stored {
         self.attach(repository, to, manifest);
     }
 
+    /// The blob of the one signature of an image.
+    pub(crate) fn blob(self, repository: &Repository, subject: &Digest) -> Vec<u8> {
+        let (_, manifest) = self.signature(repository, subject);
+        repository.blob(text(&manifest, "/layers/0/digest"))
+    }
+
     /// The digest and the content of the one signature manifest of an image.
     fn signature(self, repository: &Repository, subject: &Digest) -> (String, Value) {
         let digest = match self {
@@ -87,6 +93,22 @@ impl Stored {
     }
 }
 
+/// Attaches a bundle that another tool made.
+pub(crate) fn attach_bundle(repository: &Repository, subject: &Digest, bundle: &[u8]) {
+    let image = repository.manifest(&subject.to_string()).expect("the image is there");
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": BUNDLE,
+        "config": repository.put_blob("application/vnd.oci.empty.v1+json", b"{}"),
+        "layers": [repository.put_blob(BUNDLE, bundle)],
+        "subject": {
+            "mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": image.to_string().len(),
+        },
+    });
+    Stored::Bundle.attach(repository, subject, manifest);
+}
+
 fn tampered_bundle(bundle: &[u8]) -> Vec<u8> {
     let mut bundle: Value = serde_json::from_slice(bundle).expect("a bundle is JSON");
     let payload = bundle.pointer_mut("/dsseEnvelope/payload").expect("an image's bundle has an envelope");
@@ -98,6 +120,8 @@ fn tampered_bundle(bundle: &[u8]) -> Vec<u8> {
 fn fallback_tag(subject: &Digest) -> String {
     subject.to_string().replace(':', "-")
 }
+
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} missing in {value}"))
