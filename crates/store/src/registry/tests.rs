@@ -420,6 +420,7 @@ async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
     const ROUNDS: usize = 10;
+    const MOST_TRIES: usize = 10_000;
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let collecting = tokio::spawn({
@@ -435,15 +436,18 @@ async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
         // Two repositories share the content; the one that drops it must not take it from the other.
         let (keeper, dropper) = (name(&format!("keeper{round}")), name("dropper"));
         push_blob(&store, &dropper, b"{}").await;
-        loop {
+        let mut pushed = false;
+        for _ in 0..MOST_TRIES {
             push_blob(&store, &keeper, b"{}").await;
             match push(&store, &keeper, image(config, &[], None), &["v1"], Expect::Anything).await {
-                Ok(_) => break,
+                Ok(_) => pushed = true,
                 // Collected between the blob and the manifest, which the grace is for: refused, not broken.
-                Err(StoreError::MissingContent(_)) => {}
+                Err(StoreError::MissingContent(_)) => continue,
                 Err(error) => panic!("{error}"),
             }
+            break;
         }
+        assert!(pushed, "collected at each of {MOST_TRIES} tries");
         store.delete_blob(&dropper, &config).await.unwrap();
     }
     collecting.abort();
