@@ -8,7 +8,6 @@ use signet_formats::oci::media_type;
 use signet_server::registry::{Principal, PullGate, Refusal};
 use signet_store::RepositoryName;
 
-use crate::access::users;
 use crate::harness::{Registry, header, image, index, json_of};
 
 /// Permits one manifest.
@@ -30,11 +29,7 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     let child = image(&[(media_type::OCI_LAYER_TAR, layer)], None);
     let child_digest = Digest::sha256(child.to_string().as_bytes());
     let permitted = Digest::sha256(index(&[child_digest]).to_string().as_bytes());
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(permitted)));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(permitted)).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     registry.push_blob("team/app", b"layer").await;
@@ -89,11 +84,7 @@ fn tower_digest(height: usize) -> Digest {
 
 #[tokio::test]
 async fn what_a_permitted_index_holds_through_others_is_served_to_a_bound() {
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(tower_digest(17))));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(tower_digest(17))).await;
     registry.log_in("ci", "ci-password");
     let tower = push_tower(&registry, 18).await;
     registry.log_in("dev", "dev-password");
@@ -115,11 +106,7 @@ async fn what_a_permitted_index_holds_through_others_is_served_to_a_bound() {
 #[tokio::test]
 async fn what_an_index_holds_is_read_in_the_index() {
     let permitted = Digest::sha256(index(&[]).to_string().as_bytes());
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(permitted)));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(permitted)).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     let unsigned = registry.push_manifest("team/app", &image(&[], None)).await;
@@ -135,11 +122,7 @@ async fn what_an_index_holds_is_read_in_the_index() {
 
 #[tokio::test]
 async fn a_permitted_index_is_looked_for_among_a_hundred() {
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(Digest::sha256(b"none"))));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     let held = registry.push_manifest("team/app", &image(&[], None)).await;
@@ -167,11 +150,7 @@ async fn refuses_saying(response: reqwest::Response, words: &str) {
 /// image itself cannot: there is no other way to its manifest.
 #[tokio::test]
 async fn a_refused_manifest_is_not_had_another_way() {
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(Digest::sha256(b"none"))));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     let refused = image(&[], None);
@@ -214,12 +193,7 @@ impl PullGate for Later {
 #[tokio::test]
 async fn a_manifest_is_decided_anew_at_each_pull() {
     let permitted = Arc::new(AtomicBool::new(false));
-    let gate = Arc::new(Later(Arc::clone(&permitted)));
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(gate);
-    })
-    .await;
+    let mut registry = Registry::gated(Later(Arc::clone(&permitted))).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     registry.put_manifest("team/app", "v1", &image(&[], None)).await;

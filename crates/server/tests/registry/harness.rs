@@ -1,16 +1,19 @@
 //! A registry on a free loopback port, and what a client says to it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use signet_crypto::Digest;
 use signet_formats::oci::media_type;
-use signet_server::registry::Config;
+use signet_server::registry::{Config, PullGate};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::access::users;
 
 pub(crate) struct Registry {
     pub(crate) url: String,
@@ -42,6 +45,15 @@ impl Registry {
         let client = Client::builder().no_proxy().build().unwrap();
         let (stop, served) = (Some(stop), Some(served));
         Self { url: format!("http://{address}"), address, client, user: None, stop, served, data }
+    }
+
+    /// A registry with users that asks this gate.
+    pub(crate) async fn gated(gate: impl PullGate) -> Self {
+        Self::start_with(|config, dir| {
+            users(config, dir);
+            config.gate = Some(Arc::new(gate));
+        })
+        .await
     }
 
     pub(crate) fn log_in(&mut self, user: &str, password: &str) {

@@ -14,11 +14,11 @@ use crate::fs::{Disk, Faults, Step};
 
 const NOW: GcOptions = GcOptions { grace: Duration::ZERO, dry_run: false };
 
-fn open(dir: &Path) -> FsRegistry {
+pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 4 }).unwrap()
 }
 
-fn name(text: &str) -> RepositoryName {
+pub(super) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
@@ -27,7 +27,11 @@ fn body(chunks: &[&'static [u8]]) -> ByteStream {
     Box::pin(stream::iter(chunks))
 }
 
-async fn push_blob(store: &FsRegistry, repository: &RepositoryName, content: &'static [u8]) -> Digest {
+pub(super) async fn push_blob(
+    store: &FsRegistry,
+    repository: &RepositoryName,
+    content: &'static [u8],
+) -> Digest {
     let digest = Digest::sha256(content);
     let id = store.start_upload(repository, DigestAlgorithm::Sha256).await.unwrap();
     store.append_upload(repository, id, None, body(&[content])).await.unwrap();
@@ -35,7 +39,7 @@ async fn push_blob(store: &FsRegistry, repository: &RepositoryName, content: &'s
     digest
 }
 
-async fn push(
+pub(super) async fn push(
     store: &FsRegistry,
     repository: &RepositoryName,
     manifest: Manifest,
@@ -53,7 +57,7 @@ async fn push(
     store.put_manifest(repository, push).await.map(|_| digest)
 }
 
-fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest {
+pub(super) fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest {
     let of = |media_type, digest: &Digest| Descriptor::new(media_type, *digest, 1);
     Manifest {
         schema_version: 2,
@@ -67,7 +71,7 @@ fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest
     }
 }
 
-fn index(children: &[Digest]) -> Manifest {
+pub(super) fn index(children: &[Digest]) -> Manifest {
     let children = children.iter().map(|digest| Descriptor::new(media_type::OCI_MANIFEST, *digest, 1));
     Manifest {
         config: None,
@@ -282,113 +286,6 @@ async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     assert!(matches!(served, Err(StoreError::Corrupt(corrupt)) if corrupt == digest));
     push_blob(&store, &repository, b"layer").await;
     assert_eq!(read(&store, &repository, &layer).await, b"layer", "pushing it again heals it");
-}
-
-/// Every record that the directory has, changed, renamed or removed by itself: `fsck` says which.
-#[tokio::test]
-async fn every_damaged_record_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, repository) = (open(dir.path()), name("a"));
-    let config = push_blob(&store, &repository, b"{}").await;
-    let child = push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
-    let parent = push(&store, &repository, index(&[child]), &[], Expect::Anything).await.unwrap();
-    let referrer = image(config, &[config], Some(child));
-    let referrer = push(&store, &repository, referrer, &[], Expect::Anything).await.unwrap();
-    assert_eq!(store.fsck().await.unwrap().findings, []);
-    let layout = &store.inner.layout;
-    let entry = fs::read(layout.referrer(&repository, &child, &referrer)).unwrap();
-    let described_as = |from: &str, to: &str| String::from_utf8(entry.clone()).unwrap().replace(from, to);
-    let wrong_type = |recorded: &str| {
-        let recorded = recorded.to_owned();
-        Finding::WrongMediaType { repository: repository.clone(), manifest: child, recorded }
-    };
-    let wrong_referrer =
-        |subject| Finding::WrongReferrer { repository: repository.clone(), subject, manifest: referrer };
-    let wrong_index = Finding::WrongIndex { repository: repository.clone(), manifest: config, index: parent };
-    let link = layout.manifest_link(&repository, &child);
-    let listed = layout.referrer(&repository, &child, &referrer);
-    let cases = [
-        (link.clone(), media_type::OCI_INDEX.to_owned(), wrong_type(media_type::OCI_INDEX)),
-        (link.clone(), "text/html".to_owned(), wrong_type("text/html")),
-        (link, String::new(), wrong_type("")),
-        (
-            listed.clone(),
-            described_as(media_type::OCI_MANIFEST, media_type::OCI_INDEX),
-            wrong_referrer(child),
-        ),
-        (listed.clone(), described_as("\"size\":", "\"size\":1"), wrong_referrer(child)),
-        (listed.clone(), described_as(&referrer.to_string(), &parent.to_string()), wrong_referrer(child)),
-        (listed, "{}".to_owned(), wrong_referrer(child)),
-        (layout.referrer(&repository, &parent, &referrer), described_as("", ""), wrong_referrer(parent)),
-        (layout.index(&repository, &config, &parent), String::new(), wrong_index),
-    ];
-    for (path, content, finding) in cases {
-        let before = fs::read(&path).ok();
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &content).unwrap();
-        assert_eq!(store.fsck().await.unwrap().findings, [finding], "{content}");
-        match before {
-            Some(before) => fs::write(&path, before).unwrap(),
-            None => fs::remove_file(&path).unwrap(),
-        }
-    }
-    assert_eq!(store.fsck().await.unwrap().findings, []);
-}
-
-#[tokio::test]
-async fn every_missing_or_renamed_record_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, repository) = (open(dir.path()), name("a"));
-    let config = push_blob(&store, &repository, b"{}").await;
-    let child = push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
-    let parent = push(&store, &repository, index(&[child]), &[], Expect::Anything).await.unwrap();
-    let referrer = image(config, &[], Some(child));
-    let referrer = push(&store, &repository, referrer, &[], Expect::Anything).await.unwrap();
-    let layout = &store.inner.layout;
-    let incomplete =
-        |manifest, missing| Finding::IncompleteManifest { repository: repository.clone(), manifest, missing };
-    let blob_gone = vec![incomplete(child, config), incomplete(referrer, config)];
-    let (subject, repository) = (child, repository.clone());
-    let cases = [
-        (layout.blob_link(&repository, &config), blob_gone),
-        (
-            layout.manifest_link(&repository, &child),
-            vec![
-                Finding::DanglingTag { repository: repository.clone(), tag: "v1".parse().unwrap() },
-                incomplete(parent, child),
-            ],
-        ),
-        (
-            layout.referrer(&repository, &child, &referrer),
-            vec![Finding::UnlistedReferrer { repository: repository.clone(), subject, manifest: referrer }],
-        ),
-        (
-            layout.index(&repository, &child, &parent),
-            vec![Finding::UnlistedIndex { repository: repository.clone(), manifest: child, index: parent }],
-        ),
-        (
-            layout.content(&config),
-            vec![Finding::MissingContent { repository: repository.clone(), digest: config }],
-        ),
-    ];
-    for (path, expected) in cases {
-        let stray = path.with_file_name("a stray file");
-        fs::rename(&path, &stray).unwrap();
-        let mut found = store.fsck().await.unwrap().findings;
-        let below = stray.strip_prefix(dir.path()).unwrap().to_owned();
-        assert_eq!(found.pop(), Some(Finding::StrayFile { path: below }));
-        let missed = expected.iter().filter(|finding| !found.contains(finding)).collect::<Vec<_>>();
-        assert_eq!((missed, found.len()), (vec![], expected.len()), "{found:?}");
-        fs::rename(&stray, &path).unwrap();
-    }
-    for part in ["_parts", "_tags/-not-a-tag", "_uploads/1.sha256", "B/_tags"] {
-        let path = layout.repository(&repository).join(part);
-        fs::create_dir_all(&path).unwrap();
-        let found = store.fsck().await.unwrap().findings;
-        assert!(matches!(found.as_slice(), [Finding::StrayFile { .. }]), "{part}: {found:?}");
-        fs::remove_dir_all(layout.repository(&repository).join("B")).ok();
-        fs::remove_dir_all(path).ok();
-    }
 }
 
 #[tokio::test]

@@ -47,3 +47,6 @@ impl Inner {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests;
