@@ -36,6 +36,6 @@ pub use file::{
     MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private, write_public,
 };
 pub use password::{MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
-pub use private::PrivateKey;
+pub use private::{PrivateKey, random};
 pub use signer::{Payload, SignError, Signer};
 pub use signet_platform::Existing;

@@ -1,4 +1,4 @@
-//! Elsewhere: permissions are inherited, and directories cannot be opened to be synced.
+//! Windows: permissions are inherited, and directories cannot be opened to be synced.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,6 +14,18 @@ pub(crate) fn permit_staged(_: &mut tempfile::Builder<'_, '_>, _: Access) {}
 
 pub(crate) fn readable_by_others(_: &File) -> io::Result<Option<bool>> {
     Ok(None)
+}
+
+pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = buffer.get_mut(read..).unwrap_or_default();
+        offset += u64::try_from(read).map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn open_directory(_: &Path) -> io::Result<Handle> {

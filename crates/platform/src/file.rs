@@ -47,6 +47,11 @@ pub fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
     system::readable_by_others(file)
 }
 
+/// Fills `buffer` from `offset` of a file that others may be writing at its end.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    system::read_exact_at(file, buffer, offset)
+}
+
 /// A file that is being written and has no name yet but a hidden one, which goes if it is dropped.
 #[derive(Debug)]
 pub struct Staged {
@@ -132,6 +137,17 @@ mod tests {
         fill(&path, b"first", Access::Private).unwrap();
         assert_eq!(fill(&path, b"second", Access::Private).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_read_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, b"0123456789").unwrap();
+        let (file, mut buffer) = (File::open(&path).unwrap(), [0; 4]);
+        read_exact_at(&file, &mut buffer, 6).unwrap();
+        assert_eq!(&buffer, b"6789");
+        assert_eq!(read_exact_at(&file, &mut buffer, 7).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::file::Access;
@@ -19,6 +19,10 @@ pub(crate) fn permit_staged(builder: &mut tempfile::Builder<'_, '_>, access: Acc
 
 pub(crate) fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
     Ok(Some(file.metadata()?.permissions().mode() & 0o044 != 0))
+}
+
+pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    FileExt::read_exact_at(file, buffer, offset)
 }
 
 pub(crate) fn open_directory(path: &Path) -> io::Result<Handle> {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use signet_platform::Directory;
+pub use signet_platform::read_exact_at;
 use uuid::Uuid;
 
 /// The disk below a data directory.
