@@ -65,6 +65,23 @@ impl Repository {
         self.put_index(tag, &described.collect::<Vec<_>>())
     }
 
+    /// Pushes what refers to an image that is here: a manifest of one layer, found by the referrers API.
+    pub fn push_referrer(&self, subject: &Digest, media_type: &str, content: &[u8]) -> Digest {
+        let image = self.manifest(&subject.to_string()).expect("the image is there");
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": media_type,
+            "config": self.put_blob("application/vnd.oci.empty.v1+json", b"{}"),
+            "layers": [self.put_blob(media_type, content)],
+            "subject": {
+                "mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": image.to_string().len(),
+            },
+        });
+        let bytes = manifest.to_string().into_bytes();
+        self.put_manifest(&Digest::sha256(&bytes).to_string(), OCI_MANIFEST, &bytes)
+    }
+
     /// Stores a blob; answers its descriptor.
     pub fn put_blob(&self, media_type: &str, content: &[u8]) -> Value {
         let digest = Digest::sha256(content);

@@ -93,22 +93,6 @@ impl Stored {
     }
 }
 
-/// Attaches a bundle that another tool made.
-pub(crate) fn attach_bundle(repository: &Repository, subject: &Digest, bundle: &[u8]) {
-    let image = repository.manifest(&subject.to_string()).expect("the image is there");
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": BUNDLE,
-        "config": repository.put_blob("application/vnd.oci.empty.v1+json", b"{}"),
-        "layers": [repository.put_blob(BUNDLE, bundle)],
-        "subject": {
-            "mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": image.to_string().len(),
-        },
-    });
-    Stored::Bundle.attach(repository, subject, manifest);
-}
-
 fn tampered_bundle(bundle: &[u8]) -> Vec<u8> {
     let mut bundle: Value = serde_json::from_slice(bundle).expect("a bundle is JSON");
     let payload = bundle.pointer_mut("/dsseEnvelope/payload").expect("an image's bundle has an envelope");
@@ -120,8 +104,6 @@ fn tampered_bundle(bundle: &[u8]) -> Vec<u8> {
 fn fallback_tag(subject: &Digest) -> String {
     subject.to_string().replace(':', "-")
 }
-
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} missing in {value}"))

@@ -4,7 +4,7 @@
 use signet_crypto::Digest;
 use signet_testkit::{Outcome, Peer, RegistryServer, Repository, Sandbox, peers};
 
-use crate::attack::{Stored, attach_bundle};
+use crate::attack::Stored;
 use crate::{denied, signet, verify};
 
 /// What `--algorithm` takes, what `--signing-algorithm` must be told beside, and what the judge calls it.
@@ -15,6 +15,8 @@ const SCHEMES: [(&str, &[&str], &str); 5] = [
     ("ml-dsa-65", &[], "ml-dsa-65"),
     ("ml-dsa-87", &[], "ml-dsa-87"),
 ];
+
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 #[test]
 fn a_file_signed_by_signet_is_accepted_by_python() {
@@ -97,10 +99,10 @@ fn an_image_signed_by_python_is_accepted_by_signet() {
             let (repository, digest) = image(&sandbox, &server, &format!("{scheme}-{form}"));
             judge(&sandbox, &python, &["sign", scheme, form, &public, &bundle, "manifest"]).succeeds();
             denied(&verify(&sandbox, &public, &repository.at(&digest)));
-            attach_bundle(&repository, &digest, &sandbox.read(&bundle));
+            repository.push_referrer(&digest, BUNDLE, &sandbox.read(&bundle));
             verify(&sandbox, &public, &repository.at(&digest)).succeeds();
             let other = repository.push_image("other", "other content");
-            attach_bundle(&repository, &other, &sandbox.read(&bundle));
+            repository.push_referrer(&other, BUNDLE, &sandbox.read(&bundle));
             denied(&verify(&sandbox, &public, &repository.at(&other)));
         }
     }
