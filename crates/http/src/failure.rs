@@ -44,7 +44,13 @@ impl Failure {
 
 /// The innermost cause: the outer ones only say that sending failed.
 pub(crate) fn reason(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "the connection broke off".to_owned(), ToString::to_string)
+    let innermost = causes(error).last().map(ToString::to_string);
+    let reason = innermost.unwrap_or_else(|| "the connection broke off".to_owned());
+    // Nothing but HTTP and HTTPS is asked for: another scheme is that of a proxy (SOCKS).
+    match reason.strip_prefix("unsupported scheme ") {
+        Some(scheme) => format!("the proxy of the environment is of the unsupported kind `{scheme}`"),
+        None => reason,
+    }
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> + Clone {

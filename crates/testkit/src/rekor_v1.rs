@@ -82,7 +82,7 @@ fn serve(stream: TcpStream, log: &Log, entries: &mut BTreeMap<String, Value>) ->
 }
 
 /// Adds what is proposed; a duplicate is told by where it is.
-fn add(proposal: &[u8], log: &Log, at: i64, entries: &mut BTreeMap<String, Value>) -> (u16, String, Value) {
+fn add(proposal: &[u8], log: &Log, entries: &mut BTreeMap<String, Value>) -> (u16, String, Value) {
     let body = stored(&serde_json::from_slice(proposal).expect("the proposal is JSON"));
     let leaf = canonical_json::to_string(&body).expect("the body has a canonical form").into_bytes();
     let uuid =

@@ -9,6 +9,8 @@ mod gate;
 mod images;
 mod keyless;
 mod log;
+mod nested;
+mod policy_schema;
 mod process;
 mod reference;
 mod registry;
