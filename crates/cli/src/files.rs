@@ -1,11 +1,12 @@
 //! Files that the user names.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use signet_crypto::DigestAlgorithm;
 use signet_images::{FileDigests, digest_reader};
+use signet_platform::{Access, Existing, Staged, write_whole};
 
 use crate::error::CliError;
 use crate::face::Face;
@@ -37,48 +38,25 @@ pub(crate) fn digests(
     digest_reader(progress.reading(file), algorithms).map_err(unreadable)
 }
 
-/// Writes a file that must not exist yet; what could not be written whole is removed.
+/// Writes a file that must not exist yet, whole or not at all.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| CliError::unwritable(path, &error))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
-        // The error says more than that the remains could not be removed either.
-        let _ = std::fs::remove_file(path);
-        CliError::unwritable(path, &error)
-    })
+    write_whole(path, bytes, Access::Public, Existing::Refuse)
+        .map_err(|error| CliError::unwritable(path, &error))
 }
 
-/// Has `write` write a file for its owner only, which must not exist yet; what could not be written whole is removed.
+/// Has `write` write a file for its owner only, which must not exist yet: whole or not at all.
 pub(crate) fn write_secret<T>(
     path: &Path,
-    write: impl FnOnce(&File) -> Result<T, CliError>,
+    write: impl FnOnce(&mut File) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let unwritable = |error: std::io::Error| CliError::unwritable(path, &error);
-    let file = owners_only().write(true).create_new(true).open(path).map_err(unwritable)?;
-    let written = write(&file).and_then(|written| {
-        file.sync_all().map_err(unwritable)?;
-        Ok(written)
-    });
-    written.inspect_err(|_| {
-        // The error says more than that the remains could not be removed either.
-        let _ = std::fs::remove_file(path);
-    })
-}
-
-#[cfg(unix)]
-fn owners_only() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn owners_only() -> OpenOptions {
-    OpenOptions::new()
+    if path.exists() {
+        return Err(unwritable(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut staged = Staged::beside(path, Access::Private).map_err(unwritable)?;
+    let written = write(staged.file())?;
+    staged.publish().map_err(unwritable)?;
+    Ok(written)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod runtime;
 mod schema;
 mod signing;
 mod stack;
+mod targets;
 mod trust;
 mod witness;
 

@@ -27,7 +27,7 @@ pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
     DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
 };
-pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,

@@ -102,9 +102,7 @@ impl Address {
         let failed = |error| HostError::Listen { listen, error };
         let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(failed)?;
-        // As everything that listens: what a process before left half closed does not count.
-        #[cfg(unix)]
-        socket.set_reuseaddr(true).map_err(failed)?;
+        socket.set_reuseaddr(signet_platform::reuses_addresses()).map_err(failed)?;
         socket.bind(listen).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self { socket, address, tls })

@@ -7,7 +7,7 @@
 //! relies on it verifies signatures. What an attacker who can write the directory gains: to move and
 //! remove tags, hide signatures and deny service; not to change an image that is pulled by digest or
 //! verified. May it be lost? No: it may be the only copy; back it up by copying the directory while
-//! the service is stopped.
+//! the service is stopped. The lists of referrers and indexes only find manifests, which say themselves what they refer to.
 
 mod backlinks;
 mod blobs;

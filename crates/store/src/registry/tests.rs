@@ -14,11 +14,11 @@ use crate::fs::{Disk, Faults, Step};
 
 const NOW: GcOptions = GcOptions { grace: Duration::ZERO, dry_run: false };
 
-fn open(dir: &Path) -> FsRegistry {
+pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 4 }).unwrap()
 }
 
-fn name(text: &str) -> RepositoryName {
+pub(super) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
@@ -27,7 +27,11 @@ fn body(chunks: &[&'static [u8]]) -> ByteStream {
     Box::pin(stream::iter(chunks))
 }
 
-async fn push_blob(store: &FsRegistry, repository: &RepositoryName, content: &'static [u8]) -> Digest {
+pub(super) async fn push_blob(
+    store: &FsRegistry,
+    repository: &RepositoryName,
+    content: &'static [u8],
+) -> Digest {
     let digest = Digest::sha256(content);
     let id = store.start_upload(repository, DigestAlgorithm::Sha256).await.unwrap();
     store.append_upload(repository, id, None, body(&[content])).await.unwrap();
@@ -35,7 +39,7 @@ async fn push_blob(store: &FsRegistry, repository: &RepositoryName, content: &'s
     digest
 }
 
-async fn push(
+pub(super) async fn push(
     store: &FsRegistry,
     repository: &RepositoryName,
     manifest: Manifest,
@@ -53,7 +57,7 @@ async fn push(
     store.put_manifest(repository, push).await.map(|_| digest)
 }
 
-fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest {
+pub(super) fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest {
     let of = |media_type, digest: &Digest| Descriptor::new(media_type, *digest, 1);
     Manifest {
         schema_version: 2,
@@ -67,7 +71,7 @@ fn image(config: Digest, layers: &[Digest], subject: Option<Digest>) -> Manifest
     }
 }
 
-fn index(children: &[Digest]) -> Manifest {
+pub(super) fn index(children: &[Digest]) -> Manifest {
     let children = children.iter().map(|digest| Descriptor::new(media_type::OCI_MANIFEST, *digest, 1));
     Manifest {
         config: None,
@@ -313,6 +317,7 @@ async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
     const ROUNDS: usize = 10;
+    const MOST_TRIES: usize = 10_000;
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let collecting = tokio::spawn({
@@ -328,15 +333,18 @@ async fn garbage_collection_without_grace_never_breaks_an_acknowledged_push() {
         // Two repositories share the content; the one that drops it must not take it from the other.
         let (keeper, dropper) = (name(&format!("keeper{round}")), name("dropper"));
         push_blob(&store, &dropper, b"{}").await;
-        loop {
+        let mut pushed = false;
+        for _ in 0..MOST_TRIES {
             push_blob(&store, &keeper, b"{}").await;
             match push(&store, &keeper, image(config, &[], None), &["v1"], Expect::Anything).await {
-                Ok(_) => break,
+                Ok(_) => pushed = true,
                 // Collected between the blob and the manifest, which the grace is for: refused, not broken.
-                Err(StoreError::MissingContent(_)) => {}
+                Err(StoreError::MissingContent(_)) => continue,
                 Err(error) => panic!("{error}"),
             }
+            break;
         }
+        assert!(pushed, "collected at each of {MOST_TRIES} tries");
         store.delete_blob(&dropper, &config).await.unwrap();
     }
     collecting.abort();
