@@ -7,6 +7,7 @@ use serde_json::Value;
 use signet_verify::Policy;
 
 use crate::document::Document;
+use crate::stack;
 
 /// The schema of a document, and who prints or reads it.
 pub(crate) struct PublishedSchema {
@@ -40,6 +41,14 @@ impl PublishedSchema {
         RecursiveTransform(plain).transform(&mut schema);
         let commands = "`signet verify --policy`, `signet serve registry --require-signed`";
         Self { name, commands, file: "image-policy.v1alpha1.json".to_owned(), schema }
+    }
+
+    /// The schema of the configuration of `signet up`.
+    pub(crate) fn stack() -> Self {
+        let mut schema = stack::schema(false);
+        let name = "signet.dev/v1alpha1 Stack";
+        schema.insert("title".to_owned(), name.into());
+        Self { name, commands: "`signet up --config`", file: "stack.v1alpha1.json".to_owned(), schema }
     }
 
     /// What the document is.

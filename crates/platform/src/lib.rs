@@ -25,6 +25,12 @@ pub fn program(name: &str) -> String {
     format!("{name}{}", std::env::consts::EXE_SUFFIX)
 }
 
+/// Whether a listener should ask to have an address that connections of an earlier process half hold. On Windows that would
+/// give it one that another process listens on.
+pub fn reuses_addresses() -> bool {
+    cfg!(not(windows))
+}
+
 /// The path under which an open descriptor of this process can be opened again.
 pub fn descriptor_path(number: u32) -> io::Result<PathBuf> {
     system::descriptor_path(number)

@@ -22,7 +22,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("signet-keys", &["crypto", "formats", "platform", "verify"]),
     ("signet-store", &["crypto", "formats", "platform", "verify"]),
     ("signet-services", &["crypto", "formats", "verify", "keys", "store"]),
-    ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services"]),
+    (
+        "signet-server",
+        &["crypto", "formats", "platform", "verify", "images", "registry", "keys", "store", "services"],
+    ),
     (
         "signet-cli",
         &[

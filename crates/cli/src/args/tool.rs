@@ -121,8 +121,6 @@ pub(crate) enum DocsCommand {
     Codes,
     /// The page of the configuration of `signet up`.
     StackConfig,
-    /// The JSON Schema of the configuration of `signet up`.
-    StackSchema,
     /// The JSON Schemas of all documents and the page that lists them, into a directory.
     Schemas {
         /// The directory.

@@ -188,7 +188,7 @@ fn what_is_printed_as_configuration_is_one() {
 }
 
 fn schema_file() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/stack.schema.json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/schemas/stack.v1alpha1.json")
 }
 
 #[test]

@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -42,11 +42,7 @@ pub struct Host {
 impl Host {
     /// Starts to listen; port 0 is any free one. With `tls` it speaks HTTPS.
     pub async fn listen(listen: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HostError> {
-        let tls = tls.map(TlsFiles::acceptor).transpose().map_err(HostError::Tls)?;
-        let failed = |error| HostError::Listen { listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, tls, bounds: Bounds::default() })
+        Address::take(listen, tls)?.listen()
     }
 
     /// The same with other bounds.
@@ -62,8 +58,7 @@ impl Host {
 
     /// `http://` or `https://` and the address.
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        url(self.tls.is_some(), self.address)
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
@@ -91,6 +86,45 @@ impl Host {
     {
         serve(self.listener, self.tls, self.bounds, answer, stop).await;
     }
+}
+
+/// An address that is taken and not listened on yet: nobody can connect before what is served there is ready.
+pub(crate) struct Address {
+    socket: TcpSocket,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Address {
+    /// Takes it; port 0 is any free one.
+    pub(crate) fn take(listen: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HostError> {
+        let tls = tls.map(TlsFiles::acceptor).transpose().map_err(HostError::Tls)?;
+        let failed = |error| HostError::Listen { listen, error };
+        let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(failed)?;
+        socket.set_reuseaddr(signet_platform::reuses_addresses()).map_err(failed)?;
+        socket.bind(listen).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address, tls })
+    }
+
+    /// `http://` or `https://` and the address.
+    pub(crate) fn url(&self) -> String {
+        url(self.tls.is_some(), self.address)
+    }
+
+    /// Starts to listen.
+    pub(crate) fn listen(self) -> Result<Host, HostError> {
+        let Self { socket, address, tls } = self;
+        let listener =
+            socket.listen(BACKLOG).map_err(|error| HostError::Listen { listen: address, error })?;
+        Ok(Host { listener, address, tls, bounds: Bounds::default() })
+    }
+}
+
+fn url(is_tls: bool, address: SocketAddr) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Bounds on what clients can use up.
@@ -239,6 +273,8 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use signet_formats::checkpoint::SignedCheckpoint;
+use signet_platform::{Access, Staged};
 use signet_services::log;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
@@ -262,31 +263,10 @@ fn write(disk: &Disk, target: &Path, content: &mut impl Read) -> io::Result<u64>
     if let Some(dir) = target.parent() {
         disk.make_dirs(dir)?;
     }
-    let mut file = disk.create(target)?;
-    restrict(&file)?;
-    let (mut buffer, mut length) = (vec![0; BUFFER], 0);
-    loop {
-        let read = content.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        disk.write(&mut file, target, buffer.get(..read).unwrap_or_default())?;
-        length += read as u64;
-    }
-    disk.sync(&file, target)?;
-    disk.sync_parent(target)?;
+    let mut staged = Staged::beside(target, Access::Private)?;
+    let length = io::copy(content, staged.file())?;
+    staged.publish()?;
     Ok(length)
-}
-
-#[cfg(unix)]
-fn restrict(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// What a stack consists of. What refers to something comes before it.
@@ -294,4 +274,3 @@ const ORDER: [&str; 6] = ["stack.json", "ca", "tsa", "registry", "ct", "log"];
 /// Within a directory, what comes before the rest.
 const FIRST: [&str; 8] =
     ["_tags", "_referrers", "_indexes", "_manifests", "repositories", "checkpoint", "log.json", "entries"];
-const BUFFER: usize = 256 * 1024;

@@ -17,7 +17,7 @@ use super::names::Names;
 use super::{
     CaConfig, ClientFiles, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig,
 };
-use crate::host::Host;
+use crate::host::Address;
 use crate::registry::{self, Registry};
 use crate::{fulcio, oidc_dev, rekor};
 
@@ -27,14 +27,12 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let data = config.data.clone();
     let root = blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?;
-    let host = Host::listen(config.listen, config.tls.as_ref()).await?.bounded(config.bounds);
-    let url = url.unwrap_or_else(|| host.url());
-    let admin = match config.admin {
-        Some(listen) => Some(Host::listen(listen, None).await?),
-        None => None,
-    };
+    let address = Address::take(config.listen, config.tls.as_ref())?;
+    let (own_url, admin) =
+        (address.url(), config.admin.map(|listen| Address::take(listen, None)).transpose()?);
+    let url = url.unwrap_or_else(|| own_url.clone());
     let names = Names::of(&root, clock.seconds())?;
-    let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &host.url() };
+    let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &own_url };
     let (registry, log, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen),
         opening.log(config.log),
@@ -43,6 +41,9 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     )?;
     let services = Services { registry, log, tsa, ca, ct, dev, time_servers };
     let client = ClientFiles::write(&root, &names, &services, &url)?;
+    // Operators may ask as soon as clients may.
+    let admin = admin.map(Address::listen).transpose()?;
+    let host = address.listen()?.bounded(config.bounds);
     Ok(Stack { host, admin, url, services, client, root })
 }
 

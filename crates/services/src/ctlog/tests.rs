@@ -137,6 +137,31 @@ async fn chains_that_do_not_belong_to_it_are_refused() {
     assert_eq!(log.log().head().checkpoint.size, 1);
 }
 
+/// The tree's hash covers neither the precertificate nor the issuers.
+#[tokio::test]
+async fn damage_that_no_hash_of_the_tree_shows_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, issuer) = (open(dir.path()).await, root("a").await);
+    log.accept(issuer.chain().to_vec());
+    let submitted = chain(&issuer, true).await;
+    log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
+    log.log().close().await;
+    drop(log);
+    let path = dir.path().join("ct").join("entries").join(format!("{:020}", 0));
+    let good = fs::read(&path).unwrap();
+    let own = submitted[0].der();
+    let precertificate = good.windows(own.len()).position(|window| window == own).unwrap();
+    for at in [precertificate, precertificate + own.len() + 2, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&path, bad).unwrap();
+        let report = log::fsck(&dir.path().join("ct")).unwrap();
+        assert!(!report.findings.is_empty(), "{at}");
+        let clock = Arc::new(ManualClock::at(NOW as u64));
+        assert!(CertificateLog::open(&dir.path().join("ct"), ORIGIN, clock).await.is_err(), "{at}");
+    }
+}
+
 #[tokio::test]
 async fn a_directory_of_another_kind_of_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();

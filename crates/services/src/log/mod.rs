@@ -103,7 +103,7 @@ impl Log {
     /// checkpoint has it.
     pub async fn add(&self, entry: Bytes) -> Result<Added, AddError> {
         self.shared.admit(&entry)?;
-        let leaf = self.shared.form.leaf(&entry).ok_or(AddError::Malformed)?;
+        let leaf = self.shared.form.leaf_of_new(&entry).ok_or(AddError::Malformed)?;
         let (reply, answer) = oneshot::channel();
         let bytes = entry.len();
         let submission = Submission { entry, leaf, reply };
@@ -265,7 +265,7 @@ impl Shared {
     fn admit(&self, entry: &Bytes) -> Result<(), AddError> {
         match entry.len() {
             0 => return Err(AddError::Empty),
-            bytes if bytes > MAX_ENTRY_BYTES => return Err(AddError::TooLong { bytes }),
+            bytes if bytes > self.form.max_entry_bytes() => return Err(AddError::TooLong { bytes }),
             _ => {}
         }
         if self.frozen.load(Ordering::Acquire) {
