@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
 use signet_registry::Resolved;
-use signet_verify::{Evidence, Subject, Verdict, decide, digests_needed, needs_artifact};
+use signet_verify::{Evidence, Needs, Subject, Verdict, decide};
 
 use crate::gather::{self, Place, Source};
 use crate::trust::Trust;
@@ -22,16 +22,17 @@ pub(crate) async fn about_image(
     at: i64,
 ) -> Verdict {
     let mut evidence = Evidence::default();
-    let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
+    let mut verdict = None;
     for place in places {
         let more = gather::gather(source, &image.digest(), *place).await;
         gather::append(&mut evidence, more);
-        verdict = about_manifest(image, name, &mut evidence, trust, at);
-        if verdict.is_allowed() {
-            break;
+        let decided = about_manifest(image, name, &mut evidence, trust, at);
+        if decided.is_allowed() {
+            return decided;
         }
+        verdict = Some(decided);
     }
-    verdict
+    verdict.unwrap_or_else(|| about_manifest(image, name, &mut evidence, trust, at))
 }
 
 /// Decides about a manifest by the evidence at hand, to which its bytes are added if a signature asks for them.
@@ -42,14 +43,13 @@ pub(crate) fn about_manifest(
     trust: &Trust,
     at: i64,
 ) -> Verdict {
-    let mut algorithms = digests_needed(evidence, &trust.policy, &trust.snapshot);
-    algorithms.insert(DigestAlgorithm::Sha256);
-    algorithms.insert(image.digest().algorithm());
-    if evidence.artifact.is_none() && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
+    let mut needs = Needs::of(evidence, &trust.policy, &trust.snapshot);
+    needs.digests.insert(image.digest().algorithm());
+    if evidence.artifact.is_none() && needs.artifact {
         evidence.artifact = Some(Base64(image.bytes.to_vec()));
     }
     let subject = Subject {
-        digests: digests(&image.bytes, &algorithms),
+        digests: digests(&image.bytes, &needs.digests),
         media_type: Some(image.descriptor.media_type.clone()),
         size: Some(image.descriptor.size),
         name: name.map(str::to_owned),
