@@ -1,11 +1,14 @@
 use signet_formats::cms::SignedData;
 use signet_formats::sct::{Sct, read_list};
-use signet_formats::timestamp::{TimestampToken, TstInfo};
-use signet_formats::x509::{Certificate, Name};
+use signet_formats::timestamp::{ReceivedRequest, TimestampToken, TstInfo};
+use signet_formats::x509::{Certificate, CertificateRequest, Name};
 
 /// A certificate keeps its bytes; everything it says can be asked.
 pub fn x509(data: &[u8]) {
     let _ = Name::from_der(data).map(|name| name.to_string());
+    if let Ok(request) = CertificateRequest::from_der(data) {
+        let _ = request.public_key().map(|key| request.verify(&key));
+    }
     let Ok(certificate) = Certificate::from_der(data) else { return };
     assert_eq!(certificate.der(), data);
     let _ = (certificate.fulcio(), certificate.scts(), certificate.public_key());
@@ -19,7 +22,10 @@ pub fn x509(data: &[u8]) {
 
 /// Timestamps of certificate logs, alone and in a list.
 pub fn sct(data: &[u8]) {
-    let _ = Sct::parse(data).map(|sct| sct.leaf_index());
+    if let Ok(sct) = Sct::parse(data) {
+        assert_eq!(sct.to_bytes().as_deref(), Some(data));
+        let _ = sct.leaf_index();
+    }
     let _ = read_list(data).map(|scts| scts.iter().map(Sct::leaf_index).collect::<Vec<_>>());
 }
 
@@ -33,6 +39,7 @@ pub fn cms(data: &[u8]) {
 
 /// Responses, tokens and their content.
 pub fn timestamp(data: &[u8]) {
+    let _ = ReceivedRequest::parse(data);
     let _ = TstInfo::parse(data).map(|info| info.verify_imprint(b"signature"));
     for token in [TimestampToken::from_response(data), TimestampToken::from_token(data)].into_iter().flatten()
     {

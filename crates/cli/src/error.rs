@@ -6,7 +6,14 @@ use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
+use signet_server::host::HostError;
 use signet_server::registry::BuildError;
+use signet_services::authority::AuthorityError;
+use signet_services::ca::CaError;
+use signet_services::log::{HomeError, OpenError as LogOpenError};
+use signet_services::oidc::ConfigError;
+use signet_services::oidc::dev::DevError;
+use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
@@ -227,6 +234,31 @@ impl From<OpenError> for CliError {
     }
 }
 
+impl From<HomeError> for CliError {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::Key(error) => error.into(),
+            HomeError::Open(error) => error.into(),
+            HomeError::Name { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            _ => Self::new(Code::ServiceFailed, error.to_string()),
+        }
+    }
+}
+
+impl From<LogOpenError> for CliError {
+    fn from(error: LogOpenError) -> Self {
+        let code = match error {
+            LogOpenError::Dir(error) => return error.into(),
+            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                Code::DataCorrupt
+            }
+            LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let code = match error {
@@ -252,5 +284,65 @@ impl From<BuildError> for CliError {
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<HostError> for CliError {
+    fn from(error: HostError) -> Self {
+        let code = match error {
+            HostError::Tls(_) => Code::ConfigInvalid,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<AuthorityError> for CliError {
+    fn from(error: AuthorityError) -> Self {
+        let code = match error {
+            AuthorityError::KeyFile(error) => return error.into(),
+            AuthorityError::Sign(error) => return error.into(),
+            AuthorityError::Io { .. } => Code::ServiceFailed,
+            _ => Code::ConfigInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<TsaError> for CliError {
+    fn from(error: TsaError) -> Self {
+        let code = match error {
+            TsaError::Authority(error) => return error.into(),
+            TsaError::Dir(error) => return error.into(),
+            TsaError::Serials { .. } => Code::DataCorrupt,
+            _ => Code::ConfigInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CaError> for CliError {
+    fn from(error: CaError) -> Self {
+        match error {
+            CaError::Authority(error) => error.into(),
+            CaError::Dir(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Code::ConfigInvalid, error.to_string())
+    }
+}
+
+impl From<DevError> for CliError {
+    fn from(error: DevError) -> Self {
+        match error {
+            DevError::Authority(error) => error.into(),
+            DevError::Config(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
     }
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use signet_formats::{
-    bundle, cms, cosign, dsse, in_toto, json, note, oci, rekor, sct, simple_signing, trusted_root, x509,
+    bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, simple_signing, timestamp, tlog,
+    trusted_root, x509,
 };
+use signet_services::oidc;
 
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
@@ -24,7 +26,7 @@ const PRIVATE: [&str; 10] = [
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), registry()].concat();
+    let held = [evidence(), trust(), registries(), registry(), authorities(), log()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -39,6 +41,17 @@ fn the_page_states_the_limits_of_the_code() {
 }
 
 type Rows = Vec<(&'static str, String)>;
+
+fn authorities() -> Rows {
+    vec![
+        ("timestamp request", bytes(timestamp::MAX_REQUEST_BYTES)),
+        ("nonce of a timestamp request", format!("{} B", timestamp::MAX_NONCE_BYTES)),
+        ("identity token", bytes(jwt::MAX_TOKEN_BYTES)),
+        ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
+        ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
+        ("keys of a token issuer", number(oidc::MAX_KEYS)),
+    ]
+}
 
 fn evidence() -> Rows {
     vec![
@@ -118,6 +131,23 @@ fn registry() -> Rows {
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
         ("uploads in progress", number(limits.store.uploads)),
+    ]
+}
+
+fn log() -> Rows {
+    let (limits, bounds) = (signet_services::log::Limits::default(), signet_server::host::Bounds::default());
+    vec![
+        ("entry", number(tlog::MAX_ENTRY_BYTES) + " bytes"),
+        ("request to log a signature", bytes(rekor::MAX_REQUEST_BYTES)),
+        ("entries that wait; more are refused", number(limits.queue)),
+        ("bytes of entries that wait", bytes(limits.queue_bytes)),
+        (
+            "time between the beginnings of two batches, under load",
+            format!("{} ms", limits.interval.as_millis()),
+        ),
+        ("connections of a service served at once; more wait", number(bounds.connections)),
+        ("time a connection to a service may carry nothing", time(bounds.idle)),
+        ("time for requests to a service to end when it stops", time(bounds.drain)),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The bytes that `text` stands for.
@@ -25,6 +25,17 @@ pub fn decode_folded(text: &str) -> Result<Vec<u8>, Base64Error> {
 /// The one spelling of `bytes`.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
+}
+
+/// The bytes that `text` stands for in the alphabet of URLs, without padding (RFC 4648 §5), as tokens
+/// spell them. As strict as [`decode`].
+pub fn decode_url(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64Error> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Base64Error)
+}
+
+/// The spelling of `bytes` that [`decode_url`] reads.
+pub fn encode_url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Bytes that a document spells in base64.

@@ -5,8 +5,9 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::cosignature;
 use crate::merkle::Hash;
-use crate::note::{Note, NoteError};
+use crate::note::{KeyKind, Note, NoteError, NoteSignature, VerifierKey};
 
 /// What a log commits to: its name, its size and its root.
 ///
@@ -36,6 +37,28 @@ impl Checkpoint {
             return Err(CheckpointError::Malformed);
         }
         Ok(Self { origin: origin.to_owned(), size, root, extensions })
+    }
+
+    /// The bytes that the log signs with this key: the text, or for ML-DSA-44 the message of a
+    /// cosignature at no stated time. An error for a key that is a witness's.
+    pub fn message(&self, key: &VerifierKey) -> Result<Vec<u8>, NoteError> {
+        match key.kind() {
+            KeyKind::SubtreeV1 => cosignature::message(self, key, NO_TIME),
+            KeyKind::CosignatureV1 => Err(NoteError::KeyUnsupported),
+            KeyKind::Ed25519 | KeyKind::Ecdsa | KeyKind::Rsa => Ok(self.to_string().into_bytes()),
+        }
+    }
+
+    /// The signed note: the text, and a line for each signature over [`Checkpoint::message`].
+    pub fn signed(&self, signatures: &[(VerifierKey, Vec<u8>)]) -> Result<Note, NoteError> {
+        let mut note = Note::new(&self.to_string())?;
+        for (key, signature) in signatures {
+            note.push(match key.kind() {
+                KeyKind::SubtreeV1 => cosignature::line(key, NO_TIME, signature),
+                _ => NoteSignature::new(key, signature.clone()),
+            })?;
+        }
+        Ok(note)
     }
 }
 
@@ -101,6 +124,9 @@ impl fmt::Display for CheckpointError {
 }
 
 impl std::error::Error for CheckpointError {}
+
+/// What tlog-cosignature has where nothing is said about how new a tree is.
+const NO_TIME: u64 = 0;
 
 fn read_size(line: &str) -> Option<u64> {
     let digits = !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());

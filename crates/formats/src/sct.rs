@@ -37,6 +37,26 @@ impl Sct {
         Ok(Self { log_id, timestamp, extensions, algorithm, signature })
     }
 
+    /// A timestamp that a log has signed with ECDSA and SHA-256, see [`signed_data`].
+    pub fn new(log_id: [u8; 32], timestamp: u64, extensions: Vec<u8>, signature: Vec<u8>) -> Self {
+        Self { log_id, timestamp, extensions, algorithm: SctAlgorithm::EcdsaSha256, signature }
+    }
+
+    /// The `SignedCertificateTimestamp` structure; `None` if a part is too long for its length field.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = vec![V1];
+        bytes.extend_from_slice(&self.log_id);
+        bytes.extend_from_slice(&self.timestamp.to_be_bytes());
+        bytes.extend_from_slice(&vector(&self.extensions)?);
+        bytes.extend_from_slice(&self.digitally_signed()?);
+        Some(bytes)
+    }
+
+    /// The `digitally-signed` structure of TLS 1.2, as the JSON of `add-pre-chain` carries it.
+    pub fn digitally_signed(&self) -> Option<Vec<u8>> {
+        Some([&self.algorithm.bytes()[..], &vector(&self.signature)?].concat())
+    }
+
     /// The SHA-256 of the log's SubjectPublicKeyInfo.
     pub fn log_id(&self) -> &[u8; 32] {
         &self.log_id
@@ -78,19 +98,7 @@ impl Sct {
     /// What the log has signed for a precertificate: the SHA-256 of the issuer's
     /// SubjectPublicKeyInfo and [`crate::x509::Certificate::precert_tbs`].
     pub fn signed_data(&self, issuer_key_hash: &Digest, precert_tbs: &[u8]) -> Vec<u8> {
-        let mut data = Vec::with_capacity(64 + precert_tbs.len());
-        data.extend_from_slice(&[V1, CERTIFICATE_TIMESTAMP]);
-        data.extend_from_slice(&self.timestamp.to_be_bytes());
-        data.extend_from_slice(&PRECERT_ENTRY);
-        data.extend_from_slice(issuer_key_hash.as_bytes());
-        // A certificate is far below 2^24 bytes.
-        let [.., a, b, c] = precert_tbs.len().to_be_bytes();
-        data.extend_from_slice(&[a, b, c]);
-        data.extend_from_slice(precert_tbs);
-        let [.., a, b] = self.extensions.len().to_be_bytes();
-        data.extend_from_slice(&[a, b]);
-        data.extend_from_slice(&self.extensions);
-        data
+        signed_data(self.timestamp, &self.extensions, issuer_key_hash, precert_tbs)
     }
 
     /// Checks the signature of the log whose key this is, for a precertificate.
@@ -106,6 +114,45 @@ impl Sct {
         };
         algorithm.verify(log, &self.signed_data(issuer_key_hash, precert_tbs), &self.signature)
     }
+}
+
+/// What a log signs for a precertificate, at a time in milliseconds since 1970 (RFC 6962 §3.2).
+pub fn signed_data(
+    timestamp: u64,
+    extensions: &[u8],
+    issuer_key_hash: &Digest,
+    precert_tbs: &[u8],
+) -> Vec<u8> {
+    let mut data = Vec::with_capacity(64 + precert_tbs.len());
+    data.extend_from_slice(&[V1, CERTIFICATE_TIMESTAMP]);
+    data.extend_from_slice(&timestamp.to_be_bytes());
+    data.extend_from_slice(&PRECERT_ENTRY);
+    data.extend_from_slice(issuer_key_hash.as_bytes());
+    // A certificate is far below 2^24 bytes.
+    let [.., a, b, c] = precert_tbs.len().to_be_bytes();
+    data.extend_from_slice(&[a, b, c]);
+    data.extend_from_slice(precert_tbs);
+    let [.., a, b] = extensions.len().to_be_bytes();
+    data.extend_from_slice(&[a, b]);
+    data.extend_from_slice(extensions);
+    data
+}
+
+/// The extension by which a log of the static API says the entry's index, below 2^40.
+pub fn leaf_index_extension(index: u64) -> Option<Vec<u8>> {
+    match index.to_be_bytes() {
+        [0, 0, 0, a, b, c, d, e] => Some(vec![LEAF_INDEX, 0, 5, a, b, c, d, e]),
+        _ => None,
+    }
+}
+
+/// Writes the `SignedCertificateTimestampList` of a certificate; `None` if it is too long.
+pub fn write_list(scts: &[Sct]) -> Option<Vec<u8>> {
+    let mut list = Vec::new();
+    for sct in scts {
+        list.extend_from_slice(&vector(&sct.to_bytes()?)?);
+    }
+    vector(&list)
 }
 
 /// Reads the `SignedCertificateTimestampList` of a certificate: one to [`MAX_SCTS`] timestamps.
@@ -136,6 +183,13 @@ pub enum SctAlgorithm {
 }
 
 impl SctAlgorithm {
+    fn bytes(self) -> [u8; 2] {
+        match self {
+            Self::EcdsaSha256 => [4, 3],
+            Self::RsaSha256 => [4, 1],
+        }
+    }
+
     /// Reads the two bytes of TLS 1.2, hash and signature.
     fn read(bytes: [u8; 2]) -> Result<Self, SctError> {
         match bytes {
@@ -204,6 +258,12 @@ impl<'a> Bytes<'a> {
             false => Err(SctError::Malformed),
         }
     }
+}
+
+/// A vector with a length of two bytes.
+fn vector(bytes: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(bytes.len()).ok()?;
+    Some([&length.to_be_bytes(), bytes].concat())
 }
 
 const V1: u8 = 0;

@@ -15,8 +15,9 @@ use signet_formats::base64;
 use signet_formats::bundle::{Bundle, BundleError, Content, Material};
 use signet_formats::cosign::LegacySignature;
 use signet_formats::json::JsonError;
+use signet_formats::note::VerifierKey;
 use signet_formats::proto_json::FieldError;
-use signet_formats::rekor::{Body, Verifier};
+use signet_formats::rekor::{Body, TlogEntry, Verifier};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trusted_root::{TrustedRoot, TrustedRootError};
 use signet_formats::{dsse, in_toto};
@@ -75,8 +76,25 @@ fn the_public_good_root_says_what_is_known_of_it() {
     assert!(rekor.validity.contains(1_610_452_407) && !rekor.validity.contains(1_610_452_406));
     assert_eq!(rekor.log_id, signet_crypto::Digest::sha256(&rekor.public_key).as_bytes());
     assert_eq!(log2025.key_details.name(), "PKIX_ED25519");
+    let key = signet_crypto::PublicKey::from_spki_der(&log2025.public_key).unwrap();
+    let key = VerifierKey::log("log2025-1.rekor.sigstore.dev", key).unwrap();
+    assert_eq!(log2025.log_id, key.full_id().as_bytes(), "a log of Rekor v2 is named by origin and key");
     assert_eq!((root.ctlogs.len(), root.certificate_authorities.len()), (2, 2));
     assert_eq!(root.timestamp_authorities.len(), 1);
+}
+
+/// Rekor v2's leaf is made again from what it says, to the byte.
+#[test]
+fn the_leaf_of_a_public_entry_is_written_as_rekor_writes_it() {
+    let Some(vectors) = vectors() else { return };
+    for name in ["rekor2-happy-path", "rekor2-timestamp-with-embedded-cert"] {
+        let path = vectors.join("sigstore/bundle-verify").join(name).join("bundle.sigstore.json");
+        let bundle = Bundle::parse(&std::fs::read(path).unwrap()).unwrap();
+        let entry = &bundle.tlog_entries[0];
+        let Body::HashedRekordV002(body) = entry.decode_body().unwrap() else { panic!("{name}") };
+        assert_eq!(body.to_body().unwrap(), entry.body, "{name}");
+        assert_eq!(&TlogEntry::parse(&entry.to_json().unwrap(), 1 << 20).unwrap(), entry, "{name}");
+    }
 }
 
 /// The promise of a public entry is a signature by the public log's key over what we rebuild.

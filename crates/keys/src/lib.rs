@@ -38,5 +38,5 @@ pub use file::{
     write_public,
 };
 pub use password::{MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
-pub use private::PrivateKey;
+pub use private::{PrivateKey, random};
 pub use signer::{Payload, SignError, Signer};

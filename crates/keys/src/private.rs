@@ -269,8 +269,8 @@ impl From<RsaKeyPair> for Secret {
     }
 }
 
-/// Fills `bytes` from the system's random source.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+/// Bytes from the system's random source.
+pub fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut bytes)
         .map_err(|_| Error::Library { action: "give random bytes" })?;

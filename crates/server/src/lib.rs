@@ -1,3 +1,8 @@
 //! HTTP faces of the services. A face has no rules: it asks the stores and the deciders below it.
 
+pub mod fulcio;
+pub mod host;
+pub mod oidc_dev;
 pub mod registry;
+pub mod rekor;
+pub mod tsa;

@@ -91,14 +91,23 @@ impl DataDir {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kind {
+    /// A certificate authority.
+    Ca,
+    /// A transparency log.
+    Log,
     /// The registry's repositories.
     Registry,
+    /// A timestamp authority.
+    Tsa,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ca => "ca",
+            Self::Log => "log",
             Self::Registry => "registry",
+            Self::Tsa => "tsa",
         })
     }
 }

@@ -178,6 +178,26 @@ impl Disk {
     }
 }
 
+/// Fills `buffer` from `offset` of a file that others may be writing at its end.
+#[cfg(unix)]
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// Fills `buffer` from `offset` of a file that others may be writing at its end.
+#[cfg(windows)]
+pub fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = buffer.get_mut(read..).unwrap_or_default();
+        offset += u64::try_from(read).map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
 /// Sees every step, and may fail it.
 pub trait Faults: Send + Sync {
     /// Called before `step` is done to `path`; an error takes the step's place.

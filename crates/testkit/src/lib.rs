@@ -7,6 +7,7 @@
 
 pub mod forge;
 mod http;
+mod log;
 pub mod mutation;
 mod peer;
 mod repository;
@@ -17,6 +18,7 @@ mod tap;
 mod vectors;
 
 pub use http::{Response, request};
+pub use log::LogServer;
 pub use peer::{Peer, peers};
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};

@@ -10,7 +10,7 @@ use cargo_metadata::{
 };
 
 /// The arrows of the house, all of them downward: a crate and what of the workspace it may use.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("signet-crypto", &[]),
     ("signet-formats", &["crypto"]),
     ("signet-verify", &["crypto", "formats"]),
@@ -18,8 +18,12 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("signet-registry", &["crypto", "formats", "verify"]),
     ("signet-keys", &["crypto", "formats", "verify"]),
     ("signet-store", &["crypto", "formats", "verify"]),
-    ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store"]),
-    ("signet-cli", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server"]),
+    ("signet-services", &["crypto", "formats", "verify", "keys", "store"]),
+    ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services"]),
+    (
+        "signet-cli",
+        &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server"],
+    ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
     ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),
 ];

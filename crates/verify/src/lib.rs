@@ -14,6 +14,7 @@ mod prepared;
 mod rules;
 mod signature;
 mod subject;
+mod submission;
 mod trust;
 mod verdict;
 
@@ -27,5 +28,6 @@ pub use policy::{
 };
 pub use prepared::{PreparedTrust, TrustUnusable};
 pub use subject::Subject;
+pub use submission::{SubmissionRefused, check_submission};
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};

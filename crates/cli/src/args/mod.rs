@@ -4,6 +4,7 @@ mod blob;
 mod cosign;
 mod image;
 mod keys;
+mod log;
 mod registry;
 mod serve;
 mod shared;
@@ -20,8 +21,11 @@ pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
+pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
-pub(crate) use serve::{ServeCommand, ServeRegistryArgs};
+pub(crate) use serve::{
+    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
+};
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
@@ -95,6 +99,11 @@ pub(crate) enum Command {
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),
+    /// Mint an identity token of a development issuer.
+    DevToken(DevTokenArgs),
+    /// Check, export and end a transparency log.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
     Registry(RegistryCommand),

@@ -11,8 +11,36 @@ use super::shared::duration;
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServeCommand {
+    /// Serve a transparency log from a directory.
+    Log(ServeLogArgs),
     /// Serve an OCI registry from a directory.
     Registry(ServeRegistryArgs),
+    /// Serve a timestamp authority (RFC 3161).
+    Tsa(ServeTsaArgs),
+    /// Serve a certificate authority for identities (Fulcio's API).
+    Ca(ServeCaArgs),
+}
+
+/// Serve a transparency log from a directory.
+///
+/// Clients of Rekor v2 write to it and read it. Its private keys are made at the first start and stay in the directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeLogArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// The log's name, fixed at the first start. Unset: a name made from its key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
+    /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
+    #[arg(long)]
+    pub(crate) ml_dsa: bool,
+    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
+    #[arg(long)]
+    pub(crate) opaque: bool,
 }
 
 /// Serve an OCI registry from a directory.
@@ -57,4 +85,109 @@ pub(crate) struct ServeRegistryArgs {
     /// The Sigstore `trusted_root.json` that the policy is decided with.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) trusted_root: Option<PathBuf>,
+}
+
+/// Serve a timestamp authority (RFC 3161).
+///
+/// Without `--key` it makes a key and a root of its own in the data directory. It gives no timestamp while
+/// the clock may be off by more than it states.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeTsaArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004")]
+    pub(crate) listen: SocketAddr,
+    /// For development: believe this machine's clock, state no accuracy. On loopback only.
+    #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp"])]
+    pub(crate) dev: bool,
+    /// The private key to sign with.
+    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    pub(crate) key: Option<PathBuf>,
+    /// The PEM certificates of the key: its own first, its root last.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate_chain: Option<PathBuf>,
+    /// How far timestamps may be off, in milliseconds. They state it; beyond it there are none.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
+    pub(crate) accuracy_ms: u64,
+    /// A time server, as `host:port`; may be given several times. Unset: the kernel's own bound counts.
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) ntp: Vec<String>,
+    /// How many time servers have to agree. Unset: most of them.
+    #[arg(long, value_name = "COUNT", requires = "ntp")]
+    pub(crate) ntp_agree: Option<usize>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Serve a certificate authority for identities (Fulcio's API).
+///
+/// Without `--key` it makes a hierarchy of its own in the data directory, and without `--ct-log` a log of
+/// its own for certificates.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeCaArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555")]
+    pub(crate) listen: SocketAddr,
+    /// Whose identity tokens are believed, as YAML in the shape that Fulcio reads.
+    #[arg(long, value_name = "FILE", required_unless_present = "dev")]
+    pub(crate) issuers: Option<PathBuf>,
+    /// For development: run an issuer whose tokens `signet dev-token` mints. On loopback only.
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// The private key to issue with.
+    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    pub(crate) key: Option<PathBuf>,
+    /// The PEM certificates of the key: its own first, its root last.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate_chain: Option<PathBuf>,
+    /// The URL of a certificate log (RFC 6962) that every certificate goes to.
+    #[arg(long, value_name = "URL", requires = "ct_log_key")]
+    pub(crate) ct_log: Option<String>,
+    /// The PEM public key of the certificate log.
+    #[arg(long, value_name = "FILE", requires = "ct_log")]
+    pub(crate) ct_log_key: Option<PathBuf>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "dev")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Mint an identity token of a development issuer.
+///
+/// The issuer is that of `signet serve ca --dev` on the same data directory. Its tokens are good for
+/// nothing outside of this machine.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DevTokenArgs {
+    /// The data directory of the service.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// A token of a person with this address.
+    #[arg(long, value_name = "ADDRESS", group = "bearer", required_unless_present_any = ["github", "gitlab", "kubernetes"])]
+    pub(crate) email: Option<String>,
+    /// A token of a GitHub Actions workflow in this repository.
+    #[arg(long, value_name = "OWNER/REPO", group = "bearer", requires = "workflow")]
+    pub(crate) github: Option<String>,
+    /// The workflow's file, below `.github/workflows`.
+    #[arg(long, value_name = "FILE", requires = "github")]
+    pub(crate) workflow: Option<String>,
+    /// A token of a GitLab pipeline in this project.
+    #[arg(long, value_name = "GROUP/PROJECT", group = "bearer")]
+    pub(crate) gitlab: Option<String>,
+    /// The branch or tag that is built.
+    #[arg(long = "ref", value_name = "REF", default_value = "refs/heads/main")]
+    pub(crate) reference: String,
+    /// A token of a Kubernetes service account.
+    #[arg(long, value_name = "NAMESPACE/ACCOUNT", group = "bearer")]
+    pub(crate) kubernetes: Option<String>,
 }

@@ -4,13 +4,18 @@ mod completions;
 mod conformance;
 mod copy;
 mod demo;
+mod dev_token;
 mod docs;
 mod doctor;
 mod explain;
 mod inspect;
 mod keys;
+mod log;
 mod man;
 mod serve;
+mod serve_ca;
+mod serve_log;
+mod serve_tsa;
 mod sign;
 mod sign_blob;
 mod store;
@@ -32,6 +37,8 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Keys(command) => keys::run(&command, face),
         Command::Copy(args) => copy::run(&args, face),
         Command::Serve(command) => serve::run(&command, face),
+        Command::DevToken(args) => dev_token::run(&args, face),
+        Command::Log(command) => log::run(&command, face),
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),

@@ -16,7 +16,10 @@ use crate::trust::{Anchors, Trust};
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
     match command {
+        ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
+        ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
+        ServeCommand::Ca(args) => super::serve_ca::run(args, face),
     }
 }
 

@@ -5,6 +5,7 @@
 mod attached;
 mod decision;
 mod key;
+mod log;
 mod store;
 mod tool;
 
@@ -18,6 +19,7 @@ pub(crate) use attached::{
 };
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
+pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
@@ -69,7 +71,11 @@ documents! {
     InspectDocument, "inspect", "`signet inspect`";
     KeyDocument, "key", "`signet keys inspect`";
     KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
-    ServeDocument, "serve", "`signet serve registry`";
+    ServeDocument, "serve", "`signet serve`";
+    LogDocument, "log", "`signet log export`, `signet log freeze`";
+    LogFsckDocument, "log-fsck", "`signet log fsck`";
+    LogProofDocument, "log-proof", "`signet log proof`";
+    ServeLogDocument, "serve-log", "`signet serve log`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TreeDocument, "tree", "`signet tree`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";

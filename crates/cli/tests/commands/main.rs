@@ -1,10 +1,12 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
+mod authorities;
 mod doctor;
 mod double;
 mod files;
 mod gate;
 mod images;
+mod log;
 mod process;
 mod reference;
 mod registry;

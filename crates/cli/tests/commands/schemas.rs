@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use serde_json::Value;
-use signet_testkit::{RegistryServer, Sandbox};
+use signet_testkit::{RegistryServer, Sandbox, request};
 
 use crate::service::Service;
 use crate::{run, signet, with_keys};
@@ -56,6 +56,7 @@ fn what_the_commands_print_fits_its_schema() {
     judge.images(&repository.tagged("1"), &server.repository("mirror").tagged("1"));
     judge.files();
     judge.data_directory();
+    judge.log();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
     assert_eq!(judge.seen, schema_files().iter().map(|path| name_in(&read(path))).collect());
@@ -121,6 +122,17 @@ impl Judge {
         drop(service);
         self.command(0, &["fsck", "--data", "data"]);
         self.command(0, &["registry", "gc", "--data", "data"]);
+    }
+
+    fn log(&mut self) {
+        let service = Service::of(&self.sandbox, &["log", "--data", "log", "--opaque"]);
+        self.document(&service.document);
+        request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
+        drop(service);
+        self.command(0, &["log", "fsck", "--data", "log"]);
+        self.command(0, &["log", "freeze", "--data", "log"]);
+        self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
+        self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
     }
 
     fn command(&mut self, status: i32, args: &[&str]) {

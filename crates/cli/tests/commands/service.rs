@@ -1,4 +1,4 @@
-//! A registry of Signet's own as a process, with its data in the sandbox.
+//! A service of Signet's own as a process, with its data in the sandbox.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -8,7 +8,7 @@ use signet_testkit::{Repository, Sandbox};
 
 use crate::signet;
 
-/// A running `signet serve registry`. Stopped, by its process, when dropped.
+/// A running `signet serve`. Stopped, by its process, when dropped.
 pub(crate) struct Service {
     child: Child,
     /// The document that it printed when it was ready.
@@ -18,9 +18,16 @@ pub(crate) struct Service {
 impl Service {
     /// Serves the directory `data` of the sandbox on a free port.
     pub(crate) fn start(sandbox: &Sandbox, data: &str) -> Self {
+        Self::of(sandbox, &["registry", "--data", data])
+    }
+
+    /// `signet serve` with these arguments, on a free port.
+    pub(crate) fn of(sandbox: &Sandbox, args: &[&str]) -> Self {
         let mut child = sandbox
             .command(signet())
-            .args(["serve", "registry", "--data", data, "--listen", "127.0.0.1:0", "--output", "json"])
+            .arg("serve")
+            .args(args)
+            .args(["--listen", "127.0.0.1:0", "--output", "json"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("signet runs");

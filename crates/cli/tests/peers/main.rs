@@ -2,12 +2,14 @@
 //! the other way round, through the real binary and real registries on loopback.
 
 mod attack;
+mod authorities;
 mod containers_image;
 mod cosign;
 mod cosign_files;
 mod cosign_options;
 mod gate;
 mod keys;
+mod log;
 mod oras_crane;
 mod python;
 mod skopeo;

@@ -36,6 +36,12 @@ impl TlogEntry {
         Ok(wire.read()?)
     }
 
+    /// The entry in proto3 JSON, as Rekor v2 answers it.
+    pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
+        serde_json::to_vec(&WireEntry::of(self))
+            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))
+    }
+
     /// What the body says. That [`TlogEntry::kind`] says the same is checked.
     pub fn decode_body(&self) -> Result<Body, RekorError> {
         Body::parse(&self.body, &self.kind)

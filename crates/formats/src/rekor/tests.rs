@@ -152,6 +152,48 @@ fn a_promise_is_over_canonical_json() {
     assert_eq!(entry.set_payload(), None);
 }
 
+#[test]
+fn leaves_are_canonical_json_whoever_verifies() {
+    let mut entry = entry_v002();
+    for verifier in [Verifier::PublicKey(vec![0xfb, 0xff]), Verifier::Certificate(vec![0xfb; 900])] {
+        entry.signature.verifier = verifier;
+        let body = entry.to_body().unwrap();
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(crate::canonical_json::to_string(&value).unwrap().into_bytes(), body);
+    }
+}
+
+#[test]
+fn a_request_is_read_by_either_name_of_its_fields_and_no_other() {
+    let request = json!({"hashedRekordRequestV002": {
+        "digest": "AAEC",
+        "signature": {"content": "c2ln", "verifier": {
+            "publicKey": {"rawBytes": "c3BraQ=="}, "keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": null,
+        }},
+    }});
+    let expected = HashedRekordRequest { digest: vec![0, 1, 2], signature: entry_v002().signature };
+    let read = |text: String| HashedRekordRequest::parse(text.as_bytes());
+    assert_eq!(read(request.to_string()), Ok(expected.clone()));
+    let other = request.to_string().replace("hashedRekordRequestV002", "hashed_rekord_request_v002");
+    let other = other.replace("publicKey", "public_key").replace("rawBytes", "raw_bytes");
+    assert_eq!(read(other.replace("\"PKIX_ECDSA_P256_SHA_256\"", "5")), Ok(expected));
+    for (from, to) in [
+        ("AAEC", ""),
+        ("AAEC", "A"),
+        ("c2ln", ""),
+        ("publicKey", "key"),
+        ("publicKey\":{\"rawBytes\":\"c3BraQ==\"}", "publicKey\":null"),
+        ("\"x509Certificate\":null", "\"x509Certificate\":{\"rawBytes\":\"AA==\"}"),
+        ("PKIX_ECDSA_P256_SHA_256", "PKIX"),
+        ("hashedRekordRequestV002", "dsseRequestV002"),
+    ] {
+        let text = request.to_string();
+        assert!(text.contains(from), "{from}");
+        assert!(read(text.replace(from, to)).is_err(), "{from} -> {to}");
+    }
+    assert!(read("{}".to_owned()).is_err());
+}
+
 proptest! {
     #[test]
     fn any_damage_is_parsed_or_refused_without_panic(at in 0_usize..400, byte in any::<u8>()) {
@@ -161,5 +203,6 @@ proptest! {
         }
         let _ = Body::parse(&bytes, &kind("hashedrekord", "0.0.2"));
         let _ = TlogEntry::parse(&bytes, 1 << 20);
+        let _ = HashedRekordRequest::parse(&bytes);
     }
 }

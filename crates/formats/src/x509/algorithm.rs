@@ -60,6 +60,51 @@ impl SignatureAlgorithm {
         key.verify(self.scheme(key).ok_or(SignatureInvalid)?, message, signature)
     }
 
+    /// The algorithm whose signatures this scheme makes; `None` for Ed25519ph, which has no name here.
+    pub fn of_scheme(scheme: Scheme) -> Option<Self> {
+        use DigestAlgorithm::{Sha256, Sha384, Sha512};
+        Some(match scheme {
+            Scheme::EcdsaP256Sha256 | Scheme::EcdsaP384Sha256 | Scheme::EcdsaP521Sha256 => {
+                Self::Ecdsa(Sha256)
+            }
+            Scheme::EcdsaP256Sha384 | Scheme::EcdsaP384Sha384 => Self::Ecdsa(Sha384),
+            Scheme::EcdsaP521Sha512 => Self::Ecdsa(Sha512),
+            Scheme::RsaPkcs1Sha256 => Self::RsaPkcs1(Sha256),
+            Scheme::RsaPkcs1Sha384 => Self::RsaPkcs1(Sha384),
+            Scheme::RsaPkcs1Sha512 => Self::RsaPkcs1(Sha512),
+            Scheme::RsaPssSha256 => Self::RsaPss(Sha256),
+            Scheme::RsaPssSha384 => Self::RsaPss(Sha384),
+            Scheme::RsaPssSha512 => Self::RsaPss(Sha512),
+            Scheme::Ed25519 => Self::Ed25519,
+            Scheme::MlDsa44 => Self::MlDsa44,
+            Scheme::MlDsa65 => Self::MlDsa65,
+            Scheme::MlDsa87 => Self::MlDsa87,
+            Scheme::Ed25519ph => return None,
+        })
+    }
+
+    /// The DER AlgorithmIdentifier; `None` for RSASSA-PSS and [`Self::Unsupported`], which Signet does
+    /// not issue under.
+    pub fn identifier(self) -> Option<Vec<u8>> {
+        use DigestAlgorithm::{Sha256, Sha384, Sha512};
+        let oid = match self {
+            Self::Ecdsa(Sha256) => oid::ECDSA_SHA256,
+            Self::Ecdsa(Sha384) => oid::ECDSA_SHA384,
+            Self::Ecdsa(Sha512) => oid::ECDSA_SHA512,
+            Self::RsaPkcs1(Sha256) => oid::RSA_SHA256,
+            Self::RsaPkcs1(Sha384) => oid::RSA_SHA384,
+            Self::RsaPkcs1(Sha512) => oid::RSA_SHA512,
+            Self::Ed25519 => oid::ED25519,
+            Self::MlDsa44 => oid::ML_DSA_44,
+            Self::MlDsa65 => oid::ML_DSA_65,
+            Self::MlDsa87 => oid::ML_DSA_87,
+            Self::RsaPss(_) | Self::Unsupported(_) => return None,
+        };
+        // Only RSA has parameters, and they are NULL (RFC 4055 §5).
+        let parameters = if matches!(self, Self::RsaPkcs1(_)) { asn1::null() } else { Vec::new() };
+        Some(asn1::sequence(&[&asn1::oid(&oid), &parameters]))
+    }
+
     /// Reads an AlgorithmIdentifier of a signature.
     pub(crate) fn read(identifier: &Tlv<'_>) -> Result<Self, Malformed> {
         use DigestAlgorithm::{Sha256, Sha384, Sha512};
@@ -114,13 +159,20 @@ pub(crate) fn digest_algorithm(
 
 /// The AlgorithmIdentifier of a digest, with the NULL parameters that `openssl ts` writes too.
 pub(crate) fn encode_digest_algorithm(algorithm: DigestAlgorithm) -> Vec<u8> {
-    let oid = match algorithm {
+    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm)), &asn1::null()])
+}
+
+/// The same without parameters, as CMS writers have to encode it (RFC 5754 §2).
+pub(crate) fn encode_bare_digest_algorithm(algorithm: DigestAlgorithm) -> Vec<u8> {
+    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm))])
+}
+
+fn digest_oid(algorithm: DigestAlgorithm) -> ObjectIdentifier {
+    match algorithm {
         DigestAlgorithm::Sha256 => oid::SHA256,
         DigestAlgorithm::Sha384 => oid::SHA384,
         DigestAlgorithm::Sha512 => oid::SHA512,
-    };
-    let oid = asn1::encode(asn1::tag::OID, &[oid.as_bytes()]);
-    asn1::encode(asn1::tag::SEQUENCE, &[&oid, &asn1::encode(asn1::tag::NULL, &[])])
+    }
 }
 
 fn parts<'a>(identifier: &Tlv<'a>) -> Result<(ObjectIdentifier, Option<Tlv<'a>>), Malformed> {

@@ -7,6 +7,8 @@ mod extensions;
 mod fulcio;
 mod name;
 pub mod oid;
+mod request;
+mod write;
 
 use std::fmt;
 use std::ops::Range;
@@ -16,10 +18,12 @@ use der::{Document, Tag};
 use signet_crypto::{Digest, KeyError, PublicKey, SignatureInvalid};
 
 pub use algorithm::SignatureAlgorithm;
-pub(crate) use algorithm::{digest_algorithm, encode_digest_algorithm};
+pub(crate) use algorithm::{digest_algorithm, encode_bare_digest_algorithm, encode_digest_algorithm};
 pub use extensions::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 pub use fulcio::FulcioClaims;
 pub use name::{Name, NameAttribute};
+pub use request::CertificateRequest;
+pub use write::{NewExtension, TbsCertificate, distinguished_name, key_id, signed_certificate};
 
 use crate::asn1::{self, Malformed, Reader, Tlv};
 use crate::sct::{self, Sct, SctError};
@@ -228,7 +232,7 @@ impl Certificate {
             return asn1::encode(asn1::tag::SEQUENCE, &[before]);
         }
         let list = asn1::encode(asn1::tag::SEQUENCE, &kept);
-        let tagged = asn1::encode(asn1::tag::CONTEXT_3, &[&list]);
+        let tagged = asn1::explicit(3, &list);
         asn1::encode(asn1::tag::SEQUENCE, &[before, &tagged])
     }
 

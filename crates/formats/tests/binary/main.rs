@@ -9,3 +9,4 @@ mod never_panics;
 mod peers;
 mod timestamps;
 mod vectors;
+mod written;

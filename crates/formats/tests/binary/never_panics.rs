@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cms::SignedData;
+use signet_formats::jwt::Jwt;
 use signet_formats::merkle;
 use signet_formats::note::{Note, VerifierKey};
 use signet_formats::sct;
-use signet_formats::timestamp::{TimestampToken, TstInfo};
-use signet_formats::x509::{Certificate, Name};
+use signet_formats::timestamp::{ReceivedRequest, TimestampToken, TstInfo};
+use signet_formats::x509::{Certificate, CertificateRequest, Name};
 
 use crate::vectors::{self, Case};
 
@@ -20,6 +21,9 @@ fn read_as_everything(bytes: &[u8]) {
     let _ = sct::read_list(bytes).map(|scts| scts.iter().map(sct::Sct::leaf_index).collect::<Vec<_>>());
     let _ = (SignedCheckpoint::parse(bytes), Note::parse(bytes));
     let _ = std::str::from_utf8(bytes).map(str::parse::<VerifierKey>);
+    let _ = (ReceivedRequest::parse(bytes), std::str::from_utf8(bytes).map(Jwt::parse));
+    let _ = CertificateRequest::from_der(bytes)
+        .map(|request| request.public_key().map(|key| request.verify(&key)));
 }
 
 proptest! {

@@ -1,6 +1,5 @@
 //! From a configuration to a running registry.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -8,26 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use signet_store::OpenError;
 use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
-use super::connection::Idle;
 use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
-use super::tls::TlsFiles;
 use super::users::AuthFiles;
+use crate::host::{self, TlsFiles};
 
 /// What a registry is built from.
 #[derive(Clone)]
@@ -135,9 +127,6 @@ impl App {
 
     /// Serves until `stop` is ready, then lets the requests under way end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let (stopping, stopped) = watch::channel(false);
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
-        let mut tasks = JoinSet::new();
         let housekeeping = Housekeeping {
             service: Arc::clone(&self.service),
             store: self.store.clone(),
@@ -145,35 +134,16 @@ impl App {
             garbage: self.garbage,
         };
         let housekeeping = tokio::spawn(housekeeping.run());
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                accepted = accept(&self.listener, &slots) => {
-                    let Some((stream, slot)) = accepted else { continue };
-                    let connection = Connection {
-                        service: Arc::clone(&self.service),
-                        tls: self.tls.clone(),
-                        idle: self.limits.idle,
-                        stopped: stopped.clone(),
-                    };
-                    tasks.spawn(async move {
-                        connection.serve(stream).await;
-                        drop(slot);
-                    });
-                }
-                // Ended connections are forgotten as they end.
-                Some(_) = tasks.join_next() => {}
-            }
-        }
+        let limits = self.limits;
+        let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
+        let service = self.service;
+        let answer = move |request| {
+            let service = Arc::clone(&service);
+            async move { service.answer(request).await }
+        };
+        host::serve(self.listener, self.tls, bounds, answer, stop).await;
         housekeeping.abort();
-        drop(self.listener);
-        // Fails only if no connection is left to be told.
-        let _ = stopping.send(true);
-        let drained = async { while tasks.join_next().await.is_some() {} };
-        let _ = timeout(self.limits.drain, drained).await;
         // Whoever is told that it stopped may open the directory: nothing here holds it any more.
-        tasks.shutdown().await;
         let _ = housekeeping.await;
     }
 }
@@ -210,67 +180,4 @@ pub enum BuildError {
     Tls(io::Error),
 }
 
-struct Connection {
-    service: Arc<Service>,
-    tls: Option<TlsAcceptor>,
-    idle: Duration,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Connection {
-    async fn serve(self, stream: TcpStream) {
-        // Answers are written whole; waiting to fill a packet only delays them.
-        let _ = stream.set_nodelay(true);
-        let stream = Idle::new(stream, self.idle);
-        match self.tls.clone() {
-            None => self.serve_http(stream).await,
-            Some(tls) => {
-                if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
-                    self.serve_http(stream).await;
-                }
-            }
-        }
-    }
-
-    async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let service = Arc::clone(&self.service);
-        let answer = service_fn(move |request| {
-            let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(service.answer(request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_WITHIN)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), answer);
-        let mut connection = std::pin::pin!(connection);
-        // How a connection ends is its client's affair.
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = self.stopped.changed() => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = connection.await;
-    }
-}
-
-/// The next connection and its slot. `None` if the system could not give one now.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
-        Err(_) => {
-            // Out of file descriptors, or a client that was gone already.
-            sleep(ACCEPT_AGAIN_AFTER).await;
-            None
-        }
-    }
-}
-
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const MANIFEST_PUSHES: usize = 8;
-const MAX_HEADERS: usize = 64;

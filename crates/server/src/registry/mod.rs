@@ -7,7 +7,6 @@
 mod app;
 mod auth;
 mod blobs;
-mod connection;
 mod error;
 mod gate;
 mod housekeeping;
@@ -19,13 +18,12 @@ mod rights;
 mod route;
 mod service;
 mod tags;
-mod tls;
 mod uploads;
 mod users;
 
+pub use crate::host::TlsFiles;
 pub use app::{App, BuildError, Config, Limits};
 pub use gate::{PullGate, Refusal};
 pub use housekeeping::GarbageCollection;
 pub use rights::Principal;
-pub use tls::TlsFiles;
 pub use users::AuthFiles;

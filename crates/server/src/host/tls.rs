@@ -21,7 +21,7 @@ pub struct TlsFiles {
 
 impl TlsFiles {
     /// Reads the files.
-    pub(super) fn acceptor(&self) -> io::Result<TlsAcceptor> {
+    pub(crate) fn acceptor(&self) -> io::Result<TlsAcceptor> {
         let certificates = CertificateDer::pem_file_iter(&self.certificates).map_err(invalid)?;
         let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(invalid)?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(invalid)?;

@@ -1,5 +1,8 @@
 //! Timestamps (RFC 3161, RFC 5816): the token, the response that brings it, the request for it.
 
+mod request;
+mod response;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +14,12 @@ use signet_crypto::{Digest, DigestAlgorithm};
 use crate::asn1::{self, Malformed, Reader, Tlv};
 use crate::cms::{CmsError, SignedData};
 use crate::x509::{self, Certificate};
+
+pub use request::{MAX_NONCE_BYTES, MAX_REQUEST_BYTES, ReceivedRequest, TimestampRequest};
+pub use response::{PkiFailure, Statement, granted, rejected};
+
+/// The content type of a timestamp token's content.
+pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 
 /// A timestamp token: an authority's statement that it saw a digest at a time. Nothing is checked
 /// until [`TimestampToken::verify`] and [`TstInfo::verify_imprint`] are called.
@@ -25,7 +34,7 @@ impl TimestampToken {
     /// Reads a bare token (a CMS ContentInfo), as Notary envelopes carry it.
     pub fn from_token(der: &[u8]) -> Result<Self, TimestampError> {
         let signed = SignedData::parse(der)?;
-        if signed.content_type() != oid::TST_INFO {
+        if signed.content_type() != TST_INFO {
             return Err(TimestampError::NotTstInfo(signed.content_type()));
         }
         let info = TstInfo::parse(signed.content())?;
@@ -130,50 +139,6 @@ impl TstInfo {
     }
 }
 
-/// A request for a timestamp (RFC 3161 §2.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimestampRequest {
-    /// The digest to stamp.
-    pub imprint: Digest,
-    /// The policy to stamp under, if not the authority's own.
-    pub policy: Option<ObjectIdentifier>,
-    /// A random number that ties the answer to the request.
-    pub nonce: Option<u64>,
-    /// Ask for the authority's certificates in the token.
-    pub with_certificates: bool,
-}
-
-impl TimestampRequest {
-    /// The DER to send, of content type `application/timestamp-query`.
-    pub fn to_der(&self) -> Vec<u8> {
-        use asn1::{encode, tag};
-        let version = encode(tag::INTEGER, &[&[1]]);
-        let algorithm = x509::encode_digest_algorithm(self.imprint.algorithm());
-        let digest = encode(tag::OCTET_STRING, &[self.imprint.as_bytes()]);
-        let imprint = encode(tag::SEQUENCE, &[&algorithm, &digest]);
-        let policy = self.policy.map(|policy| encode(tag::OID, &[policy.as_bytes()]));
-        let nonce = self.nonce.map(|nonce| encode(tag::INTEGER, &[&unsigned(nonce)]));
-        // DEFAULT FALSE is left out in DER.
-        let certificates = self.with_certificates.then(|| encode(tag::BOOLEAN, &[&[0xff]]));
-        let optional = [policy, nonce, certificates].map(Option::unwrap_or_default);
-        encode(tag::SEQUENCE, &[&version, &imprint, &optional.concat()])
-    }
-
-    /// Checks that a token answers this request: digest, nonce and, if one was asked for, policy.
-    pub fn verify_answer(&self, info: &TstInfo) -> Result<(), TimestampError> {
-        if info.imprint != self.imprint {
-            return Err(TimestampError::ImprintMismatch);
-        }
-        if info.nonce != self.nonce.map(unsigned) {
-            return Err(TimestampError::NonceMismatch);
-        }
-        match self.policy.is_none_or(|policy| policy == info.policy) {
-            true => Ok(()),
-            false => Err(TimestampError::PolicyMismatch(info.policy)),
-        }
-    }
-}
-
 /// Why a timestamp was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -263,10 +228,9 @@ fn read_status(info: &mut Reader<'_>) -> Result<(u64, String), Malformed> {
     }
 }
 
-/// The name of a PKIFailureInfo bit (RFC 3161 §2.4.2).
+/// The name of a PKIFailureInfo bit, if it is one of a timestamp.
 fn failure(bit: usize) -> String {
-    let known = FAILURES.iter().find(|(number, _)| *number == bit);
-    known.map_or_else(|| format!("failure code {bit}"), |(_, name)| (*name).to_owned())
+    PkiFailure::of_bit(bit).map_or_else(|| format!("failure code {bit}"), |failure| failure.name().to_owned())
 }
 
 fn read_imprint(imprint: &mut Reader<'_>) -> Result<Digest, TimestampError> {
@@ -334,35 +298,9 @@ fn refuse_critical(extensions: &Tlv<'_>) -> Result<(), TimestampError> {
     Ok(())
 }
 
-/// The content of a non-negative INTEGER.
-fn unsigned(number: u64) -> Vec<u8> {
-    let bytes = number.to_be_bytes();
-    let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
-    match significant.first() {
-        Some(first) if *first < 0x80 => significant,
-        _ => [&[0], significant.as_slice()].concat(),
-    }
-}
-
 const GRANTED: u64 = 0;
 const GRANTED_WITH_MODS: u64 = 1;
+const REJECTION: u64 = 2;
 const MAX_STATUS_TEXTS: usize = 16;
 const MAX_EXTENSIONS: usize = 16;
 const MAX_FRACTION_DIGITS: usize = 9;
-
-const FAILURES: &[(usize, &str)] = &[
-    (0, "badAlg"),
-    (2, "badRequest"),
-    (5, "badDataFormat"),
-    (14, "timeNotAvailable"),
-    (15, "unacceptedPolicy"),
-    (16, "unacceptedExtension"),
-    (17, "addInfoNotAvailable"),
-    (25, "systemFailure"),
-];
-
-mod oid {
-    use super::ObjectIdentifier;
-
-    pub(super) const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-}

@@ -1,6 +1,8 @@
 //! CMS SignedData (RFC 5652) in the narrow profile of timestamp tokens: content inside, exactly one
 //! signer, signed attributes, SHA-2.
 
+mod write;
+
 use std::fmt;
 
 use const_oid::ObjectIdentifier;
@@ -9,6 +11,8 @@ use signet_crypto::{Digest, DigestAlgorithm, KeyError};
 
 use crate::asn1::{self, Malformed, Reader, Tlv};
 use crate::x509::{self, Certificate, SignatureAlgorithm, X509Error};
+
+pub use write::{CmsSigner, ToBeSigned};
 
 /// The largest SignedData that is read, in bytes. Real tokens have 0.5 to 10 KiB.
 pub const MAX_CMS_BYTES: usize = 256 * 1024;

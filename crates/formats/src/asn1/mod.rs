@@ -2,11 +2,18 @@
 //!
 //! Tags and lengths are read by `der`, which accepts only the one canonical form.
 
+mod write;
+
 use std::ops::Range;
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{BitStringRef, GeneralizedTime, UtcTime};
 use der::{Decode, Header, SliceReader, Tag, TagNumber};
+
+pub(crate) use write::{
+    bit_string, boolean, encode, explicit, generalized_time, integer, named_bits, null, octets, oid,
+    sequence, set_of, tag, time, unsigned, utf8,
+};
 
 /// The bytes are not DER of the expected shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,34 +204,4 @@ pub(crate) const fn constructed(number: u32) -> Tag {
 /// The tag `[number]` of a primitive value: implicit of a string or a number.
 pub(crate) const fn primitive(number: u32) -> Tag {
     Tag::ContextSpecific { constructed: false, number: TagNumber(number) }
-}
-
-/// Encodes a value of a single-byte tag whose content is `parts`, one after another.
-pub(crate) fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut out = Vec::with_capacity(length + 6);
-    out.push(tag);
-    let significant: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-    if length >= 0x80 {
-        // At most eight bytes, so the low seven bits hold the count.
-        out.push(0x80 | significant.len() as u8);
-        out.extend_from_slice(&significant);
-    } else {
-        out.push(length as u8);
-    }
-    parts.iter().for_each(|part| out.extend_from_slice(part));
-    out
-}
-
-/// The tag bytes that Signet writes.
-pub(crate) mod tag {
-    pub(crate) const BOOLEAN: u8 = 0x01;
-    pub(crate) const INTEGER: u8 = 0x02;
-    pub(crate) const OCTET_STRING: u8 = 0x04;
-    pub(crate) const NULL: u8 = 0x05;
-    pub(crate) const OID: u8 = 0x06;
-    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
-    pub(crate) const SEQUENCE: u8 = 0x30;
-    pub(crate) const SET: u8 = 0x31;
-    pub(crate) const CONTEXT_3: u8 = 0xa3;
 }

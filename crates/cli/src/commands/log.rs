@@ -1,0 +1,88 @@
+//! `signet log`: work on a log's data directory.
+
+use std::path::Path;
+
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_services::log::{Config, FsckReport, HomeOptions, Log, export, fsck, prove};
+use signet_store::fs::Disk;
+
+use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
+use crate::document::{LogDocument, LogFsckDocument, LogProofDocument};
+use crate::error::{Answer, CliError, Status};
+use crate::face::Face;
+use crate::runtime::block_on;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
+    match command {
+        LogCommand::Fsck(args) => check(args, face),
+        LogCommand::Proof(args) => proof(args, face),
+        LogCommand::Export(args) => write_files(args, face),
+        LogCommand::Freeze(args) => freeze(args, face),
+    }
+}
+
+fn check(args: &LogFsckArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    let FsckReport { origin, size, root, findings } = fsck(&args.data)?;
+    let document = LogFsckDocument {
+        data: args.data.display().to_string(),
+        origin,
+        size,
+        root: Digest::from_bytes(DigestAlgorithm::Sha256, &root).map_err(CliError::internal)?,
+        findings,
+    };
+    face.result(&document, fsck_text)?;
+    match document.findings.is_empty() {
+        true => Ok(Status::Yes),
+        false => Ok(Status::No),
+    }
+}
+
+fn fsck_text(report: &LogFsckDocument) -> String {
+    let findings: String = report.findings.iter().map(|finding| format!("{finding}\n")).collect();
+    let sound = if report.findings.is_empty() { "sound" } else { "sound before the damage" };
+    format!("{findings}`{}`: {} entries {sound}, root {}\n", report.origin, report.size, report.root)
+}
+
+fn proof(args: &LogProofArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    let proof = prove(&args.data, args.index)?;
+    let document = LogProofDocument {
+        index: proof.index,
+        size: proof.checkpoint.checkpoint().size,
+        proof: proof.to_string(),
+    };
+    face.result(&document, |document| document.proof.clone())?;
+    Ok(Status::Yes)
+}
+
+fn write_files(args: &LogExportArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    let size = export(&args.data, &args.out)?;
+    let document = LogDocument { data: args.data.display().to_string(), size };
+    face.result(&document, |document| format!("{} entries in `{}`\n", document.size, args.out.display()))?;
+    Ok(Status::Yes)
+}
+
+fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    block_on(async {
+        let config = Config::new(args.data.clone());
+        let log = Log::open_home(Disk::default(), config, HomeOptions::default()).await?;
+        let frozen = log.freeze().await;
+        log.close().await;
+        frozen.map_err(|error| CliError::unwritable(&args.data, &error))?;
+        let document =
+            LogDocument { data: args.data.display().to_string(), size: log.head().checkpoint.size };
+        face.result(&document, |document| {
+            format!("`{}` is frozen at {} entries\n", document.data, document.size)
+        })?;
+        Ok(Status::Yes)
+    })
+}
+
+/// A misspelt directory would otherwise be made, and found sound.
+fn exists(path: &Path) -> Result<(), CliError> {
+    std::fs::metadata(path).map(drop).map_err(|error| CliError::unreadable(path, error))
+}

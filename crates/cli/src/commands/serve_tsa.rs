@@ -1,0 +1,110 @@
+//! `signet serve tsa`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_formats::x509::{Certificate, certificates_from_pem};
+use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_server::host::{Host, health};
+use signet_server::registry::TlsFiles;
+use signet_services::clock::{Clock, SystemClock};
+use signet_services::tsa::ntp::{NtpBound, NtpConfig};
+use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
+use signet_verify::Code;
+
+use crate::args::ServeTsaArgs;
+use crate::document::ServeDocument;
+use crate::error::{Answer, CliError, Status};
+use crate::face::Face;
+use crate::runtime;
+
+/// Serves timestamps until it is told to stop.
+pub(crate) fn run(args: &ServeTsaArgs, face: Face) -> Answer {
+    runtime::serve(serve(args, face))
+}
+
+async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
+    if args.dev {
+        on_loopback(args.listen)?;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let mut config = Config::new(Arc::clone(&clock));
+    let servers = time_servers(args)?.map(|servers| Arc::new(NtpBound::new(servers, clock)));
+    if let TimeSource::Bounded { accuracy, bound } = &mut config.time {
+        *accuracy = Duration::from_millis(args.accuracy_ms);
+        if let Some(servers) = &servers {
+            *bound = Arc::clone(servers) as _;
+        }
+    }
+    if args.dev {
+        config.time = TimeSource::Development;
+    }
+    let tsa = Tsa::open(&args.data, identity(args)?, config).await?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    // Asked before the first request, so that it need not be refused.
+    if let Some(servers) = &servers {
+        servers.ask().await;
+    }
+    let watch = tokio::spawn(async move {
+        if let Some(servers) = servers {
+            servers.watch().await;
+        }
+    });
+    let document =
+        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    face.result(&document, |document| {
+        format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
+    })?;
+    if !tsa.is_ready() {
+        face.note("the clock's error bound is not known or too large: requests are refused until it is")?;
+    }
+    let ready = tsa.clone();
+    let router = signet_server::tsa::router(tsa).merge(health(move || ready.is_ready()));
+    host.run(router, runtime::stopped()).await;
+    watch.abort();
+    Ok(Status::Yes)
+}
+
+fn time_servers(args: &ServeTsaArgs) -> Result<Option<NtpConfig>, CliError> {
+    if args.ntp.is_empty() {
+        return Ok(None);
+    }
+    let mut config = NtpConfig::majority(args.ntp.clone());
+    config.agree = args.ntp_agree.unwrap_or(config.agree);
+    match (1..=args.ntp.len()).contains(&config.agree) {
+        true => Ok(Some(config)),
+        false => {
+            let why = format!("{} time servers cannot agree, there are {}", config.agree, args.ntp.len());
+            Err(CliError::new(Code::UsageInvalid, why))
+        }
+    }
+}
+
+fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
+    let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
+    let (key, chain) = read_authority(key, chain)?;
+    Ok(Some(Identity::new(Arc::new(key), chain)?))
+}
+
+/// Refuses to let a network reach what is for development.
+pub(super) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
+    match listen.ip().is_loopback() {
+        true => Ok(()),
+        false => {
+            let why = format!("{listen} is not on loopback, and `--dev` is for development only");
+            Err(CliError::new(Code::ListenRefused, why).hint("listen on 127.0.0.1, or leave `--dev` out"))
+        }
+    }
+}
+
+/// A key and the certificates that begin with its own.
+pub(super) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
+    let key = read_private(key, &PasswordSource::Environment)?;
+    let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
+    let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;
+    Ok((key, chain))
+}

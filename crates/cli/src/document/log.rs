@@ -1,0 +1,64 @@
+//! Of `signet serve log` and `signet log`.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use signet_crypto::Digest;
+
+/// The log that is served.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeLogDocument {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+    /// How clients reach it there.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+    /// Its name.
+    pub(crate) origin: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+    /// How many entries it has.
+    pub(crate) size: u64,
+}
+
+/// What `signet log fsck` found.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogFsckDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// The log's name.
+    pub(crate) origin: String,
+    /// How many entries are sound, from the first on.
+    pub(crate) size: u64,
+    /// The root of the tree over them.
+    pub(crate) root: Digest,
+    /// What is wrong.
+    pub(crate) findings: Vec<String>,
+}
+
+/// The proof of an entry.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogProofDocument {
+    /// The entry's index.
+    pub(crate) index: u64,
+    /// The size of the tree that it is proven in.
+    pub(crate) size: u64,
+    /// The proof, as C2SP tlog-proof.
+    pub(crate) proof: String,
+}
+
+/// What was done to a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// How many entries the log has.
+    pub(crate) size: u64,
+}

@@ -1,0 +1,77 @@
+//! `signet serve log` and `signet log`: the real process, killed and started again.
+
+use signet_testkit::{LogServer, Sandbox};
+
+use crate::{run, signet};
+
+#[test]
+fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
+    let sandbox = Sandbox::new();
+    let mut acknowledged: Vec<(String, Vec<u8>)> = Vec::new();
+    for round in 0..5 {
+        let served = LogServer::start(signet(), &sandbox, &["--opaque", "--origin", "log.example.org"]);
+        for (entry, index) in &acknowledged {
+            let again = served.add(entry);
+            assert_eq!((again.status, &again.body), (200, index), "{entry}");
+        }
+        for number in 0..20 {
+            let entry = format!("round {round}, entry {number}");
+            let answer = served.add(&entry);
+            assert_eq!(answer.status, 200);
+            acknowledged.push((entry, answer.body));
+        }
+    }
+    let data = sandbox.path("log").display().to_string();
+    let checked = run(&sandbox, &["log", "fsck", "--data", &data]).exits(0);
+    assert!(
+        checked.stdout.starts_with("`log.example.org`: 100 entries sound, root sha256:"),
+        "{}",
+        checked.stdout
+    );
+}
+
+#[test]
+fn a_log_is_proven_exported_and_frozen() {
+    let sandbox = Sandbox::new();
+    let data = sandbox.path("log").display().to_string();
+    let served = LogServer::start(signet(), &sandbox, &["--opaque", "--ml-dsa"]);
+    for entry in ["one", "two", "three"] {
+        assert_eq!(served.add(entry).status, 200);
+    }
+    let busy = run(&sandbox, &["log", "freeze", "--data", &data]).exits(3);
+    assert!(busy.stderr.contains("SGN-4001"), "{}", busy.stderr);
+    drop(served);
+    // A log that was killed has kept the checkpoint of its last second only; another start keeps the newest.
+    let frozen = run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
+    assert!(frozen.stdout.ends_with("is frozen at 3 entries\n"), "{}", frozen.stdout);
+    let proof = run(&sandbox, &["log", "proof", "--data", &data, "--index", "2"]).exits(0).stdout;
+    assert!(
+        proof.starts_with("c2sp.org/tlog-proof@v1\nindex 2\n") && proof.contains(".signet.internal\n3\n"),
+        "{proof}"
+    );
+    let out = sandbox.path("static").display().to_string();
+    run(&sandbox, &["log", "export", "--data", &data, "--out", &out]).exits(0);
+    assert_eq!(sandbox.read("static/tile/entries/000.p/3"), b"\x00\x03one\x00\x03two\x00\x05three");
+    let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(served.add("four").status, 405);
+}
+
+#[test]
+fn damage_is_found_and_refused() {
+    let sandbox = Sandbox::new();
+    let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    for entry in ["one", "two"] {
+        served.add(entry);
+    }
+    drop(served);
+    let segment = sandbox.path("log/entries/00000000000000000000");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // In the first batch of two: with the last one, it could as well be a write that was cut off.
+    bytes[66] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let data = sandbox.path("log").display().to_string();
+    let checked = run(&sandbox, &["log", "fsck", "--data", &data]).exits(1);
+    assert!(checked.stdout.starts_with("entry 0 is damaged\n"), "{}", checked.stdout);
+    let refused = run(&sandbox, &["serve", "log", "--data", &data, "--listen", "127.0.0.1:0"]);
+    assert!(refused.exits(1).stderr.contains("SGN-4004"));
+}

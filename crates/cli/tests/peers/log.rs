@@ -1,0 +1,69 @@
+//! Signet's log, written to and read by the clients of other logs.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use signet_testkit::{LogServer, Sandbox, peers};
+
+use crate::{denied, signet};
+
+const ORIGIN: &str = "rekor.example.org";
+
+#[test]
+fn cosign_logs_a_signature_and_everybody_verifies_it() {
+    let Some([cosign]) = peers(["cosign"]) else { return };
+    let sandbox = Sandbox::new();
+    let log = LogServer::start(signet(), &sandbox, &["--origin", ORIGIN, "--ml-dsa"]);
+    sandbox.write("rekor.pem", public_pem(log.key()));
+    sandbox.write("artifact", "what is signed");
+    let start = "start-time=2024-01-01T00:00:00Z";
+    let rekor = format!("url=http://{ORIGIN},public-key=rekor.pem,{start},origin={ORIGIN}");
+    sandbox.run(&cosign, &["trusted-root", "create", "--rekor", &rekor, "--out", "root.json"]).succeeds();
+    let rekor = format!("url=http://{},api-version=2,{start},operator=us", log.address());
+    let config =
+        ["signing-config", "create", "--rekor", &rekor, "--rekor-config", "ANY", "--out", "config.json"];
+    sandbox.run(&cosign, &config).succeeds();
+    sandbox.run(&cosign, &["generate-key-pair"]).succeeds();
+    let sign = [
+        "sign-blob",
+        "--key",
+        "cosign.key",
+        "--signing-config",
+        "config.json",
+        "--trusted-root",
+        "root.json",
+    ];
+    let sign = [&sign[..], &["--bundle", "bundle.json", "-y", "artifact"]].concat();
+    sandbox.run(&cosign, &sign).succeeds();
+
+    let with = ["--key", "cosign.pub", "--trusted-root", "root.json", "--bundle", "bundle.json"];
+    let verify = |artifact: &'static str| [&["verify-blob"], &with[..], &[artifact]].concat();
+    sandbox.run(&cosign, &verify("artifact")).succeeds();
+    sandbox.run(signet(), &verify("artifact")).succeeds();
+    let bundle = String::from_utf8(sandbox.read("bundle.json")).unwrap();
+    assert!(bundle.contains(r#""kind":"hashedrekord","version":"0.0.2""#), "{bundle}");
+    sandbox.write("bundle.json", bundle.replace(r#""treeSize":"1""#, r#""treeSize":"2""#));
+    denied(&sandbox.run(signet(), &verify("artifact")));
+}
+
+#[test]
+fn the_load_tester_of_tessera_drives_and_proves_an_opaque_log() {
+    let Some([hammer]) = peers(["tessera-hammer"]) else { return };
+    let sandbox = Sandbox::new();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque", "--origin", "log.example.org"]);
+    let (key, url) =
+        (format!("--log_public_key={}", log.key()), format!("--log_url=http://{}/", log.address()));
+    let load = ["--num_writers=64", "--max_write_ops=5000", "--leaf_min_size=1024", "--leaf_write_goal=2000"];
+    let rest = ["--show_ui=false", "--max_runtime=60s"];
+    // It ends with 1 if it does not reach its goal in time, and says what did not verify.
+    let outcome = sandbox.run(&hammer, &[&[key.as_str(), &url], &load[..], &rest[..]].concat()).succeeds();
+    assert!(!outcome.says("failed to"), "{outcome}");
+}
+
+/// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.
+fn public_pem(vkey: &str) -> String {
+    let typed = vkey.splitn(3, '+').nth(2).and_then(|typed| BASE64.decode(typed).ok());
+    let typed = typed.unwrap_or_else(|| panic!("not a key of a note: {vkey}"));
+    let (_type, bits) = typed.split_first().expect("a key has a type");
+    let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", bits].concat();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(spki))
+}

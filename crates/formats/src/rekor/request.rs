@@ -1,0 +1,83 @@
+//! What is posted to `/api/v2/log/entries` of Rekor v2.
+
+use serde::Deserialize;
+
+use super::body::{EntrySignatureV002, RekorError, Verifier};
+use super::key_details::PublicKeyDetails;
+use crate::json;
+use crate::proto_json::{self, EnumValue, Text};
+
+/// The largest request that is read, in bytes. What a log takes as an entry is far smaller.
+pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// A request to log a signature over a digest. Which hash made the digest follows from the key details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashedRekordRequest {
+    /// The digest of what was signed.
+    pub digest: Vec<u8>,
+    /// The signature and what verifies it; not checked.
+    pub signature: EntrySignatureV002,
+}
+
+impl HashedRekordRequest {
+    /// Reads a `CreateEntryRequest`, which has to be of a hashedrekord. Unknown fields are refused.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RekorError> {
+        let wire: Request<'_> = json::parse(bytes, MAX_REQUEST_BYTES).map_err(RekorError::Json)?;
+        let wire = proto_json::required(wire.hashed_rekord, "hashedRekordRequestV002")?;
+        let digest = proto_json::bytes(wire.digest, "digest")?;
+        let signature = proto_json::required(wire.signature, "signature")?;
+        let content = proto_json::bytes(signature.content, "signature.content")?;
+        let wire = proto_json::required(signature.verifier, "verifier")?;
+        let verifier = match (wire.x509_certificate, wire.public_key) {
+            (Some(raw), None) => Verifier::Certificate(proto_json::bytes(raw.raw_bytes, "rawBytes")?),
+            (None, Some(raw)) => Verifier::PublicKey(proto_json::bytes(raw.raw_bytes, "rawBytes")?),
+            _ => return Err(RekorError::Verifier),
+        };
+        let details = proto_json::required(wire.key_details, "keyDetails")?;
+        let key_details = PublicKeyDetails::read(&details, "keyDetails")?;
+        Ok(Self { digest, signature: EntrySignatureV002 { signature: content, verifier, key_details } })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request<'a> {
+    #[serde(borrow, rename = "hashedRekordRequestV002", alias = "hashed_rekord_request_v002", default)]
+    hashed_rekord: Option<HashedRekord<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HashedRekord<'a> {
+    #[serde(borrow, default)]
+    digest: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    signature: Option<Signature<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature<'a> {
+    #[serde(borrow, default)]
+    content: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    verifier: Option<WireVerifier<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireVerifier<'a> {
+    #[serde(borrow, alias = "x509_certificate", default)]
+    x509_certificate: Option<Raw<'a>>,
+    #[serde(borrow, alias = "public_key", default)]
+    public_key: Option<Raw<'a>>,
+    #[serde(borrow, alias = "key_details", default)]
+    key_details: Option<EnumValue<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Raw<'a> {
+    #[serde(borrow, alias = "raw_bytes", default)]
+    raw_bytes: Option<Text<'a>>,
+}

@@ -1,0 +1,27 @@
+//! Tiled transparency logs (C2SP tlog-tiles v0.1): where tiles are, what is in them, and the proofs
+//! that come out of them.
+//!
+//! A log's tree (RFC 6962) is cut into tiles of [`TILE_WIDTH`] hashes, its entries into bundles of as
+//! many entries. Full ones never change; the last of each level has as many as there are yet.
+
+mod bundle;
+mod entry_proof;
+mod path;
+mod proof;
+
+pub use bundle::{BundleError, Entries, MAX_ENTRY_BYTES, push_entry};
+pub use entry_proof::{EntryProof, EntryProofError};
+pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile};
+pub use proof::{Nodes, consistency_proof, inclusion_proof, peaks, range_root, tree_root};
+
+/// The hashes in a full tile, and the entries in a full bundle.
+pub const TILE_WIDTH: u64 = 256;
+
+/// How many levels of the tree one level of tiles spans.
+pub const TILE_HEIGHT: u8 = 8;
+
+/// The bytes of a full tile.
+pub const TILE_BYTES: usize = 256 * 32;
+
+#[cfg(test)]
+mod tests;

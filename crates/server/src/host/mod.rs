@@ -1,0 +1,234 @@
+//! What every face runs on: connections with bounds, TLS, and an end that lets requests finish.
+
+mod health;
+mod idle;
+mod tls;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::Service;
+
+pub use health::health;
+use idle::Idle;
+pub use tls::TlsFiles;
+
+/// An address that is listened on, and how what comes in is bounded.
+pub struct Host {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    bounds: Bounds,
+}
+
+impl Host {
+    /// Starts to listen; port 0 is any free one. With `tls` it speaks HTTPS.
+    pub async fn listen(listen: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HostError> {
+        let tls = tls.map(TlsFiles::acceptor).transpose().map_err(HostError::Tls)?;
+        let failed = |error| HostError::Listen { listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, tls, bounds: Bounds::default() })
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://` or `https://` and the address.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Serves until `stop` is ready, then lets the requests under way end.
+    pub async fn run(self, router: Router, stop: impl Future<Output = ()>) {
+        let answer = move |request: Request<Incoming>| {
+            let mut router = router.clone();
+            async move {
+                match router.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        };
+        serve(self.listener, self.tls, self.bounds, answer, stop).await;
+    }
+}
+
+/// Bounds on what clients can use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many connections are served at once; more wait.
+    pub connections: usize,
+    /// How long a connection may carry nothing.
+    pub idle: Duration,
+    /// How long requests may take to end once the service stops.
+    pub drain: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 4_096, idle: Duration::from_secs(120), drain: Duration::from_secs(20) }
+    }
+}
+
+/// Why an address is not listened on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {error}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The certificate or key is unusable.
+    #[error("the TLS certificate or key cannot be read: {0}")]
+    Tls(io::Error),
+}
+
+/// The body of a request, of at most `limit` bytes; otherwise the status to answer with.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
+    match timeout(BODY_WITHIN, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        // Too long, or cut off, and then nobody reads the answer.
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// Answers what comes in at `listener` until `stop` is ready, then lets the requests under way end.
+pub(crate) async fn serve<A, F, B>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    bounds: Bounds,
+    answer: A,
+    stop: impl Future<Output = ()>,
+) where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let (stopping, stopped) = watch::channel(false);
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let mut tasks = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &slots) => {
+                let Some((stream, slot)) = accepted else { continue };
+                let connection =
+                    Connection { answer: answer.clone(), tls: tls.clone(), idle: bounds.idle, stopped: stopped.clone() };
+                tasks.spawn(async move {
+                    connection.serve(stream).await;
+                    drop(slot);
+                });
+            }
+            // Ended connections are forgotten as they end.
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    drop(listener);
+    // Fails only if no connection is left to be told.
+    let _ = stopping.send(true);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    let _ = timeout(bounds.drain, drained).await;
+    // Whoever is told that it ended may open what the requests used: none of them holds it any more.
+    tasks.shutdown().await;
+}
+
+struct Connection<A> {
+    answer: A,
+    tls: Option<TlsAcceptor>,
+    idle: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl<A, F, B> Connection<A>
+where
+    A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    async fn serve(self, stream: TcpStream) {
+        // Answers are written whole; waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let stream = Idle::new(stream, self.idle);
+        match self.tls.clone() {
+            None => self.serve_http(stream).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
+                    self.serve_http(stream).await;
+                }
+            }
+        }
+    }
+
+    async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { answer, mut stopped, .. } = self;
+        let service = service_fn(move |request| {
+            let answered = answer(request);
+            async move { Ok::<_, Infallible>(answered.await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        // How a connection ends is its client's affair.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+/// The next connection and its slot. `None` if the system could not give one now.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(_) => {
+            // Out of file descriptors, or a client that was gone already.
+            sleep(ACCEPT_AGAIN_AFTER).await;
+            None
+        }
+    }
+}
+
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+const MAX_HEADERS: usize = 64;

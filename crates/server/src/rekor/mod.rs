@@ -1,0 +1,17 @@
+//! The API of Rekor v2 over a [`Log`](signet_services::log::Log): one way to write, and the tiles to read (C2SP tlog-tiles).
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /api/v2/log/entries` | 201 with the entry, its proof and checkpoint |
+//! | `GET /api/v2/checkpoint`, `/api/v2/tile/…`, `/api/v2/tile/entries/…` | 200, or 404 |
+//!
+//! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 503 too many wait.
+//! An opaque log takes any bytes at `POST /add` instead, answers the index, and is read at the root.
+
+mod answer;
+mod checks;
+mod error;
+mod face;
+mod write;
+
+pub use face::{Kind, router};

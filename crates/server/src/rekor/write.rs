@@ -1,0 +1,79 @@
+//! Adding entries.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::rekor::{EntryKind, InclusionProof, MAX_REQUEST_BYTES, TlogEntry};
+use signet_formats::tlog::MAX_ENTRY_BYTES;
+use signet_services::log::{AddError, Added, Log};
+use tokio::time::timeout;
+
+use super::answer::full;
+use super::checks::Checks;
+use super::error::ApiError;
+
+/// Checks a signature, logs it, and answers where it is and the proof.
+pub(super) async fn hashed_rekord(
+    log: &Log,
+    checks: &Checks,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
+    let request = receive(body, MAX_REQUEST_BYTES).await?;
+    let entry = checks.leaf(request).await?;
+    let added = add(log, entry.clone()).await?;
+    match added.duplicate {
+        true => Err(ApiError::Duplicate(added.index)),
+        false => Ok(full(StatusCode::CREATED, "application/json", proven(log, &added, &entry)?)),
+    }
+}
+
+/// Logs any bytes and answers their index.
+pub(super) async fn opaque(log: &Log, body: Body) -> Result<Response<Body>, ApiError> {
+    let entry = receive(body, MAX_ENTRY_BYTES).await?;
+    let added = add(log, entry).await?;
+    Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
+}
+
+/// Adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.
+async fn add(log: &Log, entry: Bytes) -> Result<Added, ApiError> {
+    let added = timeout(ADD_WITHIN, log.add(entry)).await;
+    added.unwrap_or(Err(AddError::Busy)).map_err(ApiError::Add)
+}
+
+async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    to_bytes(body, limit).await.map_err(|error| ApiError::Invalid(error.to_string()))
+}
+
+/// The answer to a new entry: a `TransparencyLogEntry`.
+fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> {
+    let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
+    let checkpoint = &added.head.checkpoint;
+    let hashes = log.inclusion_proof(added.index, checkpoint.size).map_err(|error| internal(&error))?;
+    let sha256 = |hash: &[u8; 32]| Digest::from_bytes(DigestAlgorithm::Sha256, hash);
+    let hashes: Result<Vec<Digest>, _> = hashes.iter().map(sha256).collect();
+    let proof = InclusionProof {
+        log_index: added.index,
+        root_hash: sha256(&checkpoint.root).map_err(|error| internal(&error))?,
+        tree_size: checkpoint.size,
+        hashes: hashes.map_err(|error| internal(&error))?,
+        checkpoint: Some(String::from_utf8_lossy(&added.head.note).into_owned()),
+    };
+    let key = log.signer().keys().next().ok_or_else(|| internal(&"the log has no key"))?;
+    let log_id = key.full_id().as_bytes().try_into().map_err(|_| internal(&"the key's id is no SHA-256"))?;
+    let entry = TlogEntry {
+        log_index: added.index,
+        log_id,
+        kind: EntryKind { kind: "hashedrekord".to_owned(), version: "0.0.2".to_owned() },
+        integrated_time: None,
+        promise: None,
+        proof: Some(proof),
+        body: entry.to_vec(),
+    };
+    entry.to_json().map_err(|error| internal(&error))
+}
+
+/// Rekor's own limit.
+const ADD_WITHIN: Duration = Duration::from_secs(20);

@@ -1,0 +1,216 @@
+//! Who issues certificates: a key that signs and the certificate that says so; and the root that an
+//! authority makes for itself when it is given none.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_formats::pem;
+use signet_formats::x509::{
+    Certificate, NewExtension, SignatureAlgorithm, TbsCertificate, certificates_from_pem, distinguished_name,
+    key_id, oid, signed_certificate,
+};
+use signet_keys::{
+    Existing, FileError, PasswordSource, Payload, PrivateFormat, PrivateKey, SignError, Signer, random,
+    read_private, write_private,
+};
+use signet_store::fs::Disk;
+
+/// A key that issues certificates.
+#[derive(Clone)]
+pub struct Issuer {
+    signer: Arc<dyn Signer>,
+    scheme: Scheme,
+    algorithm: SignatureAlgorithm,
+    /// Its own certificate first, its root last.
+    chain: Arc<[Certificate]>,
+}
+
+impl Issuer {
+    /// The issuer of this chain, whose first certificate has to be the signer's.
+    pub fn new(signer: Arc<dyn Signer>, chain: Vec<Certificate>) -> Result<Self, AuthorityError> {
+        let own = chain.first().ok_or(AuthorityError::EmptyChain)?;
+        if own.spki() != signer.public_key().spki_der() {
+            return Err(AuthorityError::OtherKey);
+        }
+        let (scheme, algorithm) = scheme_of(signer.as_ref())?;
+        Ok(Self { signer, scheme, algorithm, chain: chain.into() })
+    }
+
+    /// The issuer's certificate.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.chain.first()
+    }
+
+    /// Its own certificate first, its root last.
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// The algorithm that its certificates are signed with.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// Signs a certificate.
+    pub async fn issue(&self, tbs: &TbsCertificate) -> Result<Certificate, AuthorityError> {
+        sign_certificate(self.signer.as_ref(), self.scheme, self.algorithm, tbs).await
+    }
+}
+
+/// A new serial number: 159 random bits, so that it is positive in 20 bytes (RFC 5280 §4.1.2.2).
+pub fn random_serial() -> Result<Vec<u8>, AuthorityError> {
+    let mut serial: [u8; 20] = random().map_err(AuthorityError::Key)?;
+    let [first, ..] = &mut serial;
+    // Never zero in front, so that all serial numbers are of one length.
+    *first = *first & 0x7f | 0x40;
+    Ok(serial.to_vec())
+}
+
+/// The PEM of certificates, one after another.
+pub fn chain_pem(chain: &[Certificate]) -> String {
+    chain.iter().map(|certificate| pem::encode(pem::CERTIFICATE, certificate.der())).collect()
+}
+
+/// Where an authority keeps a key of its own and the chain above it: `NAME.key` (0600) and `NAME.pem`.
+pub struct KeyFiles {
+    key: PathBuf,
+    chain: PathBuf,
+}
+
+impl KeyFiles {
+    /// The two files of this name.
+    pub fn new(dir: &Path, name: &str) -> Self {
+        Self { key: dir.join(format!("{name}.key")), chain: dir.join(format!("{name}.pem")) }
+    }
+
+    /// Reads them; `None` if the chain, which is written last, is not there.
+    pub fn read(&self) -> Result<Option<(PrivateKey, Vec<Certificate>)>, AuthorityError> {
+        if !self.chain.is_file() {
+            return Ok(None);
+        }
+        let io = |error| AuthorityError::Io { path: self.chain.clone(), error };
+        let text = std::fs::read_to_string(&self.chain).map_err(io)?;
+        let malformed = |_| AuthorityError::Chain { path: self.chain.clone() };
+        let chain = certificates_from_pem(&text).map_err(malformed)?;
+        let key = read_private(&self.key, &PasswordSource::Environment)?;
+        Ok(Some((key, chain)))
+    }
+
+    /// Writes them, the chain last: a crash in between leaves a key that is made anew.
+    pub fn write(&self, disk: &Disk, key: &PrivateKey, chain: &[Certificate]) -> Result<(), AuthorityError> {
+        write_private(&self.key, key, PrivateFormat::Pkcs8, Existing::Replace)?;
+        let scratch = self.chain.parent().unwrap_or(Path::new("."));
+        let written = disk.put(scratch, &self.chain, chain_pem(chain).as_bytes());
+        written.map_err(|error| AuthorityError::Io { path: self.chain.clone(), error })
+    }
+}
+
+/// Makes a root: a key and its own certificate.
+pub async fn make_root(
+    subject: &Subject<'_>,
+    validity: (i64, i64),
+) -> Result<(PrivateKey, Certificate), AuthorityError> {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP384).map_err(AuthorityError::Key)?;
+    let id = key_id(key.public_key());
+    let name = subject.to_der();
+    let tbs = TbsCertificate {
+        serial: random_serial()?,
+        issuer: name.clone(),
+        subject: name,
+        not_before: validity.0,
+        not_after: validity.1,
+        key: key.public_key().clone(),
+        extensions: vec![
+            NewExtension::key_usage(&[KEY_CERT_SIGN, CRL_SIGN]),
+            NewExtension::certificate_authority(Some(1)),
+            NewExtension::subject_key_id(&id),
+        ],
+    };
+    let (scheme, algorithm) = scheme_of(&key)?;
+    let certificate = sign_certificate(&key, scheme, algorithm, &tbs).await?;
+    Ok((key, certificate))
+}
+
+/// The name of an authority.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The organization.
+    pub organization: &'a str,
+    /// The common name.
+    pub common_name: &'a str,
+}
+
+impl Subject<'_> {
+    /// The DER of the name.
+    pub fn to_der(&self) -> Vec<u8> {
+        distinguished_name(&[(oid::ORGANIZATION, self.organization), (oid::COMMON_NAME, self.common_name)])
+    }
+}
+
+/// Why an authority cannot be used, or did not issue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// The file is not a chain of certificates.
+    #[error("`{}` is not a PEM chain of certificates", path.display())]
+    Chain {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A chain without certificates.
+    #[error("the certificate chain is empty")]
+    EmptyChain,
+    /// The disk failed.
+    #[error("`{}`: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(signet_keys::Error),
+    /// A key file is unusable.
+    #[error(transparent)]
+    KeyFile(#[from] FileError),
+    /// The certificate of an issuer is not a CA's.
+    #[error("the first certificate of the chain is not that of a CA")]
+    NotACa,
+    /// The chain begins with the certificate of another key.
+    #[error("the first certificate of the chain is not that of the signing key")]
+    OtherKey,
+    /// The signer did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The signer's algorithm has no name in certificates, or a time no text.
+    #[error("a certificate cannot be written with this key or these times")]
+    Unwritable,
+}
+
+/// The first scheme of the signer that certificates have a name for.
+pub(crate) fn scheme_of(signer: &dyn Signer) -> Result<(Scheme, SignatureAlgorithm), AuthorityError> {
+    let named = |scheme: &Scheme| {
+        let algorithm = SignatureAlgorithm::of_scheme(*scheme)?;
+        algorithm.identifier().map(|_| (*scheme, algorithm))
+    };
+    signer.schemes().iter().find_map(named).ok_or(AuthorityError::Unwritable)
+}
+
+async fn sign_certificate(
+    signer: &dyn Signer,
+    scheme: Scheme,
+    algorithm: SignatureAlgorithm,
+    tbs: &TbsCertificate,
+) -> Result<Certificate, AuthorityError> {
+    let tbs = tbs.to_der(algorithm).ok_or(AuthorityError::Unwritable)?;
+    let signature = signer.sign(scheme, Payload::Message(&tbs)).await?;
+    let der = signed_certificate(&tbs, algorithm, &signature).ok_or(AuthorityError::Unwritable)?;
+    Certificate::from_der(&der).map_err(|_| AuthorityError::Unwritable)
+}
+
+/// Bits of keyUsage (RFC 5280 §4.2.1.3).
+pub(crate) const DIGITAL_SIGNATURE: u32 = 0;
+pub(crate) const KEY_CERT_SIGN: u32 = 5;
+pub(crate) const CRL_SIGN: u32 = 6;

@@ -1,0 +1,157 @@
+//! The certificates of a CA: one root, and intermediates that follow each other.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use signet_crypto::KeyAlgorithm;
+use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, key_id, oid};
+use signet_keys::PrivateKey;
+use signet_store::fs::Disk;
+
+use crate::authority::{
+    AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, KeyFiles, Subject, make_root, random_serial,
+};
+
+/// What a CA issues with: never empty, the oldest intermediate first.
+#[derive(Clone)]
+pub struct Hierarchy(Vec<Issuer>);
+
+impl Hierarchy {
+    /// One issuer whose key and chain come from elsewhere.
+    pub fn given(issuer: Issuer) -> Result<Self, AuthorityError> {
+        match issuer.certificate().is_some_and(Certificate::is_ca) {
+            true => Ok(Self(vec![issuer])),
+            false => Err(AuthorityError::NotACa),
+        }
+    }
+
+    /// The hierarchy that `dir` holds; made if there is none. An intermediate near its end is followed
+    /// by a new one.
+    pub(super) async fn of_directory(
+        disk: &Disk,
+        dir: &Path,
+        now: i64,
+        subject: &Subject<'_>,
+    ) -> Result<Self, AuthorityError> {
+        let root_files = KeyFiles::new(dir, "root");
+        let (root_key, root) = match root_files.read()? {
+            Some((key, chain)) => (key, chain),
+            None => {
+                let name = Subject { common_name: &format!("{} root", subject.common_name), ..*subject };
+                let start = now - CLOCKS_DIFFER;
+                let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
+                root_files.write(disk, &key, std::slice::from_ref(&root))?;
+                (key, vec![root])
+            }
+        };
+        let root_issuer = Issuer::new(Arc::new(root_key), root)?;
+        let mut issuers = Vec::new();
+        while let Some((key, chain)) = intermediate_files(dir, issuers.len()).read()? {
+            issuers.push(Issuer::new(Arc::new(key), chain)?);
+        }
+        let ends = issuers.last().and_then(Issuer::certificate).map_or(0, Certificate::not_after);
+        if ends - now < RENEW_BEFORE {
+            let files = intermediate_files(dir, issuers.len());
+            issuers.push(make_intermediate(disk, &files, &root_issuer, subject, now).await?);
+        }
+        Ok(Self(issuers))
+    }
+
+    /// The issuer to use now: the newest that verifiers have had [`PUBLISHED_FIRST`] to learn of; if
+    /// there is none, the oldest that is valid.
+    pub fn active(&self, now: i64) -> Option<&Issuer> {
+        let valid = |issuer: &&Issuer| issuer.certificate().is_some_and(|own| own.is_valid_at(now));
+        let known = |issuer: &&Issuer| {
+            issuer.certificate().is_some_and(|own| own.not_before() + PUBLISHED_FIRST <= now)
+        };
+        let newest_known = self.0.iter().rev().filter(valid).find(known);
+        newest_known.or_else(|| self.0.iter().find(valid))
+    }
+
+    /// The chains that verifiers need to know: all whose issuer may have issued something that matters.
+    pub fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
+        self.0.iter().map(Issuer::chain)
+    }
+}
+
+async fn make_intermediate(
+    disk: &Disk,
+    files: &KeyFiles,
+    root: &Issuer,
+    subject: &Subject<'_>,
+    now: i64,
+) -> Result<Issuer, AuthorityError> {
+    let own = root.certificate().ok_or(AuthorityError::EmptyChain)?;
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(AuthorityError::Key)?;
+    let start = now - CLOCKS_DIFFER;
+    let tbs = TbsCertificate {
+        serial: random_serial()?,
+        issuer: own.subject().der().to_vec(),
+        subject: subject.to_der(),
+        not_before: start,
+        not_after: (start + INTERMEDIATE_LIFE).min(own.not_after()),
+        key: key.public_key().clone(),
+        extensions: vec![
+            NewExtension::key_usage(&[KEY_CERT_SIGN, CRL_SIGN]),
+            NewExtension::purpose(oid::CODE_SIGNING, false),
+            NewExtension::certificate_authority(Some(0)),
+            NewExtension::subject_key_id(&key_id(key.public_key())),
+            NewExtension::authority_key_id(own.subject_key_id().unwrap_or_default()),
+        ],
+    };
+    let chain = [vec![root.issue(&tbs).await?], root.chain().to_vec()].concat();
+    files.write(disk, &key, &chain)?;
+    Issuer::new(Arc::new(key), chain)
+}
+
+fn intermediate_files(dir: &Path, number: usize) -> KeyFiles {
+    KeyFiles::new(dir, &format!("intermediate-{number}"))
+}
+
+/// Verifiers' clocks may be behind ours.
+const CLOCKS_DIFFER: i64 = 5 * 60;
+const DAY: i64 = 24 * 60 * 60;
+const INTERMEDIATE_LIFE: i64 = 3 * 365 * DAY;
+const PUBLISHED_FIRST: i64 = 7 * DAY;
+const RENEW_BEFORE: i64 = 60 * DAY;
+const ROOT_LIFE: i64 = 10 * 365 * DAY;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_000_000;
+    const SUBJECT: Subject<'_> = Subject { organization: "o", common_name: "ca" };
+
+    async fn open(dir: &Path, now: i64) -> Hierarchy {
+        Hierarchy::of_directory(&Disk::default(), dir, now, &SUBJECT).await.unwrap()
+    }
+
+    fn serial(hierarchy: &Hierarchy, now: i64) -> Vec<u8> {
+        hierarchy.active(now).unwrap().certificate().unwrap().serial().to_vec()
+    }
+
+    #[tokio::test]
+    async fn an_intermediate_is_followed_by_one_that_verifiers_learn_of_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path(), NOW).await;
+        let again = open(dir.path(), NOW + DAY).await;
+        assert_eq!(serial(&first, NOW), serial(&again, NOW + DAY), "the same after a restart");
+        let near_end = NOW + INTERMEDIATE_LIFE - 59 * DAY;
+        let both = open(dir.path(), near_end).await;
+        assert_eq!(both.chains().count(), 2);
+        assert_eq!(serial(&both, near_end), serial(&first, NOW), "the old one goes on");
+        let later = near_end + PUBLISHED_FIRST;
+        assert_ne!(serial(&both, later), serial(&first, NOW), "then the new one takes over");
+        assert!(both.active(NOW + INTERMEDIATE_LIFE + DAY).is_some());
+        assert_eq!(open(dir.path(), later).await.chains().count(), 2, "one follower is enough");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_issued_after_the_end_of_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let hierarchy = open(dir.path(), NOW).await;
+        assert!(hierarchy.active(NOW + INTERMEDIATE_LIFE + DAY).is_none());
+        assert!(hierarchy.active(NOW - DAY).is_none());
+    }
+}

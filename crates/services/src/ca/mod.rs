@@ -1,0 +1,300 @@
+//! The keyless CA: certificates of ten minutes for whoever an identity token is about.
+//!
+//! Trusted? Its keys are, and the issuers that it believes. Every certificate is promised to a log and
+//! recorded on the disk before anybody gets it. May the data directory be lost? Its keys: a new hierarchy
+//! has to be put into the trust root. Its audit records: then the log alone shows what was issued.
+
+mod ct;
+mod hierarchy;
+mod limit;
+mod proof;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use signet_crypto::PublicKey;
+use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
+use signet_store::fs::Disk;
+use signet_store::{DataDir, Kind, OpenError};
+
+pub use ct::{CtError, CtLog, LocalLog, PrecertEntry};
+pub use hierarchy::Hierarchy;
+pub use limit::Rate;
+pub use proof::{Proof, ProofError};
+
+use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, random_serial};
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError};
+use crate::oidc::{Identity, Issuers, TokenError, Verifier};
+use limit::Limiter;
+
+/// What a CA is built from.
+pub struct Config {
+    /// Whose tokens are believed.
+    pub verifier: Verifier,
+    /// The name of the authority that it makes for itself.
+    pub common_name: String,
+    /// Its keys and certificates; `None` for its own, kept in the data directory.
+    pub hierarchy: Option<Hierarchy>,
+    /// The log that promises to publish; `None` for one of its own in the data directory.
+    pub log: Option<Arc<dyn CtLog>>,
+    /// What one identity may have.
+    pub per_identity: Rate,
+    /// What the identities of one issuer may have together.
+    pub per_issuer: Rate,
+    /// Its clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Config {
+    /// A CA of its own that believes what `verifier` does.
+    pub fn new(verifier: Verifier, clock: Arc<dyn Clock>) -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            verifier,
+            common_name: "Signet certificate authority".to_owned(),
+            hierarchy: None,
+            log: None,
+            per_identity: Rate { count: 600, per: minute },
+            per_issuer: Rate { count: 60_000, per: minute },
+            clock,
+        }
+    }
+}
+
+/// A keyless CA. Clones are the same one.
+#[derive(Clone)]
+pub struct Ca {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    verifier: Verifier,
+    hierarchy: Hierarchy,
+    log: Arc<dyn CtLog>,
+    audit: Journal,
+    identities: Limiter,
+    issuers: Limiter,
+    clock: Arc<dyn Clock>,
+    issued: AtomicU64,
+    refused: AtomicU64,
+    _dir: DataDir,
+}
+
+impl Ca {
+    /// Opens the CA of this data directory, making it if there is none.
+    pub async fn open(path: &Path, config: Config) -> Result<Self, CaError> {
+        Self::open_on(Disk::default(), path, config).await
+    }
+
+    /// The same, on a disk that may inject faults.
+    pub async fn open_on(disk: Disk, path: &Path, config: Config) -> Result<Self, CaError> {
+        Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
+    }
+
+    /// The same, in a data directory that is open already.
+    pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
+        let disk = dir.disk().clone();
+        let hierarchy = match config.hierarchy {
+            Some(hierarchy) => hierarchy,
+            None => {
+                let subject = Subject { organization: "Signet", common_name: &config.common_name };
+                let now = config.clock.seconds();
+                Hierarchy::of_directory(&disk, dir.path(), now, &subject).await?
+            }
+        };
+        let log = match config.log {
+            Some(log) => log,
+            None => Arc::new(LocalLog::open(disk.clone(), dir.path(), Arc::clone(&config.clock))?),
+        };
+        let path = dir.path().join("audit.jsonl");
+        let audit = Journal::open(disk, &path).map_err(|error| AuthorityError::Io { path, error })?;
+        let inner = Inner {
+            verifier: config.verifier,
+            hierarchy,
+            log,
+            audit,
+            identities: Limiter::new(config.per_identity),
+            issuers: Limiter::new(config.per_issuer),
+            clock: config.clock,
+            issued: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            _dir: dir,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A certificate for the bearer of the token, who proves to hold a key: the certificate first, the
+    /// root last.
+    pub async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
+        let issued = self.inner.issue(token, proof).await;
+        let counter = if issued.is_ok() { &self.inner.issued } else { &self.inner.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        issued
+    }
+
+    /// The chains that verifiers need to know, each with its root last.
+    pub fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
+        self.inner.hierarchy.chains()
+    }
+
+    /// The key of the log that promises to publish.
+    pub fn log_key(&self) -> &PublicKey {
+        self.inner.log.public_key()
+    }
+
+    /// The issuers of tokens that are believed.
+    pub fn issuers(&self) -> &Issuers {
+        self.inner.verifier.issuers()
+    }
+
+    /// How many certificates were issued, and how many requests refused, since the start.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.inner.issued.load(Ordering::Relaxed), self.inner.refused.load(Ordering::Relaxed))
+    }
+
+    /// Whether there is a certificate to issue under now.
+    pub fn is_ready(&self) -> bool {
+        self.inner.hierarchy.active(self.inner.clock.seconds()).is_some()
+    }
+}
+
+impl Inner {
+    async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
+        let identity = self.verifier.verify(token).await?;
+        let key = proof.check(&identity.challenge)?;
+        self.limit(&identity)?;
+        let now = self.clock.seconds();
+        let issuer = self.hierarchy.active(now).ok_or(IssueError::Expired)?;
+        let own = issuer.certificate().ok_or(IssueError::Expired)?;
+        if now + LIFE > own.not_after() {
+            return Err(IssueError::Expired);
+        }
+        let mut tbs = certificate(&identity, &key, own, now)?;
+        let sct = self.promise(issuer, &tbs).await?;
+        tbs.extensions.push(NewExtension::sct_list(&[sct]).ok_or(AuthorityError::Unwritable)?);
+        let issued = issuer.issue(&tbs).await?;
+        self.audit.append(record(&identity, &issued, now)).await?;
+        Ok([vec![issued], issuer.chain().to_vec()].concat())
+    }
+
+    fn limit(&self, identity: &Identity) -> Result<(), IssueError> {
+        let now = self.clock.read().steady;
+        let name = format!("{} {}", identity.issuer, identity.name.text().unwrap_or_default());
+        let limited = |wait| IssueError::RateLimited { wait };
+        self.identities.take(&name, now).map_err(limited)?;
+        self.issuers.take(&identity.issuer, now).map_err(limited)
+    }
+
+    /// Has the log promise to publish the certificate, and checks that it did.
+    async fn promise(
+        &self,
+        issuer: &Issuer,
+        tbs: &TbsCertificate,
+    ) -> Result<signet_formats::sct::Sct, IssueError> {
+        let mut poisoned = tbs.clone();
+        poisoned.extensions.push(NewExtension::poison());
+        let entry = PrecertEntry {
+            precertificate: issuer.issue(&poisoned).await?,
+            chain: issuer.chain().to_vec(),
+            tbs: tbs.to_der(issuer.algorithm()).ok_or(AuthorityError::Unwritable)?,
+        };
+        let sct = self.log.add_pre_chain(&entry).await?;
+        let wrong = |_| CtError("its promise is not signed by its key".to_owned());
+        sct.verify(self.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).map_err(wrong)?;
+        Ok(sct)
+    }
+}
+
+/// What the certificate says, in the order that Fulcio writes it.
+fn certificate(
+    identity: &Identity,
+    key: &PublicKey,
+    issuer: &Certificate,
+    now: i64,
+) -> Result<TbsCertificate, AuthorityError> {
+    let mut extensions = vec![
+        NewExtension::key_usage(&[DIGITAL_SIGNATURE]),
+        NewExtension::purpose(oid::CODE_SIGNING, false),
+        NewExtension::subject_key_id(&key_id(key)),
+        NewExtension::authority_key_id(issuer.subject_key_id().unwrap_or_default()),
+        NewExtension::subject_alt_name(&identity.name),
+    ];
+    extensions.extend(identity.extensions.iter().map(|(n, value)| NewExtension::fulcio(*n, value)));
+    Ok(TbsCertificate {
+        serial: random_serial()?,
+        issuer: issuer.subject().der().to_vec(),
+        subject: distinguished_name(&[]),
+        not_before: now,
+        not_after: now + LIFE,
+        key: key.clone(),
+        extensions,
+    })
+}
+
+/// The audit record: one line of JSON.
+fn record(identity: &Identity, issued: &Certificate, now: i64) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let record = serde_json::json!({
+        "time": now,
+        "serial": hex(issued.serial()),
+        "certificate": issued.fingerprint().to_string(),
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "identity": identity.name.text(),
+        "key": signet_crypto::Digest::sha256(issued.spki()).to_string(),
+        "notAfter": issued.not_after(),
+        "extensions": identity.extensions,
+    });
+    record.to_string()
+}
+
+/// Why a CA was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaError {
+    /// Its keys, certificates or files are unusable.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Dir(#[from] OpenError),
+}
+
+/// Why no certificate was issued.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The token is not to be believed.
+    #[error("the identity token is not accepted: {0}")]
+    Token(#[from] TokenError),
+    /// The client has not proven to hold the key.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// Too many certificates for this identity or issuer.
+    #[error("too many certificates for this identity or issuer; try again in {} s", wait.as_secs() + 1)]
+    RateLimited {
+        /// When to try again.
+        wait: Duration,
+    },
+    /// The log promised nothing.
+    #[error(transparent)]
+    Log(#[from] CtError),
+    /// The record could not be written.
+    #[error("the certificate could not be recorded: {0}")]
+    Audit(#[from] JournalError),
+    /// No certificate of the CA is valid.
+    #[error("the authority's own certificate is not valid now")]
+    Expired,
+    /// The CA's key did not sign.
+    #[error("the authority did not sign: {0}")]
+    Authority(#[from] AuthorityError),
+}
+
+/// How long a certificate is valid, in seconds.
+const LIFE: i64 = 10 * 60;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_formats::sct::Sct;
+use signet_formats::x509::SubjectAltName;
+use signet_keys::{Payload, PrivateKey};
+use signet_store::fs::{Faults, Step};
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::oidc::dev::{Bearer, DevIssuer};
+use crate::oidc::{Fetch, FetchError, KeySource};
+
+const NOW: i64 = 1_795_000_000;
+
+struct Nothing;
+
+#[async_trait]
+impl Fetch for Nothing {
+    async fn get(&self, _: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+        Err(FetchError("nothing is fetched here".to_owned()))
+    }
+}
+
+struct Stage {
+    dir: tempfile::TempDir,
+    dev: DevIssuer,
+    clock: Arc<ManualClock>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:1").unwrap();
+        Self { dir, dev, clock: Arc::new(ManualClock::at(NOW as u64)) }
+    }
+
+    fn config(&self) -> Config {
+        let mut issuers = Issuers::default();
+        self.dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
+        let own: HashMap<_, _> =
+            issuers.iter().map(|(issuer, _)| (issuer.url.clone(), self.dev.keys())).collect();
+        let keys = KeySource::with_own(Arc::new(Nothing), own);
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), clock)
+    }
+
+    async fn ca(&self, change: impl FnOnce(&mut Config)) -> Ca {
+        let mut config = self.config();
+        change(&mut config);
+        Ca::open(&self.dir.path().join("ca"), config).await.unwrap()
+    }
+
+    fn token(&self) -> String {
+        self.dev.mint(&Bearer::Email("a@example.com".into()), self.clock.seconds()).unwrap()
+    }
+}
+
+fn proof(key: &PrivateKey, challenge: &str) -> Proof {
+    let scheme = key.schemes()[0];
+    let signature = key.sign(scheme, Payload::Message(challenge.as_bytes())).unwrap();
+    Proof::Signature { key: key.public_key().clone(), signature }
+}
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    let key = key();
+    let chain = ca.issue(&stage.token(), &proof(&key, "a@example.com")).await.unwrap();
+    let [leaf, intermediate, root] = chain.as_slice() else { panic!("{chain:?}") };
+    leaf.verify_issued_by(&intermediate.public_key().unwrap()).unwrap();
+    intermediate.verify_issued_by(&root.public_key().unwrap()).unwrap();
+    root.verify_issued_by(&root.public_key().unwrap()).unwrap();
+    assert!(intermediate.is_ca() && root.is_ca() && !leaf.is_ca());
+    assert_eq!(leaf.subject_alt_names(), [SubjectAltName::Email("a@example.com".into())]);
+    assert!(leaf.subject().is_empty() && leaf.is_critical(oid::SUBJECT_ALT_NAME));
+    assert_eq!((leaf.not_before(), leaf.not_after()), (NOW, NOW + 600));
+    assert_eq!(leaf.public_key().unwrap(), *key.public_key());
+    assert_eq!(leaf.extended_key_usage().unwrap().purposes, [oid::CODE_SIGNING]);
+    assert_eq!(leaf.fulcio().unwrap().issuer(), Some("http://127.0.0.1:1/email"));
+    assert_eq!(leaf.fulcio().unwrap().value(24), Some("a@example.com"));
+    assert_eq!(leaf.authority_key_id(), intermediate.subject_key_id());
+    assert_eq!(leaf.serial().len(), 20);
+    assert!(leaf.extension(oid::PRECERT_POISON).is_none());
+    let scts = leaf.scts().unwrap();
+    scts[0].verify(ca.log_key(), &Digest::sha256(intermediate.spki()), &leaf.precert_tbs()).unwrap();
+    assert_eq!((scts.len(), scts[0].leaf_index()), (1, Some(0)));
+    assert_eq!(ca.counts(), (1, 0));
+    assert_eq!(ca.chains().collect::<Vec<_>>(), [&chain[1..]]);
+}
+
+/// The bare bytes up to .6, a UTF8String from .8 on: sigstore/fulcio, `docs/oid-info.md`.
+#[tokio::test]
+async fn extensions_are_encoded_byte_for_byte_as_fulcio_does() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    let reference = "refs/heads/main".to_owned();
+    let bearer = Bearer::GitHub { repository: "o/r".into(), workflow: "w.yml".into(), reference };
+    let token = stage.dev.mint(&bearer, NOW).unwrap();
+    let chain = ca.issue(&token, &proof(&key(), "repo:o/r:ref:refs/heads/main")).await.unwrap();
+    let extension = |n: u32| {
+        let oid = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1").push_arc(n).unwrap();
+        chain[0].extension(oid).unwrap().to_vec()
+    };
+    assert_eq!(extension(2), b"push");
+    assert_eq!(extension(5), b"o/r");
+    assert_eq!(extension(20), b"\x0c\x04push");
+    assert_eq!(extension(12), b"\x0c\x16https://github.com/o/r");
+    assert_eq!(extension(24), b"\x0c\x1crepo:o/r:ref:refs/heads/main");
+}
+
+#[tokio::test]
+async fn every_kind_of_key_that_clients_have_is_certified_and_others_are_not() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP384,
+        KeyAlgorithm::EcdsaP521,
+        KeyAlgorithm::Ed25519,
+        KeyAlgorithm::Rsa { bits: 2048 },
+    ] {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let chain = ca.issue(&stage.token(), &proof(&key, "a@example.com")).await.unwrap();
+        assert_eq!(chain[0].public_key().unwrap(), *key.public_key(), "{algorithm}");
+    }
+    let quantum = PrivateKey::generate(KeyAlgorithm::MlDsa44).unwrap();
+    let refused = ca.issue(&stage.token(), &proof(&quantum, "a@example.com")).await;
+    assert!(matches!(refused, Err(IssueError::Proof(ProofError::KeyAlgorithm(_)))));
+}
+
+#[tokio::test]
+async fn without_a_proof_of_possession_there_is_no_certificate() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    let (mine, theirs) = (key(), key());
+    let Proof::Signature { signature, .. } = proof(&mine, "a@example.com") else { unreachable!() };
+    let stolen = Proof::Signature { key: theirs.public_key().clone(), signature };
+    for bad in [stolen, proof(&mine, "b@example.com"), proof(&mine, "")] {
+        let refused = ca.issue(&stage.token(), &bad).await.unwrap_err();
+        assert!(matches!(refused, IssueError::Proof(ProofError::Challenge { .. })), "{refused}");
+    }
+    assert_eq!(ca.counts(), (0, 3));
+    assert_eq!(std::fs::read_to_string(stage.dir.path().join("ca/audit.jsonl")).unwrap(), "");
+}
+
+#[tokio::test]
+async fn an_expired_token_gets_no_certificate() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    let token = stage.token();
+    stage.clock.advance(Duration::from_secs(600 + 30));
+    let refused = ca.issue(&token, &proof(&key(), "a@example.com")).await.unwrap_err();
+    assert!(refused.to_string().contains("claim `exp`"), "{refused}");
+}
+
+#[tokio::test]
+async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
+    let stage = Stage::new();
+    let ca = stage.ca(|_| {}).await;
+    let mut serials = Vec::new();
+    for _ in 0..3 {
+        let chain = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
+        serials.push(chain[0].clone());
+    }
+    let lines = |file: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(stage.dir.path().join("ca").join(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (audit, log) = (lines("audit.jsonl"), lines("ct.jsonl"));
+    assert_eq!((audit.len(), log.len()), (3, 3));
+    for ((issued, record), logged) in serials.iter().zip(&audit).zip(&log) {
+        assert_eq!(record["certificate"], issued.fingerprint().to_string());
+        assert_eq!(record["identity"], "a@example.com");
+        let precertificate =
+            signet_formats::base64::decode(logged["precertificate"].as_str().unwrap()).unwrap();
+        let precertificate = Certificate::from_der(&precertificate).unwrap();
+        assert!(precertificate.is_critical(oid::PRECERT_POISON));
+        assert_eq!(precertificate.serial(), issued.serial());
+    }
+}
+
+#[tokio::test]
+async fn one_identity_cannot_have_all_certificates() {
+    let stage = Stage::new();
+    let ca = stage.ca(|config| config.per_identity = Rate { count: 2, per: Duration::from_secs(60) }).await;
+    let issue = || async { ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await };
+    assert!(issue().await.is_ok() && issue().await.is_ok());
+    let refused = issue().await.unwrap_err();
+    assert!(matches!(refused, IssueError::RateLimited { wait } if wait == Duration::from_secs(30)));
+    let other = stage.dev.mint(&Bearer::Email("b@example.com".into()), NOW).unwrap();
+    assert!(ca.issue(&other, &proof(&key(), "b@example.com")).await.is_ok());
+    stage.clock.advance(Duration::from_secs(30));
+    assert!(issue().await.is_ok());
+}
+
+/// A log whose promises are another's.
+struct Liar(PrivateKey, PrivateKey);
+
+#[async_trait]
+impl CtLog for Liar {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError> {
+        let signed = signet_formats::sct::signed_data(1, &[], &entry.issuer_key_hash(), &entry.tbs);
+        let signature = self.1.sign(Scheme::EcdsaP256Sha256, Payload::Message(&signed)).unwrap();
+        Ok(Sct::new([0; 32], 1, Vec::new(), signature))
+    }
+}
+
+#[tokio::test]
+async fn a_promise_that_does_not_hold_is_no_promise() {
+    let stage = Stage::new();
+    let ca = stage.ca(|config| config.log = Some(Arc::new(Liar(key(), key())))).await;
+    let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
+    assert!(matches!(refused, Err(IssueError::Log(_))));
+}
+
+/// Fails every sync of one file.
+struct FailsFile(&'static str);
+
+impl Faults for FailsFile {
+    fn before(&self, step: Step<'_>, path: &Path) -> std::io::Result<()> {
+        match step == Step::SyncFile && path.ends_with(self.0) {
+            true => Err(std::io::Error::other("injected")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate() {
+    for file in ["audit.jsonl", "ct.jsonl"] {
+        let stage = Stage::new();
+        let disk = Disk::with_faults(Arc::new(FailsFile(file)));
+        let ca = Ca::open_on(disk, &stage.dir.path().join("ca"), stage.config()).await.unwrap();
+        for _ in 0..2 {
+            let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
+            assert!(matches!(refused, Err(IssueError::Audit(_) | IssueError::Log(_))), "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_it_is_the_same_authority() {
+    let stage = Stage::new();
+    let first = stage.ca(|_| {}).await;
+    let chains = first.chains().map(<[_]>::to_vec).collect::<Vec<_>>();
+    let log_key = first.log_key().clone();
+    first.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
+    drop(first);
+    let second = stage.ca(|_| {}).await;
+    assert_eq!(second.chains().map(<[_]>::to_vec).collect::<Vec<_>>(), chains);
+    assert_eq!(*second.log_key(), log_key);
+    let chain = second.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
+    assert_eq!(chain[0].scts().unwrap()[0].leaf_index(), Some(1), "the log goes on");
+}

@@ -1,0 +1,14 @@
+//! The trust services. They have no HTTP and no global state: each is a handle that clones, built from
+//! its data directory, its signer and its clock.
+//!
+//! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
+//! - [`log`]: a transparency log (C2SP tlog-tiles).
+//! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
+
+pub mod authority;
+pub mod ca;
+pub mod clock;
+pub mod journal;
+pub mod log;
+pub mod oidc;
+pub mod tsa;

@@ -1,0 +1,59 @@
+//! A log's directory in the forms that other tools read. Works beside a running log, up to the checkpoint that it has kept.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::tlog::{EntryBundle, EntryProof, MAX_TILE_LEVEL, TILE_HEIGHT, Tile, inclusion_proof};
+
+use super::OpenError;
+use super::archive::Archive;
+use super::chunk::Layout;
+
+/// Writes the log as C2SP tlog-tiles has it: files that any web server can serve. `target` is made; what is in it
+/// already is not read, and overwritten. Returns the number of entries.
+pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
+    let archive = Archive::load(Layout::new(data))?;
+    let kept = kept(&archive)?;
+    let size = kept.checkpoint().size;
+    for level in 0..=MAX_TILE_LEVEL.min(u8::MAX / TILE_HEIGHT) {
+        let tiles = (0..).map_while(|index| Tile::of_tree(level, index, size));
+        let mut any = false;
+        for tile in tiles {
+            any = true;
+            write(&target.join(tile.to_string()), archive.tile(tile)?.as_flattened())?;
+        }
+        if !any {
+            break;
+        }
+    }
+    for bundle in (0..).map_while(|index| EntryBundle::of_log(index, size)) {
+        write(&target.join(bundle.to_string()), &archive.bundle(bundle)?)?;
+    }
+    write(&target.join("checkpoint"), kept.note().to_string().as_bytes())?;
+    Ok(size)
+}
+
+/// The proof that the entry at `index` is in the log.
+pub fn prove(data: &Path, index: u64) -> Result<EntryProof, OpenError> {
+    let archive = Archive::load(Layout::new(data))?;
+    let checkpoint = kept(&archive)?;
+    let hashes = inclusion_proof(&archive, index, checkpoint.checkpoint().size)?;
+    Ok(EntryProof { index, hashes, checkpoint })
+}
+
+fn kept(archive: &Archive) -> Result<SignedCheckpoint, OpenError> {
+    let kept = archive.kept()?.ok_or_else(|| OpenError::Damaged("it has no checkpoint yet".to_owned()))?;
+    match kept.checkpoint().size <= archive.tree.size() {
+        true => Ok(kept),
+        false => Err(OpenError::WentBack { found: archive.tree.size(), published: kept.checkpoint().size }),
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(path, content)
+}

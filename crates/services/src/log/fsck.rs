@@ -1,0 +1,107 @@
+//! Everything in a log's directory, checked against its entries. Works beside a running log.
+
+use std::path::Path;
+
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::cosignature;
+use signet_formats::merkle::Hash;
+use signet_formats::note::{KeyKind, VerifierKey};
+use signet_formats::tlog::{TILE_HEIGHT, tree_root};
+
+use super::OpenError;
+use super::archive::Archive;
+use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Summary};
+use super::index::Runs;
+use super::open::Identity;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct FsckReport {
+    /// The log's name.
+    pub origin: String,
+    /// How many entries there are, as far as they are sound.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub root: Hash,
+    /// What is wrong, in words; empty if nothing is.
+    pub findings: Vec<String>,
+}
+
+/// Hashes every entry, and compares all that was made from them: roots, hashes, places, the index, the checkpoint.
+pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
+    let identity =
+        Identity::read(data)?.ok_or_else(|| OpenError::Damaged("`log.json` is missing".to_owned()))?;
+    let mut archive = Archive::bare(data)?;
+    // Read first: a running log may go on meanwhile.
+    let kept = archive.kept()?;
+    let mut findings = Vec::new();
+    let chunks = chunk::count(&archive.layout).unwrap_or_else(|error| {
+        findings.push(error.to_string());
+        0
+    });
+    let replayed = archive.replay(None, &mut |archive| {
+        while archive.tree.size() / CHUNK_WIDTH > archive.chunks {
+            if archive.chunks < chunks {
+                findings.extend(check_chunk(archive, archive.chunks));
+            }
+            archive.chunks += 1;
+            archive.tree.release(archive.chunks);
+        }
+        Ok(())
+    });
+    match replayed {
+        Ok(()) => {}
+        Err(OpenError::Damaged(why)) => findings.push(why),
+        Err(error) => return Err(error),
+    }
+    findings.extend(kept.and_then(|kept| check_checkpoint(&archive, &identity, &kept)));
+    findings.extend(Runs::check(&archive.layout).err().map(|error| format!("index: {error}")));
+    let size = archive.tree.size();
+    Ok(FsckReport { origin: identity.origin, size, root: tree_root(&archive, size)?, findings })
+}
+
+fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
+    let about = |why: &dyn std::fmt::Display| Some(format!("hashes of chunk {number}: {why}"));
+    let (summary, leaves) = match Summary::read(&archive.layout, number)
+        .and_then(|summary| Ok((summary, chunk::leaves(&archive.layout, number * CHUNK_WIDTH, CHUNK_WIDTH)?)))
+    {
+        Ok(read) => read,
+        Err(error) => return about(&error),
+    };
+    let nodes = |level: u8| {
+        let count = CHUNK_WIDTH >> level;
+        archive.tree.nodes(level, number * count, count).unwrap_or_default()
+    };
+    let first = usize::try_from(number).ok()? * BUNDLES;
+    let places = archive.places.get(first..first + BUNDLES).unwrap_or_default();
+    match (nodes(0) == leaves && nodes(TILE_HEIGHT) == summary.tiles, places == summary.places) {
+        (true, true) => None,
+        (true, false) => about(&"they name other places of the entries"),
+        (false, _) => about(&"they are not those of the entries"),
+    }
+}
+
+fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpoint) -> Option<String> {
+    let (size, published) = (archive.tree.size(), kept.checkpoint());
+    if published.size > size {
+        return Some(format!(
+            "a checkpoint of {} entries was published, but there are {size}",
+            published.size
+        ));
+    }
+    if published.origin != identity.origin {
+        return Some(format!("the checkpoint is of `{}`", published.origin));
+    }
+    if tree_root(archive, published.size).ok() != Some(published.root) {
+        return Some(format!("the checkpoint of size {} has another root than the entries", published.size));
+    }
+    identity.keys.iter().find_map(|key| check_signature(kept, key))
+}
+
+fn check_signature(kept: &SignedCheckpoint, key: &str) -> Option<String> {
+    let verified = key.parse::<VerifierKey>().and_then(|key| match key.kind() {
+        KeyKind::SubtreeV1 => cosignature::verify(kept, &key).map(drop),
+        _ => kept.note().verify(&key),
+    });
+    verified.err().map(|error| format!("the checkpoint: {error} (`{key}`)"))
+}

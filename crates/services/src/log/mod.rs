@@ -1,0 +1,294 @@
+//! A transparency log: entries go in, signed checkpoints and tiles come out (C2SP tlog-tiles).
+//!
+//! The order of a batch: its entries and the new root are written and synced (`wal`); only then is the new
+//! checkpoint signed, so that nothing is ever signed that a crash can take back; then it is published, and only then are
+//! those who added told. One task writes; it holds the directory's lock. After a failed write or sync it ends for good,
+//! and the log can be read only until somebody has looked and started it again.
+//!
+//! What is on disk: `entries/` (the log itself), `hashes/` and `index/` (made from it, and again if lost), `checkpoint`
+//! (the newest that was published, at most a second old: a start that finds less than it says is refused), `log.json` (the
+//! name and keys). What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
+
+mod archive;
+mod chunk;
+mod export;
+mod filter;
+mod fsck;
+mod home;
+mod index;
+mod open;
+mod read;
+mod run;
+mod sign;
+mod tree;
+mod wal;
+mod writer;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use signet_formats::checkpoint::Checkpoint;
+use signet_formats::merkle::leaf_hash;
+use signet_formats::tlog::MAX_ENTRY_BYTES;
+use signet_store::DataDir;
+use tokio::sync::{oneshot, watch};
+
+pub use export::{export, prove};
+pub use fsck::{FsckReport, fsck};
+pub use home::{HomeError, HomeOptions};
+pub use open::OpenError;
+pub use read::ReadError;
+pub use sign::LogSigner;
+
+use chunk::Layout;
+use read::Places;
+use tree::Tree;
+use wal::Segments;
+use writer::{Message, Submission};
+
+/// What a log is opened with.
+#[derive(Clone)]
+pub struct Config {
+    /// The data directory; made if it is absent or empty.
+    pub data: PathBuf,
+    /// The least that the log must have: a checkpoint that somebody else kept. A start with less, or
+    /// with other entries, is refused.
+    pub floor: Option<Checkpoint>,
+    /// Bounds and pace.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A log in this directory.
+    pub fn new(data: PathBuf) -> Self {
+        Self { data, floor: None, limits: Limits::default() }
+    }
+}
+
+/// Bounds on what waits, and how often checkpoints are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many entries may wait; more are refused as [`AddError::Busy`].
+    pub queue: usize,
+    /// How many bytes of entries may wait.
+    pub queue_bytes: usize,
+    /// The least time between the beginnings of two batches. An entry that finds the log idle does not wait.
+    pub interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { queue: 8192, queue_bytes: 32 << 20, interval: Duration::from_millis(10) }
+    }
+}
+
+/// A running log. Clones are the same log.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+    queue: SyncSender<Message>,
+    /// Closed when the writer has let go of everything.
+    ended: watch::Receiver<()>,
+}
+
+impl Log {
+    /// Adds an entry, unless the log has it: then where it is. Returns once the entry is durable and a published
+    /// checkpoint has it.
+    pub async fn add(&self, entry: Bytes) -> Result<Added, AddError> {
+        let leaf = leaf_hash(&entry);
+        self.shared.admit(&entry)?;
+        let (reply, answer) = oneshot::channel();
+        let bytes = entry.len();
+        let submission = Submission { entry, leaf, reply };
+        self.shared.counters.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        if let Err(refused) = self.queue.try_send(Message::Add(submission)) {
+            self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            return Err(match refused {
+                TrySendError::Full(_) => self.shared.busy(),
+                TrySendError::Disconnected(_) => self.shared.ended(),
+            });
+        }
+        answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    /// The newest published checkpoint.
+    pub fn head(&self) -> Arc<Head> {
+        self.shared.head()
+    }
+
+    /// The log's name and keys.
+    pub fn signer(&self) -> &LogSigner {
+        &self.shared.signer
+    }
+
+    /// What happened since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Why nothing can be added any more, if that is so.
+    pub fn failure(&self) -> Option<&str> {
+        self.shared.failure.get().map(String::as_str)
+    }
+
+    /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
+    pub fn is_writing(&self) -> bool {
+        self.failure().is_none() && self.ended.has_changed().is_ok()
+    }
+
+    /// Takes no more entries, from now on and after every start. What waits is still written.
+    pub async fn freeze(&self) -> io::Result<()> {
+        self.shared.frozen.store(true, Ordering::Release);
+        let shared = Arc::clone(&self.shared);
+        let put = move || {
+            let layout = &shared.layout;
+            shared.dir.disk().put(&layout.scratch, &layout.frozen(), b"")
+        };
+        tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?
+    }
+
+    /// Ends the writing, after what waits was written. Reading goes on.
+    pub async fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        let queue = self.queue.clone();
+        // The queue may be full; the writer makes room. An error says that it has ended.
+        let _ = tokio::task::spawn_blocking(move || queue.send(Message::Close)).await;
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// What adding an entry gave.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// The entry's index.
+    pub index: u64,
+    /// Whether the log had it before.
+    pub duplicate: bool,
+    /// A checkpoint that has it.
+    pub head: Arc<Head>,
+}
+
+/// A published checkpoint.
+#[derive(Debug)]
+pub struct Head {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The signed note.
+    pub note: Bytes,
+}
+
+/// What happened since the start, and what is under way.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Entries added.
+    pub added: AtomicU64,
+    /// Entries that were there already.
+    pub duplicates: AtomicU64,
+    /// Entries refused because too many waited.
+    pub refused: AtomicU64,
+    /// Batches written.
+    pub batches: AtomicU64,
+    /// Checkpoints that could not be signed at once.
+    pub signing_failures: AtomicU64,
+    /// The bytes of entries that wait.
+    pub queued_bytes: AtomicUsize,
+}
+
+/// Why an entry was not added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// Too many wait: try again later.
+    #[error("too many entries are waiting; try again later")]
+    Busy,
+    /// The log is being shut down.
+    #[error("the log is being shut down")]
+    Closed,
+    /// Entries have at least a byte.
+    #[error("the entry is empty")]
+    Empty,
+    /// The disk failed; nothing can be added until the next start.
+    #[error("the log has stopped writing: {0}")]
+    Failed(String),
+    /// The log takes no more entries.
+    #[error("the log is frozen")]
+    Frozen,
+    /// It is longer than a bundle has room for.
+    #[error("the entry has {bytes} bytes, more than the {MAX_ENTRY_BYTES} that a log takes")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+/// What the writer and all readers share.
+struct Shared {
+    /// Held for its lock.
+    dir: DataDir,
+    layout: Layout,
+    limits: Limits,
+    signer: LogSigner,
+    tree: RwLock<Tree>,
+    places: RwLock<Places>,
+    segments: RwLock<Segments>,
+    head: RwLock<Arc<Head>>,
+    frozen: AtomicBool,
+    closing: AtomicBool,
+    failure: OnceLock<String>,
+    counters: Counters,
+}
+
+impl Shared {
+    fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.head.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, head: Head) -> Arc<Head> {
+        let head = Arc::new(head);
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&head);
+        head
+    }
+
+    /// Refuses what cannot be added, or not now.
+    fn admit(&self, entry: &Bytes) -> Result<(), AddError> {
+        match entry.len() {
+            0 => return Err(AddError::Empty),
+            bytes if bytes > MAX_ENTRY_BYTES => return Err(AddError::TooLong { bytes }),
+            _ => {}
+        }
+        if self.frozen.load(Ordering::Acquire) {
+            return Err(AddError::Frozen);
+        }
+        if self.failure.get().is_some() || self.closing.load(Ordering::Acquire) {
+            return Err(self.ended());
+        }
+        match self.counters.queued_bytes.load(Ordering::Acquire) + entry.len() > self.limits.queue_bytes {
+            true => Err(self.busy()),
+            false => Ok(()),
+        }
+    }
+
+    fn busy(&self) -> AddError {
+        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        AddError::Busy
+    }
+
+    fn ended(&self) -> AddError {
+        self.failure.get().map_or(AddError::Closed, |why| AddError::Failed(why.clone()))
+    }
+
+    /// Notes why writing ended; the first reason stays.
+    fn fail(&self, why: String) {
+        tracing::error!(why, "the log has stopped writing");
+        let _ = self.failure.set(why);
+    }
+}
+
+#[cfg(test)]
+mod tests;

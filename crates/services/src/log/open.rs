@@ -1,0 +1,258 @@
+//! From a directory to a running log: what is there is proven before anything is signed.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, RwLock, mpsc};
+
+use serde::{Deserialize, Serialize};
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
+use signet_keys::SignError;
+use signet_store::fs::Disk;
+use signet_store::{DataDir, Kind};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::archive::Archive;
+use super::chunk::{self, CHUNK_WIDTH, Layout};
+use super::index::{Index, Runs};
+use super::read::Places;
+use super::run::Run;
+use super::wal;
+use super::writer::{self, Start};
+use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared};
+
+impl Log {
+    /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
+    pub async fn open(config: Config, signer: LogSigner) -> Result<Self, OpenError> {
+        Self::open_on(Disk::default(), config, signer).await
+    }
+
+    /// The same, on a disk that may inject faults.
+    pub async fn open_on(disk: Disk, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
+        let path = config.data.clone();
+        let dir = blocking(move || Ok(DataDir::open_on(disk, &path, Kind::Log)?)).await?;
+        Self::open_in(dir, config, signer).await
+    }
+
+    /// The same, in a directory that is open already: its keys may be in it.
+    pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
+        let identity = Identity::of(&signer);
+        let loaded = blocking(move || Loaded::load(dir, &identity)).await?;
+        let size = loaded.archive.tree.size();
+        let root = tree_root(&loaded.archive, size)?;
+        let origin = signer.origin().to_owned();
+        let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
+        loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
+        let note = signer.sign(&checkpoint).await.map_err(OpenError::Sign)?.to_string().into();
+        let head = Head { checkpoint, note };
+        blocking(move || loaded.start(config, signer, head, Handle::current())).await
+    }
+}
+
+/// Why a log was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Acknowledged entries are damaged or missing.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Dir(#[from] signet_store::OpenError),
+    /// The log has other entries than a checkpoint that was published: two histories under one name.
+    #[error("the log has other entries than its checkpoint of size {size} says")]
+    Forked {
+        /// The size of that checkpoint.
+        size: u64,
+    },
+    /// The disk failed.
+    #[error("the log cannot be opened: {0}")]
+    Io(#[from] io::Error),
+    /// The first checkpoint could not be signed.
+    #[error("the checkpoint cannot be signed: {0}")]
+    Sign(SignError),
+    /// The log has less than was published.
+    #[error("the log has {found} entries, but a checkpoint of {published} was published")]
+    WentBack {
+        /// How many it has.
+        found: u64,
+        /// How many it had.
+        published: u64,
+    },
+    /// The directory is the log of other keys.
+    #[error("the log was made with other keys: `{found}`")]
+    WrongKey {
+        /// The key that it was made with.
+        found: String,
+    },
+    /// The directory is the log of another name.
+    #[error("this is the log `{found}`, not `{wanted}`")]
+    WrongOrigin {
+        /// Its name.
+        found: String,
+        /// The name asked for.
+        wanted: String,
+    },
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(error) => Self::Io(error),
+            ReadError::Merkle(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// Whose log a directory is.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) origin: String,
+    pub(super) keys: Vec<String>,
+}
+
+impl Identity {
+    fn of(signer: &LogSigner) -> Self {
+        Self { origin: signer.origin().to_owned(), keys: signer.keys().map(ToString::to_string).collect() }
+    }
+
+    /// Whose log is in this directory; `None` in a new one.
+    pub(super) fn read(root: &Path) -> Result<Option<Self>, OpenError> {
+        let malformed = |error: serde_json::Error| OpenError::Damaged(format!("`{IDENTITY_FILE}`: {error}"));
+        match fs::read(root.join(IDENTITY_FILE)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(malformed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Refuses another log's directory. Keys may be added, not taken away.
+    fn settle(&self, disk: &Disk, layout: &Layout) -> Result<(), OpenError> {
+        let path = layout.root.join(IDENTITY_FILE);
+        let found = match Self::read(&layout.root)? {
+            Some(found) => found,
+            None if fs::read_dir(&layout.entries)?.next().is_some() => {
+                return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")));
+            }
+            None => Self { origin: self.origin.clone(), keys: Vec::new() },
+        };
+        if found.origin != self.origin {
+            return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
+        }
+        if let Some(other) = found.keys.iter().find(|key| !self.keys.contains(key)) {
+            return Err(OpenError::WrongKey { found: other.clone() });
+        }
+        if found != *self {
+            let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+            disk.put(&layout.scratch, &path, &text)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the directory has, and the lock on it.
+struct Loaded {
+    dir: DataDir,
+    archive: Archive,
+    runs: Runs,
+}
+
+impl Loaded {
+    fn load(dir: DataDir, identity: &Identity) -> Result<Self, OpenError> {
+        let layout = Layout::new(dir.path());
+        layout.make(dir.disk())?;
+        identity.settle(dir.disk(), &layout)?;
+        let runs = Runs::open(&layout)?;
+        let loaded = Self { archive: Archive::load(layout)?, dir, runs };
+        loaded.index_chunks()?;
+        Ok(loaded)
+    }
+
+    /// Makes the part of the index that is missing.
+    fn index_chunks(&self) -> io::Result<()> {
+        let layout = &self.archive.layout;
+        for number in self.runs.end() / CHUNK_WIDTH..self.archive.chunks {
+            let leaves = chunk::leaves(layout, number * CHUNK_WIDTH, CHUNK_WIDTH)?;
+            self.runs.push(Run::of_chunk(layout, self.dir.disk(), number, &leaves)?);
+        }
+        Ok(())
+    }
+
+    /// Refuses to go on from less than was published, or from something else.
+    fn refuse_less_than(&self, floor: Option<&Checkpoint>, ours: &Checkpoint) -> Result<(), OpenError> {
+        let kept = self.archive.kept()?;
+        for published in kept.as_ref().map(SignedCheckpoint::checkpoint).into_iter().chain(floor) {
+            if published.origin != ours.origin {
+                let (found, wanted) = (published.origin.clone(), ours.origin.clone());
+                return Err(OpenError::WrongOrigin { found, wanted });
+            }
+            if published.size > ours.size {
+                return Err(OpenError::WentBack { found: ours.size, published: published.size });
+            }
+            if tree_root(&self.archive, published.size)? != published.root {
+                return Err(OpenError::Forked { size: published.size });
+            }
+        }
+        Ok(())
+    }
+
+    fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+        let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
+        let Self { dir, archive, runs } = self;
+        let (limits, chunks) = (config.limits, archive.chunks);
+        let frozen = archive.layout.frozen().is_file();
+        let shared = Arc::new(Shared {
+            dir,
+            limits,
+            signer,
+            places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
+            layout: archive.layout,
+            tree: RwLock::new(archive.tree),
+            segments: RwLock::new(segments.with(wal.segment()?)),
+            head: RwLock::new(Arc::new(head)),
+            frozen: AtomicBool::new(frozen),
+            closing: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            counters: Counters::default(),
+        });
+        let (queue, messages) = mpsc::sync_channel(limits.queue);
+        let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks };
+        let (ending, ended) = watch::channel(());
+        writer::start(start, runtime, ending)?;
+        Ok(Log { shared, queue, ended })
+    }
+
+    fn index(&self) -> Result<Index, ReadError> {
+        let mut index = Index::new(self.runs.clone());
+        for leaf in self.runs.end()..self.archive.tree.size() {
+            index.insert(self.archive.node(0, leaf)?, leaf);
+        }
+        Ok(index)
+    }
+
+    fn begin_segment(&self) -> io::Result<wal::Writer> {
+        let (size, entries) = (self.archive.tree.size(), &self.archive.layout.entries);
+        // A segment in which no whole batch stands has the name of the next. What is torn in it is laid aside.
+        if self.archive.segments.last() == Some(size) {
+            let (disk, path) = (self.dir.disk(), entries.join(wal::segment_name(size)));
+            match fs::metadata(&path)?.len() {
+                0 => drop(disk.remove(&path)?),
+                _ => disk.rename(&path, &self.archive.layout.torn(size))?,
+            }
+        }
+        wal::Writer::begin(self.dir.disk(), entries, size)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| OpenError::Io(io::Error::other(error)))?
+}
+
+const IDENTITY_FILE: &str = "log.json";

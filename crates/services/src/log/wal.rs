@@ -1,0 +1,281 @@
+//! The entries on disk: segments that are only ever appended to.
+//!
+//! Trusted? No: what is read for recovery is hashed again and has to give the roots that stand in it. What
+//! an attacker who can write it gains: he can stop the log, or, together with its signing key, fork it; `fsck`
+//! against a checkpoint that somebody else kept shows it. May it be lost? No, it is the log.
+//!
+//! A batch is a frame: a header, and the entries as entry bundles have them. One write and one sync make it
+//! durable. An entry is never empty, so the two zero bytes that begin a header are no entry's length. A
+//! segment begins at each start and when the last one is large; what is torn at the end of one is left there, and
+//! nobody reads it, because the next segment's name says where the one before ended.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use signet_crypto::Digest;
+use signet_formats::merkle::Hash;
+use signet_formats::tlog::{TILE_WIDTH, push_entry};
+use signet_store::fs::{Disk, read_exact_at};
+
+/// Where an entry begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The segment, by the index of its first entry.
+    pub(super) segment: u64,
+    /// The byte in it.
+    pub(super) offset: u64,
+}
+
+/// What the header of a batch says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The index of the first entry.
+    pub(super) first: u64,
+    /// How many entries there are.
+    pub(super) count: u32,
+    /// The root of the tree with them.
+    pub(super) root: Hash,
+}
+
+impl Frame {
+    /// The size of the tree with these entries.
+    pub(super) fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.count))
+    }
+
+    fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        let parts: [&[u8]; 5] =
+            [&MARK, &MAGIC, &self.first.to_be_bytes(), &self.count.to_be_bytes(), &self.root];
+        let text = parts.concat();
+        let check = Digest::sha256(&text);
+        for (slot, byte) in bytes.iter_mut().zip(text.iter().chain(check.as_bytes())) {
+            *slot = *byte;
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let (_, rest) = bytes.split_first_chunk::<6>()?;
+        let (first, rest) = rest.split_first_chunk::<8>()?;
+        let (count, rest) = rest.split_first_chunk::<4>()?;
+        let root = rest.first_chunk::<32>()?;
+        let (first, count) = (u64::from_be_bytes(*first), u32::from_be_bytes(*count));
+        let frame = Self { first, count, root: *root };
+        (frame.encode() == *bytes && count > 0).then_some(frame)
+    }
+}
+
+/// The segment that is written.
+pub(super) struct Writer {
+    disk: Disk,
+    path: PathBuf,
+    file: File,
+    segment: u64,
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Begins a segment at `first` in `dir`.
+    pub(super) fn begin(disk: &Disk, dir: &Path, first: u64) -> io::Result<Self> {
+        let path = dir.join(segment_name(first));
+        let file = disk.create(&path)?;
+        disk.sync_parent(&path)?;
+        Ok(Self { disk: disk.clone(), path, file, segment: first, offset: 0, buffer: Vec::new() })
+    }
+
+    /// Whether it is time for another segment.
+    pub(super) fn is_large(&self) -> bool {
+        self.offset >= SEGMENT_BYTES
+    }
+
+    /// Its name and file, for readers.
+    pub(super) fn segment(&self) -> io::Result<(u64, Arc<File>)> {
+        Ok((self.segment, Arc::new(File::open(&self.path)?)))
+    }
+
+    /// Makes a batch durable. Returns where bundles begin in it.
+    pub(super) fn append(&mut self, frame: &Frame, entries: &[Bytes]) -> io::Result<Vec<Place>> {
+        let mut places = Vec::new();
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&frame.encode());
+        for (index, entry) in (frame.first..).zip(entries) {
+            if index.is_multiple_of(TILE_WIDTH) {
+                let offset = self.offset + u64::try_from(self.buffer.len()).map_err(io::Error::other)?;
+                places.push(Place { segment: self.segment, offset });
+            }
+            push_entry(&mut self.buffer, entry).map_err(io::Error::other)?;
+        }
+        self.disk.write(&mut self.file, &self.path, &self.buffer)?;
+        self.disk.sync(&self.file, &self.path)?;
+        self.offset += u64::try_from(self.buffer.len()).map_err(io::Error::other)?;
+        self.buffer.shrink_to(KEPT_BUFFER);
+        Ok(places)
+    }
+}
+
+/// The segments, for reading.
+#[derive(Clone, Default)]
+pub(super) struct Segments {
+    files: BTreeMap<u64, Arc<File>>,
+}
+
+impl Segments {
+    /// Opens what is in `dir`.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let first = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let first = first.filter(|first| *entry.file_name() == *segment_name(*first));
+            let first = first.ok_or_else(|| io::Error::other(format!("{:?} is no segment", entry.path())))?;
+            files.insert(first, Arc::new(File::open(entry.path())?));
+        }
+        Ok(Self { files })
+    }
+
+    /// These and another, or another in the place of one of the same name.
+    pub(super) fn with(mut self, (first, file): (u64, Arc<File>)) -> Self {
+        self.files.insert(first, file);
+        self
+    }
+
+    /// The first entry of the last segment.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.files.keys().next_back().copied()
+    }
+
+    /// The first segment that begins after the one at `segment`.
+    pub(super) fn after(&self, segment: u64) -> Option<u64> {
+        self.files.range(segment.checked_add(1)?..).next().map(|(first, _)| *first)
+    }
+
+    /// Reads `count` entries as a bundle. The first of them, with this index, begins at `place`.
+    pub(super) fn bundle(&self, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
+        let mut reader = self.reader(place)?;
+        let (mut bundle, mut index) = (Vec::new(), first);
+        while index < first.saturating_add(count) {
+            if self.after(reader.place.segment) == Some(index) {
+                reader = self.reader(Place { segment: index, offset: 0 })?;
+            }
+            match reader.next()? {
+                Some(Item::Entry(entry)) => {
+                    push_entry(&mut bundle, &entry).map_err(io::Error::other)?;
+                    index += 1;
+                }
+                Some(Item::Frame(_)) => {}
+                None => {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the entries end too early"));
+                }
+            }
+        }
+        Ok(bundle)
+    }
+
+    /// Reads from `place` on, to the end of its segment.
+    pub(super) fn reader(&self, place: Place) -> io::Result<Reader> {
+        let file = self.files.get(&place.segment);
+        let file = file.ok_or_else(|| io::Error::other(format!("segment {} is missing", place.segment)))?;
+        let length = file.metadata()?.len();
+        Ok(Reader { file: Arc::clone(file), length, place, buffer: Vec::new(), at: 0 })
+    }
+}
+
+/// What a segment has.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// An entry.
+    Entry(Bytes),
+    /// The header of a batch.
+    Frame(Frame),
+}
+
+/// Reads a segment from front to back.
+pub(super) struct Reader {
+    file: Arc<File>,
+    length: u64,
+    /// Where the next item begins.
+    pub(super) place: Place,
+    /// Bytes of the file before `self.place` that were read ahead: those from `at` on are not used yet.
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl Reader {
+    /// The next item; `None` at the end, and where what follows is no whole item.
+    pub(super) fn next(&mut self) -> io::Result<Option<Item>> {
+        let Some(length) = self.peek::<2>()? else { return Ok(None) };
+        if length == MARK {
+            let header = self.peek::<HEADER_BYTES>()?;
+            let Some(frame) = header.as_ref().and_then(Frame::decode) else { return Ok(None) };
+            self.skip(HEADER_BYTES);
+            return Ok(Some(Item::Frame(frame)));
+        }
+        let whole = 2 + usize::from(u16::from_be_bytes(length));
+        if !self.fill(whole)? {
+            return Ok(None);
+        }
+        let entry = self.buffer.get(self.at + 2..self.at + whole).unwrap_or_default();
+        let entry = Bytes::copy_from_slice(entry);
+        self.skip(whole);
+        Ok(Some(Item::Entry(entry)))
+    }
+
+    /// Whether a batch's header stands anywhere after this place: then what is here is damage, not an end.
+    pub(super) fn has_frame_ahead(&mut self) -> io::Result<bool> {
+        while let Some(header) = self.peek::<HEADER_BYTES>()? {
+            if header.starts_with(&MARK) && Frame::decode(&header).is_some() {
+                return Ok(true);
+            }
+            self.skip(1);
+        }
+        Ok(false)
+    }
+
+    fn peek<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
+        Ok(match self.fill(N)? {
+            true => self.buffer.get(self.at..).and_then(|rest| rest.first_chunk()).copied(),
+            false => None,
+        })
+    }
+
+    /// Makes sure that `count` bytes are in the buffer; `false` if the file has no more so many.
+    fn fill(&mut self, count: usize) -> io::Result<bool> {
+        let there = self.buffer.len() - self.at;
+        if there >= count {
+            return Ok(true);
+        }
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        let next = self.place.offset + u64::try_from(there).map_err(io::Error::other)?;
+        let left = usize::try_from(self.length.saturating_sub(next)).unwrap_or(usize::MAX);
+        let more = left.min(READ_AHEAD);
+        self.buffer.resize(there + more, 0);
+        read_exact_at(&self.file, self.buffer.get_mut(there..).unwrap_or_default(), next)?;
+        Ok(self.buffer.len() >= count)
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.at += count;
+        self.place.offset += u64::try_from(count).unwrap_or(u64::MAX);
+    }
+}
+
+/// The file of the segment that begins at `first`; names sort as numbers do.
+pub(super) fn segment_name(first: u64) -> String {
+    format!("{first:020}")
+}
+
+const MARK: [u8; 2] = [0; 2];
+const MAGIC: [u8; 4] = *b"SLW1";
+const HEADER_BYTES: usize = 2 + 4 + 8 + 4 + 32 + 14;
+/// After how many bytes another segment begins.
+const SEGMENT_BYTES: u64 = 1 << 30;
+/// More than the longest entry.
+const READ_AHEAD: usize = 128 * 1024;
+const KEPT_BUFFER: usize = 1 << 20;

@@ -1,0 +1,357 @@
+//! The one task that writes, and those that file what it wrote.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use signet_formats::checkpoint::Checkpoint;
+use signet_formats::merkle::Hash;
+use signet_formats::tlog::{TILE_HEIGHT, tree_root};
+use signet_store::fs::Disk;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+use super::chunk::{CHUNK_WIDTH, Content};
+use super::index::{Index, Runs};
+use super::run::Run;
+use super::wal::{self, Frame};
+use super::{AddError, Added, Head, ReadError, Shared};
+
+/// What the writer is told.
+pub(super) enum Message {
+    /// Add an entry.
+    Add(Submission),
+    /// Write what came before, then end.
+    Close,
+}
+
+/// An entry that somebody waits for.
+pub(super) struct Submission {
+    pub(super) entry: Bytes,
+    pub(super) leaf: Hash,
+    pub(super) reply: oneshot::Sender<Result<Added, AddError>>,
+}
+
+/// What the writer begins with.
+pub(super) struct Start {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Receiver<Message>,
+    pub(super) wal: wal::Writer,
+    pub(super) index: Index,
+    pub(super) runs: Runs,
+    /// How many chunks are on disk.
+    pub(super) chunks: u64,
+}
+
+/// Starts the writer on a thread of its own. It ends with the last handle of the log, on
+/// [`Message::Close`], or when the disk fails; `ended` is dropped when it has let go of everything.
+pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> io::Result<()> {
+    let Start { shared, queue, wal, index, runs, chunks } = start;
+    let filing = Filing::start(Arc::clone(&shared), runs)?;
+    let writer = Writer { shared, queue, wal, index, filing, chunks, runtime, began: None };
+    let builder = thread::Builder::new().name("log-writer".to_owned());
+    let spawned = builder.spawn(move || {
+        writer.run();
+        drop(ended);
+    });
+    spawned.map(drop)
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    queue: Receiver<Message>,
+    wal: wal::Writer,
+    index: Index,
+    filing: Filing,
+    /// How many chunks were given to be filed.
+    chunks: u64,
+    runtime: Handle,
+    /// When the last batch began.
+    began: Option<Instant>,
+}
+
+/// Those who wait for a batch.
+type Waiting = Vec<(oneshot::Sender<Result<Added, AddError>>, u64, bool)>;
+
+impl Writer {
+    fn run(mut self) {
+        while let Ok(first) = self.queue.recv() {
+            self.pace();
+            let (batch, close) = self.collect(first);
+            if self.commit(batch).is_err() || close {
+                break;
+            }
+        }
+        // What still waits is told that the log has ended.
+        drop(self.queue);
+        self.filing.end();
+    }
+
+    /// Under load, waits for more entries; the first after a pause goes at once.
+    fn pace(&mut self) {
+        if let Some(began) = self.began {
+            thread::sleep(self.shared.limits.interval.saturating_sub(began.elapsed()));
+        }
+        self.began = Some(Instant::now());
+    }
+
+    /// The entries that wait, and whether the log is to be closed after them.
+    fn collect(&self, first: Message) -> (Vec<Submission>, bool) {
+        let (mut batch, mut bytes, mut next) = (Vec::new(), 0, Some(first));
+        while let Some(message) = next {
+            match message {
+                Message::Add(submission) => {
+                    bytes += submission.entry.len();
+                    batch.push(submission);
+                }
+                Message::Close => return (batch, true),
+            }
+            let more = batch.len() < BATCH_ENTRIES && bytes < BATCH_BYTES;
+            next = more.then(|| self.queue.try_recv().ok()).flatten();
+        }
+        (batch, false)
+    }
+
+    fn commit(&mut self, batch: Vec<Submission>) -> Result<(), Ended> {
+        let bytes = batch.iter().map(|submission| submission.entry.len()).sum();
+        self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        let mut waiting = Waiting::new();
+        let done = self.add_all(batch, &mut waiting);
+        // Said before those who wait are dropped, so that they learn why.
+        done.map_err(|error| {
+            self.shared.fail(error.to_string());
+            Ended
+        })
+    }
+
+    fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), ReadError> {
+        let fresh = self.stage(batch, waiting)?;
+        let (added, all) = (fresh.len(), waiting.len());
+        let head = match fresh.is_empty() {
+            true => self.shared.head(),
+            false => {
+                self.write(&fresh)?;
+                self.publish()?
+            }
+        };
+        for (reply, index, duplicate) in waiting.drain(..) {
+            // Whoever has gone away finds the entry when it asks again.
+            let _ = reply.send(Ok(Added { index, duplicate, head: Arc::clone(&head) }));
+        }
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        self.shared.counters.added.fetch_add(count(added), Ordering::Relaxed);
+        self.shared.counters.duplicates.fetch_add(count(all - added), Ordering::Relaxed);
+        self.file_chunks()?;
+        Ok(())
+    }
+
+    /// Finds out which entries are new, and gives them their indices.
+    fn stage(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> io::Result<Vec<(Hash, Bytes)>> {
+        let mut next = self.size();
+        let mut fresh = Vec::new();
+        for Submission { entry, leaf, reply } in batch {
+            match self.index.find(&self.shared.layout, &leaf)? {
+                Some(index) => waiting.push((reply, index, true)),
+                None => {
+                    self.index.insert(leaf, next);
+                    waiting.push((reply, next, false));
+                    fresh.push((leaf, entry));
+                    next += 1;
+                }
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Makes new entries durable. No batch on disk reaches over the end of a chunk.
+    fn write(&mut self, mut fresh: &[(Hash, Bytes)]) -> Result<(), ReadError> {
+        while !fresh.is_empty() {
+            let first = self.size();
+            let room = usize::try_from(CHUNK_WIDTH - first % CHUNK_WIDTH).unwrap_or(usize::MAX);
+            let (part, rest) = fresh.split_at(room.min(fresh.len()));
+            self.write_part(first, part)?;
+            fresh = rest;
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, first: u64, part: &[(Hash, Bytes)]) -> Result<(), ReadError> {
+        let mut tree = self.shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+        part.iter().for_each(|(leaf, _)| tree.push(*leaf));
+        let size = tree.size();
+        drop(tree);
+        let root = tree_root(&self.shared.nodes(), size)?;
+        let count = u32::try_from(part.len()).map_err(io::Error::other)?;
+        let entries: Vec<Bytes> = part.iter().map(|(_, entry)| entry.clone()).collect();
+        if self.wal.is_large() {
+            self.wal = wal::Writer::begin(self.disk(), &self.shared.layout.entries, first)?;
+            let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+            *segments = segments.clone().with(self.wal.segment()?);
+        }
+        let places = self.wal.append(&Frame { first, count, root }, &entries)?;
+        self.shared.places.write().unwrap_or_else(PoisonError::into_inner).extend(places);
+        self.shared.counters.batches.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Signs the head of what is durable and shows it to readers. While the signer fails, nothing else is done.
+    fn publish(&self) -> Result<Arc<Head>, ReadError> {
+        let size = self.size();
+        let root = tree_root(&self.shared.nodes(), size)?;
+        let origin = self.shared.signer.origin().to_owned();
+        let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
+        loop {
+            match self.runtime.block_on(self.shared.signer.sign(&checkpoint)) {
+                Ok(note) => {
+                    let note = note.to_string().into();
+                    return Ok(self.shared.publish(Head { checkpoint, note }));
+                }
+                Err(error) if self.shared.closing.load(Ordering::Acquire) => {
+                    return Err(io::Error::other(error).into());
+                }
+                Err(error) => {
+                    self.shared.counters.signing_failures.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%error, "the checkpoint could not be signed; trying again");
+                    thread::sleep(SIGN_AGAIN_AFTER);
+                }
+            }
+        }
+    }
+
+    /// Gives the chunks that are complete to be filed. Waits if the one before is not filed yet.
+    fn file_chunks(&mut self) -> io::Result<()> {
+        while self.size() / CHUNK_WIDTH > self.chunks {
+            let number = self.chunks;
+            let tree = self.shared.tree.read().unwrap_or_else(PoisonError::into_inner);
+            let nodes = |level, count| tree.nodes(level, number * count, count).map(<[Hash]>::to_vec);
+            let (leaves, tiles) = (nodes(0, CHUNK_WIDTH), nodes(TILE_HEIGHT, CHUNK_WIDTH >> TILE_HEIGHT));
+            let places = self.shared.places.read().unwrap_or_else(PoisonError::into_inner).of_chunk(number);
+            drop(tree);
+            let missing = || io::Error::other("a chunk is not in memory");
+            let (leaves, tiles) = leaves.zip(tiles).ok_or_else(missing)?;
+            self.filing.file(Content { number, leaves, tiles, places })?;
+            self.chunks += 1;
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.shared.tree.read().unwrap_or_else(PoisonError::into_inner).size()
+    }
+
+    fn disk(&self) -> &Disk {
+        self.shared.dir.disk()
+    }
+}
+
+/// The writer has ended; why is said elsewhere.
+struct Ended;
+
+/// Files chunks and keeps the checkpoint, and merges the index, each on a thread of its own.
+struct Filing {
+    chunks: Option<SyncSender<Content>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Filing {
+    fn start(shared: Arc<Shared>, runs: Runs) -> io::Result<Self> {
+        let (chunks, contents) = mpsc::sync_channel(1);
+        let (grown, merges) = mpsc::channel();
+        let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: 0 };
+        let filing =
+            thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
+        let merger = move || {
+            while merges.recv().is_ok() {
+                if let Err(error) = merge(&shared, &runs) {
+                    shared.fail(error.to_string());
+                }
+            }
+        };
+        let merging = thread::Builder::new().name("log-merging".to_owned()).spawn(merger)?;
+        Ok(Self { chunks: Some(chunks), threads: vec![filing, merging] })
+    }
+
+    fn file(&self, content: Content) -> io::Result<()> {
+        let sent = self.chunks.as_ref().map(|chunks| chunks.send(content));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(io::Error::other("the hashes could not be written")),
+        }
+    }
+
+    /// Waits until all is filed.
+    fn end(&mut self) {
+        self.chunks = None;
+        for thread in self.threads.drain(..) {
+            // It has panicked: the defect is in the output already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Filer {
+    shared: Arc<Shared>,
+    runs: Runs,
+    /// Tells who merges that there is another run.
+    grown: mpsc::Sender<()>,
+    /// The size of the checkpoint that was kept.
+    kept: u64,
+}
+
+impl Filer {
+    fn run(mut self, contents: &Receiver<Content>) {
+        loop {
+            let next = contents.recv_timeout(KEEP_EVERY);
+            let done = match &next {
+                Ok(content) => self.file(content).and_then(|()| self.keep()),
+                Err(_) => self.keep(),
+            };
+            if let Err(error) = done {
+                // The writer learns of it by the channel.
+                return self.shared.fail(error.to_string());
+            }
+            if matches!(next, Err(RecvTimeoutError::Disconnected)) {
+                return;
+            }
+        }
+    }
+
+    fn file(&self, content: &Content) -> io::Result<()> {
+        let (layout, disk) = (&self.shared.layout, self.shared.dir.disk());
+        content.write(disk, layout)?;
+        self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
+        let chunks = content.number + 1;
+        self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
+        self.shared.places.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
+        // Who merges has ended only if it panicked.
+        let _ = self.grown.send(());
+        Ok(())
+    }
+
+    /// Keeps the newest checkpoint in the directory.
+    fn keep(&mut self) -> io::Result<()> {
+        let head = self.shared.head();
+        if head.checkpoint.size > self.kept {
+            let layout = &self.shared.layout;
+            self.shared.dir.disk().put(&layout.scratch, &layout.checkpoint(), &head.note)?;
+            self.kept = head.checkpoint.size;
+        }
+        Ok(())
+    }
+}
+
+fn merge(shared: &Shared, runs: &Runs) -> io::Result<()> {
+    while runs.merge(&shared.layout, shared.dir.disk())? {}
+    Ok(())
+}
+
+/// The most entries, and about the most bytes, of a batch.
+const BATCH_ENTRIES: usize = 8192;
+const BATCH_BYTES: usize = 8 << 20;
+/// How old the checkpoint on disk may get.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -1,0 +1,414 @@
+//! Which issuers of identity tokens are believed, as YAML in the shape that Fulcio reads.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::identity::Provider;
+use super::template::Template;
+
+/// The largest configuration that is read, in bytes.
+pub const MAX_CONFIG_BYTES: usize = 1 << 20;
+
+/// The issuers, by URL.
+#[derive(Clone, Debug, Default)]
+pub struct Issuers {
+    issuers: BTreeMap<String, Issuer>,
+    /// Pattern and issuer; the first that matches counts.
+    patterns: Vec<(Pattern, Issuer)>,
+}
+
+impl Issuers {
+    /// Reads the YAML. Unknown fields are errors.
+    pub fn from_yaml(yaml: &str) -> Result<Self, ConfigError> {
+        if yaml.len() > MAX_CONFIG_BYTES {
+            return Err(ConfigError::new("", "the configuration is larger than 1 MiB"));
+        }
+        let file: File = serde_saphyr::from_str(yaml).map_err(|error| ConfigError::new("", error))?;
+        let mut issuers = Self::default();
+        for (url, written) in file.oidc_issuers {
+            let stated = written.issuer_url.as_ref().is_none_or(|stated| *stated == url);
+            let stated = stated
+                .then_some(())
+                .ok_or_else(|| ConfigError::new(&url, "`issuer-url` differs from its key"));
+            stated?;
+            issuers.add(written.issuer(&url, &file.ci_issuer_metadata)?)?;
+        }
+        for (pattern, written) in file.meta_issuers {
+            let issuer = written.issuer(&pattern, &file.ci_issuer_metadata)?;
+            let parsed = Pattern::new(&pattern).ok_or_else(|| {
+                ConfigError::new(&pattern, "a meta issuer is an https URL whose host ends in a fixed domain")
+            })?;
+            issuers.patterns.push((parsed, issuer));
+        }
+        Ok(issuers)
+    }
+
+    /// Adds an issuer; its URL has to be https, or http on loopback.
+    pub fn add(&mut self, issuer: Issuer) -> Result<(), ConfigError> {
+        match is_safe_url(&issuer.url) {
+            true => {
+                self.issuers.insert(issuer.url.clone(), issuer);
+                Ok(())
+            }
+            false => Err(ConfigError::new(&issuer.url, "an issuer is an https URL, or http on loopback")),
+        }
+    }
+
+    /// The issuer of this URL, by name or by pattern.
+    pub fn find(&self, url: &str) -> Option<Issuer> {
+        let by_pattern = || {
+            let (_, issuer) = self.patterns.iter().find(|(pattern, _)| pattern.matches(url))?;
+            Some(Issuer { url: url.to_owned(), ..issuer.clone() })
+        };
+        self.issuers.get(url).cloned().or_else(by_pattern)
+    }
+
+    /// All issuers, and whether the URL is a pattern.
+    pub fn iter(&self) -> impl Iterator<Item = (&Issuer, bool)> {
+        let named = self.issuers.values().map(|issuer| (issuer, false));
+        named.chain(self.patterns.iter().map(|(_, issuer)| (issuer, true)))
+    }
+}
+
+/// An issuer and what its tokens mean.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its URL, `iss` of its tokens.
+    pub url: String,
+    /// The audience that its tokens have to be for.
+    pub client_id: String,
+    /// What kind of issuer it is.
+    pub provider: Provider,
+    /// The claim that holds the issuer to be certified, where that is not the issuer itself.
+    pub issuer_claim: Option<String>,
+    /// The claim whose text proof of possession is made over.
+    pub challenge_claim: String,
+    /// Who of the issuer's identities may have certificates; none is everyone.
+    pub allowed: Vec<Identities>,
+}
+
+/// A set of identities: text in which `*` stands for anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identities(String);
+
+impl Identities {
+    /// Identities of this shape, the whole of it.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.to_owned())
+    }
+
+    /// Whether the identity is one of them.
+    pub fn contains(&self, identity: &str) -> bool {
+        glob(&self.0, identity, false, |_| true)
+    }
+}
+
+/// A URL in which `*` stands for `[-_a-zA-Z0-9]+`, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern(String);
+
+impl Pattern {
+    /// `None` for a pattern that a stranger's URL could match: not https, or without two fixed labels at
+    /// the end of its host.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("https://")?;
+        let host = rest.split(['/', ':', '?', '#']).next()?;
+        let fixed = host.rsplit('.').take(2).all(|label| !label.is_empty() && !label.contains('*'));
+        (fixed && host.contains('.') && !host.contains('@')).then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn matches(&self, url: &str) -> bool {
+        let in_class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        url.len() <= MAX_URL && glob(&self.0, url, true, in_class)
+    }
+}
+
+/// Why a configuration was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{why}", if issuer.is_empty() { String::new() } else { format!("issuer `{issuer}`: ") })]
+pub struct ConfigError {
+    /// The issuer it is about; empty if it is about the whole.
+    pub issuer: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(issuer: &str, why: impl ToString) -> Self {
+        Self { issuer: issuer.to_owned(), why: why.to_string() }
+    }
+}
+
+/// Whether keys may be fetched from there: https, or http on loopback.
+pub(super) fn is_safe_url(url: &str) -> bool {
+    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    let named = |host: &str| !host.is_empty() && !host.contains('@');
+    if url.len() > MAX_URL || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return false;
+    }
+    match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => named(&host(rest)),
+        (_, Some(rest)) => {
+            let host = host(rest);
+            let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+            named(&host) && LOOPBACK.contains(&name)
+        }
+        _ => false,
+    }
+}
+
+/// Whether `pattern` matches the whole of `text`, `*` standing for at least `least` bytes that `run`
+/// accepts. In time that grows with the product of their lengths and no faster.
+fn glob(pattern: &str, text: &str, least: bool, run: impl Fn(u8) -> bool) -> bool {
+    let mut segments = pattern.split('*');
+    let first = segments.next().unwrap_or_default();
+    // At which places of the text what was read of the pattern can end.
+    let mut ends = vec![false; text.len() + 1];
+    if let Some(end) = ends.get_mut(first.len()).filter(|_| text.starts_with(first)) {
+        *end = true;
+    }
+    for segment in segments {
+        let starts = after_run(&ends, text.as_bytes(), least, &run);
+        ends = after_segment(&starts, text.as_bytes(), segment.as_bytes());
+    }
+    ends.last().copied().unwrap_or(false)
+}
+
+/// Where a run that begins at one of `ends` can end.
+fn after_run(ends: &[bool], text: &[u8], least: bool, run: impl Fn(u8) -> bool) -> Vec<bool> {
+    let mut inside = false;
+    let mut before = None;
+    let bytes = std::iter::once(None).chain(text.iter().map(Some));
+    let places = ends.iter().zip(bytes).map(|(end, byte)| {
+        let goes_on = byte.is_some_and(|byte| run(*byte)) && (inside || before == Some(true));
+        before = Some(*end);
+        inside = goes_on || (*end && !least);
+        inside
+    });
+    places.collect()
+}
+
+/// Where the segment can end if it begins at one of `starts`.
+fn after_segment(starts: &[bool], text: &[u8], segment: &[u8]) -> Vec<bool> {
+    let mut ends = vec![false; starts.len()];
+    for (at, _) in starts.iter().enumerate().filter(|(_, start)| **start) {
+        let matches = text.get(at..).is_some_and(|rest| rest.starts_with(segment));
+        if let Some(end) = ends.get_mut(at + segment.len()).filter(|_| matches) {
+            *end = true;
+        }
+    }
+    ends
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    oidc_issuers: BTreeMap<String, Written>,
+    #[serde(default)]
+    meta_issuers: BTreeMap<String, Written>,
+    #[serde(default)]
+    ci_issuer_metadata: BTreeMap<String, Metadata>,
+}
+
+/// An issuer as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Written {
+    issuer_url: Option<String>,
+    client_id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    ci_provider: Option<String>,
+    issuer_claim: Option<String>,
+    subject_domain: Option<String>,
+    spiffe_trust_domain: Option<String>,
+    challenge_claim: Option<String>,
+    #[serde(default)]
+    skip_email_verification: bool,
+    #[serde(default)]
+    allowed_identities: Vec<String>,
+}
+
+/// What the tokens of a kind of CI service say.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Metadata {
+    #[serde(default)]
+    pub(super) default_template_values: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) extension_templates: BTreeMap<String, String>,
+    pub(super) subject_alternative_name_template: String,
+}
+
+impl Written {
+    fn issuer(&self, url: &str, metadata: &BTreeMap<String, Metadata>) -> Result<Issuer, ConfigError> {
+        let failed = |why: String| ConfigError::new(url, why);
+        let provider = self.provider(url, metadata).map_err(failed)?;
+        let default_challenge = if matches!(provider, Provider::Email { .. }) { "email" } else { "sub" };
+        Ok(Issuer {
+            url: url.to_owned(),
+            client_id: self.client_id.clone(),
+            provider,
+            issuer_claim: self.issuer_claim.as_ref().map(|claim| claim.trim_start_matches("$.").to_owned()),
+            challenge_claim: self.challenge_claim.clone().unwrap_or_else(|| default_challenge.to_owned()),
+            allowed: self.allowed_identities.iter().map(|pattern| Identities::new(pattern)).collect(),
+        })
+    }
+
+    fn provider(&self, url: &str, metadata: &BTreeMap<String, Metadata>) -> Result<Provider, String> {
+        let needed = |value: &Option<String>, name: &str| {
+            value.clone().ok_or_else(|| format!("type `{}` needs `{name}`", self.kind))
+        };
+        match self.kind.as_str() {
+            "email" => Ok(Provider::Email { unverified: self.skip_email_verification }),
+            "kubernetes" => Ok(Provider::Kubernetes),
+            "spiffe" => Ok(Provider::Spiffe {
+                trust_domain: needed(&self.spiffe_trust_domain, "spiffe-trust-domain")?,
+            }),
+            "uri" => Ok(Provider::Uri { domain: needed(&self.subject_domain, "subject-domain")? }),
+            "username" => Provider::username(url, &needed(&self.subject_domain, "subject-domain")?),
+            "ci-provider" => {
+                let name = needed(&self.ci_provider, "ci-provider")?;
+                let known =
+                    metadata.get(&name).ok_or(format!("there is no `ci-issuer-metadata` named `{name}`"))?;
+                Provider::of_metadata(known)
+            }
+            kind => Provider::of_table(kind, url).ok_or_else(|| format!("unknown type `{kind}`")),
+        }
+    }
+}
+
+/// A template as it is written for a CI service; the error names it.
+pub(super) fn template(text: &str) -> Result<Template, String> {
+    Template::of_fulcio(text).ok_or_else(|| format!("the template `{text}` does more than insert fields"))
+}
+
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+const MAX_URL: usize = 2_048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GHSA-59jp-pj84-45mr: `https://*.example.com` matched `https://x.example.com.evil.net`.
+    #[test]
+    fn ghsa_59jp_pj84_45mr_patterns_of_meta_issuers_are_anchored() {
+        let pattern = Pattern::new("https://oidc.eks.*.amazonaws.com/id/*").unwrap();
+        assert!(
+            pattern.matches("https://oidc.eks.eu-west-1.amazonaws.com/id/B02C93B6A2D30341AD01E1B6D48164CB")
+        );
+        for stranger in [
+            "https://oidc.eks.eu-west-1.amazonaws.com/id/B02C/evil",
+            "https://oidc.eks.evil.net/x.amazonaws.com/id/B02C",
+            "https://evil.net/https://oidc.eks.eu.amazonaws.com/id/B",
+            "https://oidc.eks..amazonaws.com/id/B",
+            "https://oidc.eks.eu.amazonaws.com/id/",
+            "http://oidc.eks.eu.amazonaws.com/id/B",
+        ] {
+            assert!(!pattern.matches(stranger), "{stranger}");
+        }
+        for open in [
+            "https://*",
+            "https://*.com",
+            "https://x.*",
+            "http://a.b.c/*",
+            "https://u@*.b.c",
+            "https://*.b.*/c",
+        ] {
+            assert_eq!(Pattern::new(open), None, "{open}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_cannot_be_made_to_run_for_long() {
+        let pattern =
+            Pattern::new(&format!("https://{}.example.com/{}", "*".repeat(30), "*a".repeat(200))).unwrap();
+        assert!(!pattern.matches(&format!("https://x.example.com/{}!", "a".repeat(2_000))));
+        assert!(Identities::new(&"*".repeat(1_000)).contains(&"a".repeat(2_000)));
+        assert!(!Identities::new(&"*a".repeat(1_000)).contains(&format!("{}b", "a".repeat(2_000))));
+    }
+
+    #[test]
+    fn identities_are_matched_whole() {
+        let ours = Identities::new("https://github.com/ours/*");
+        assert!(ours.contains("https://github.com/ours/app/.github/workflows/x.yml@refs/heads/main"));
+        assert!(!ours.contains("https://evil.net/https://github.com/ours/app"));
+        assert!(Identities::new("*@example.com").contains("a@example.com"));
+        assert!(!Identities::new("*@example.com").contains("a@example.com.evil.net"));
+        assert!(!Identities::new("a@example.com").contains("ba@example.com"));
+    }
+
+    #[test]
+    fn fulcios_configuration_is_read() {
+        let issuers = Issuers::from_yaml(FULCIO).unwrap();
+        assert_eq!(issuers.iter().count(), 5);
+        let github = issuers.find("https://token.actions.githubusercontent.com").unwrap();
+        assert_eq!((github.client_id.as_str(), github.challenge_claim.as_str()), ("sigstore", "sub"));
+        let eks = issuers.find("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC").unwrap();
+        assert_eq!(eks.url, "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC");
+        assert!(issuers.find("https://accounts.example.com/").is_none());
+        let dex = issuers.find("https://oauth2.example.com/auth").unwrap();
+        assert_eq!(dex.issuer_claim.as_deref(), Some("federated_claims.connector_id"));
+    }
+
+    #[test]
+    fn configurations_that_cannot_be_meant_are_refused() {
+        let issuer =
+            |rest: &str| format!("oidc-issuers:\n  https://a.example:\n    client-id: sigstore\n{rest}");
+        let cases = [
+            (issuer("    type: telepathy\n"), "unknown type `telepathy`"),
+            (issuer("    type: spiffe\n"), "type `spiffe` needs `spiffe-trust-domain`"),
+            (
+                issuer("    type: email\n    issuer-url: https://b.example\n"),
+                "`issuer-url` differs from its key",
+            ),
+            (
+                issuer("    type: ci-provider\n    ci-provider: x\n"),
+                "there is no `ci-issuer-metadata` named `x`",
+            ),
+            (issuer("    type: email\n    colour: red\n"), "colour"),
+            ("oidc-issuers:\n  http://a.example:\n    client-id: s\n    type: email\n".into(), "https"),
+            ("meta-issuers:\n  https://*:\n    client-id: s\n    type: kubernetes\n".into(), "fixed domain"),
+        ];
+        for (yaml, why) in cases {
+            let error = Issuers::from_yaml(&yaml).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    const FULCIO: &str = r#"
+oidc-issuers:
+  https://accounts.example.com:
+    issuer-url: https://accounts.example.com
+    client-id: sigstore
+    type: email
+  https://oauth2.example.com/auth:
+    issuer-url: https://oauth2.example.com/auth
+    client-id: sigstore
+    type: email
+    issuer-claim: $.federated_claims.connector_id
+  https://token.actions.githubusercontent.com:
+    issuer-url: https://token.actions.githubusercontent.com
+    client-id: sigstore
+    type: github-workflow
+  https://agent.example.com:
+    issuer-url: https://agent.example.com
+    client-id: sigstore
+    type: ci-provider
+    ci-provider: robot
+ci-issuer-metadata:
+  robot:
+    default-template-values:
+      url: https://robot.example
+    extension-templates:
+      build-signer-uri: "{{ .url }}/{{ .pipeline }}"
+      runner-environment: runner
+    subject-alternative-name-template: "{{ .url }}/{{ .pipeline }}"
+meta-issuers:
+  https://oidc.eks.*.amazonaws.com/id/*:
+    client-id: sigstore
+    type: kubernetes
+"#;
+}

@@ -1,0 +1,283 @@
+//! The timestamp authority (RFC 3161): states that it saw a digest at a time, and refuses when it does
+//! not know the time as well as it would have to state.
+//!
+//! Trusted? The key and the clock are: who holds the key can state any time. May the data directory be
+//! lost? Its key: signatures stay valid, new ones need a new authority in the trust root. Its numbers:
+//! no, see `serials`; the authority does not start without them.
+
+mod bound;
+mod identity;
+mod metrics;
+pub mod ntp;
+mod serials;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use const_oid::ObjectIdentifier;
+use signet_formats::timestamp::{PkiFailure, ReceivedRequest, Statement, granted, rejected};
+use signet_formats::x509::Certificate;
+use signet_store::{DataDir, Kind, OpenError, fs::Disk};
+
+pub use bound::{ClockBound, KernelBound, SourceState};
+pub use identity::Identity;
+pub use metrics::{Counters, Outcome};
+
+use crate::authority::AuthorityError;
+use crate::clock::{Clock, Reading};
+use serials::Serials;
+
+/// Sigstore's policy for timestamps of signatures.
+pub const DEFAULT_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2");
+
+/// How an authority states the time.
+pub struct Config {
+    /// The policies that tokens are given under; the first if the client asks for none.
+    pub policies: Vec<ObjectIdentifier>,
+    /// What it knows of the time.
+    pub time: TimeSource,
+    /// Its clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Config {
+    /// Sigstore's policy, an accuracy of one second, and the kernel's own bound.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let time = TimeSource::Bounded { accuracy: Duration::from_secs(1), bound: Arc::new(KernelBound) };
+        Self { policies: vec![DEFAULT_POLICY], time, clock }
+    }
+}
+
+/// What an authority knows of the time.
+#[derive(Clone)]
+pub enum TimeSource {
+    /// Tokens state an accuracy, and there are none while the clock's bound is beyond it.
+    Bounded {
+        /// What tokens state.
+        accuracy: Duration,
+        /// What knows how far the clock is off.
+        bound: Arc<dyn ClockBound>,
+    },
+    /// For development: tokens state no accuracy, and are signed by an authority that says in its name
+    /// what it is for.
+    Development,
+}
+
+/// A timestamp authority. Clones are the same one.
+#[derive(Clone)]
+pub struct Tsa {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: Identity,
+    config: Config,
+    serials: Serials,
+    counters: Counters,
+    _dir: DataDir,
+}
+
+impl Tsa {
+    /// Opens the authority of this data directory, making it if there is none. With `identity` it signs
+    /// with that; without, with a key and a root of its own, kept in the directory.
+    pub async fn open(path: &Path, identity: Option<Identity>, config: Config) -> Result<Self, TsaError> {
+        Self::open_on(Disk::default(), path, identity, config).await
+    }
+
+    /// The same, on a disk that may inject faults.
+    pub async fn open_on(
+        disk: Disk,
+        path: &Path,
+        identity: Option<Identity>,
+        config: Config,
+    ) -> Result<Self, TsaError> {
+        if config.policies.is_empty() {
+            return Err(TsaError::NoPolicy);
+        }
+        let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
+        let now = config.clock.seconds();
+        let serials = open_serials(&dir, now)?;
+        let identity = match identity {
+            Some(identity) => identity,
+            None => Identity::of_directory(&dir, now, config.is_development()).await?,
+        };
+        let inner = Inner { identity, config, serials, counters: Counters::default(), _dir: dir };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Answers a DER `TimeStampReq` with a DER `TimeStampResp`; refusals are answers too.
+    pub async fn answer(&self, request: &[u8]) -> Vec<u8> {
+        match ReceivedRequest::parse(request) {
+            Ok(request) => self.stamp(&request).await.unwrap_or_else(|refusal| refusal.to_der()),
+            Err(failure) => self.refuse(failure, "the request is not acceptable").to_der(),
+        }
+    }
+
+    /// The DER `TimeStampResp` that grants this request.
+    pub async fn stamp(&self, request: &ReceivedRequest) -> Result<Vec<u8>, Refusal> {
+        let inner = &self.inner;
+        let policy = self.policy(request)?;
+        let taken = inner.serials.take(|| inner.config.time_now()).await;
+        let taken =
+            taken.map_err(|_| self.refuse(PkiFailure::SystemFailure, "the authority's disk failed"))?;
+        let Some((serial, now)) = taken else {
+            let why = "the authority does not know the time well enough now";
+            return Err(self.refuse(PkiFailure::TimeNotAvailable, why));
+        };
+        let failed = |why| move || self.refuse(PkiFailure::SystemFailure, why);
+        let (seconds, millis) = split(&now);
+        let statement = Statement {
+            request,
+            policy,
+            serial,
+            seconds,
+            millis,
+            accuracy: inner.config.accuracy(),
+            authority: None,
+        };
+        let content = statement.to_der().map_err(|_| failed("the clock is out of bounds")())?;
+        let token = inner.identity.sign(&content, seconds, request.with_certificates).await;
+        let token = token.ok_or_else(failed("the authority's key does not sign"))?;
+        inner.counters.count(Outcome::Granted);
+        Ok(granted(&token))
+    }
+
+    /// The authority's certificate first, its root last.
+    pub fn chain(&self) -> &[Certificate] {
+        self.inner.identity.chain()
+    }
+
+    /// How many requests ended how.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// How far the clock may be off now, and what the sources say; `None` in development.
+    pub fn time_state(&self) -> Option<(Option<Duration>, Vec<SourceState>)> {
+        match &self.inner.config.time {
+            TimeSource::Bounded { bound, .. } => {
+                Some((bound.bound(&self.inner.config.clock.read()), bound.sources()))
+            }
+            TimeSource::Development => None,
+        }
+    }
+
+    /// Whether a request now would find the time known well enough.
+    pub fn is_ready(&self) -> bool {
+        self.inner.config.time_now().is_some()
+    }
+
+    fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
+        let policies = &self.inner.config.policies;
+        let policy = match request.policy {
+            None => policies.first(),
+            Some(asked) => policies.iter().find(|policy| **policy == asked),
+        };
+        let refuse = || self.refuse(PkiFailure::UnacceptedPolicy, "the authority has no such policy");
+        policy.copied().ok_or_else(refuse)
+    }
+
+    fn refuse(&self, failure: PkiFailure, text: &'static str) -> Refusal {
+        self.inner.counters.count(Outcome::Refused(failure));
+        Refusal { failure, text }
+    }
+}
+
+/// Why no token was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The failure of RFC 3161.
+    pub failure: PkiFailure,
+    /// What was wrong.
+    pub text: &'static str,
+}
+
+impl Refusal {
+    /// The DER `TimeStampResp` that says so.
+    pub fn to_der(self) -> Vec<u8> {
+        rejected(self.failure, self.text)
+    }
+}
+
+/// Why an authority was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TsaError {
+    /// Its key or certificates are unusable.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The certificates are not those of a timestamp authority.
+    #[error("the certificates do not make a timestamp authority: {why}")]
+    Certificate {
+        /// The rule that is broken.
+        why: &'static str,
+    },
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Dir(#[from] OpenError),
+    /// No policy is configured.
+    #[error("a timestamp authority needs a policy")]
+    NoPolicy,
+    /// The numbers given out so far are unknown, so they would come again.
+    #[error("`{}` is unusable ({error}): without it serial numbers would repeat; restore it, or start a new authority in an empty directory", path.display())]
+    Serials {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What was wrong.
+        error: io::Error,
+    },
+}
+
+impl Config {
+    fn is_development(&self) -> bool {
+        matches!(self.time, TimeSource::Development)
+    }
+
+    fn accuracy(&self) -> Option<Duration> {
+        match self.time {
+            TimeSource::Bounded { accuracy, .. } => Some(accuracy),
+            TimeSource::Development => None,
+        }
+    }
+
+    /// The time, if it is known as well as tokens state it.
+    fn time_now(&self) -> Option<Reading> {
+        let now = self.clock.read();
+        match &self.time {
+            TimeSource::Development => Some(now),
+            TimeSource::Bounded { accuracy, bound } => {
+                let off = bound.bound(&now)?.checked_add(RESOLUTION)?;
+                (off <= *accuracy).then_some(now)
+            }
+        }
+    }
+}
+
+/// Numbers are written before the identity: a directory that has one without the other has lost them.
+fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
+    let path = dir.path().join("serials.json");
+    let failed = |error| TsaError::Serials { path: path.clone(), error };
+    if !path.exists() && !Identity::is_in(dir) {
+        Serials::create(dir.disk(), &path).map_err(failed)?;
+    }
+    Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)
+}
+
+/// Seconds and milliseconds. DER cuts zeros off a fraction's end, and sigstore-js reads exactly three digits
+/// or none, so a last digit of zero is made one less.
+fn split(now: &Reading) -> (i64, u16) {
+    let millis = u16::try_from(now.wall.subsec_millis()).unwrap_or(0);
+    match millis {
+        0 => (now.seconds(), 0),
+        _ if millis % 10 == 0 => (now.seconds(), millis - 1),
+        _ => (now.seconds(), millis),
+    }
+}
+
+/// What a time loses by being cut to milliseconds.
+const RESOLUTION: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests;

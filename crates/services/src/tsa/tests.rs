@@ -1,0 +1,219 @@
+use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm};
+use signet_formats::timestamp::{TimestampError, TimestampRequest, TimestampToken};
+use signet_keys::{PrivateKey, Signer};
+
+use super::*;
+use crate::clock::ManualClock;
+
+const NOW: u64 = 1_795_000_000;
+
+/// A bound that says what it is told to say.
+struct Fixed(Option<Duration>);
+
+impl ClockBound for Fixed {
+    fn bound(&self, _: &Reading) -> Option<Duration> {
+        self.0
+    }
+
+    fn sources(&self) -> Vec<SourceState> {
+        Vec::new()
+    }
+}
+
+fn config(bound: Option<Duration>) -> Config {
+    let time = TimeSource::Bounded { accuracy: Duration::from_secs(1), bound: Arc::new(Fixed(bound)) };
+    Config { time, ..Config::new(Arc::new(ManualClock::at(NOW))) }
+}
+
+async fn authority(dir: &Path, bound: Option<Duration>) -> Tsa {
+    Tsa::open(dir, None, config(bound)).await.unwrap()
+}
+
+fn request(text: &[u8]) -> TimestampRequest {
+    let imprint = Digest::sha256(text);
+    TimestampRequest { imprint, policy: None, nonce: Some(0x8000_0000_0000_0001), with_certificates: true }
+}
+
+async fn refusal(tsa: &Tsa, request: &[u8]) -> String {
+    match TimestampToken::from_response(&tsa.answer(request).await) {
+        Err(TimestampError::Rejected { status: 2, reason }) => reason.rsplit(", ").next().unwrap().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const GOOD: Option<Duration> = Some(Duration::from_millis(20));
+
+#[tokio::test]
+async fn a_token_answers_its_request_and_is_the_authoritys() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsa = authority(dir.path(), GOOD).await;
+    let request = request(b"signature");
+    let token = TimestampToken::from_response(&tsa.answer(&request.to_der()).await).unwrap();
+    request.verify_answer(token.info()).unwrap();
+    token.info().verify_imprint(b"signature").unwrap();
+    token.verify(&tsa.chain()[0]).unwrap();
+    assert_eq!(token.certificates(), &tsa.chain()[..1]);
+    assert_eq!(token.info().seconds, NOW as i64);
+    assert_eq!(token.info().accuracy, Some(Duration::from_secs(1)));
+    assert_eq!(token.info().policy, DEFAULT_POLICY);
+    assert_eq!(tsa.counters().granted(), 1);
+}
+
+#[tokio::test]
+async fn every_digest_and_curve_that_is_offered_works() {
+    for algorithm in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512] {
+        for key in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384] {
+            let (dir, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let identity = identity_of(own.path(), key).await;
+            let tsa = Tsa::open(dir.path(), Some(identity), config(GOOD)).await.unwrap();
+            let request = TimestampRequest { imprint: Digest::of(algorithm, b"x"), ..request(b"") };
+            let token = TimestampToken::from_response(&tsa.answer(&request.to_der()).await).unwrap();
+            request.verify_answer(token.info()).unwrap();
+            token.verify(&tsa.chain()[0]).unwrap();
+        }
+    }
+}
+
+/// An authority's key of this kind, certified by a root of its own.
+async fn identity_of(dir: &Path, algorithm: KeyAlgorithm) -> Identity {
+    let own = DataDir::open(dir, Kind::Tsa).unwrap();
+    Identity::of_directory(&own, NOW as i64, false).await.unwrap();
+    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let key = PrivateKey::generate(algorithm).unwrap();
+    let tbs = tsa_certificate(&root[0], key.public_key(), |extensions| extensions);
+    let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
+    let leaf = issuer.issue(&tbs).await.unwrap();
+    Identity::new(Arc::new(key), vec![leaf, root[0].clone()]).unwrap()
+}
+
+fn tsa_certificate(
+    root: &Certificate,
+    key: &signet_crypto::PublicKey,
+    change: impl FnOnce(Vec<signet_formats::x509::NewExtension>) -> Vec<signet_formats::x509::NewExtension>,
+) -> signet_formats::x509::TbsCertificate {
+    use signet_formats::x509::{NewExtension, TbsCertificate, oid};
+    TbsCertificate {
+        serial: vec![1],
+        issuer: root.subject().der().to_vec(),
+        subject: crate::authority::Subject { organization: "o", common_name: "c" }.to_der(),
+        not_before: NOW as i64 - 10,
+        not_after: NOW as i64 + 10,
+        key: key.clone(),
+        extensions: change(vec![NewExtension::purpose(oid::TIME_STAMPING, true)]),
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_or_unknown_stamps_nothing() {
+    for bound in [None, Some(Duration::from_secs(1)), Some(Duration::from_millis(999))] {
+        let dir = tempfile::tempdir().unwrap();
+        let tsa = authority(dir.path(), bound).await;
+        assert!(!tsa.is_ready());
+        assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "timeNotAvailable", "{bound:?}");
+        assert_eq!(tsa.counters().granted(), 0);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let tsa = authority(dir.path(), Some(Duration::from_millis(998))).await;
+    assert!(TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).is_ok());
+}
+
+#[tokio::test]
+async fn in_development_tokens_state_no_accuracy_and_the_authority_says_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { time: TimeSource::Development, ..config(None) };
+    let tsa = Tsa::open(dir.path(), None, config).await.unwrap();
+    let token = TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).unwrap();
+    assert_eq!(token.info().accuracy, None);
+    assert!(tsa.chain().iter().all(|certificate| certificate.subject().to_string().contains("development")));
+}
+
+#[tokio::test]
+async fn unacceptable_requests_get_their_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsa = authority(dir.path(), GOOD).await;
+    let good = request(b"").to_der();
+    let with_policy =
+        TimestampRequest { policy: Some(ObjectIdentifier::new_unwrap("1.2.3")), ..request(b"") }.to_der();
+    let edit = |from: &[u8], to: &[u8]| {
+        let at = good.windows(from.len()).position(|window| window == from).unwrap();
+        [&good[..at], to, &good[at + from.len()..]].concat()
+    };
+    let mut extended = good.clone();
+    extended.extend_from_slice(&[0xa0, 0]);
+    extended[1] += 2;
+    let nonce: &[u8] = &[2, 9, 0, 0x80, 0, 0, 0, 0, 0, 0, 1];
+    let mut long_nonce = edit(nonce, &[&[2, 65][..], &[1; 65]].concat());
+    long_nonce[1] += 56;
+    // 2.16.840.1.101.3.4.2.1 becomes .2.7, SHA3-224.
+    let cases = [
+        (edit(&[4, 2, 1, 5, 0], &[4, 2, 7, 5, 0]), "badAlg"),
+        (edit(&[2, 1, 1], &[2, 1, 2]), "badRequest"),
+        (edit(&[4, 2, 1, 5, 0], &[4, 2, 2, 5, 0]), "badDataFormat"),
+        (long_nonce, "badRequest"),
+        (extended, "unacceptedExtension"),
+        (with_policy, "unacceptedPolicy"),
+        ([&good[..], &[0]].concat(), "badDataFormat"),
+        (good[..good.len() - 1].to_vec(), "badDataFormat"),
+        (Vec::new(), "badDataFormat"),
+        (vec![0; 4097], "badDataFormat"),
+    ];
+    for (request, failure) in cases {
+        assert_eq!(refusal(&tsa, &request).await, failure, "{request:02x?}");
+    }
+    assert_eq!(tsa.counters().refused().map(|(_, count)| count).sum::<u64>(), 10);
+}
+
+#[tokio::test]
+async fn serial_numbers_go_on_after_a_restart_and_the_authority_stays_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serials = Vec::new();
+    let mut chains = Vec::new();
+    for _ in 0..3 {
+        let tsa = authority(dir.path(), GOOD).await;
+        for _ in 0..2 {
+            let token = TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).unwrap();
+            let serial = &token.info().serial;
+            serials.push(serial.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)));
+        }
+        chains.push(tsa.chain().to_vec());
+    }
+    assert!(serials.is_sorted_by(|a, b| a < b), "{serials:?}");
+    assert!(chains.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn an_authority_that_lost_its_numbers_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(authority(dir.path(), GOOD).await);
+    std::fs::remove_file(dir.path().join("serials.json")).unwrap();
+    let opened = Tsa::open(dir.path(), None, config(GOOD)).await;
+    assert!(matches!(opened, Err(TsaError::Serials { .. })));
+}
+
+#[tokio::test]
+async fn certificates_of_another_kind_make_no_authority() {
+    use signet_formats::x509::{NewExtension, oid};
+    let dir = tempfile::tempdir().unwrap();
+    let own = DataDir::open(dir.path(), Kind::Tsa).unwrap();
+    Identity::of_directory(&own, NOW as i64, false).await.unwrap();
+    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
+    let key = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+    let changes: [fn(Vec<NewExtension>) -> Vec<NewExtension>; 4] = [
+        |_| vec![NewExtension::purpose(oid::TIME_STAMPING, false)],
+        |_| vec![NewExtension::purpose(oid::CODE_SIGNING, true)],
+        |_| Vec::new(),
+        |extensions| [extensions, vec![NewExtension::certificate_authority(None)]].concat(),
+    ];
+    for change in changes {
+        let leaf = issuer.issue(&tsa_certificate(&root[0], key.public_key(), change)).await.unwrap();
+        let made = Identity::new(Arc::clone(&key) as Arc<dyn Signer>, vec![leaf, root[0].clone()]);
+        assert!(matches!(made, Err(TsaError::Certificate { .. })));
+    }
+    let leaf = issuer.issue(&tsa_certificate(&root[0], key.public_key(), |good| good)).await.unwrap();
+    let alone = Identity::new(Arc::clone(&key) as Arc<dyn Signer>, vec![leaf.clone()]);
+    assert!(matches!(alone, Err(TsaError::Certificate { .. })));
+    let other = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+    let others = Identity::new(other, vec![leaf, root[0].clone()]);
+    assert!(matches!(others, Err(TsaError::Authority(AuthorityError::OtherKey))));
+}
