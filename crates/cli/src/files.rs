@@ -1,6 +1,6 @@
 //! Files that the user names.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
