@@ -27,4 +27,5 @@ pub mod time;
 pub mod timestamp;
 pub mod tlog;
 pub mod trusted_root;
+pub mod tuf;
 pub mod x509;
