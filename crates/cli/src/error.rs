@@ -13,6 +13,7 @@ use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
+use signet_services::trust::ClientError;
 use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -304,6 +305,21 @@ impl From<AuthorityError> for CliError {
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
             _ => Code::ConfigInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Io(_) => Code::FileUnwritable,
+            ClientError::NotPinned { .. } => Code::TrustNotPinned,
+            ClientError::Refused(refusal) => refusal.code(),
+            ClientError::Unreachable { .. } => Code::TrustUnreachable,
+            ClientError::NoTarget { .. } => Code::TrustMissing,
+            ClientError::OtherTarget { .. } => Code::TrustMismatch,
+            _ => Code::TrustMalformed,
         };
         Self::new(code, error.to_string())
     }

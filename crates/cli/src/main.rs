@@ -21,6 +21,7 @@ mod runtime;
 mod schema;
 mod signing;
 mod trust;
+mod trust_fetch;
 mod witness;
 
 use std::process::ExitCode;

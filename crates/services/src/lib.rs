@@ -3,6 +3,7 @@
 //!
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
+//! - [`trust`]: the distribution of trust (TUF), client and publisher.
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
 
 pub mod authority;
@@ -11,4 +12,5 @@ pub mod clock;
 pub mod journal;
 pub mod log;
 pub mod oidc;
+pub mod trust;
 pub mod tsa;

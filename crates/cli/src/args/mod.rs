@@ -29,7 +29,7 @@ pub(crate) use serve::{
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
-    CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
+    CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
     SignBundleArgs, VerifyBundleArgs,
 };
 pub(crate) use verify::VerifyArgs;
@@ -119,7 +119,7 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print a manual page, or write all of them.
     Man(ManArgs),
-    /// The protocol of the Sigstore conformance suite.
+    /// The protocols of conformance suites.
     #[command(subcommand, hide = true)]
     Conformance(ConformanceCommand),
     /// Print generated pages of the reference.

@@ -2,6 +2,7 @@
 
 mod completions;
 mod conformance;
+mod conformance_tuf;
 mod copy;
 mod demo;
 mod dev_token;
