@@ -13,7 +13,7 @@ use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
-use signet_services::trust::ClientError;
+use signet_services::trust::{CeremonyError, ClientError, PublisherError};
 use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -320,6 +320,36 @@ impl From<ClientError> for CliError {
             ClientError::NoTarget { .. } => Code::TrustMissing,
             ClientError::OtherTarget { .. } => Code::TrustMismatch,
             _ => Code::TrustMalformed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CeremonyError> for CliError {
+    fn from(error: CeremonyError) -> Self {
+        let code = match &error {
+            CeremonyError::Refused(refusal) => refusal.code(),
+            CeremonyError::Form(_) | CeremonyError::UnknownKey(_) => Code::TrustMalformed,
+            CeremonyError::Version { .. } => Code::TrustMismatch,
+            CeremonyError::Algorithm(_) | CeremonyError::NotASigner(_) => Code::KeyUnusable,
+            CeremonyError::Sign(_) => Code::KeyUnusable,
+            _ => Code::UsageInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<PublisherError> for CliError {
+    fn from(error: PublisherError) -> Self {
+        let code = match error {
+            PublisherError::Ceremony(error) => return error.into(),
+            PublisherError::Dir(error) => return error.into(),
+            PublisherError::KeyFile(error) => return error.into(),
+            PublisherError::Refused(ref refusal) => refusal.code(),
+            PublisherError::Expired => Code::TrustExpired,
+            PublisherError::Form(_) => Code::DataCorrupt,
+            PublisherError::NoRoot | PublisherError::NoOnlineKey => Code::TrustMissing,
+            _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
     }

@@ -15,6 +15,7 @@ mod files;
 mod gate;
 mod gather;
 mod password;
+mod pinned;
 mod progress;
 mod render;
 mod runtime;

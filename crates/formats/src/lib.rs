@@ -26,6 +26,7 @@ pub mod simple_signing;
 pub mod time;
 pub mod timestamp;
 pub mod tlog;
+pub mod trust_bundle;
 pub mod trusted_root;
 pub mod tuf;
 pub mod x509;

@@ -97,6 +97,10 @@ pub enum Kind {
     Log,
     /// The registry's repositories.
     Registry,
+    /// A repository of trust.
+    Trust,
+    /// What a client of a repository of trust keeps.
+    TrustClient,
     /// A timestamp authority.
     Tsa,
 }
@@ -107,6 +111,8 @@ impl fmt::Display for Kind {
             Self::Ca => "ca",
             Self::Log => "log",
             Self::Registry => "registry",
+            Self::Trust => "trust",
+            Self::TrustClient => "trust-client",
             Self::Tsa => "tsa",
         })
     }

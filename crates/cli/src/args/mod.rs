@@ -10,6 +10,7 @@ mod serve;
 mod shared;
 mod sign;
 mod tool;
+mod trust;
 mod verify;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -24,13 +25,17 @@ pub(crate) use keys::{
 pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
+    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs,
 };
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
     SignBundleArgs, VerifyBundleArgs,
+};
+pub(crate) use trust::{
+    TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
+    TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
 pub(crate) use verify::VerifyArgs;
 
@@ -104,6 +109,9 @@ pub(crate) enum Command {
     /// Check, export and end a transparency log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Pin a trust root and follow it; make, sign and publish one.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
     Registry(RegistryCommand),

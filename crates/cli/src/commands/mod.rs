@@ -16,11 +16,13 @@ mod man;
 mod serve;
 mod serve_ca;
 mod serve_log;
+mod serve_trust;
 mod serve_tsa;
 mod sign;
 mod sign_blob;
 mod store;
 mod tree;
+mod trust;
 mod verify;
 mod verify_blob;
 
@@ -40,6 +42,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Serve(command) => serve::run(&command, face),
         Command::DevToken(args) => dev_token::run(&args, face),
         Command::Log(command) => log::run(&command, face),
+        Command::Trust(command) => trust::run(&command, face),
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),

@@ -8,6 +8,7 @@ mod key;
 mod log;
 mod store;
 mod tool;
+mod trust;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, Verif
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
+pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
@@ -77,6 +79,9 @@ documents! {
     LogProofDocument, "log-proof", "`signet log proof`";
     ServeLogDocument, "serve-log", "`signet serve log`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
+    TrustDocument, "trust", "`signet trust init`, `status`, `update`, `import` and `publish`";
+    TrustExportDocument, "trust-export", "`signet trust export`";
+    TrustRootDocument, "trust-root", "`signet trust create`, `rotate` and `sign`";
     TreeDocument, "tree", "`signet tree`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";
 }

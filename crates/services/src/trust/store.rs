@@ -11,13 +11,21 @@ use signet_verify::tuf::Change;
 #[derive(Clone)]
 pub struct Store {
     dir: PathBuf,
+    /// Where files are until they are whole.
+    scratch: PathBuf,
     disk: Disk,
 }
 
 impl Store {
     /// The store in this directory, an absolute path, which is made when it is first written to.
     pub fn new(disk: Disk, dir: PathBuf) -> Self {
-        Self { dir, disk }
+        Self { scratch: dir.clone(), dir, disk }
+    }
+
+    /// The same, with files that are not whole yet kept in another directory of the file system.
+    #[must_use]
+    pub(super) fn scratch(self, scratch: PathBuf) -> Self {
+        Self { scratch, ..self }
     }
 
     /// Where it is.
@@ -40,7 +48,7 @@ impl Store {
 
     /// Puts a file there, durably.
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.disk.put(&self.dir, &self.dir.join(name), bytes)
+        self.disk.put(&self.scratch, &self.dir.join(name), bytes)
     }
 
     /// Makes a change, durably.
