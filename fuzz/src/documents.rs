@@ -8,6 +8,7 @@ use signet_formats::dsse::{Envelope, MAX_ENVELOPE_BYTES};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_formats::oci::Manifest;
 use signet_formats::rekor::{Body, EntryKind, TlogEntry};
+use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_verify::{Policy, PreparedTrust, TrustSnapshot};
@@ -44,6 +45,19 @@ pub fn rekor_body(data: &[u8]) {
 pub fn trusted_root(data: &[u8]) {
     let _ = TrustedRoot::parse(data);
     let _ = TrustSnapshot::from_trusted_root(data).map(|trust| PreparedTrust::new(&trust).is_ok());
+}
+
+/// A signing config that was read and written again is the same, and what is chosen of it was valid.
+pub fn signing_config(data: &[u8]) {
+    let Ok(config) = SigningConfig::parse(data) else { return };
+    if let Ok(json) = config.to_json() {
+        assert_eq!(SigningConfig::parse(json.as_bytes()).as_ref(), Ok(&config));
+    }
+    let selector = config.log_selector.unwrap_or(Selector::Any);
+    let at = config.logs.first().map_or(0, |log| log.validity.start);
+    for chosen in select(&config.logs, selector, &[1, 2], at).into_iter().flatten() {
+        assert!(chosen.validity.contains(at));
+    }
 }
 
 /// An envelope that was read and written again is the same, with the same signed bytes.

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
+use signet_server::fulcio::VerifierError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
+use signet_server::stack::StackError;
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
@@ -372,6 +374,34 @@ impl From<CaError> for CliError {
         match error {
             CaError::Authority(error) => error.into(),
             CaError::Dir(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
+    }
+}
+
+impl From<VerifierError> for CliError {
+    fn from(error: VerifierError) -> Self {
+        match error {
+            VerifierError::Config(error) => error.into(),
+            other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
+    }
+}
+
+impl From<StackError> for CliError {
+    fn from(error: StackError) -> Self {
+        match error {
+            StackError::Ca(error) => error.into(),
+            StackError::Dev(error) => error.into(),
+            StackError::Dir(error) => error.into(),
+            StackError::Host(error) => error.into(),
+            StackError::Issuers(error) => error.into(),
+            StackError::Log(error) => error.into(),
+            StackError::Registry(error) => error.into(),
+            StackError::Tsa(error) => error.into(),
+            StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
+            StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
     }

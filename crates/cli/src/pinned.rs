@@ -64,10 +64,7 @@ pub(crate) fn refresh() -> Result<(), CliError> {
 
 /// Whether the repository answered, with something that is not to be believed: that is not passed over.
 fn is_refusal(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TrustSignatures | Code::TrustRollback | Code::TrustMismatch | Code::TrustMalformed
-    )
+    matches!(code, Code::TrustSignatures | Code::TrustRollback | Code::TrustMismatch | Code::TrustMalformed)
 }
 
 fn standard() -> Option<Home> {
@@ -95,9 +92,8 @@ impl From<HomeError> for CliError {
             HomeError::Empty { .. } => Self::new(Code::TrustMissing, text)
                 .hint("run `signet trust update`, or `signet trust import` with a bundle"),
             HomeError::Io(_) => Self::new(Code::FileUnwritable, text),
-            HomeError::NoRepository => {
-                Self::new(Code::UsageInvalid, text).hint("`signet trust import` takes newer trust from a bundle")
-            }
+            HomeError::NoRepository => Self::new(Code::UsageInvalid, text)
+                .hint("`signet trust import` takes newer trust from a bundle"),
             HomeError::Pinned { .. } => Self::new(Code::WouldOverwrite, text)
                 .hint("to trust another root, choose another `--trust-dir`, or remove the directory"),
             HomeError::Bundle(_) | HomeError::Form(_) | HomeError::NoRoot => {

@@ -57,8 +57,7 @@ impl Trust {
     /// A policy file, with the keys of the principals that it names by id.
     pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
         let policy = policy(path)?;
-        let mut snapshot =
-            if has_certificates(&policy) { anchors.with_pinned()? } else { anchors.read()? };
+        let mut snapshot = if has_certificates(&policy) { anchors.with_pinned()? } else { anchors.read()? };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
             let key = read_public(file)?;

@@ -22,6 +22,7 @@ pub mod pem;
 pub mod proto_json;
 pub mod rekor;
 pub mod sct;
+pub mod signing_config;
 pub mod simple_signing;
 pub mod time;
 pub mod timestamp;

@@ -157,7 +157,8 @@ mod tests {
         assert_eq!(with(MEDIA_TYPE, "now", 1, ""), TrustBundleError::Field("createdAt"));
         assert_eq!(with(MEDIA_TYPE, now, -1, ""), TrustBundleError::Field("maxAgeSeconds"));
         assert_eq!(with(MEDIA_TYPE, now, 1, "?"), TrustBundleError::Field("metadata"));
-        let many: BTreeMap<String, String> = (0..=MAX_FILES).map(|at| (at.to_string(), String::new())).collect();
+        let many: BTreeMap<String, String> =
+            (0..=MAX_FILES).map(|at| (at.to_string(), String::new())).collect();
         let document = serde_json::json!({
             "mediaType": MEDIA_TYPE, "createdAt": now, "metadata": many, "targets": {},
         });

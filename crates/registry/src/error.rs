@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use signet_crypto::Digest;
+use signet_http::SetupError;
 
 /// Why a registry, layout or archive did not give or take what was asked.
 ///
@@ -214,6 +215,15 @@ pub struct Advice {
     pub code: String,
     /// What to do next.
     pub hint: String,
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Configuration { path, reason } => Self::Configuration { path, reason },
+            SetupError::System(reason) => Self::Unreachable { host: "the network".to_owned(), reason },
+        }
+    }
 }
 
 impl Error {

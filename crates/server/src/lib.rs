@@ -5,5 +5,6 @@ pub mod host;
 pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
+pub mod stack;
 pub mod tsa;
 pub mod tuf;

@@ -11,6 +11,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 use signet_services::oidc::dev::DevIssuer;
 
+/// Where a development issuer is, below the URL of the service that runs it.
+pub const PATH: &str = "/oidc-dev";
+
 /// The routes of a development issuer below `path`, which is the path of its URL.
 pub fn router(issuer: Arc<DevIssuer>, path: &str) -> Router {
     let routes = Router::new()

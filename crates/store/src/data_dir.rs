@@ -93,6 +93,8 @@ impl DataDir {
 pub enum Kind {
     /// A certificate authority.
     Ca,
+    /// A log of certificates.
+    Ct,
     /// A transparency log.
     Log,
     /// The registry's repositories.
@@ -101,6 +103,8 @@ pub enum Kind {
     Trust,
     /// What a client of a repository of trust keeps.
     TrustClient,
+    /// A whole stack of services, each in a directory of its own below.
+    Stack,
     /// A timestamp authority.
     Tsa,
 }
@@ -109,10 +113,12 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ca => "ca",
+            Self::Ct => "ct",
             Self::Log => "log",
             Self::Registry => "registry",
             Self::Trust => "trust",
             Self::TrustClient => "trust-client",
+            Self::Stack => "stack",
             Self::Tsa => "tsa",
         })
     }

@@ -10,19 +10,24 @@ use cargo_metadata::{
 };
 
 /// The arrows of the house, all of them downward: a crate and what of the workspace it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("signet-crypto", &[]),
     ("signet-formats", &["crypto"]),
     ("signet-verify", &["crypto", "formats"]),
     ("signet-images", &["crypto", "formats", "verify"]),
-    ("signet-registry", &["crypto", "formats", "verify"]),
+    ("signet-http", &[]),
+    ("signet-registry", &["crypto", "formats", "verify", "http"]),
+    ("signet-clients", &["crypto", "formats", "verify", "http"]),
     ("signet-keys", &["crypto", "formats", "verify"]),
     ("signet-store", &["crypto", "formats", "verify"]),
     ("signet-services", &["crypto", "formats", "verify", "keys", "store"]),
     ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services"]),
     (
         "signet-cli",
-        &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server"],
+        &[
+            "crypto", "formats", "verify", "images", "http", "registry", "clients", "keys", "store",
+            "services", "server",
+        ],
     ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
     ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),

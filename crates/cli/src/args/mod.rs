@@ -11,6 +11,7 @@ mod shared;
 mod sign;
 mod tool;
 mod trust;
+mod up;
 mod verify;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -30,13 +31,14 @@ pub(crate) use serve::{
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
-    CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
-    SignBundleArgs, VerifyBundleArgs,
+    CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,
+    DoctorArgs, ExplainArgs, ManArgs, SignBundleArgs, VerifyBundleArgs,
 };
 pub(crate) use trust::{
     TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
     TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
+pub(crate) use up::UpArgs;
 pub(crate) use verify::VerifyArgs;
 
 /// Sign container images and files, and decide whether what somebody signed may be used.
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     /// Make, convert and describe keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Run a whole signing stack in one process.
+    Up(UpArgs),
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),

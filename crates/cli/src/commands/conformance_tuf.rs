@@ -46,7 +46,8 @@ async fn follow(args: &ConformanceTufArgs, targets: &[String]) -> Answer {
     let updater = update(&own, &repository, clock::now()).await?;
     for target in targets {
         let found = look_up(&updater, &own, &repository, target).await?;
-        let found = found.ok_or_else(|| CliError::new(Code::TrustMissing, format!("no target `{target}`")))?;
+        let found =
+            found.ok_or_else(|| CliError::new(Code::TrustMissing, format!("no target `{target}`")))?;
         let kept = store(args.target_dir.as_deref().unwrap_or(Path::new(".")))?;
         download(&found, &kept, &repository, MAX_FILE).await?;
     }

@@ -23,6 +23,7 @@ mod sign_blob;
 mod store;
 mod tree;
 mod trust;
+mod up;
 mod verify;
 mod verify_blob;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::VerifyBlob(args) => verify_blob::run(&args, face),
         Command::Keys(command) => keys::run(&command, face),
         Command::Copy(args) => copy::run(&args, face),
+        Command::Up(args) => up::run(&args, face),
         Command::Serve(command) => serve::run(&command, face),
         Command::DevToken(args) => dev_token::run(&args, face),
         Command::Log(command) => log::run(&command, face),

@@ -63,7 +63,7 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
 }
 
 /// What a service has to say while it runs: to standard error, like all that is not data.
-fn log(requests: bool) {
+pub(super) fn log(requests: bool) {
     let level = if requests { Level::DEBUG } else { Level::INFO };
     let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(std::io::stderr);
     // Fails if this process has a log already.

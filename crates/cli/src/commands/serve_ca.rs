@@ -1,19 +1,19 @@
 //! `signet serve ca`.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use signet_keys::read_public;
-use signet_server::fulcio::{HttpCtLog, HttpFetch};
+use signet_server::fulcio::HttpCtLog;
 use signet_server::host::{Host, health};
+use signet_server::oidc_dev;
 use signet_server::registry::TlsFiles;
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
 use signet_services::clock::{Clock, SystemClock};
+use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
-use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::{DataDir, Kind};
 use signet_verify::Code;
 
@@ -38,7 +38,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let dir = DataDir::open(&args.data, Kind::Ca)?;
     let host = Host::listen(args.listen, tls.as_ref()).await?;
     let dev = match args.dev {
-        true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{DEV_PATH}", host.url()))?),
+        true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,
     };
     let ca = Ca::open_in(dir, config(args, dev.as_ref())?).await?;
@@ -48,24 +48,17 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;
     let router = signet_server::fulcio::router(ca).merge(health(|| true));
-    let router = dev.into_iter().fold(router, |router: Router, dev| {
-        router.merge(signet_server::oidc_dev::router(Arc::new(dev), DEV_PATH))
-    });
+    let router = dev
+        .into_iter()
+        .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
     host.run(router, runtime::stopped()).await;
     Ok(Status::Yes)
 }
 
 fn config(args: &ServeCaArgs, dev: Option<&DevIssuer>) -> Result<Config, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mut issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
-    let mut own = HashMap::new();
-    for (issuer, keys) in dev.into_iter().flat_map(|dev| dev.issuers().into_iter().map(|it| (it, dev.keys())))
-    {
-        own.insert(issuer.url.clone(), keys);
-        issuers.add(issuer)?;
-    }
-    let fetch = HttpFetch::new().map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
-    let verifier = Verifier::new(issuers, KeySource::with_own(Arc::new(fetch), own), Arc::clone(&clock));
+    let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
+    let verifier = signet_server::fulcio::verifier(issuers, dev, Arc::clone(&clock))?;
     let mut config = Config::new(verifier, clock);
     if args.dev {
         config.common_name = "Signet development certificate authority".to_owned();
@@ -82,10 +75,7 @@ fn config(args: &ServeCaArgs, dev: Option<&DevIssuer>) -> Result<Config, CliErro
     Ok(config)
 }
 
-fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
+pub(super) fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
     let yaml = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(path, error))?;
     Ok(Issuers::from_yaml(&yaml)?)
 }
-
-/// Where the development issuer is, below the service's URL.
-const DEV_PATH: &str = "/oidc-dev";

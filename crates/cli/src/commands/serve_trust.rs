@@ -25,7 +25,9 @@ pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
     let host = Host::listen(args.listen, tls.as_ref()).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
-    face.result(&document, |document| format!("serving trust at {}/tuf from `{}`\n", document.url, document.data))?;
+    face.result(&document, |document| {
+        format!("serving trust at {}/tuf from `{}`\n", document.url, document.data)
+    })?;
     let ready = watch.clone();
     let router = signet_server::tuf::router(publisher).merge(health(move || ready.is_fresh()));
     let watching = tokio::spawn(async move { watch.run().await });

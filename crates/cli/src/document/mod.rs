@@ -9,6 +9,7 @@ mod log;
 mod store;
 mod tool;
 mod trust;
+mod up;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,11 +23,12 @@ pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, Verif
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
-pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
+pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
+pub(crate) use up::UpDocument;
 
 /// What `--output json` may print.
 pub(crate) trait Document: JsonSchema + Serialize {
@@ -83,5 +85,6 @@ documents! {
     TrustExportDocument, "trust-export", "`signet trust export`";
     TrustRootDocument, "trust-root", "`signet trust create`, `rotate` and `sign`";
     TreeDocument, "tree", "`signet tree`";
+    UpDocument, "up", "`signet up`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";
 }

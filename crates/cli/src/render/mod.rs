@@ -5,6 +5,7 @@ mod copied;
 mod doctor;
 mod signed;
 mod store;
+mod up;
 mod verdict;
 
 pub(crate) use attached::{inspected, tree};
@@ -12,4 +13,5 @@ pub(crate) use copied::copied;
 pub(crate) use doctor::doctor;
 pub(crate) use signed::signed;
 pub(crate) use store::{fsck, gc};
+pub(crate) use up::up;
 pub(crate) use verdict::{undecided, verdict};

@@ -1,6 +1,7 @@
 //! Entries of Sigstore's transparency log, Rekor v1 and v2: where an entry stands, what it says, and
 //! what the log signed.
 
+mod api_v1;
 mod body;
 mod entry;
 mod key_details;
@@ -8,6 +9,7 @@ mod request;
 mod wire_v1;
 mod wire_v2;
 
+pub use api_v1::{EntryV1, MAX_ANSWER_V1_BYTES, read_answer_v1};
 pub use body::{
     Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV001, HashedRekordV002,
     IntotoV001, IntotoV002, MAX_BODY_BYTES, RekorError, Verifier,

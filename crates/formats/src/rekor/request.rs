@@ -1,10 +1,10 @@
 //! What is posted to `/api/v2/log/entries` of Rekor v2.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::body::{EntrySignatureV002, RekorError, Verifier};
 use super::key_details::PublicKeyDetails;
-use crate::json;
+use crate::json::{self, JsonError};
 use crate::proto_json::{self, EnumValue, Text};
 
 /// The largest request that is read, in bytes. What a log takes as an entry is far smaller.
@@ -37,16 +37,37 @@ impl HashedRekordRequest {
         let key_details = PublicKeyDetails::read(&details, "keyDetails")?;
         Ok(Self { digest, signature: EntrySignatureV002 { signature: content, verifier, key_details } })
     }
+
+    /// The request as it is posted.
+    pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
+        let raw = |bytes: &[u8]| Some(Raw { raw_bytes: Some(Text::base64(bytes)) });
+        let (x509_certificate, public_key) = match &self.signature.verifier {
+            Verifier::Certificate(der) => (raw(der), None),
+            Verifier::PublicKey(spki) => (None, raw(spki)),
+        };
+        let key_details = Some(EnumValue::Name(self.signature.key_details.name().into()));
+        let request = Request {
+            hashed_rekord: Some(HashedRekord {
+                digest: Some(Text::base64(&self.digest)),
+                signature: Some(Signature {
+                    content: Some(Text::base64(&self.signature.signature)),
+                    verifier: Some(WireVerifier { x509_certificate, public_key, key_details }),
+                }),
+            }),
+        };
+        serde_json::to_vec(&request)
+            .map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))
+    }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Request<'a> {
     #[serde(borrow, rename = "hashedRekordRequestV002", alias = "hashed_rekord_request_v002", default)]
     hashed_rekord: Option<HashedRekord<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct HashedRekord<'a> {
     #[serde(borrow, default)]
@@ -55,7 +76,7 @@ struct HashedRekord<'a> {
     signature: Option<Signature<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Signature<'a> {
     #[serde(borrow, default)]
@@ -64,18 +85,18 @@ struct Signature<'a> {
     verifier: Option<WireVerifier<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WireVerifier<'a> {
-    #[serde(borrow, alias = "x509_certificate", default)]
+    #[serde(borrow, alias = "x509_certificate", default, skip_serializing_if = "Option::is_none")]
     x509_certificate: Option<Raw<'a>>,
-    #[serde(borrow, alias = "public_key", default)]
+    #[serde(borrow, alias = "public_key", default, skip_serializing_if = "Option::is_none")]
     public_key: Option<Raw<'a>>,
     #[serde(borrow, alias = "key_details", default)]
     key_details: Option<EnumValue<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Raw<'a> {
     #[serde(borrow, alias = "raw_bytes", default)]

@@ -164,6 +164,16 @@ fn leaves_are_canonical_json_whoever_verifies() {
 }
 
 #[test]
+fn a_request_that_is_written_is_read_as_the_same() {
+    for verifier in [Verifier::Certificate(vec![1]), Verifier::PublicKey(vec![2])] {
+        let key_details = PublicKeyDetails::PkixEcdsaP256Sha256;
+        let signature = EntrySignatureV002 { signature: vec![3], verifier, key_details };
+        let request = HashedRekordRequest { digest: vec![4], signature };
+        assert_eq!(HashedRekordRequest::parse(&request.to_json().unwrap()), Ok(request));
+    }
+}
+
+#[test]
 fn a_request_is_read_by_either_name_of_its_fields_and_no_other() {
     let request = json!({"hashedRekordRequestV002": {
         "digest": "AAEC",

@@ -8,11 +8,13 @@ mod bundle;
 mod entry_proof;
 mod path;
 mod proof;
+mod tiles;
 
 pub use bundle::{BundleError, Entries, MAX_ENTRY_BYTES, push_entry};
 pub use entry_proof::{EntryProof, EntryProofError};
 pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile};
 pub use proof::{Nodes, consistency_proof, inclusion_proof, peaks, range_root, tree_root};
+pub use tiles::{TileError, TileNodes};
 
 /// The hashes in a full tile, and the entries in a full bundle.
 pub const TILE_WIDTH: u64 = 256;

@@ -56,7 +56,8 @@ impl Key {
 
     /// The key and the scheme that it signs with; `None` if either is not known here.
     pub fn usable(&self) -> Option<(PublicKey, Scheme)> {
-        let scheme = SCHEMES.iter().find(|(_, _, name)| *name == self.scheme).map(|(scheme, _, _)| *scheme)?;
+        let scheme =
+            SCHEMES.iter().find(|(_, _, name)| *name == self.scheme).map(|(scheme, _, _)| *scheme)?;
         let key = match self.keytype.as_str() {
             "ed25519" => PublicKey::from_bits(KeyAlgorithm::Ed25519, &hex::decode(&self.keyval.public).ok()?),
             "ecdsa" | "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" => self.ecdsa(scheme),

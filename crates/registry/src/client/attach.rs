@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
+use signet_http::jitter;
 
 use super::manifests::Precondition;
-use super::retry::jitter;
 use super::{Client, ManifestName, PushOutcome, Resolved};
 use crate::{Error, Result};
 

@@ -9,12 +9,11 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::Url;
 use signet_formats::oci::Repository;
+use signet_http::{is_loopback, retry_after, shown};
 use tokio::time::Instant;
 
 use super::call::{Call, Scope};
-use super::http::is_loopback;
-use super::response::{broken, collect, shown};
-use super::retry::retry_after;
+use super::response::{broken, collect};
 use super::transport::{Transport, lock};
 use crate::auth::{Challenge, Credentials, Grant, TokenRequest, read_grant};
 use crate::flight::Flights;

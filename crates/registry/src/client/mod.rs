@@ -5,7 +5,6 @@ mod authorize;
 mod blobs;
 mod call;
 mod date;
-mod http;
 mod manifests;
 mod pages;
 mod redirect;
@@ -16,12 +15,12 @@ mod transport;
 mod upload;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Registry, Repository};
+pub use signet_http::TlsOptions;
 
 pub use self::attach::Attached;
 pub(crate) use self::attach::referrer;
@@ -46,15 +45,6 @@ pub struct Options {
     pub tls: TlsOptions,
     /// The bounds.
     pub limits: Limits,
-}
-
-/// Certificates and keys for HTTPS, besides the system's roots.
-#[derive(Clone, Debug, Default)]
-pub struct TlsOptions {
-    /// PEM files of more certificate authorities.
-    pub authorities: Vec<PathBuf>,
-    /// PEM files of our certificate chain and its key, for registries that ask for them.
-    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// A client of OCI registries. Clones share connections, tokens and fetches under way.

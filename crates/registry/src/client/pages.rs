@@ -9,9 +9,9 @@ use reqwest::Url;
 use signet_formats::oci::Repository;
 
 use super::call::{Access, Call};
-use super::redirect::same_origin;
 use super::{Client, url};
 use crate::{Error, Result};
+use signet_http::same_origin;
 
 /// The pages of one list, fetched as they are asked for.
 pub(super) struct Pages<'a> {

@@ -3,10 +3,9 @@
 use http::StatusCode;
 use http::header::LOCATION;
 use reqwest::{Response, Url};
+use signet_http::{is_loopback, same_origin, shown};
 
 use super::call::Call;
-use super::http::is_loopback;
-use super::response::shown;
 use super::transport::Transport;
 use crate::{Error, Result};
 
@@ -44,10 +43,6 @@ pub(super) fn follow(from: &Url, to: &str, what: &str) -> Result<Url> {
         (_, "http") => Err(refused(shown(&target), "it leads to plain HTTP")),
         _ => Err(refused(shown(&target), "it leads to another protocol")),
     }
-}
-
-pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
 fn target(call: &Call<'_>, from: &Url, response: &Response) -> Result<Url> {

@@ -1,14 +1,11 @@
 //! What came back: its status as an error, its body within bounds.
 
-use std::error::Error as StdError;
-
 use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::{Response, Url};
-use rustls::InvalidMessage;
+use signet_http::{CollectError, Failure, host, printable, retry_after};
 
 use super::call::Call;
-use super::retry::retry_after;
 use crate::{Advice, Error, Result};
 
 /// The answer if it is a success, else what its status says.
@@ -33,20 +30,12 @@ pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Respons
 }
 
 /// Reads all of a body of at most `most` bytes.
-pub(super) async fn collect(mut response: Response, most: usize, what: &str) -> Result<Bytes> {
-    let too_large = || Error::TooLarge { what: what.to_owned(), limit: most as u64 };
-    if response.content_length().is_some_and(|length| length > most as u64) {
-        return Err(too_large());
-    }
+pub(super) async fn collect(response: Response, most: usize, what: &str) -> Result<Bytes> {
     let url = response.url().clone();
-    let mut all = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&url, what, &error))? {
-        if all.len() + chunk.len() > most {
-            return Err(too_large());
-        }
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all.into())
+    signet_http::collect(response, most).await.map_err(|error| match error {
+        CollectError::TooLarge => Error::TooLarge { what: what.to_owned(), limit: most as u64 },
+        CollectError::Broken(failure) => of_failure(&url, what, failure),
+    })
 }
 
 /// The body as a stream that fails at `deadline`.
@@ -66,47 +55,17 @@ pub(super) fn chunks(
 
 /// What it means that a request was not answered, or its answer broke off.
 pub(super) fn broken(url: &Url, what: &str, error: &reqwest::Error) -> Error {
-    if error.is_timeout() {
-        return Error::Timeout { what: what.to_owned() };
+    of_failure(url, what, Failure::of(error))
+}
+
+fn of_failure(url: &Url, what: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Timeout => Error::Timeout { what: what.to_owned() },
+        Failure::PlainHttp => Error::PlainHttpRefused { host: host(url) },
+        Failure::Tls(reason) => Error::Tls { host: host(url), reason },
+        Failure::Malformed(reason) => Error::malformed(format!("the answer of {}", host(url)), reason),
+        Failure::Unreachable(reason) => Error::Unreachable { host: host(url), reason },
     }
-    let mut causes = causes(error);
-    match causes.clone().find_map(tls_error) {
-        // What came is no TLS at all.
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-            return Error::PlainHttpRefused { host: host(url) };
-        }
-        Some(tls) => return Error::Tls { host: host(url), reason: tls.to_string() },
-        None => {}
-    }
-    if causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
-        return Error::malformed(format!("the answer of {}", host(url)), reason(error));
-    }
-    Error::Unreachable { host: host(url), reason: reason(error) }
-}
-
-/// The innermost cause: the outer ones only say that sending failed.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "the connection broke off".to_owned(), ToString::to_string)
-}
-
-/// The URL without user, query and fragment, which may hold secrets.
-pub(super) fn shown(url: &Url) -> String {
-    format!("{}://{}{}", url.scheme(), host(url), url.path())
-}
-
-pub(super) fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> + Clone {
-    std::iter::successors(error.source(), |cause| (*cause).source())
-}
-
-/// The error of rustls that `cause` is, or wraps as I/O errors do: not as its source.
-fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = || cause.downcast_ref::<std::io::Error>()?.get_ref();
-    cause.downcast_ref().or_else(|| tls_error(wrapped()?))
 }
 
 /// The registry's JSON of an error, or nothing.
@@ -135,10 +94,4 @@ impl Told {
     }
 }
 
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
-}
-
 const MAX_DETAIL: usize = 64 * 1024;
-/// The most characters of a registry's own words that are shown.
-const MAX_WORDS: usize = 200;

@@ -8,28 +8,29 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use reqwest::{Response, Url};
 use signet_formats::oci::Registry;
+use signet_http::{Connector, Timeouts, is_loopback, same_origin};
 use tokio::sync::Semaphore;
 
 use super::Options;
 use super::authorize::Grants;
 use super::call::{Answer, Call};
-use super::http::{Http, is_loopback};
-use super::redirect::{refused, same_origin};
+use super::redirect::refused;
 use super::response::{broken, chunks, collect, judge};
 use super::retry::Attempts;
 use crate::{Error, Limits, Result};
 
 pub(super) struct Transport {
     pub(super) options: Options,
-    pub(super) http: Http,
+    pub(super) http: Connector,
     pub(super) grants: Grants,
     permits: Semaphore,
 }
 
 impl Transport {
     pub(super) fn new(options: Options) -> Self {
+        let timeouts = Timeouts { connect: options.limits.connect, idle: options.limits.idle };
         Self {
-            http: Http::new(options.tls.clone(), options.limits.clone()),
+            http: Connector::new(options.tls.clone(), timeouts),
             permits: Semaphore::new(options.limits.parallel.max(1)),
             options,
             grants: Grants::new(),

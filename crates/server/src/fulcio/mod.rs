@@ -9,6 +9,9 @@ mod ct;
 mod fetch;
 mod wire;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -18,13 +21,51 @@ use serde::Serialize;
 use signet_formats::pem;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{Ca, IssueError};
-use signet_services::oidc::{Issuer, Provider, TokenError};
+use signet_services::clock::Clock;
+use signet_services::oidc::dev::DevIssuer;
+use signet_services::oidc::{
+    ConfigError, FetchError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier,
+};
 
 pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;
 use wire::{Bundle, Chain, Configuration, IssuerEntry, Problem, SigningCertificate};
 
 use crate::host::read_body;
+
+/// What believes these issuers, whose keys it fetches, and the development issuer of this process.
+pub fn verifier(
+    mut issuers: Issuers,
+    dev: Option<&DevIssuer>,
+    clock: Arc<dyn Clock>,
+) -> Result<Verifier, VerifierError> {
+    let mut own = HashMap::new();
+    for (issuer, keys) in dev.into_iter().flat_map(|dev| dev.issuers().into_iter().map(|it| (it, dev.keys())))
+    {
+        own.insert(issuer.url.clone(), keys);
+        issuers.add(issuer)?;
+    }
+    let fetch = HttpFetch::new()?;
+    Ok(Verifier::new(issuers, KeySource::with_own(Arc::new(fetch), own), clock))
+}
+
+/// Why no issuers can be believed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifierError {
+    /// An issuer is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no HTTP client.
+    #[error("{0}")]
+    Client(FetchError),
+}
+
+impl From<FetchError> for VerifierError {
+    fn from(error: FetchError) -> Self {
+        Self::Client(error)
+    }
+}
 
 /// The routes of a keyless CA.
 pub fn router(ca: Ca) -> Router {

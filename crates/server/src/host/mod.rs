@@ -77,6 +77,18 @@ impl Host {
                 }
             }
         };
+        self.serve(answer, stop).await;
+    }
+
+    /// Has `answer` answer until `stop` is ready, then lets the requests under way end.
+    pub(crate) async fn serve<A, F, B>(self, answer: A, stop: impl Future<Output = ()>)
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send,
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
         serve(self.listener, self.tls, self.bounds, answer, stop).await;
     }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use signet_store::OpenError;
 use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
@@ -51,7 +53,18 @@ impl Config {
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let (auth, tls) = (self.auth.as_ref(), self.tls.as_ref());
+        let listen = self.listen;
+        let tls = self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
+        let registry = self.open()?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
+        let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
+        Ok(App { registry, listener, address, tls })
+    }
+
+    /// Checks the configuration and opens the data directory, for a process that listens itself.
+    pub fn open(self) -> Result<Registry, BuildError> {
+        let auth = self.auth.as_ref();
         if auth.is_none() && !self.listen.ip().is_loopback() {
             return Err(BuildError::OpenToTheNetwork { listen: self.listen });
         }
@@ -59,20 +72,14 @@ impl Config {
             return Err(BuildError::GateWithoutUsers);
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
-        let tls = tls.map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
         let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
-        let listen = self.listen;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
-        let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
         let service = Service {
             store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,
             authenticator: authenticator.unwrap_or(Authenticator::Open),
             gate: self.gate,
             manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
         };
-        let (garbage, limits) = (self.garbage, self.limits);
-        Ok(App { service: Arc::new(service), store, listener, address, tls, garbage, limits })
+        Ok(Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits })
     }
 }
 
@@ -105,13 +112,10 @@ impl Default for Limits {
 
 /// A registry that listens and is ready to run.
 pub struct App {
-    service: Arc<Service>,
-    store: FsRegistry,
+    registry: Registry,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
-    garbage: Option<GarbageCollection>,
-    limits: Limits,
 }
 
 impl App {
@@ -122,21 +126,15 @@ impl App {
 
     /// Its store, for whoever needs to read beside the HTTP interface.
     pub fn store(&self) -> &FsRegistry {
-        &self.store
+        self.registry.store()
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let housekeeping = Housekeeping {
-            service: Arc::clone(&self.service),
-            store: self.store.clone(),
-            upload_age: self.limits.upload_age,
-            garbage: self.garbage,
-        };
-        let housekeeping = tokio::spawn(housekeeping.run());
-        let limits = self.limits;
+        let housekeeping = tokio::spawn(self.registry.housekeeping());
+        let limits = self.registry.limits;
         let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
-        let service = self.service;
+        let service = self.registry.service;
         let answer = move |request| {
             let service = Arc::clone(&service);
             async move { service.answer(request).await }
@@ -145,6 +143,38 @@ impl App {
         housekeeping.abort();
         // Whoever is told that it stopped may open the directory: nothing here holds it any more.
         let _ = housekeeping.await;
+    }
+}
+
+/// An open registry that does not listen. Clones are the same one.
+#[derive(Clone)]
+pub struct Registry {
+    service: Arc<Service>,
+    store: FsRegistry,
+    garbage: Option<GarbageCollection>,
+    limits: Limits,
+}
+
+impl Registry {
+    /// Its store, for whoever needs to read beside the HTTP interface.
+    pub fn store(&self) -> &FsRegistry {
+        &self.store
+    }
+
+    /// Answers a request below `/v2/`; errors are answers too.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<axum::body::Body> {
+        self.service.answer(request).await.map(axum::body::Body::new)
+    }
+
+    /// All that it does beside answering; it never ends.
+    pub(crate) fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let housekeeping = Housekeeping {
+            service: Arc::clone(&self.service),
+            store: self.store.clone(),
+            upload_age: self.limits.upload_age,
+            garbage: self.garbage,
+        };
+        housekeeping.run()
     }
 }
 

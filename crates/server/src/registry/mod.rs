@@ -22,7 +22,7 @@ mod uploads;
 mod users;
 
 pub use crate::host::TlsFiles;
-pub use app::{App, BuildError, Config, Limits};
+pub use app::{App, BuildError, Config, Limits, Registry};
 pub use gate::{PullGate, Refusal};
 pub use housekeeping::GarbageCollection;
 pub use rights::Principal;

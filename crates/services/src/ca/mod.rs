@@ -30,6 +30,11 @@ use crate::journal::{Journal, JournalError};
 use crate::oidc::{Identity, Issuers, TokenError, Verifier};
 use limit::Limiter;
 
+/// What one identity may have, unless it is configured.
+pub const PER_IDENTITY: Rate = Rate { count: 600, per: Duration::from_secs(60) };
+/// What the identities of one issuer may have together, unless it is configured.
+pub const PER_ISSUER: Rate = Rate { count: 60_000, per: Duration::from_secs(60) };
+
 /// What a CA is built from.
 pub struct Config {
     /// Whose tokens are believed.
@@ -51,14 +56,13 @@ pub struct Config {
 impl Config {
     /// A CA of its own that believes what `verifier` does.
     pub fn new(verifier: Verifier, clock: Arc<dyn Clock>) -> Self {
-        let minute = Duration::from_secs(60);
         Self {
             verifier,
             common_name: "Signet certificate authority".to_owned(),
             hierarchy: None,
             log: None,
-            per_identity: Rate { count: 600, per: minute },
-            per_issuer: Rate { count: 60_000, per: minute },
+            per_identity: PER_IDENTITY,
+            per_issuer: PER_ISSUER,
             clock,
         }
     }

@@ -100,7 +100,8 @@ pub(super) async fn sign<B: Body>(
 
 /// The id under which root names this key for a role.
 pub(super) fn key_id(root: &Root, role: Role, key: &PublicKey) -> Option<String> {
-    let named = |id: &&String| root.keys.get(*id).and_then(Key::usable).is_some_and(|(known, _)| known == *key);
+    let named =
+        |id: &&String| root.keys.get(*id).and_then(Key::usable).is_some_and(|(known, _)| known == *key);
     root.role(role).ok()?.keyids.iter().find(named).cloned()
 }
 

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use signet_formats::trust_bundle::{MAX_BYTES, TrustBundle, TrustBundleError};
-use signet_formats::tuf::{
-    MAX_ROOT_BYTES, MAX_TARGETS_BYTES, Role, TufError, versioned,
-};
+use signet_formats::tuf::{MAX_ROOT_BYTES, MAX_TARGETS_BYTES, Role, TufError, versioned};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
 use signet_verify::tuf::{Freshness, SearchStep, Source, Step, Updater};
@@ -325,9 +323,7 @@ impl Fetch for BundleFetch<'_> {
             None => self.0.metadata.get(url),
         };
         match file {
-            Some(bytes) if bytes.len() > limit => {
-                Err(FetchError(format!("it is larger than {limit} bytes")))
-            }
+            Some(bytes) if bytes.len() > limit => Err(FetchError(format!("it is larger than {limit} bytes"))),
             file => Ok(file.cloned()),
         }
     }

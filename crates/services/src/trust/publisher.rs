@@ -20,7 +20,9 @@ use signet_formats::tuf::{
     Body, Draft, Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MetaFile, Metadata, Role, Root,
     Snapshot, TargetFile, Targets, Timestamp, TufError, target_url, versioned,
 };
-use signet_keys::{Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, Signer, read_private, write_private};
+use signet_keys::{
+    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, Signer, read_private, write_private,
+};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
 use signet_verify::tuf::{Refusal, SIGNED_AT};
@@ -234,7 +236,9 @@ impl Publisher {
 
     /// What the published timestamp leads to. What it does not lead to was never published.
     fn state(&self, repository: &Store) -> Result<State, PublisherError> {
-        let Some(bytes) = repository.read("timestamp.json", MAX_TARGETS_BYTES)? else { return Ok(State::default()) };
+        let Some(bytes) = repository.read("timestamp.json", MAX_TARGETS_BYTES)? else {
+            return Ok(State::default());
+        };
         let timestamp: Metadata<Timestamp> = Metadata::parse(&bytes)?;
         let stated = timestamp.body.snapshot()?;
         let snapshot: Signed<Snapshot> =

@@ -70,7 +70,10 @@ pub fn root_alert(published: &Published, now: i64) -> Option<String> {
     let left = expires - now;
     (left < ALERT).then(|| {
         let until = time::format(*expires).unwrap_or_else(|_| expires.to_string());
-        format!("root version {version} expires at {until}: {} days are left to sign the next one", left / DAY)
+        format!(
+            "root version {version} expires at {until}: {} days are left to sign the next one",
+            left / DAY
+        )
     })
 }
 

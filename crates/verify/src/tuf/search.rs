@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use signet_crypto::Digest;
 use signet_formats::tuf::{
-    Body, DelegatedRole, MAX_TARGETS_BYTES, MetaFile, Metadata, Role, Snapshot, TargetFile, Targets, TufError,
-    file_name, target_url, versioned,
+    Body, DelegatedRole, MAX_TARGETS_BYTES, MetaFile, Metadata, Role, Snapshot, TargetFile, Targets,
+    TufError, file_name, target_url, versioned,
 };
 
 use super::update::{fits, is_version, limit_of, read};

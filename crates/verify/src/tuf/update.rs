@@ -79,7 +79,9 @@ impl Updater {
             Stage::OwnTimestamp => own(Role::Timestamp),
             Stage::Timestamp => self.fetch(Role::Timestamp, None, MAX_TIMESTAMP_BYTES, false)?,
             Stage::OwnSnapshot => own(Role::Snapshot),
-            Stage::Snapshot => self.fetch_listed(Role::Snapshot, self.stated_snapshot()?, MAX_SNAPSHOT_BYTES)?,
+            Stage::Snapshot => {
+                self.fetch_listed(Role::Snapshot, self.stated_snapshot()?, MAX_SNAPSHOT_BYTES)?
+            }
             Stage::OwnTargets => own(Role::Targets),
             Stage::Targets => self.fetch_listed(Role::Targets, self.stated_targets()?, MAX_TARGETS_BYTES)?,
             Stage::Done => Step::Done,
@@ -345,9 +347,8 @@ impl Updater {
     fn own<B: Body>(&self, role: Role, file: Option<&[u8]>) -> Result<Option<Metadata<B>>, Refusal> {
         let Some(bytes) = file else { return Ok(None) };
         let name = format!("{role}.json");
-        let metadata = read(&name, bytes).and_then(|metadata| {
-            signed_by_root(&name, &metadata, &self.root.body, role).map(|()| metadata)
-        });
+        let metadata = read(&name, bytes)
+            .and_then(|metadata| signed_by_root(&name, &metadata, &self.root.body, role).map(|()| metadata));
         match (metadata, self.source) {
             (Ok(metadata), _) => Ok(Some(metadata)),
             (Err(_), Source::Repository) => Ok(None),

@@ -21,7 +21,9 @@ pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
     let publisher = publisher(&args.data)?;
     if !args.rehearse && publisher.root()?.is_some() {
         let detail = format!("`{}` has a published root", args.data.display());
-        return Err(CliError::new(Code::WouldOverwrite, detail).hint("draft the next one with `signet trust rotate`").into());
+        return Err(CliError::new(Code::WouldOverwrite, detail)
+            .hint("draft the next one with `signet trust rotate`")
+            .into());
     }
     let root_keys = keys(&args.root_key)?;
     let majority = u64::try_from(root_keys.len() / 2 + 1).unwrap_or(u64::MAX);
@@ -95,7 +97,8 @@ fn standing(
     rehearsed: bool,
 ) -> Result<TrustRootDocument, CliError> {
     let standing = Standing::of(root, previous)?;
-    let met = |signed: &[String], threshold: u64| u64::try_from(signed.len()).is_ok_and(|count| count >= threshold);
+    let met =
+        |signed: &[String], threshold: u64| u64::try_from(signed.len()).is_ok_and(|count| count >= threshold);
     let before_met = match &standing.previous {
         Some((signed, threshold)) => met(signed, *threshold),
         // Of a root that follows another one, that other is not known here.

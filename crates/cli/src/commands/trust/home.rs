@@ -19,7 +19,10 @@ pub(super) fn init(args: &TrustInitArgs, face: Face) -> Answer {
     let home = pinned::home(args.home.trust_dir.as_deref())?;
     home.pin(&root, args.url.as_deref())?;
     if args.url.is_none() {
-        face.note(&format!("pinned in `{}`: `signet trust import` takes trust from a bundle", home.path().display()))?;
+        face.note(&format!(
+            "pinned in `{}`: `signet trust import` takes trust from a bundle",
+            home.path().display()
+        ))?;
         return Ok(Status::Yes);
     }
     block_on(async {
@@ -102,7 +105,8 @@ fn targets(current: &Current) -> Vec<String> {
 fn alerts(current: &Current, now: i64) -> Vec<String> {
     let soon = |(role, _, expires): &(_, u64, i64)| {
         let hours = (expires - now) / 3_600;
-        (hours < SOON_HOURS).then(|| format!("{role} metadata expires at {}: run `signet trust update`", moment(*expires)))
+        (hours < SOON_HOURS)
+            .then(|| format!("{role} metadata expires at {}: run `signet trust update`", moment(*expires)))
     };
     current.roles().iter().filter_map(soon).collect()
 }

@@ -1,6 +1,8 @@
 //! Sigstore's `trusted_root.json` (sigstore_trustroot.proto): the keys and certificates of the
 //! services that a verifier trusts, and when it does.
 
+mod write;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -70,6 +72,13 @@ pub enum Version {
 }
 
 impl Version {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::V01 => "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+            Self::V02 => "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+        }
+    }
+
     fn of_media_type(media_type: &str) -> Option<Self> {
         match media_type {
             "application/vnd.dev.sigstore.trustedroot+json;version=0.1"

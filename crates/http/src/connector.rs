@@ -1,7 +1,8 @@
-//! The HTTP clients below the transport, each made when it is first needed.
+//! The HTTP clients, each made when it is first needed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
@@ -9,32 +10,36 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_native_certs};
 
-use super::TlsOptions;
-use super::response::reason;
-use crate::{Error, Limits, Result};
+use crate::failure::reason;
+use crate::is_loopback;
 
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
-pub(super) struct Http {
+pub struct Connector {
     tls: TlsOptions,
     system_roots: fn() -> CertificateResult,
-    limits: Limits,
+    timeouts: Timeouts,
     plain_direct: OnceLock<Result<reqwest::Client>>,
     plain_proxied: OnceLock<Result<reqwest::Client>>,
     tls_direct: OnceLock<Result<reqwest::Client>>,
     tls_proxied: OnceLock<Result<reqwest::Client>>,
 }
 
-impl Http {
-    pub(super) fn new(tls: TlsOptions, limits: Limits) -> Self {
-        Self::with_system_roots(tls, limits, load_native_certs)
+impl Connector {
+    /// A connector; nothing is read or connected before it is needed.
+    pub fn new(tls: TlsOptions, timeouts: Timeouts) -> Self {
+        Self::with_system_roots(tls, timeouts, load_native_certs)
     }
 
-    fn with_system_roots(tls: TlsOptions, limits: Limits, system_roots: fn() -> CertificateResult) -> Self {
+    fn with_system_roots(
+        tls: TlsOptions,
+        timeouts: Timeouts,
+        system_roots: fn() -> CertificateResult,
+    ) -> Self {
         let empty = OnceLock::new;
         Self {
             tls,
             system_roots,
-            limits,
+            timeouts,
             plain_direct: empty(),
             plain_proxied: empty(),
             tls_direct: empty(),
@@ -42,8 +47,9 @@ impl Http {
         }
     }
 
-    /// The client for `url`. This machine is never asked through a proxy, as Go's clients do.
-    pub(super) fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+    /// The client for `url`: it follows no redirects and sends nothing twice. This machine is never asked
+    /// through a proxy, as Go's clients do.
+    pub fn client(&self, url: &Url) -> Result<&reqwest::Client> {
         let (secure, direct) = (url.scheme() == "https", is_loopback(url));
         let cell = match (secure, direct) {
             (false, true) => &self.plain_direct,
@@ -64,13 +70,11 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(self.limits.connect)
-            .read_timeout(self.limits.idle)
+            .connect_timeout(self.timeouts.connect)
+            .read_timeout(self.timeouts.idle)
             .tls_backend_preconfigured(tls);
         let builder = if direct { builder.no_proxy() } else { builder };
-        builder
-            .build()
-            .map_err(|error| Error::Unreachable { host: "the network".to_owned(), reason: reason(&error) })
+        builder.build().map_err(|error| SetupError::System(reason(&error)))
     }
 
     fn secure_config(&self) -> Result<ClientConfig> {
@@ -79,45 +83,81 @@ impl Http {
         if let (true, true, Some(error)) =
             (system.certs.is_empty(), self.tls.authorities.is_empty(), system.errors.first())
         {
-            return Err(Error::configuration(Path::new("the system's certificate authorities"), error));
+            return Err(SetupError::configuration(Path::new("the system's certificate authorities"), error));
         }
         roots.add_parsable_certificates(system.certs);
         for path in &self.tls.authorities {
             for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| Error::configuration(path, error))?;
+                roots.add(certificate).map_err(|error| SetupError::configuration(path, error))?;
             }
         }
         config(roots, self.tls.identity.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path())))
     }
 }
 
-/// Whether the URL points at this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+/// Certificates and keys for HTTPS, besides the system's roots.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM files of more certificate authorities.
+    pub authorities: Vec<PathBuf>,
+    /// PEM files of our certificate chain and its key, for servers that ask for them.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// How long a connection may say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Time to reach a host.
+    pub connect: Duration,
+    /// Time without a byte arriving.
+    pub idle: Duration,
+}
+
+/// A client, or why there is none.
+type Result<T, E = SetupError> = std::result::Result<T, E>;
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// A certificate or key that cannot be used.
+    #[error("`{path}`: {reason}")]
+    Configuration {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gives no sockets, names or randomness.
+    #[error("{0}")]
+    System(String),
+}
+
+impl SetupError {
+    fn configuration(path: &Path, reason: impl ToString) -> Self {
+        Self::Configuration { path: path.display().to_string(), reason: reason.to_string() }
+    }
 }
 
 fn config(roots: RootCertStore, identity: Option<(&Path, &Path)>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Tls { host: "TLS".to_owned(), reason: error.to_string() })?
+        .map_err(|error| SetupError::System(error.to_string()))?
         .with_root_certificates(roots);
     let Some((chain, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| Error::configuration(key, error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| SetupError::configuration(key, error))?;
     builder
         .with_client_auth_cert(certificates(chain)?, private)
-        .map_err(|error| Error::configuration(chain, error))
+        .map_err(|error| SetupError::configuration(chain, error))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(certificates) if certificates.is_empty() => {
-            Err(Error::configuration(path, "it holds no PEM certificate"))
+            Err(SetupError::configuration(path, "it holds no PEM certificate"))
         }
-        other => other.map_err(|error| Error::configuration(path, error)),
+        other => other.map_err(|error| SetupError::configuration(path, error)),
     }
 }
 
@@ -127,6 +167,8 @@ mod tests {
 
     use super::*;
 
+    const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(1), idle: Duration::from_secs(1) };
+
     #[test]
     fn the_systems_roots_are_loaded_for_https_only_and_once() {
         static LOADED: AtomicUsize = AtomicUsize::new(0);
@@ -134,7 +176,7 @@ mod tests {
             LOADED.fetch_add(1, Ordering::SeqCst);
             CertificateResult::default()
         }
-        let http = Http::with_system_roots(TlsOptions::default(), Limits::default(), load);
+        let http = Connector::with_system_roots(TlsOptions::default(), TIMEOUTS, load);
         let client = |url: &str| http.client(&url.parse().unwrap()).map(|_| ());
         for url in ["http://127.0.0.1:1", "http://localhost", "http://registry.example"] {
             assert_eq!(client(url), Ok(()), "{url}");
@@ -148,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_system_without_readable_roots_is_told() {
-        let http = Http::with_system_roots(TlsOptions::default(), Limits::default(), || {
+        let http = Connector::with_system_roots(TlsOptions::default(), TIMEOUTS, || {
             rustls_native_certs::load_certs_from_paths(Some(Path::new("/nowhere/roots.pem")), None)
         });
         let outcome = http.client(&"https://registry.example".parse().unwrap()).map(|_| ());
-        assert!(matches!(outcome, Err(Error::Configuration { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(SetupError::Configuration { .. })), "{outcome:?}");
     }
 }

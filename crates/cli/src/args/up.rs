@@ -1,0 +1,27 @@
+//! `signet up`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Run a whole signing stack in one process.
+///
+/// Registry, transparency log, timestamp authority and certificate authority, at one address and from one directory, which
+/// the first start makes. It writes what clients need to `client/trusted_root.json` and `client/signing_config.json` in there.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7446")]
+    pub(crate) listen: SocketAddr,
+    /// The URL that clients reach it by. Unset: where it listens.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// For development: an issuer whose tokens `signet dev-token` mints, and timestamps by this machine's clock. On
+    /// loopback only.
+    #[arg(long)]
+    pub(crate) dev: bool,
+}

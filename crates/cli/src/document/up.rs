@@ -1,0 +1,34 @@
+//! Of `signet up`.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The signing stack that is served.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpDocument {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+    /// How clients reach it, and with it the certificate authority and the log.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+    /// The trusted root for clients.
+    pub(crate) trusted_root: String,
+    /// The signing config for clients.
+    pub(crate) signing_config: String,
+    /// The registry's host and port, as references to images name it; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<String>,
+    /// Where timestamps are asked for.
+    pub(crate) timestamps: String,
+    /// The name of the log.
+    pub(crate) log_origin: String,
+    /// Whose identity tokens are believed.
+    pub(crate) issuers: Vec<String>,
+    /// What is not ready yet.
+    pub(crate) not_ready: Vec<&'static str>,
+}

@@ -1,0 +1,83 @@
+//! Why there is no stack.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use signet_services::ca::CaError;
+use signet_services::log::HomeError;
+use signet_services::oidc::dev::DevError;
+use signet_services::tsa::TsaError;
+use signet_store::OpenError;
+
+use crate::fulcio::VerifierError;
+use crate::host::HostError;
+use crate::registry::BuildError;
+
+/// Why a stack was not built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StackError {
+    /// The certificate authority.
+    #[error("the certificate authority: {0}")]
+    Ca(#[from] CaError),
+    /// What clients need could not be written.
+    #[error("cannot write `{}`: {error}", path.display())]
+    Client {
+        /// The file.
+        path: PathBuf,
+        /// What the system, or the format, said.
+        error: io::Error,
+    },
+    /// The development issuer.
+    #[error("the development issuer: {0}")]
+    Dev(#[from] DevError),
+    /// The stack's own directory.
+    #[error(transparent)]
+    Dir(#[from] OpenError),
+    /// More would be open to the network than should be.
+    #[error("{listen} is not on loopback: {why}")]
+    Exposed {
+        /// The address.
+        listen: SocketAddr,
+        /// What is missing, or too much.
+        why: &'static str,
+    },
+    /// The address.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The issuers of identity tokens.
+    #[error(transparent)]
+    Issuers(#[from] VerifierError),
+    /// The transparency log.
+    #[error("the log: {0}")]
+    Log(#[from] HomeError),
+    /// The names of the logs.
+    #[error("`{}` is unusable: {why}", path.display())]
+    Names {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The URL for clients.
+    #[error("`{url}` is no URL for clients: {why}")]
+    PublicUrl {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The registry.
+    #[error("the registry: {0}")]
+    Registry(#[from] BuildError),
+    /// A task ended by itself.
+    #[error("a service did not start: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// No threads could be started.
+    #[error("no threads can be started: {0}")]
+    Threads(io::Error),
+    /// The timestamp authority.
+    #[error("the timestamp authority: {0}")]
+    Tsa(#[from] TsaError),
+}

@@ -1,0 +1,216 @@
+//! A whole signing stack in one process and at one address: registry, transparency log, timestamp authority and
+//! certificate authority, each at its standard paths, which do not collide.
+//!
+//! [`Config`] → [`Config::build`] → [`Stack`] → [`Stack::run`]. Each service has a directory of its own below
+//! the stack's, with a format version and a lock of its own; `client/` has what clients are given: a trusted
+//! root and a signing config.
+//!
+//! Trusted? What is in it is, as far as each service says. May `stack.json` be lost? No: it has the names of the
+//! logs, which clients know them by; they can be read from the names of the directories again.
+
+mod client;
+mod error;
+mod names;
+mod open;
+mod route;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_services::ca::{self, Ca, Hierarchy, Rate};
+use signet_services::log::{self, Log};
+use signet_services::oidc::Issuers;
+use signet_services::oidc::dev::DevIssuer;
+use signet_services::tsa::ntp::{NtpBound, NtpConfig};
+use signet_services::tsa::{self, Tsa};
+use signet_store::DataDir;
+use tokio::task::JoinSet;
+
+use crate::host::{Bounds, Host, TlsFiles};
+use crate::registry::{AuthFiles, GarbageCollection, Registry};
+
+pub use client::ClientFiles;
+pub use error::StackError;
+
+/// What a stack is built from.
+pub struct Config {
+    /// The data directory; made if it is absent or empty.
+    pub data: PathBuf,
+    /// Where to listen; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// How clients reach it; unset, where it listens.
+    pub public_url: Option<String>,
+    /// For development: an issuer of identity tokens, and timestamps that state no accuracy. On loopback only.
+    pub dev: bool,
+    /// Serve HTTPS with this certificate.
+    pub tls: Option<TlsFiles>,
+    /// Bounds on connections.
+    pub bounds: Bounds,
+    /// The registry; `None` for a stack without one.
+    pub registry: Option<RegistryConfig>,
+    /// The transparency log.
+    pub log: LogConfig,
+    /// The timestamp authority.
+    pub tsa: TsaConfig,
+    /// The certificate authority.
+    pub ca: CaConfig,
+}
+
+impl Config {
+    /// A stack with a registry that is open to all, on `listen`, which is on loopback.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            data,
+            listen,
+            public_url: None,
+            dev: false,
+            tls: None,
+            bounds: Bounds::default(),
+            registry: Some(RegistryConfig::default()),
+            log: LogConfig::default(),
+            tsa: TsaConfig::default(),
+            ca: CaConfig::default(),
+        }
+    }
+
+    /// Opens all services, makes those that are not there yet, starts to listen and writes what clients need.
+    pub async fn build(self) -> Result<Stack, StackError> {
+        open::build(self).await
+    }
+}
+
+/// Of the registry.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryConfig {
+    /// Users and rights; without them the stack listens on loopback only.
+    pub auth: Option<AuthFiles>,
+    /// Collect garbage while it runs.
+    pub garbage: Option<GarbageCollection>,
+}
+
+/// Of the transparency log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogConfig {
+    /// Sign checkpoints with ML-DSA-44 as well.
+    pub ml_dsa: bool,
+    /// Bounds and pace.
+    pub limits: log::Limits,
+}
+
+/// Of the timestamp authority.
+pub struct TsaConfig {
+    /// How far timestamps may be off. They state it; beyond it there are none.
+    pub accuracy: Duration,
+    /// The time servers to ask; unset, the kernel's own bound counts.
+    pub ntp: Option<NtpConfig>,
+    /// Its key and certificates; unset, it makes its own.
+    pub identity: Option<tsa::Identity>,
+}
+
+impl Default for TsaConfig {
+    fn default() -> Self {
+        Self { accuracy: Duration::from_secs(1), ntp: None, identity: None }
+    }
+}
+
+/// Of the certificate authority.
+pub struct CaConfig {
+    /// Whose identity tokens are believed.
+    pub issuers: Issuers,
+    /// Its keys and certificates; unset, it makes its own.
+    pub hierarchy: Option<Hierarchy>,
+    /// What one identity may have.
+    pub per_identity: Rate,
+    /// What the identities of one issuer may have together.
+    pub per_issuer: Rate,
+}
+
+impl Default for CaConfig {
+    fn default() -> Self {
+        let (per_identity, per_issuer) = (ca::PER_IDENTITY, ca::PER_ISSUER);
+        Self { issuers: Issuers::default(), hierarchy: None, per_identity, per_issuer }
+    }
+}
+
+/// A stack that listens and is ready to run.
+pub struct Stack {
+    host: Host,
+    url: String,
+    services: Services,
+    client: ClientFiles,
+    /// Held for its lock, and let go last.
+    root: DataDir,
+}
+
+impl Stack {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.host.local_addr()
+    }
+
+    /// How clients reach it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it serves.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// What clients are given.
+    pub fn client(&self) -> &ClientFiles {
+        &self.client
+    }
+
+    /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
+    /// logs last: what the others have promised to log is in them by then.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
+        let Self { host, services, root, .. } = self;
+        let mut beside = JoinSet::new();
+        if let Some(registry) = &services.registry {
+            beside.spawn(registry.housekeeping());
+        }
+        if let Some(servers) = services.time_servers.clone() {
+            beside.spawn(async move { servers.watch().await });
+        }
+        let answer = route::answer(&services).map_err(StackError::Threads)?;
+        host.serve(answer, stop).await;
+        // Whoever is told that it stopped may open the directories: nothing here holds them any more.
+        beside.shutdown().await;
+        services.log.close().await;
+        drop((services, root));
+        Ok(())
+    }
+}
+
+/// The services of a stack. Clones are the same ones.
+#[derive(Clone)]
+pub struct Services {
+    /// The registry, if it has one.
+    pub registry: Option<Registry>,
+    /// The transparency log.
+    pub log: Log,
+    /// The timestamp authority.
+    pub tsa: Tsa,
+    /// The certificate authority.
+    pub ca: Ca,
+    /// The issuer for development, if there is one.
+    pub dev: Option<Arc<DevIssuer>>,
+    time_servers: Option<Arc<NtpBound>>,
+}
+
+impl Services {
+    /// Each service, and whether it can do its work now.
+    pub fn readiness(&self) -> [(&'static str, bool); 3] {
+        [("log", self.log.is_writing()), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
+    }
+
+    /// Whether all of them can.
+    pub fn is_ready(&self) -> bool {
+        self.readiness().iter().all(|(_, ready)| *ready)
+    }
+}

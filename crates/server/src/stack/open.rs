@@ -1,0 +1,158 @@
+//! From a configuration to a stack that listens.
+
+use std::sync::Arc;
+
+use signet_services::ca::{self, Ca};
+use signet_services::clock::{Clock, SystemClock};
+use signet_services::log::{self, HomeOptions, Log};
+use signet_services::oidc::dev::DevIssuer;
+use signet_services::tsa::ntp::NtpBound;
+use signet_services::tsa::{self, TimeSource, Tsa};
+use signet_store::fs::Disk;
+use signet_store::{DataDir, Kind};
+use tokio::task::spawn_blocking;
+
+use super::names::Names;
+use super::{
+    CaConfig, ClientFiles, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig,
+};
+use crate::host::Host;
+use crate::registry::{self, Registry};
+use crate::{fulcio, oidc_dev};
+
+/// Opens all services and starts to listen.
+pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
+    let url = config.stated_url()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let data = config.data.clone();
+    let root = blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?;
+    let host = Host::listen(config.listen, config.tls.as_ref()).await?.bounded(config.bounds);
+    let url = url.unwrap_or_else(|| host.url());
+    let names = Names::of(&root, clock.seconds())?;
+    let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &host.url() };
+    let (registry, log, (tsa, time_servers), (ca, dev)) = tokio::try_join!(
+        opening.registry(config.registry, config.listen),
+        opening.log(config.log),
+        opening.tsa(config.tsa),
+        opening.ca(config.ca),
+    )?;
+    let services = Services { registry, log, tsa, ca, dev, time_servers };
+    let client = ClientFiles::write(&root, &names, &services, &url)?;
+    Ok(Stack { host, url, services, client, root })
+}
+
+impl Config {
+    /// The URL that clients are told, if it is not where the stack listens. Refuses what would be open to the
+    /// network and should not be.
+    fn stated_url(&self) -> Result<Option<String>, StackError> {
+        let url = self.public_url.as_deref().map(|url| url.trim_end_matches('/'));
+        if let Some(url) = url {
+            let refused = |why| Err(StackError::PublicUrl { url: url.to_owned(), why });
+            match url.split_once("://") {
+                Some(("http" | "https", host)) if host.is_empty() => return refused("it has no host"),
+                // sigstore-python drops the path of a CA's URL.
+                Some(("http" | "https", host)) if host.contains(['/', '?', '#', '@', ' ']) => {
+                    return refused("it has more than a host and a port");
+                }
+                Some(("http" | "https", _)) => {}
+                _ => return refused("it is neither http nor https"),
+            }
+        }
+        if self.listen.ip().is_loopback() {
+            return Ok(url.map(str::to_owned));
+        }
+        let exposed = |why| Err(StackError::Exposed { listen: self.listen, why });
+        let is_secret = self.tls.is_some() || url.is_some_and(|url| url.starts_with("https://"));
+        match url {
+            _ if self.dev => exposed("development settings are for this machine only"),
+            _ if !is_secret => exposed(
+                "identity tokens would be readable on the way: give a TLS certificate, or the `https://` \
+                 URL of the proxy in front",
+            ),
+            None if self.listen.ip().is_unspecified() => {
+                exposed("clients need to be told a name: give a public URL")
+            }
+            _ => Ok(url.map(str::to_owned)),
+        }
+    }
+}
+
+/// What all services are opened with.
+struct Opening<'a> {
+    root: &'a DataDir,
+    names: &'a Names,
+    clock: &'a Arc<dyn Clock>,
+    dev: bool,
+    /// Where the stack listens.
+    url: &'a str,
+}
+
+impl Opening<'_> {
+    async fn registry(
+        &self,
+        config: Option<RegistryConfig>,
+        listen: std::net::SocketAddr,
+    ) -> Result<Option<Registry>, StackError> {
+        let Some(config) = config else { return Ok(None) };
+        let mut own = registry::Config::new(self.root.path().join("registry"), listen);
+        own.auth = config.auth;
+        own.garbage = config.garbage;
+        blocking(move || Ok(Some(own.open()?))).await
+    }
+
+    async fn log(&self, config: LogConfig) -> Result<Log, StackError> {
+        let Some(shard) = self.names.log.last() else { return Err(self.nameless()) };
+        let mut own = log::Config::new(Names::dir(self.root, "log", shard));
+        own.limits = config.limits;
+        let options = HomeOptions { origin: Some(shard.origin.clone()), ml_dsa: config.ml_dsa };
+        Ok(Log::open_home(Disk::default(), own, options).await?)
+    }
+
+    async fn tsa(&self, config: TsaConfig) -> Result<(Tsa, Option<Arc<NtpBound>>), StackError> {
+        let mut own = tsa::Config::new(Arc::clone(self.clock));
+        let servers = config.ntp.map(|ntp| Arc::new(NtpBound::new(ntp, Arc::clone(self.clock))));
+        if let TimeSource::Bounded { accuracy, bound } = &mut own.time {
+            *accuracy = config.accuracy;
+            if let Some(servers) = &servers {
+                *bound = Arc::clone(servers) as _;
+            }
+        }
+        if self.dev {
+            own.time = TimeSource::Development;
+        }
+        let tsa = Tsa::open(&self.root.path().join("tsa"), config.identity, own).await?;
+        Ok((tsa, servers))
+    }
+
+    async fn ca(&self, config: CaConfig) -> Result<(Ca, Option<Arc<DevIssuer>>), StackError> {
+        let path = self.root.path().join("ca");
+        let dev_url = self.dev.then(|| format!("{}{}", self.url, oidc_dev::PATH));
+        // The development issuer's RSA key takes a moment to make.
+        let (dir, dev) = blocking(move || {
+            let dir = DataDir::open(&path, Kind::Ca)?;
+            let dev = dev_url.map(|url| DevIssuer::open(dir.disk(), dir.path(), &url)).transpose()?;
+            Ok((dir, dev))
+        })
+        .await?;
+        let verifier = fulcio::verifier(config.issuers, dev.as_ref(), Arc::clone(self.clock))?;
+        let mut own = ca::Config::new(verifier, Arc::clone(self.clock));
+        if self.dev {
+            own.common_name = "Signet development certificate authority".to_owned();
+        }
+        own.hierarchy = config.hierarchy;
+        own.per_identity = config.per_identity;
+        own.per_issuer = config.per_issuer;
+        Ok((Ca::open_in(dir, own).await?, dev.map(Arc::new)))
+    }
+
+    /// [`Names`] has at least one of each, as it is read.
+    fn nameless(&self) -> StackError {
+        StackError::Names { path: self.root.path().to_owned(), why: "a log has no name".to_owned() }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StackError> + Send + 'static,
+) -> Result<T, StackError> {
+    spawn_blocking(work).await?
+}
