@@ -277,20 +277,28 @@ fn collect(store: &Store, updater: &Updater) -> Result<BTreeMap<String, Vec<u8>>
         let Some(bytes) = store.read(&format!("roots/{name}"), MAX_ROOT_BYTES)? else { break };
         files.insert(name, bytes);
     }
-    let in_name = |version| updater.root().body.consistent_snapshot.then_some(version);
-    let snapshot = updater.snapshot();
-    let listed = snapshot.iter().flat_map(|snapshot| &snapshot.body.meta).filter_map(|(name, meta)| {
-        name.strip_suffix(".json").map(|role| (role.to_owned(), in_name(meta.version)))
-    });
-    let tops = [(Role::Timestamp, None), (Role::Snapshot, snapshot.and_then(|it| in_name(it.version)))];
-    let tops = tops.into_iter().map(|(role, version)| (role.name().to_owned(), version));
-    for (role, version) in tops.chain(listed) {
+    for (role, version) in listed(updater) {
         // A delegated role that no target of ours needed is not there.
-        if let Some(bytes) = store.read(&versioned(&role, None)?, MAX_TARGETS_BYTES)? {
-            files.insert(versioned(&role, version)?, bytes);
+        if let Some(bytes) = store.read(&versioned(role, None)?, MAX_TARGETS_BYTES)? {
+            files.insert(versioned(role, version)?, bytes);
         }
     }
     Ok(files)
+}
+
+/// All roles but root, with the version that their files' names bear.
+fn listed(updater: &Updater) -> Vec<(&str, Option<u64>)> {
+    let in_name = |version| updater.root().body.consistent_snapshot.then_some(version);
+    let snapshot = updater.snapshot();
+    let own = [(Role::Timestamp, None), (Role::Snapshot, snapshot.and_then(|it| in_name(it.version)))];
+    let own = own.map(|(role, version)| (role.name(), version));
+    let targets = snapshot.into_iter().flat_map(|snapshot| &snapshot.body.meta).filter_map(|(name, meta)| {
+        let role = name.strip_suffix(".json")?;
+        // Sigstore's snapshot lists a root too, the second that it ever had.
+        let is_targets = ![Role::Root, Role::Timestamp, Role::Snapshot].iter().any(|top| top.name() == role);
+        is_targets.then(|| (role, in_name(meta.version)))
+    });
+    own.into_iter().chain(targets).collect()
 }
 
 fn target_of(bundle: &TrustBundle, updater: &Updater, name: &str) -> Result<Option<Vec<u8>>, HomeError> {
