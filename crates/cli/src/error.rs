@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use signet_clients::Error as ClientError;
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
 use signet_server::fulcio::VerifierError;
@@ -221,6 +222,26 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Configuration { .. } => Code::FileUnreadable,
         RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Setup(_) => Code::FileUnreadable,
+            ClientError::Url { .. } | ClientError::Tls { .. } | ClientError::Redirected { .. } => {
+                Code::TrustServiceUntrusted
+            }
+            ClientError::Unreachable { .. } | ClientError::Timeout { .. } => Code::TrustServiceUnreachable,
+            ClientError::Refused { .. } => Code::TrustServiceRefused,
+            ClientError::Failed { .. } => Code::TrustServiceFailed,
+            ClientError::Frozen { .. } => Code::LogFrozen,
+            ClientError::Malformed { .. } => Code::TrustServiceMalformed,
+            ClientError::Token { .. } => Code::IdentityTokenUnusable,
+            ClientError::NoToken { .. } => Code::IdentityTokenMissing,
+            ClientError::Login(_) => Code::LoginFailed,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

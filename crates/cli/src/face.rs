@@ -82,6 +82,11 @@ impl Face {
         }
     }
 
+    /// A line to standard error that a person has to act on.
+    pub(crate) fn prompt(self, line: &str) -> io::Result<()> {
+        writeln!(anstream::stderr(), "{line}")
+    }
+
     /// An error to standard error.
     pub(crate) fn error(self, error: &CliError) -> io::Result<()> {
         let red = paint(AnsiColor::Red);

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use signet_crypto::DigestAlgorithm;
+use signet_crypto::{Digest, DigestAlgorithm};
 use signet_images::{FileDigests, digest_reader};
 
 use crate::error::CliError;
@@ -35,6 +35,17 @@ pub(crate) fn digests(
     let progress = Progress::of_bytes("hashing", face);
     progress.expect(file.metadata().map_err(unreadable)?.len());
     digest_reader(progress.reading(file), algorithms).map_err(unreadable)
+}
+
+/// The SHA-256 of a file of any size.
+pub(crate) fn sha256(path: &Path, face: Face) -> Result<Digest, CliError> {
+    digest(path, DigestAlgorithm::Sha256, face)
+}
+
+/// One digest of a file of any size.
+pub(crate) fn digest(path: &Path, algorithm: DigestAlgorithm, face: Face) -> Result<Digest, CliError> {
+    let hashed = digests(path, &[algorithm], face)?;
+    hashed.digests.first().copied().ok_or_else(|| CliError::internal("no digest was computed"))
 }
 
 /// Writes a file that must not exist yet; what could not be written whole is removed.

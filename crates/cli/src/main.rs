@@ -14,6 +14,8 @@ mod face;
 mod files;
 mod gate;
 mod gather;
+mod keyless;
+mod method;
 mod password;
 mod pinned;
 mod progress;

@@ -1,6 +1,6 @@
 //! Making signatures in the formats that Signet writes. What is signed is built here; where it goes is not known.
 
-use signet_crypto::{Digest, DigestAlgorithm, Scheme};
+use signet_crypto::{Digest, DigestAlgorithm, PublicKey, Scheme};
 use signet_formats::base64;
 use signet_formats::bundle::{Bundle, Content, Material, Version};
 use signet_formats::cosign::{LegacyMaterial, LegacySignature};
@@ -13,14 +13,14 @@ use signet_verify::Code;
 use crate::error::{CliError, Stop};
 
 /// A key and how it signs.
-pub(crate) struct Signing<'a> {
-    signer: &'a dyn Signer,
+pub(crate) struct Signing {
+    signer: Box<dyn Signer>,
     scheme: Scheme,
 }
 
-impl<'a> Signing<'a> {
+impl Signing {
     /// Signs with the scheme asked for, else with the key's own.
-    pub(crate) fn new(signer: &'a dyn Signer, asked: Option<Scheme>) -> Result<Self, CliError> {
+    pub(crate) fn new(signer: impl Signer + 'static, asked: Option<Scheme>) -> Result<Self, CliError> {
         let scheme = asked.or_else(|| signer.schemes().first().copied());
         let scheme = scheme.filter(|scheme| signer.schemes().contains(scheme));
         let scheme = scheme.ok_or_else(|| {
@@ -29,7 +29,17 @@ impl<'a> Signing<'a> {
             let detail = format!("a key of algorithm {algorithm} signs as {}", names.join(" or "));
             CliError::new(Code::AlgorithmNotInFormat, detail).hint("leave out `--scheme`, or use another key")
         })?;
-        Ok(Self { signer, scheme })
+        Ok(Self { signer: Box::new(signer), scheme })
+    }
+
+    /// The public half of the key.
+    pub(crate) fn public_key(&self) -> &PublicKey {
+        self.signer.public_key()
+    }
+
+    /// The scheme it signs with.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The hash that a message must be given as; none if only a statement over its SHA-256 can be signed.
@@ -37,31 +47,37 @@ impl<'a> Signing<'a> {
         self.scheme.digest()
     }
 
-    /// A bundle with a statement about `digest` that says no more than "signed".
+    /// A statement about `digest` that says no more than "signed".
     pub(crate) async fn statement(
         &self,
         name: Option<String>,
         digest: Digest,
         annotations: &[(String, String)],
-    ) -> Result<String, Stop> {
+    ) -> Result<Content, Stop> {
         let annotations =
             annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
         let subject = Subject { name, annotations, ..Subject::of(digest) };
         let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
+        self.envelope(payload).await
+    }
+
+    /// A statement that somebody else wrote, whatever it says.
+    pub(crate) async fn envelope(&self, payload: Vec<u8>) -> Result<Content, Stop> {
         let message = pae(IN_TOTO_PAYLOAD_TYPE, &payload);
         let sig = self.signer.sign(self.scheme, Payload::Message(&message)).await?;
         let signatures = vec![Signature { sig, keyid: None }];
-        self.bundle(Content::Dsse(Envelope {
-            payload,
-            payload_type: IN_TOTO_PAYLOAD_TYPE.to_owned(),
-            signatures,
-        }))
+        Ok(Content::Dsse(Envelope { payload, payload_type: IN_TOTO_PAYLOAD_TYPE.to_owned(), signatures }))
     }
 
-    /// A bundle with a signature over the message that has `digest`, by [`Self::message_digest`].
-    pub(crate) async fn message(&self, digest: Digest) -> Result<String, Stop> {
+    /// A signature over the message that has `digest`, by [`Self::message_digest`].
+    pub(crate) async fn message(&self, digest: Digest) -> Result<Content, Stop> {
         let signature = self.signer.sign(self.scheme, Payload::Digest(&digest)).await?;
-        self.bundle(Content::MessageSignature { digest: Some(digest), signature })
+        Ok(Content::MessageSignature { digest: Some(digest), signature })
+    }
+
+    /// The signature over a text that proves that the key is at hand.
+    pub(crate) async fn proof(&self, challenge: &str) -> Result<Vec<u8>, Stop> {
+        Ok(self.signer.sign(self.scheme, Payload::Message(challenge.as_bytes())).await?)
     }
 
     /// A simple signature: that `digest` is the image called `reference`.
@@ -90,7 +106,8 @@ impl<'a> Signing<'a> {
         }
     }
 
-    fn bundle(&self, content: Content) -> Result<String, Stop> {
+    /// The bundle of what this key signed, which the verifier has to know.
+    pub(crate) fn bundle(&self, content: Content) -> Result<String, Stop> {
         let bundle = Bundle {
             version: Version::V03,
             content,

@@ -25,8 +25,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     (
         "signet-cli",
         &[
-            "crypto", "formats", "verify", "images", "http", "registry", "clients", "keys", "store",
-            "services", "server",
+            "crypto", "formats", "verify", "images", "registry", "clients", "keys", "store", "services",
+            "server",
         ],
     ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),

@@ -6,16 +6,16 @@ use clap::Args;
 use signet_crypto::Scheme;
 
 use super::shared::scheme;
-use super::{CosignSignArgs, PasswordArgs, TrustArgs};
+use super::{CosignSignArgs, KeylessArgs, PasswordArgs, TrustArgs};
 
 /// Sign a file of any size and write the bundle beside it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignBlobArgs {
     /// The file to sign.
     pub(crate) file: PathBuf,
-    /// The private key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
+    #[arg(long, value_name = "FILE", conflicts_with = "signing_config")]
+    pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
     /// How to sign where the key can do more than one: `rsa-pss-sha256`, `ed25519ph`, or a name of cosign's.
@@ -24,6 +24,8 @@ pub(crate) struct SignBlobArgs {
     /// Where to write the bundle. An existing file is not overwritten.
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) keyless: KeylessArgs,
     #[command(flatten)]
     pub(crate) cosign: CosignSignArgs,
 }

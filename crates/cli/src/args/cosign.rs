@@ -20,32 +20,25 @@ pub(crate) struct CosignSignArgs {
     use_signing_config: Option<bool>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     new_bundle_format: Option<bool>,
-    #[arg(long, hide = true, value_name = "FILE")]
-    signing_config: Option<String>,
     #[arg(long, hide = true, value_name = "URL")]
     rekor_url: Option<String>,
     #[arg(long, hide = true, value_name = "URL")]
     fulcio_url: Option<String>,
     #[arg(long, hide = true, value_name = "URL")]
-    oidc_issuer: Option<String>,
-    #[arg(long, hide = true, value_name = "TOKEN")]
-    identity_token: Option<String>,
-    #[arg(long, hide = true, value_name = "URL")]
     timestamp_server_url: Option<String>,
 }
 
 impl CosignSignArgs {
-    /// Refuses what this version does not do.
-    pub(crate) fn accept(&self) -> Result<(), CliError> {
+    /// Refuses what this version does not do, signing with a key or without one.
+    pub(crate) fn accept(&self, keyless: bool) -> Result<(), CliError> {
         refuse(&[
-            (self.tlog_upload == Some(true), "--tlog-upload", NO_SERVICES),
-            (self.use_signing_config == Some(true), "--use-signing-config", NO_SERVICES),
-            (self.signing_config.is_some(), "--signing-config", NO_SERVICES),
-            (self.rekor_url.is_some(), "--rekor-url", NO_SERVICES),
-            (self.fulcio_url.is_some(), "--fulcio-url", NO_SERVICES),
-            (self.oidc_issuer.is_some(), "--oidc-issuer", NO_SERVICES),
-            (self.identity_token.is_some(), "--identity-token", NO_SERVICES),
-            (self.timestamp_server_url.is_some(), "--timestamp-server-url", NO_SERVICES),
+            (self.tlog_upload == Some(true) && !keyless, "--tlog-upload", NO_SERVICES),
+            (self.use_signing_config == Some(true) && !keyless, "--use-signing-config", NO_SERVICES),
+            (self.tlog_upload == Some(false) && keyless, "--tlog-upload=false", BY_CONFIG),
+            (self.use_signing_config == Some(false) && keyless, "--use-signing-config=false", BY_CONFIG),
+            (self.rekor_url.is_some(), "--rekor-url", BY_CONFIG),
+            (self.fulcio_url.is_some(), "--fulcio-url", BY_CONFIG),
+            (self.timestamp_server_url.is_some(), "--timestamp-server-url", BY_CONFIG),
             (self.upload == Some(false), "--upload=false", NO_DRY_RUN),
             (self.new_bundle_format == Some(false), "--new-bundle-format=false", OLD_FORMAT),
         ])
@@ -93,8 +86,9 @@ fn refuse(asked: &[(bool, &str, &str)]) -> Result<(), CliError> {
     }
 }
 
-const NO_SERVICES: &str = "leave it out: this version signs with `--key` alone, without log, timestamp or certificate; \
+const NO_SERVICES: &str = "leave it out: with `--key` Signet signs without log, timestamp or certificate; \
     `--tlog-upload=false` and `--use-signing-config=false` say the same";
+const BY_CONFIG: &str = "leave it out: which services are used is said by `--signing-config FILE` alone";
 const OLD_FORMAT: &str = "sign images with `--format cosign-legacy`; files are signed in the new format only";
 const NO_DRY_RUN: &str =
     "leave it out: an image's signature is stored in its registry; `sign-blob --bundle OUT` writes a file";

@@ -3,6 +3,7 @@
 mod blob;
 mod cosign;
 mod image;
+mod keyless;
 mod keys;
 mod log;
 mod registry;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub(crate) use blob::{SignBlobArgs, VerifyBlobArgs};
 pub(crate) use cosign::{CosignSignArgs, CosignVerifyArgs};
 pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
+pub(crate) use keyless::{KeylessArgs, LoginFlow};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use signet_crypto::Scheme;
 
 use super::shared::{annotation, scheme};
-use super::{ConnectionArgs, CosignSignArgs, PasswordArgs};
+use super::{ConnectionArgs, CosignSignArgs, KeylessArgs, PasswordArgs};
 
 /// Sign images in a registry, or a file with `--bundle`.
 ///
@@ -17,9 +17,9 @@ pub(crate) struct SignArgs {
     /// The images, as `registry/repository:tag`, `…@sha256:…` or `oci:DIR[:TAG]`.
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
-    /// The private key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
+    #[arg(long, value_name = "FILE", conflicts_with = "signing_config")]
+    pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
     /// In which format to sign; `cosign-legacy` is what podman and CRI-O read.
@@ -40,6 +40,8 @@ pub(crate) struct SignArgs {
     /// An annotation to sign with the image; cosign and `signet verify` can ask for it.
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotation, conflicts_with = "bundle")]
     pub(crate) annotations: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) keyless: KeylessArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]

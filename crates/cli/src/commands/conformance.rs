@@ -1,20 +1,22 @@
 //! `signet conformance`: the protocol of the Sigstore conformance suite (docs/cli_protocol.md there).
 
-use signet_verify::Code;
+use signet_formats::in_toto::MAX_STATEMENT_BYTES;
 
 use super::verify_blob::{read_bundle, verify};
-use crate::args::{ConformanceCommand, SignBundleArgs, TrustArgs, VerifyBundleArgs};
+use crate::args::{ConformanceCommand, KeylessArgs, SignBundleArgs, TrustArgs, VerifyBundleArgs};
 use crate::document::{ImageBody, VerifyDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
+use crate::keyless::Keyless;
+use crate::runtime::block_on;
 use crate::trust::Trust;
-use crate::{clock, render};
+use crate::{clock, files, render};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &ConformanceCommand, face: Face) -> Answer {
     match command {
         ConformanceCommand::VerifyBundle(args) => verify_bundle(args, face),
-        ConformanceCommand::SignBundle(args) => sign_bundle(args),
+        ConformanceCommand::SignBundle(args) => sign_bundle(args, face),
         ConformanceCommand::Tuf(args) => super::conformance_tuf::run(args, face),
     }
 }
@@ -36,12 +38,21 @@ fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
     Ok(Status::of_verdict(&verdict))
 }
 
-/// The suite signs with an identity token, which needs a certificate authority.
-fn sign_bundle(args: &SignBundleArgs) -> Answer {
-    let detail = format!(
-        "`{}` would be signed with a certificate for an identity token, which this version cannot get",
-        args.file.display()
-    );
-    let hint = "sign with a key: `signet sign-blob --key KEY --bundle OUT FILE`";
-    Err(CliError::new(Code::UsageInvalid, detail).hint(hint).into())
+/// The suite overwrites bundles, and gives the token itself.
+fn sign_bundle(args: &SignBundleArgs, face: Face) -> Answer {
+    let keyless = KeylessArgs {
+        signing_config: args.signing_config.clone(),
+        trusted_root: args.trusted_root.clone(),
+        identity_token: Some(args.identity_token.clone()),
+        ..KeylessArgs::default()
+    };
+    let keyless = Keyless::new(&keyless, face)?;
+    block_on(async {
+        let bundle = match args.in_toto {
+            true => keyless.envelope(files::read(&args.file, MAX_STATEMENT_BYTES)?).await?,
+            false => keyless.message(files::sha256(&args.file, face)?).await?,
+        };
+        std::fs::write(&args.bundle, bundle).map_err(|error| CliError::unwritable(&args.bundle, &error))?;
+        Ok(Status::Yes)
+    })
 }

@@ -1,44 +1,40 @@
 //! `signet sign`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use signet_formats::oci::{Descriptor, Platform};
-use signet_keys::{PrivateKey, read_private};
 use signet_registry::{Client, ImageStore, Location, ManifestName, Resolved, parallel};
-use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
+use signet_verify::Code;
 
-use super::sign_blob::{self, Blob};
+use super::sign_blob;
 use crate::args::{ImageFormat, SignArgs};
 use crate::attach::{self, Bundles};
 use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gather::Place;
+use crate::method::{Method, MethodArgs};
 use crate::progress::Progress;
 use crate::runtime::block_on;
-use crate::signing::Signing;
 use crate::trust::Trust;
-use crate::{clock, connection, decision, password, render};
+use crate::{clock, connection, decision, render};
 
 /// Signs each image: the index and every platform in it.
 pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
-    args.cosign.accept()?;
+    args.cosign.accept(args.key.is_none())?;
     if let Some(bundle) = &args.bundle {
         return sign_files(args, bundle, face);
     }
     let places: Vec<Location> =
         args.images.iter().map(|image| signable(image, args.format)).collect::<Result<_, _>>()?;
-    let key = read_private(&args.key, &password::source(&args.password))?;
-    let signing = Signing::new(&key, args.scheme)?;
+    let method = Method::of(&method_args(args), face)?;
     if args.format == ImageFormat::CosignLegacy {
-        signing.fits_legacy()?;
+        method.fits_legacy()?;
     }
     let job = Job {
         args,
-        signing,
-        own: own_trust(&key, &args.annotations)?,
+        method,
         client: connection::client(&args.connection, &places),
         progress: Progress::of_pieces("signing", face),
     };
@@ -58,8 +54,16 @@ fn sign_files(args: &SignArgs, bundle: &Path, face: Face) -> Answer {
         return Err(CliError::new(Code::UsageInvalid, "with `--bundle` one file is signed at a time").into());
     };
     let file = Path::new(file);
-    let blob = Blob { key: &args.key, password: &args.password, scheme: args.scheme, bundle, file };
-    sign_blob::sign_file(&blob, face)
+    sign_blob::sign_file(&method_args(args), file, bundle, face)
+}
+
+fn method_args(args: &SignArgs) -> MethodArgs<'_> {
+    MethodArgs {
+        key: args.key.as_deref(),
+        password: &args.password,
+        scheme: args.scheme,
+        keyless: &args.keyless,
+    }
 }
 
 /// Reads the place of an image that can be signed in this format.
@@ -81,22 +85,9 @@ fn signable(image: &str, format: ImageFormat) -> Result<Location, CliError> {
     }
 }
 
-/// Trust in the signing key alone, for a signature that names this very repository and has these
-/// annotations: what a rerun looks for.
-fn own_trust(key: &PrivateKey, annotations: &[(String, String)]) -> Result<Trust, CliError> {
-    let public = key.public_key();
-    let principals = BTreeMap::from([("signer".to_owned(), Principal::Key(KeyReference::id(public.id())))]);
-    let annotations = annotations.iter().cloned().collect();
-    let rule = Rule { annotations, ..Rule::any_of(principals.keys().cloned()) };
-    let mut policy = Policy::of_principals("rerun", principals, rule).map_err(CliError::internal)?;
-    policy.spec.repository = RepositoryRule::Deny;
-    Ok(Trust { snapshot: TrustSnapshot::from_keys([public]), policy })
-}
-
 struct Job<'a> {
     args: &'a SignArgs,
-    signing: Signing<'a>,
-    own: Trust,
+    method: Method,
     client: Client,
     progress: Progress,
 }
@@ -171,7 +162,8 @@ impl Job<'_> {
 
     async fn sign_target(&self, site: &Site<'_>, target: Target) -> Result<SignedBody, Stop> {
         let digest = target.manifest.digest();
-        let stored = match self.is_signed(site, &target.manifest).await {
+        let own = self.method.own_trust(&self.args.annotations).await?;
+        let stored = match self.is_signed(site, &target.manifest, &own).await {
             true => None,
             false => Some(self.sign_manifest(site, &target.manifest).await?),
         };
@@ -180,20 +172,22 @@ impl Job<'_> {
             name: connection::name_by_digest(site.place, digest),
             platform: target.platform,
             action: if stored.is_some() { SignAction::Signed } else { SignAction::Present },
+            identity: self.method.identity().await?,
             race_possible: stored.as_ref().is_some_and(|stored| stored.race_possible),
             stored: stored.map(|stored| stored.place),
         })
     }
 
-    /// Whether a sound signature of this key, in this format and for this repository, is there already.
-    async fn is_signed(&self, site: &Site<'_>, manifest: &Resolved) -> bool {
+    /// Whether a sound signature of this key or identity, in this format and for this repository, is there already.
+    async fn is_signed(&self, site: &Site<'_>, manifest: &Resolved, own: &Trust) -> bool {
         let place = match self.args.format {
             ImageFormat::Bundle => Place::Referrers,
             ImageFormat::CosignLegacy => Place::SignatureTag,
         };
         let name = site.name.as_deref();
-        let (own, at) = (&self.own, clock::now());
-        decision::about_image(&site.signatures, manifest, name, own, &[place], at).await.is_allowed()
+        decision::about_image(&site.signatures, manifest, name, own, &[place], clock::now())
+            .await
+            .is_allowed()
     }
 
     async fn sign_manifest(&self, site: &Site<'_>, manifest: &Resolved) -> Result<attach::Stored, Stop> {
@@ -201,12 +195,12 @@ impl Job<'_> {
         let repository = connection::signature_repository(site.place)?;
         match (self.args.format, repository, &site.name) {
             (ImageFormat::CosignLegacy, Some(repository), Some(name)) => {
-                let signature = self.signing.simple(name, digest, annotations).await?;
+                let signature = self.method.simple(name, digest, annotations).await?;
                 attach::legacy(&self.client, &repository, &digest, &signature).await
             }
             // A layout has no repository to name, and `signable` lets only bundles into one.
             _ => {
-                let bundle = self.signing.statement(site.name.clone(), digest, annotations).await?;
+                let bundle = self.method.statement(site.name.clone(), digest, annotations).await?;
                 site.bundles.attach(&manifest.descriptor, bundle).await
             }
         }

@@ -61,8 +61,11 @@ pub(crate) struct SignedBody {
     /// The platform, for a manifest of an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
-    /// `signed`, or `present` if a sound signature of this key was there.
+    /// `signed`, or `present` if a sound signature of this key or identity was there.
     pub(crate) action: SignAction,
+    /// Whom the signing certificate names, and who vouches for it; only of what was signed without a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<String>,
     /// Where the signature is: a referrer's digest, a tag, or a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stored: Option<String>,
@@ -77,6 +80,6 @@ pub(crate) struct SignedBody {
 pub(crate) enum SignAction {
     /// A signature was made and stored.
     Signed,
-    /// A sound signature of the same key was there; nothing was changed.
+    /// A sound signature of the same key or identity was there; nothing was changed.
     Present,
 }

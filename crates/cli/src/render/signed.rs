@@ -31,6 +31,9 @@ fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {
             writeln!(text, "{green}signed{green:#} {}{platform} already, nothing to do", body.name)?;
         }
     }
+    if let Some(identity) = &body.identity {
+        writeln!(text, "  as {identity}")?;
+    }
     match &body.stored {
         Some(stored) => writeln!(text, "  stored as {stored}"),
         None => Ok(()),

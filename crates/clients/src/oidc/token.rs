@@ -23,10 +23,15 @@ impl Token {
         Ok(Self { claims: jwt.claims().clone(), text, source_name: source_name.to_owned() })
     }
 
-    /// The same, if it is not known to be over at `now`, in seconds since 1970.
+    /// Whether it is not known to be over at `now`, in seconds since 1970.
+    pub fn is_alive_at(&self, now: i64) -> bool {
+        self.claims.time("exp").is_none_or(|end| now < end)
+    }
+
+    /// The same, if it is alive at `now`.
     pub fn alive_at(self, now: i64) -> Result<Self> {
         match self.claims.time("exp") {
-            Some(end) if end <= now => {
+            Some(end) if !self.is_alive_at(now) => {
                 let end = time::format(end).unwrap_or_else(|_| end.to_string());
                 Err(self.unusable(format!("it expired at {end}")))
             }

@@ -1,0 +1,57 @@
+//! Options of signing without a key.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use signet_clients::oidc::Ambient;
+
+/// How to sign without a key: by a certificate for an identity.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Keyless signing")]
+pub(crate) struct KeylessArgs {
+    /// The Sigstore signing config: which services certify, log and stamp.
+    #[arg(long, value_name = "FILE", requires = "trusted_root")]
+    pub(crate) signing_config: Option<PathBuf>,
+    /// The Sigstore `trusted_root.json` by which what was signed is verified before it is stored.
+    #[arg(long, value_name = "FILE", requires = "signing_config")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// The identity token: a file with it, or `-` for standard input. The token itself is taken too, but other
+    /// users of this machine can see it then. Unset: what stands ready (`SIGSTORE_ID_TOKEN`, GitHub Actions,
+    /// GitLab, Buildkite, CircleCI, a projected Kubernetes token, SPIFFE, Google), else a login at the terminal.
+    #[arg(long, value_name = "FILE", requires = "signing_config")]
+    pub(crate) identity_token: Option<String>,
+    /// Take the token that stands ready here and no other: `environment`, `github-actions`, `buildkite-agent`,
+    /// `circleci`, `filesystem`, `spiffe` or `google`.
+    #[arg(long, value_name = "PLACE", value_parser = ambient, requires = "signing_config", conflicts_with_all = ["identity_token", "login"])]
+    pub(crate) oidc_provider: Option<Ambient>,
+    /// Log in, whatever token stands ready: with a browser on this machine, or with a code on another device.
+    #[arg(long, value_enum, requires = "signing_config", conflicts_with = "identity_token")]
+    pub(crate) login: Option<LoginFlow>,
+    /// Where to log in, if not where the signing config says.
+    #[arg(long, value_name = "URL", requires = "signing_config")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// As which client to log in.
+    #[arg(long, value_name = "ID", default_value = "sigstore", hide_default_value = true)]
+    pub(crate) oidc_client_id: String,
+    /// A PEM file of certificate authorities to trust for the services besides the system's.
+    #[arg(long, value_name = "FILE", requires = "signing_config")]
+    pub(crate) services_cacert: Option<PathBuf>,
+}
+
+/// How a person logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoginFlow {
+    /// In a browser on this machine.
+    Browser,
+    /// With a code, in a browser anywhere.
+    Device,
+}
+
+/// Reads the name of a place, by its own name or one of cosign's.
+fn ambient(text: &str) -> Result<Ambient, String> {
+    let by_name = Ambient::ALL.into_iter().find(|place| place.name() == text);
+    by_name.ok_or_else(|| {
+        let names: Vec<&str> = Ambient::ALL.into_iter().map(Ambient::name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,144 @@
+//! Signing without a key that anybody keeps: an identity token, a certificate for a key that lives as long as
+//! this process, entries of logs, timestamps; and all of it verified before anybody sees it.
+
+mod identity;
+mod services;
+mod tokens;
+
+use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::base64::Base64;
+use signet_formats::bundle::{Bundle, Content, Material, Version};
+use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
+use signet_verify::{
+    Code, Content as EvidenceContent, Evidence, EvidenceItem, PredicateRule, Subject, TrustSnapshot, decide,
+};
+
+use crate::args::KeylessArgs;
+use crate::error::{CliError, Stop};
+use crate::face::Face;
+use crate::trust::{self, Trust};
+use crate::{clock, method};
+use identity::{Identities, Identity};
+use services::Services;
+
+/// Who signs and with which services, for one run of a command.
+pub(crate) struct Keyless {
+    services: Services,
+    identities: Identities,
+    root: TrustSnapshot,
+}
+
+impl Keyless {
+    /// What the options say. Nothing is asked for yet.
+    pub(crate) fn new(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
+        let (Some(config), Some(root)) = (&args.signing_config, &args.trusted_root) else {
+            return Err(CliError::new(Code::SigningUnconfigured, "neither a key nor services were given"));
+        };
+        let root = trust::trusted_root(root)?;
+        let services = Services::read(config, args.services_cacert.as_deref(), &root)?;
+        let identities = Identities::new(args, &services, face)?;
+        Ok(Self { services, identities, root })
+    }
+
+    /// Who signs, and who vouches for it.
+    pub(crate) async fn identity(&self) -> Result<String, Stop> {
+        Ok(self.identities.current(&self.services).await?.to_string())
+    }
+
+    /// Trust in this identity alone, with all the proofs that the services give.
+    pub(crate) async fn own_trust(&self, annotations: &[(String, String)]) -> Result<Trust, Stop> {
+        let identity = self.identities.current(&self.services).await?;
+        Ok(self.trust_in(&identity, annotations)?)
+    }
+
+    /// A bundle with a statement about `digest` that says no more than "signed".
+    pub(crate) async fn statement(
+        &self,
+        name: Option<String>,
+        digest: Digest,
+        annotations: &[(String, String)],
+    ) -> Result<String, Stop> {
+        let identity = self.identities.current(&self.services).await?;
+        let content = identity.signing().statement(name.clone(), digest, annotations).await?;
+        let subject = Subject { name, ..Subject::of(digest) };
+        self.bundle(&identity, content, &subject, &self.trust_in(&identity, annotations)?).await
+    }
+
+    /// A bundle with a signature over the message that has `digest`.
+    pub(crate) async fn message(&self, digest: Digest) -> Result<String, Stop> {
+        let identity = self.identities.current(&self.services).await?;
+        let content = identity.signing().message(digest).await?;
+        self.bundle(&identity, content, &Subject::of(digest), &self.trust_in(&identity, &[])?).await
+    }
+
+    /// A bundle with a statement that somebody else wrote, about its first subject.
+    pub(crate) async fn envelope(&self, payload: Vec<u8>) -> Result<String, Stop> {
+        let unusable = |why: String| CliError::new(Code::StatementMalformed, why);
+        let statement = Statement::parse(&payload, MAX_STATEMENT_BYTES);
+        let statement = statement.map_err(|error| unusable(error.to_string()))?;
+        let digest = statement.subjects.first().and_then(|subject| subject.digests.first()).copied();
+        let digest = digest.ok_or_else(|| unusable("its first subject has no digest".to_owned()))?;
+        let identity = self.identities.current(&self.services).await?;
+        let mut trust = self.trust_in(&identity, &[])?;
+        trust.policy.spec.rules.iter_mut().for_each(|rule| rule.predicate_type = PredicateRule::Any);
+        let content = identity.signing().envelope(payload).await?;
+        self.bundle(&identity, content, &Subject::of(digest), &trust).await
+    }
+
+    /// Logs and stamps the signature, and lets out nothing that would not verify.
+    async fn bundle(
+        &self,
+        identity: &Identity,
+        content: Content,
+        subject: &Subject,
+        trust: &Trust,
+    ) -> Result<String, Stop> {
+        let proofs = self.services.prove(identity, &content).await?;
+        let bundle = Bundle {
+            version: Version::V03,
+            content,
+            material: Material::Certificate(identity.certificate().der().to_vec()),
+            tlog_entries: proofs.entries,
+            timestamps: proofs.timestamps,
+        };
+        let json = bundle.to_json().map_err(CliError::internal)?;
+        verified(json.as_bytes(), subject, trust)?;
+        Ok(json)
+    }
+
+    fn trust_in(&self, identity: &Identity, annotations: &[(String, String)]) -> Result<Trust, CliError> {
+        let (logs, stamps) = self.services.counts();
+        // An instance without logs of certificates has none in its root.
+        let promises = u32::from(!self.root.certificate_logs.is_empty());
+        method::own_trust(self.root.clone(), identity.principal(), annotations, |mut rule| {
+            rule.log_entries = Some(logs);
+            rule.timestamps = stamps;
+            rule.certificate_timestamps = Some(promises);
+            rule
+        })
+    }
+}
+
+/// Verifies a bundle as others will, a moment from now.
+fn verified(bundle: &[u8], subject: &Subject, trust: &Trust) -> Result<(), CliError> {
+    let item = EvidenceItem {
+        origin: "the new signature".to_owned(),
+        content: EvidenceContent::Bundle { bytes: Base64(bundle.to_vec()) },
+    };
+    let evidence = Evidence { items: vec![item], ..Evidence::default() };
+    let verdict = decide(subject, &evidence, &trust.snapshot, &trust.policy, clock::now() + MAX_SKEW);
+    if verdict.is_allowed() {
+        return Ok(());
+    }
+    let why = verdict.code.map_or_else(String::new, |code| format!("{code}: {}", code.title()));
+    let hint = verdict.code.map_or_else(|| Code::OwnSignatureInvalid.hint(), Code::hint);
+    Err(CliError::new(Code::OwnSignatureInvalid, format!("for {}, {why}", digest_of(subject))).hint(hint))
+}
+
+fn digest_of(subject: &Subject) -> String {
+    let sha256 = subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
+    sha256.map_or_else(String::new, ToString::to_string)
+}
+
+/// How far the clocks of logs and timestamp authorities may be ahead of this one's, in seconds.
+const MAX_SKEW: i64 = 60;
