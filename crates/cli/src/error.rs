@@ -16,7 +16,7 @@ use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
-use signet_services::trust::{CeremonyError, ClientError, PublisherError};
+use signet_services::trust::{CeremonyError, FollowError, PublisherError};
 use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -333,15 +333,15 @@ impl From<AuthorityError> for CliError {
     }
 }
 
-impl From<ClientError> for CliError {
-    fn from(error: ClientError) -> Self {
+impl From<FollowError> for CliError {
+    fn from(error: FollowError) -> Self {
         let code = match &error {
-            ClientError::Io(_) => Code::FileUnwritable,
-            ClientError::NotPinned { .. } => Code::TrustNotPinned,
-            ClientError::Refused(refusal) => refusal.code(),
-            ClientError::Unreachable { .. } => Code::TrustUnreachable,
-            ClientError::NoTarget { .. } => Code::TrustMissing,
-            ClientError::OtherTarget { .. } => Code::TrustMismatch,
+            FollowError::Io(_) => Code::FileUnwritable,
+            FollowError::NotPinned { .. } => Code::TrustNotPinned,
+            FollowError::Refused(refusal) => refusal.code(),
+            FollowError::Unreachable { .. } => Code::TrustUnreachable,
+            FollowError::NoTarget { .. } => Code::TrustMissing,
+            FollowError::OtherTarget { .. } => Code::TrustMismatch,
             _ => Code::TrustMalformed,
         };
         Self::new(code, error.to_string())

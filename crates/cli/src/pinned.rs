@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use signet_http::TlsOptions;
-use signet_services::trust::{Home, HomeError};
+use signet_services::trust::{Home, HomeError, SIGNING_CONFIG};
 use signet_verify::{Code, TrustSnapshot};
 
 use crate::clock;
@@ -40,6 +40,15 @@ pub(crate) fn trusted_root() -> Result<TrustSnapshot, CliError> {
     })?;
     TrustSnapshot::from_trusted_root(&bytes)
         .map_err(|error| CliError::new(Code::TrustRootInvalid, error.to_string()))
+}
+
+/// The services to sign with that the pinned root leads to.
+pub(crate) fn signing_config() -> Result<Vec<u8>, CliError> {
+    let current = home(from_environment().as_deref())?.current(clock::now())?;
+    current.signing_config.ok_or_else(|| {
+        let detail = format!("the pinned trust has no target `{SIGNING_CONFIG}`");
+        CliError::new(Code::SigningUnconfigured, detail)
+    })
 }
 
 /// Follows the pinned root's repository if that was long ago or what is stored has expired. Where the repository

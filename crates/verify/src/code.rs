@@ -400,7 +400,7 @@ codes! {
     // Signing with trust services.
     5001 SigningUnconfigured Usage "nothing says how to sign"
         "Without a key Signet signs with a certificate for an identity, and has to be told which services issue, log and stamp, and which trust root they belong to."
-        "give `--key KEY`, or `--signing-config FILE` and `--trusted-root FILE`"
+        "give `--key KEY`, or `--signing-config FILE` and `--trusted-root FILE`, or pin a root that leads to both with `signet trust init`"
     5002 SigningConfigInvalid Usage "the signing config cannot be used"
         "The file is not a Sigstore signing config of version 0.2, or a service in it has no sound URL or validity."
         "fetch the file again from the instance's operator"

@@ -1,6 +1,7 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
 mod authorities;
+mod distribution;
 mod doctor;
 mod double;
 mod files;

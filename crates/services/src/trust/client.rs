@@ -42,16 +42,16 @@ impl<'a> Repository<'a> {
         Self { fetch, metadata: folder(metadata), targets: folder(targets) }
     }
 
-    async fn metadata(&self, wanted: &Wanted) -> Result<Option<Vec<u8>>, ClientError> {
+    async fn metadata(&self, wanted: &Wanted) -> Result<Option<Vec<u8>>, FollowError> {
         let url = format!("{}{}", self.metadata, wanted.name);
         let got = self.fetch.get(&url, wanted.max_bytes).await;
-        got.map_err(|error| ClientError::Unreachable { url, error })
+        got.map_err(|error| FollowError::Unreachable { url, error })
     }
 }
 
 /// Brings the store's metadata up to date: each file is stored as soon as it is trusted, so that what was
 /// learnt before a failure is kept.
-pub async fn update(store: &Store, repository: &Repository<'_>, at: i64) -> Result<Updater, ClientError> {
+pub async fn update(store: &Store, repository: &Repository<'_>, at: i64) -> Result<Updater, FollowError> {
     follow(store, repository, at, Freshness::Expiry).await
 }
 
@@ -61,7 +61,7 @@ pub async fn follow(
     repository: &Repository<'_>,
     at: i64,
     freshness: Freshness,
-) -> Result<Updater, ClientError> {
+) -> Result<Updater, FollowError> {
     let mut updater = begin(store, at, Source::Repository, freshness)?;
     loop {
         let file = match updater.step()? {
@@ -76,7 +76,7 @@ pub async fn follow(
 }
 
 /// The metadata of the store alone, if it is all there and fresh enough.
-pub fn load(store: &Store, at: i64, freshness: Freshness) -> Result<Updater, ClientError> {
+pub fn load(store: &Store, at: i64, freshness: Freshness) -> Result<Updater, FollowError> {
     let mut updater = begin(store, at, Source::Store, freshness)?;
     loop {
         match updater.step()? {
@@ -92,7 +92,7 @@ pub async fn look_up(
     store: &Store,
     repository: &Repository<'_>,
     target: &str,
-) -> Result<Option<Found>, ClientError> {
+) -> Result<Option<Found>, FollowError> {
     let mut search = updater.search(target)?;
     loop {
         let file = match search.step()? {
@@ -112,18 +112,18 @@ pub async fn download(
     own: &Store,
     repository: &Repository<'_>,
     limit: usize,
-) -> Result<Vec<u8>, ClientError> {
+) -> Result<Vec<u8>, FollowError> {
     let length = usize::try_from(found.file.length).ok().filter(|length| *length <= limit);
-    let length = length.ok_or_else(|| ClientError::TooLarge { name: found.name.clone(), limit })?;
+    let length = length.ok_or_else(|| FollowError::TooLarge { name: found.name.clone(), limit })?;
     if let Some(bytes) = own.read(&found.name, length)?.filter(|bytes| found.file.fits(bytes)) {
         return Ok(bytes);
     }
     let url = format!("{}{}", repository.targets, found.url);
     let got = repository.fetch.get(&url, length).await;
-    let bytes = got.map_err(|error| ClientError::Unreachable { url: url.clone(), error })?;
-    let bytes = bytes.ok_or_else(|| ClientError::NoTarget { url: url.clone() })?;
+    let bytes = got.map_err(|error| FollowError::Unreachable { url: url.clone(), error })?;
+    let bytes = bytes.ok_or_else(|| FollowError::NoTarget { url: url.clone() })?;
     if !found.file.fits(&bytes) {
-        return Err(ClientError::OtherTarget { url });
+        return Err(FollowError::OtherTarget { url });
     }
     own.put(&found.name, &bytes)?;
     Ok(bytes)
@@ -132,7 +132,7 @@ pub async fn download(
 /// Why trust was not updated, or a target not had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ClientError {
+pub enum FollowError {
     /// The store's disk failed.
     #[error("the store of trusted metadata: {0}")]
     Io(#[from] io::Error),
@@ -175,9 +175,9 @@ pub enum ClientError {
     },
 }
 
-fn begin(store: &Store, at: i64, source: Source, freshness: Freshness) -> Result<Updater, ClientError> {
+fn begin(store: &Store, at: i64, source: Source, freshness: Freshness) -> Result<Updater, FollowError> {
     let root = store.read("root.json", MAX_ROOT_BYTES)?;
-    let root = root.ok_or_else(|| ClientError::NotPinned { store: store.path().display().to_string() })?;
+    let root = root.ok_or_else(|| FollowError::NotPinned { store: store.path().display().to_string() })?;
     Ok(Updater::new(&root, at, source, freshness)?)
 }
 

@@ -17,7 +17,7 @@ use signet_store::{DataDir, Kind, OpenError};
 use signet_verify::tuf::{Freshness, SearchStep, Source, Step, Updater};
 
 use super::client::{download, follow, look_up};
-use super::{ClientError, Fetch, FetchError, Repository, Store};
+use super::{Fetch, FetchError, FollowError, Repository, Store};
 
 /// The target that says whom to trust.
 pub const TRUSTED_ROOT: &str = "trusted_root.json";
@@ -51,7 +51,7 @@ impl Home {
     pub fn pin(&self, root: &[u8], url: Option<&str>) -> Result<(), HomeError> {
         // Refused before anything is made.
         let pinned = Updater::new(root, i64::MIN, Source::Repository, Freshness::Expiry);
-        let version = pinned.map_err(ClientError::from)?.root().version;
+        let version = pinned.map_err(FollowError::from)?.root().version;
         let dir = self.open()?;
         if self.is_pinned() {
             return Err(HomeError::Pinned { dir: self.dir.clone() });
@@ -168,14 +168,14 @@ pub fn open(bundle: &TrustBundle, at: i64) -> Result<Current, HomeError> {
     });
     let first = roots.min_by_key(|(version, _)| *version).ok_or(HomeError::NoRoot)?.1;
     let freshness = freshness(bundle.max_age);
-    let mut updater = Updater::new(first, at, Source::Repository, freshness).map_err(ClientError::from)?;
+    let mut updater = Updater::new(first, at, Source::Repository, freshness).map_err(FollowError::from)?;
     loop {
-        let file = match updater.step().map_err(ClientError::from)? {
+        let file = match updater.step().map_err(FollowError::from)? {
             Step::Done => break,
             Step::Read(_) => None,
             Step::Fetch(wanted) => bundle.metadata.get(&wanted.name),
         };
-        updater.take(file.map(Vec::as_slice)).map_err(ClientError::from)?;
+        updater.take(file.map(Vec::as_slice)).map_err(FollowError::from)?;
     }
     let target = |name| target_of(bundle, &updater, name);
     let (trusted_root, signing_config) = (target(TRUSTED_ROOT)?, target(SIGNING_CONFIG)?);
@@ -223,7 +223,7 @@ pub struct SourceFile {
 pub enum HomeError {
     /// Metadata or a target was refused or not had.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(#[from] FollowError),
     /// The directory was not opened.
     #[error(transparent)]
     Dir(#[from] OpenError),
@@ -261,7 +261,7 @@ pub enum HomeError {
 
 impl HomeError {
     fn not_pinned(dir: &Path) -> Self {
-        ClientError::NotPinned { store: dir.display().to_string() }.into()
+        FollowError::NotPinned { store: dir.display().to_string() }.into()
     }
 }
 
@@ -302,21 +302,21 @@ fn listed(updater: &Updater) -> Vec<(&str, Option<u64>)> {
 }
 
 fn target_of(bundle: &TrustBundle, updater: &Updater, name: &str) -> Result<Option<Vec<u8>>, HomeError> {
-    let mut search = updater.search(name).map_err(ClientError::from)?;
+    let mut search = updater.search(name).map_err(FollowError::from)?;
     let found = loop {
-        let file = match search.step().map_err(ClientError::from)? {
+        let file = match search.step().map_err(FollowError::from)? {
             SearchStep::Done(found) => break found,
             SearchStep::Read(_) => None,
             SearchStep::Fetch(wanted) => bundle.metadata.get(&wanted.name),
         };
-        search.take(file.map(Vec::as_slice)).map_err(ClientError::from)?;
+        search.take(file.map(Vec::as_slice)).map_err(FollowError::from)?;
     };
     let Some(found) = found else { return Ok(None) };
     let bytes = bundle.targets.get(&found.url);
-    let bytes = bytes.ok_or_else(|| ClientError::NoTarget { url: found.url.clone() })?;
+    let bytes = bytes.ok_or_else(|| FollowError::NoTarget { url: found.url.clone() })?;
     match found.file.fits(bytes) {
         true => Ok(Some(bytes.clone())),
-        false => Err(ClientError::OtherTarget { url: found.url }.into()),
+        false => Err(FollowError::OtherTarget { url: found.url }.into()),
     }
 }
 

@@ -12,7 +12,7 @@ mod store;
 mod watch;
 
 pub use ceremony::{CeremonyError, RootPlan, Standing, acceptable, countersign};
-pub use client::{ClientError, Fetch, FetchError, Repository, download, follow, load, look_up, update};
+pub use client::{Fetch, FetchError, FollowError, Repository, download, follow, load, look_up, update};
 pub use home::{Current, Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT, open};
 pub use publisher::{Periods, Published, Publisher, PublisherError};
 pub use store::Store;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use signet_formats::time;
 use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::tuf::MetaFile;
-use signet_services::trust::{ClientError, Home, HomeError, Repository, Store, TRUSTED_ROOT, update};
+use signet_services::trust::{FollowError, Home, HomeError, Repository, Store, TRUSTED_ROOT, update};
 use signet_store::fs::{Disk, Faults, Step};
 use signet_testkit::forge::{Key, TrustRepository};
 use signet_verify::Code;
@@ -50,18 +50,18 @@ async fn an_update_that_fails_leaves_what_was_trusted() {
     without_target.retain(|name, _| !name.starts_with("targets/"));
     memory.set(&without_target);
     let refused = home.update(&memory, NOW).await;
-    assert!(matches!(refused, Err(HomeError::Client(ClientError::NoTarget { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(HomeError::Client(FollowError::NoTarget { .. }))), "{refused:?}");
     assert_eq!(trusted_root(&home, NOW), b"first");
 
     let mut other_target = repository.files.clone();
     other_target.iter_mut().filter(|(name, _)| name.starts_with("targets/")).for_each(|(_, it)| it[0] ^= 1);
     memory.set(&other_target);
     let refused = home.update(&memory, NOW).await;
-    assert!(matches!(refused, Err(HomeError::Client(ClientError::OtherTarget { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(HomeError::Client(FollowError::OtherTarget { .. }))), "{refused:?}");
 
     memory.set(&BTreeMap::new());
     let refused = home.update(&memory, NOW).await;
-    assert!(matches!(refused, Err(HomeError::Client(ClientError::Unreachable { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(HomeError::Client(FollowError::Unreachable { .. }))), "{refused:?}");
     assert_eq!(trusted_root(&home, NOW), b"first");
 }
 
@@ -103,7 +103,7 @@ async fn a_bundle_is_followed_as_a_repository_is() {
     let mut tampered = bundle.clone();
     tampered.targets.values_mut().for_each(|bytes| bytes[0] ^= 1);
     let refused = offline.import(&tampered, None, NOW).await;
-    assert!(matches!(refused, Err(HomeError::Client(ClientError::OtherTarget { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(HomeError::Client(FollowError::OtherTarget { .. }))), "{refused:?}");
     offline.import(&bundle, None, NOW).await.unwrap();
     assert_eq!(trusted_root(&offline, NOW), b"first");
 
@@ -210,7 +210,7 @@ fn trusted_root(home: &Home, at: i64) -> Vec<u8> {
 
 fn refused<T>(outcome: Result<T, HomeError>) -> Option<Code> {
     match outcome {
-        Err(HomeError::Client(ClientError::Refused(refusal))) => Some(refusal.code()),
+        Err(HomeError::Client(FollowError::Refused(refusal))) => Some(refusal.code()),
         _ => None,
     }
 }
