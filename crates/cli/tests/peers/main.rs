@@ -13,6 +13,7 @@ mod log;
 mod oras_crane;
 mod python;
 mod skopeo;
+mod tuf;
 mod writers;
 
 use std::path::Path;
