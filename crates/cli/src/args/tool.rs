@@ -23,6 +23,9 @@ pub(crate) struct DoctorArgs {
     /// The trust root whose age and validity to check.
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    /// The data directory of a repository of trust whose expiry to check.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust_data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

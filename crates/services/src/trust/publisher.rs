@@ -53,6 +53,7 @@ impl Default for Periods {
 #[derive(Clone)]
 pub struct Publisher {
     dir: PathBuf,
+    disk: Disk,
     periods: Periods,
     clock: Arc<dyn Clock>,
 }
@@ -60,7 +61,13 @@ pub struct Publisher {
 impl Publisher {
     /// The publisher of this data directory; nothing is opened yet.
     pub fn new(dir: &Path, periods: Periods, clock: Arc<dyn Clock>) -> Result<Self, PublisherError> {
-        Ok(Self { dir: std::path::absolute(dir)?, periods, clock })
+        Ok(Self { dir: std::path::absolute(dir)?, disk: Disk::default(), periods, clock })
+    }
+
+    /// The same, on a disk that may inject faults.
+    #[must_use]
+    pub fn on(self, disk: Disk) -> Self {
+        Self { disk, ..self }
     }
 
     /// Makes a new online key in the directory, to be named by a root that is still to be signed.
@@ -170,7 +177,7 @@ impl Publisher {
     }
 
     fn open(&self) -> Result<DataDir, OpenError> {
-        DataDir::open(&self.dir, Kind::Trust)
+        DataDir::open_on(self.disk.clone(), &self.dir, Kind::Trust)
     }
 
     fn repository(&self, disk: &Disk) -> Store {

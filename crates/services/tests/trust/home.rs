@@ -1,20 +1,17 @@
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_formats::time;
 use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::tuf::MetaFile;
 use signet_services::trust::{FollowError, Home, HomeError, Repository, Store, TRUSTED_ROOT, update};
-use signet_store::fs::{Disk, Faults, Step};
+use signet_store::fs::Disk;
 use signet_testkit::forge::{Key, TrustRepository};
 use signet_verify::Code;
 use signet_verify::tuf::SIGNED_AT;
 use tempfile::TempDir;
 
-use crate::memory::{Memory, URL};
+use crate::memory::{CutOff, Memory, URL};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -166,8 +163,8 @@ async fn a_store_that_was_cut_off_anywhere_is_gone_on_with() {
 
         let memory = Memory::of(&repository.files);
         let repository_now = Repository::at(&memory, URL);
-        let faults = Arc::new(CutOff { left: AtomicUsize::new(steps) });
-        let cut = Store::new(Disk::with_faults(faults.clone()), dir.path().to_owned());
+        let faults = Arc::new(CutOff::after(steps));
+        let cut = Store::new(Disk::with_faults(faults), dir.path().to_owned());
         let done = update(&cut, &repository_now, NOW).await;
         let again = update(&sound, &repository_now, NOW).await.unwrap();
         let versions = [again.root().version, again.timestamp().unwrap().version];
@@ -175,20 +172,6 @@ async fn a_store_that_was_cut_off_anywhere_is_gone_on_with() {
         if done.is_ok() {
             assert!(steps > 10);
             break;
-        }
-    }
-}
-
-struct CutOff {
-    left: AtomicUsize,
-}
-
-impl Faults for CutOff {
-    fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
-        let less = |left: usize| left.checked_sub(1);
-        match self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(io::Error::other("the power is gone")),
         }
     }
 }

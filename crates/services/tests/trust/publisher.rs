@@ -11,10 +11,11 @@ use signet_services::trust::{
     CeremonyError, Home, Periods, Publisher, PublisherError, RootPlan, Standing, TRUSTED_ROOT, Watch,
     countersign, root_alert,
 };
+use signet_store::fs::Disk;
 use signet_verify::Code;
 use tempfile::TempDir;
 
-use crate::memory::{Memory, URL};
+use crate::memory::{CutOff, Memory, URL};
 
 const NOW: u64 = 1_795_000_000;
 const DAY: u64 = 24 * 3_600;
@@ -233,5 +234,34 @@ fn every_role_but_root_is_signed_by_the_one_online_key() {
     for role in [Role::Timestamp, Role::Snapshot, Role::Targets] {
         let keys = root.body.role(role).unwrap();
         assert_eq!((keys.keyids.len(), keys.threshold), (1, 1), "{role}");
+    }
+}
+
+/// Cuts the disk off before the n-th step of a publication, for every n: what clients follow is the old state or the
+/// new one, whole, and the next renewal goes on.
+#[tokio::test]
+async fn a_publication_that_was_cut_off_anywhere_is_seen_whole_or_not_at_all() {
+    for steps in 0.. {
+        let stage = Stage::new(1);
+        let root = stage.first_root().await;
+        stage.publish(&root, b"old").await.unwrap();
+        stage.clock.advance(Duration::from_secs(10));
+
+        let disk = Disk::with_faults(Arc::new(CutOff::after(steps)));
+        let publisher = stage.publisher.clone().on(disk);
+        let done = publisher.publish(None, &[(TRUSTED_ROOT.to_owned(), b"new".to_vec())]).await;
+        let seen = stage.followed(&root).await;
+        assert!(seen == b"old" || seen == b"new", "{steps}");
+        assert!(done.is_err() || seen == b"new", "{steps}: what was acknowledged is lost");
+
+        stage.clock.advance(Duration::from_secs(3_600));
+        stage.publisher.renew().await.unwrap();
+        assert_eq!(stage.followed(&root).await, seen);
+        stage.publish(&root, b"newest").await.unwrap();
+        assert_eq!(stage.followed(&root).await, b"newest");
+        if done.is_ok() {
+            assert!(steps > 10);
+            break;
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::document::{TrustDocument, TrustRole};
 use crate::error::Answer;
 use crate::face::Face;
 
-pub(super) use publish::publisher;
+pub(crate) use publish::publisher;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &TrustCommand, face: Face) -> Answer {

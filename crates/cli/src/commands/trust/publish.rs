@@ -37,7 +37,7 @@ pub(super) fn run(args: &TrustPublishArgs, face: Face) -> Answer {
 }
 
 /// The publisher of a data directory.
-pub(in super::super) fn publisher(data: &Path) -> Result<Publisher, CliError> {
+pub(crate) fn publisher(data: &Path) -> Result<Publisher, CliError> {
     Ok(Publisher::new(data, Periods::default(), Arc::new(SystemClock::start()))?)
 }
 
