@@ -36,7 +36,7 @@ pub(super) fn repository(data: &Path, now: i64) -> Finding {
 }
 
 /// What of these roles expires first.
-fn soonest(name: &str, roles: &[(Role, u64, i64)], now: i64, fix: &str) -> Finding {
+fn soonest(name: &'static str, roles: &[(Role, u64, i64)], now: i64, fix: &str) -> Finding {
     let first = roles.iter().min_by_key(|(_, _, expires)| *expires);
     let Some((role, version, expires)) = first else {
         return Finding::new(name, Health::Warn, "there is none".to_owned()).fix(fix);
