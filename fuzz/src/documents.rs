@@ -7,7 +7,7 @@ use signet_formats::cosign::{LegacyAttestation, LegacySignature, LocalBundle};
 use signet_formats::dsse::{Envelope, MAX_ENVELOPE_BYTES};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_formats::oci::Manifest;
-use signet_formats::rekor::{Body, EntryKind, TlogEntry};
+use signet_formats::rekor::{Body, EntryKind, TlogEntry, read_answer_v1};
 use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trusted_root::TrustedRoot;
@@ -25,8 +25,9 @@ pub fn bundle(data: &[u8]) {
     }
 }
 
-/// An entry as Rekor v2 answers with it.
+/// An entry as Rekor v2 answers with it, or Rekor v1.
 pub fn rekor_entry(data: &[u8]) {
+    let _ = read_answer_v1(data).map(|entry| (entry.decode_body(), entry.set_payload()));
     let _ = TlogEntry::parse(data, 1 << 20).map(|entry| (entry.decode_body(), entry.set_payload()));
 }
 

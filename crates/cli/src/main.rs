@@ -23,6 +23,7 @@ mod render;
 mod runtime;
 mod schema;
 mod signing;
+mod stack;
 mod trust;
 mod trust_fetch;
 mod witness;

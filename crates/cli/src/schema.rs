@@ -52,7 +52,7 @@ fn name(schema: &mut Schema, name: &str) {
 }
 
 /// Takes Rust out of what is said: links between items, line breaks, and the widths of numbers.
-fn plain(schema: &mut Schema) {
+pub(crate) fn plain(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("[`crate::", "`").replace("[`", "`").replace("`]", "`").replace('\n', " ");
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use signet_formats::{
-    bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, simple_signing, timestamp, tlog,
-    trusted_root, x509,
+    bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, signing_config, simple_signing,
+    timestamp, tlog, trusted_root, x509,
 };
 use signet_services::oidc;
 
@@ -26,7 +26,7 @@ const PRIVATE: [&str; 10] = [
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), registry(), authorities(), log()].concat();
+    let held = [evidence(), trust(), registries(), services(), registry(), authorities(), log()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -114,6 +114,21 @@ fn registries() -> Rows {
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
+    ]
+}
+
+fn services() -> Rows {
+    let limits = signet_clients::Limits::default();
+    vec![
+        ("signing config", bytes(signing_config::MAX_SIGNING_CONFIG_BYTES)),
+        ("services of one kind in a signing config", number(signing_config::MAX_SERVICES)),
+        ("redirects of a service in a row", number(limits.redirects)),
+        ("times a service is asked, the first included", limits.attempts.to_string()),
+        ("waiting between the attempts at one service", time(limits.retry_wait)),
+        ("time to reach a service", time(limits.connect)),
+        ("time for one answer of a service", time(limits.request)),
+        ("time for a person to log in", time(limits.login)),
+        ("time for a program that gives a token", time(limits.helper)),
     ]
 }
 

@@ -40,11 +40,11 @@ impl Checkpoint {
     }
 
     /// The bytes that the log signs with this key: the text, or for ML-DSA-44 the message of a
-    /// cosignature at no stated time. An error for a key that is a witness's.
+    /// cosignature at no stated time. An error for a key that is a witness's or signs times as well.
     pub fn message(&self, key: &VerifierKey) -> Result<Vec<u8>, NoteError> {
         match key.kind() {
             KeyKind::SubtreeV1 => cosignature::message(self, key, NO_TIME),
-            KeyKind::CosignatureV1 => Err(NoteError::KeyUnsupported),
+            KeyKind::CosignatureV1 | KeyKind::CertificateLog => Err(NoteError::KeyUnsupported),
             KeyKind::Ed25519 | KeyKind::Ecdsa | KeyKind::Rsa => Ok(self.to_string().into_bytes()),
         }
     }

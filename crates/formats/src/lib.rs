@@ -24,6 +24,7 @@ pub mod rekor;
 pub mod sct;
 pub mod signing_config;
 pub mod simple_signing;
+pub mod static_ct;
 pub mod time;
 pub mod timestamp;
 pub mod tlog;

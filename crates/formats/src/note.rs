@@ -180,6 +180,9 @@ pub enum KeyKind {
     Ecdsa,
     /// Type 04: Ed25519 with a timestamp, of a witness (`cosignature/v1`).
     CosignatureV1,
+    /// Type 05: ECDSA over the tree head of RFC 6962, of a log of certificates
+    /// ([`crate::static_ct::verify_tree_head`]).
+    CertificateLog,
     /// Type 06: ML-DSA-44 over a subtree and a timestamp, of a witness or log (`subtree/v1`).
     SubtreeV1,
     /// Type ff, `PKIX-RSA-PKCS#1v1.5`: RSA PKCS#1 v1.5 with SHA-256 over the note, as Rekor defines.
@@ -213,6 +216,14 @@ impl VerifierKey {
         Self::new(name, kind, key)
     }
 
+    /// The key of a log of certificates: ECDSA on P-256.
+    pub fn certificate_log(name: &str, key: PublicKey) -> Result<Self, NoteError> {
+        match key.algorithm() {
+            KeyAlgorithm::EcdsaP256 => Self::new(name, KeyKind::CertificateLog, key),
+            _ => Err(NoteError::KeyUnsupported),
+        }
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -240,6 +251,11 @@ impl VerifierKey {
     pub fn full_id(&self) -> Digest {
         match self.kind {
             KeyKind::Ecdsa => self.key.id(),
+            // The log's id of RFC 6962 stands for the key.
+            KeyKind::CertificateLog => {
+                let id = self.key.id();
+                Digest::sha256(&[self.name.as_bytes(), b"\n", &[TYPE_TREE_HEAD], id.as_bytes()].concat())
+            }
             _ => Digest::sha256(&[self.name.as_bytes(), b"\n", &self.typed_key()].concat()),
         }
     }
@@ -257,7 +273,7 @@ impl VerifierKey {
             (KeyKind::Ed25519, _) => &[Scheme::Ed25519],
             (KeyKind::Rsa, _) => &[Scheme::RsaPkcs1Sha256],
             (KeyKind::Ecdsa, algorithm) => Scheme::for_key(algorithm),
-            (KeyKind::CosignatureV1 | KeyKind::SubtreeV1, _) => &[],
+            (KeyKind::CosignatureV1 | KeyKind::SubtreeV1 | KeyKind::CertificateLog, _) => &[],
         };
         schemes.iter().any(|scheme| self.key.verify(*scheme, text.as_bytes(), signature).is_ok())
     }
@@ -268,6 +284,8 @@ impl VerifierKey {
             KeyKind::Ed25519 => [&[TYPE_ED25519], self.key.bits()].concat(),
             KeyKind::Ecdsa => [&[TYPE_ECDSA], self.key.spki_der()].concat(),
             KeyKind::CosignatureV1 => [&[TYPE_COSIGNATURE], self.key.bits()].concat(),
+            // Nobody has defined a vkey of this type; the id alone could verify nothing.
+            KeyKind::CertificateLog => [&[TYPE_TREE_HEAD], self.key.spki_der()].concat(),
             KeyKind::SubtreeV1 => [&[TYPE_SUBTREE], self.key.bits()].concat(),
             KeyKind::Rsa => [TYPE_RSA, self.key.spki_der()].concat(),
         }
@@ -355,6 +373,7 @@ fn read_typed_key(typed_key: &[u8]) -> Result<(KeyKind, PublicKey), NoteError> {
         [TYPE_ED25519, bits @ ..] => raw(KeyKind::Ed25519, KeyAlgorithm::Ed25519, bits),
         [TYPE_COSIGNATURE, bits @ ..] => raw(KeyKind::CosignatureV1, KeyAlgorithm::Ed25519, bits),
         [TYPE_SUBTREE, bits @ ..] => raw(KeyKind::SubtreeV1, KeyAlgorithm::MlDsa44, bits),
+        [TYPE_TREE_HEAD, spki @ ..] => (KeyKind::CertificateLog, PublicKey::from_spki_der(spki)),
         [TYPE_ECDSA, spki @ ..] => (KeyKind::Ecdsa, PublicKey::from_spki_der(spki)),
         _ => {
             let spki = typed_key.strip_prefix(TYPE_RSA).ok_or(NoteError::KeyUnsupported)?;
@@ -362,7 +381,11 @@ fn read_typed_key(typed_key: &[u8]) -> Result<(KeyKind, PublicKey), NoteError> {
         }
     };
     let key = key.map_err(|_| NoteError::MalformedKey)?;
-    let fits = kind == KeyKind::CosignatureV1 || log_kind(key.algorithm()) == Some(kind);
+    let fits = match kind {
+        KeyKind::CosignatureV1 => true,
+        KeyKind::CertificateLog => key.algorithm() == KeyAlgorithm::EcdsaP256,
+        _ => log_kind(key.algorithm()) == Some(kind),
+    };
     if fits { Ok((kind, key)) } else { Err(NoteError::KeyUnsupported) }
 }
 
@@ -384,6 +407,7 @@ fn is_name(name: &str) -> bool {
 const TYPE_ED25519: u8 = 0x01;
 const TYPE_ECDSA: u8 = 0x02;
 const TYPE_COSIGNATURE: u8 = 0x04;
+const TYPE_TREE_HEAD: u8 = 0x05;
 const TYPE_SUBTREE: u8 = 0x06;
 const TYPE_RSA: &[u8] = b"\xffPKIX-RSA-PKCS#1v1.5";
 

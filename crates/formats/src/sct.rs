@@ -146,6 +146,14 @@ pub fn leaf_index_extension(index: u64) -> Option<Vec<u8>> {
     }
 }
 
+/// The index in a promise's extensions where that is all they have.
+pub(crate) fn read_leaf_index(extensions: &[u8]) -> Option<u64> {
+    match *extensions {
+        [LEAF_INDEX, 0, 5, a, b, c, d, e] => Some(u64::from_be_bytes([0, 0, 0, a, b, c, d, e])),
+        _ => None,
+    }
+}
+
 /// Writes the `SignedCertificateTimestampList` of a certificate; `None` if it is too long.
 pub fn write_list(scts: &[Sct]) -> Option<Vec<u8>> {
     let mut list = Vec::new();

@@ -1,10 +1,12 @@
 //! HTTP faces of the services. A face has no rules: it asks the stores and the deciders below it.
 
+mod answer;
 pub mod fulcio;
 pub mod host;
 pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+pub mod static_ct;
 pub mod tsa;
 pub mod tuf;

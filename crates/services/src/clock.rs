@@ -14,6 +14,11 @@ pub trait Clock: Send + Sync {
     }
 }
 
+/// Whole milliseconds since 1970, as logs of certificates count.
+pub fn milliseconds(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.read().wall.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What the two clocks of a machine say at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {

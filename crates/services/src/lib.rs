@@ -2,6 +2,7 @@
 //! its data directory, its signer and its clock.
 //!
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
+//! - [`ctlog`]: a log of certificates (RFC 6962, C2SP static-ct-api).
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
 //! - [`trust`]: the distribution of trust (TUF), client and publisher.
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
@@ -9,6 +10,7 @@
 pub mod authority;
 pub mod ca;
 pub mod clock;
+pub mod ctlog;
 pub mod journal;
 pub mod log;
 pub mod oidc;

@@ -14,6 +14,7 @@ use signet_formats::x509::Certificate;
 use signet_keys::{Payload, PrivateKey};
 use signet_services::ca::{Ca, Config, Proof};
 use signet_services::clock::{Clock, SystemClock};
+use signet_services::ctlog::CertificateLog;
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Fetch, FetchError, Issuers, KeySource, Verifier};
 use signet_services::tsa::{self, TimeSource, Tsa};
@@ -50,7 +51,10 @@ impl Stack {
         let own: HashMap<_, _> = issuers.iter().map(|(issuer, _)| (issuer.url.clone(), dev.keys())).collect();
         let verifier =
             Verifier::new(issuers, KeySource::with_own(Arc::new(Nothing), own), Arc::clone(&clock));
-        let ca = Ca::open(&dir.path().join("ca"), Config::new(verifier, Arc::clone(&clock))).await.unwrap();
+        let log =
+            CertificateLog::open(&dir.path().join("ct"), "ct.example", Arc::clone(&clock)).await.unwrap();
+        let config = Config::new(verifier, Arc::new(log), Arc::clone(&clock));
+        let ca = Ca::open(&dir.path().join("ca"), config).await.unwrap();
         let mut config = tsa::Config::new(Arc::clone(&clock));
         config.time = TimeSource::Development;
         let tsa = Tsa::open(&dir.path().join("tsa"), None, config).await.unwrap();

@@ -10,20 +10,24 @@ mod http;
 mod log;
 pub mod mutation;
 mod peer;
+mod rekor_v1;
 mod repository;
 mod sandbox;
 mod server;
 mod shelf;
+mod stack;
 mod tap;
 mod vectors;
 
 pub use http::{Response, request};
 pub use log::LogServer;
 pub use peer::{Peer, peers};
+pub use rekor_v1::RekorV1Server;
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};
 pub use server::RegistryServer;
 pub use shelf::Shelf;
+pub use stack::StackServer;
 pub use tap::Tap;
 pub use vectors::vectors;
 

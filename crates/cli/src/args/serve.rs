@@ -53,7 +53,7 @@ pub(crate) struct ServeLogArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
-    /// The log's name, fixed at the first start. Unset: a name made from its key.
+    /// The log's name, fixed at the first start. Unset: a name that nobody else has.
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
@@ -149,7 +149,7 @@ pub(crate) struct ServeTsaArgs {
 /// Serve a certificate authority for identities (Fulcio's API).
 ///
 /// Without `--key` it makes a hierarchy of its own in the data directory, and without `--ct-log` a log of
-/// its own for certificates.
+/// certificates, which it serves as well.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServeCaArgs {
     /// The data directory; it is made if it does not exist.

@@ -161,6 +161,10 @@ pub(crate) enum DocsCommand {
     Cli,
     /// The page of all codes.
     Codes,
+    /// The page of the configuration of `signet up`.
+    StackConfig,
+    /// The JSON Schema of the configuration of `signet up`.
+    StackSchema,
     /// The JSON Schemas of all documents and the page that lists them, into a directory.
     Schemas {
         /// The directory.

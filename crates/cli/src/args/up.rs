@@ -12,11 +12,11 @@ use clap::Args;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UpArgs {
     /// The data directory; it is made if it does not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7446")]
-    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["config", "print_config"])]
+    pub(crate) data: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one. Unset: 127.0.0.1:7446.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
     /// The URL that clients reach it by. Unset: where it listens.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
@@ -24,4 +24,10 @@ pub(crate) struct UpArgs {
     /// loopback only.
     #[arg(long)]
     pub(crate) dev: bool,
+    /// The configuration, as YAML; options count before it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the configuration as it counts, with what every key means, and start nothing.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod authorities;
 mod completions;
 mod conformance;
 mod conformance_tuf;

@@ -11,6 +11,7 @@ use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::gate::Gate;
 use crate::runtime;
+use crate::stack::LogFormat;
 use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
@@ -28,7 +29,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    log(args.log_requests);
+    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
@@ -63,9 +64,12 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
 }
 
 /// What a service has to say while it runs: to standard error, like all that is not data.
-pub(super) fn log(requests: bool) {
+pub(super) fn log(format: LogFormat, requests: bool) {
     let level = if requests { Level::DEBUG } else { Level::INFO };
     let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(std::io::stderr);
     // Fails if this process has a log already.
-    let _ = log.try_init();
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().with_span_list(false).try_init(),
+    };
 }

@@ -1,23 +1,24 @@
 //! `signet serve ca`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use signet_keys::read_public;
 use signet_server::fulcio::HttpCtLog;
 use signet_server::host::{Host, health};
-use signet_server::oidc_dev;
 use signet_server::registry::TlsFiles;
+use signet_server::{oidc_dev, static_ct};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
 use signet_services::clock::{Clock, SystemClock};
+use signet_services::ctlog::CertificateLog;
+use signet_services::log::made_up_name;
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 use signet_verify::Code;
 
-use super::serve_tsa::{on_loopback, read_authority};
+use super::authorities::{on_loopback, read_authority, read_issuers};
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -41,25 +42,67 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,
     };
-    let ca = Ca::open_in(dir, config(args, dev.as_ref())?).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let own_log = own_log(args, &dir, &clock).await?;
+    let log = match &own_log {
+        Some(log) => Arc::new(log.clone()) as Arc<dyn CtLog>,
+        None => their_log(args)?,
+    };
+    let ca = Ca::open_in(dir, config(args, dev.as_ref(), log, clock)?).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;
-    let router = signet_server::fulcio::router(ca).merge(health(|| true));
+    let ready = ca.clone();
+    let mut router = signet_server::fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
+    if let Some(log) = &own_log {
+        log.accept(ca.chains().filter_map(<[_]>::last).cloned().collect());
+        router = router.merge(static_ct::router(log.clone()));
+    }
     let router = dev
         .into_iter()
         .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
     host.run(router, runtime::stopped()).await;
+    if let Some(log) = own_log {
+        log.log().close().await;
+    }
     Ok(Status::Yes)
 }
 
-fn config(args: &ServeCaArgs, dev: Option<&DevIssuer>) -> Result<Config, CliError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+/// The log of certificates that the authority keeps itself, unless it is told of another.
+async fn own_log(
+    args: &ServeCaArgs,
+    dir: &DataDir,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<CertificateLog>, CliError> {
+    if args.ct_log.is_some() {
+        return Ok(None);
+    }
+    // Its name is fixed when it is made.
+    let path = dir.path().join("ct");
+    let origin = signet_services::log::origin_of(&path)?.unwrap_or_else(|| made_up_name("ct"));
+    Ok(Some(CertificateLog::open(&path, &origin, Arc::clone(clock)).await?))
+}
+
+/// The log of certificates at the URL that was given.
+fn their_log(args: &ServeCaArgs) -> Result<Arc<dyn CtLog>, CliError> {
+    let (Some(url), Some(key)) = (&args.ct_log, &args.ct_log_key) else {
+        return Err(CliError::internal("a log of certificates without a URL"));
+    };
+    let log = HttpCtLog::new(url, read_public(key)?);
+    Ok(Arc::new(log.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?))
+}
+
+fn config(
+    args: &ServeCaArgs,
+    dev: Option<&DevIssuer>,
+    log: Arc<dyn CtLog>,
+    clock: Arc<dyn Clock>,
+) -> Result<Config, CliError> {
     let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
     let verifier = signet_server::fulcio::verifier(issuers, dev, Arc::clone(&clock))?;
-    let mut config = Config::new(verifier, clock);
+    let mut config = Config::new(verifier, log, clock);
     if args.dev {
         config.common_name = "Signet development certificate authority".to_owned();
     }
@@ -67,15 +110,5 @@ fn config(args: &ServeCaArgs, dev: Option<&DevIssuer>) -> Result<Config, CliErro
         let (key, chain) = read_authority(key, chain)?;
         config.hierarchy = Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?)?);
     }
-    if let Some((url, key)) = args.ct_log.as_ref().zip(args.ct_log_key.as_ref()) {
-        let log = HttpCtLog::new(url, read_public(key)?);
-        let log = log.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
-        config.log = Some(Arc::new(log) as Arc<dyn CtLog>);
-    }
     Ok(config)
-}
-
-pub(super) fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
-    let yaml = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(path, error))?;
-    Ok(Issuers::from_yaml(&yaml)?)
 }

@@ -1,19 +1,15 @@
 //! `signet serve tsa`.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_formats::x509::{Certificate, certificates_from_pem};
-use signet_keys::{PasswordSource, PrivateKey, read_private};
 use signet_server::host::{Host, health};
 use signet_server::registry::TlsFiles;
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::tsa::ntp::{NtpBound, NtpConfig};
+use signet_services::tsa::ntp::NtpBound;
 use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
-use signet_verify::Code;
 
+use super::authorities::{on_loopback, read_authority, time_servers};
 use crate::args::ServeTsaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -31,7 +27,8 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut config = Config::new(Arc::clone(&clock));
-    let servers = time_servers(args)?.map(|servers| Arc::new(NtpBound::new(servers, clock)));
+    let servers =
+        time_servers(&args.ntp, args.ntp_agree)?.map(|servers| Arc::new(NtpBound::new(servers, clock)));
     if let TimeSource::Bounded { accuracy, bound } = &mut config.time {
         *accuracy = Duration::from_millis(args.accuracy_ms);
         if let Some(servers) = &servers {
@@ -69,42 +66,8 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-fn time_servers(args: &ServeTsaArgs) -> Result<Option<NtpConfig>, CliError> {
-    if args.ntp.is_empty() {
-        return Ok(None);
-    }
-    let mut config = NtpConfig::majority(args.ntp.clone());
-    config.agree = args.ntp_agree.unwrap_or(config.agree);
-    match (1..=args.ntp.len()).contains(&config.agree) {
-        true => Ok(Some(config)),
-        false => {
-            let why = format!("{} time servers cannot agree, there are {}", config.agree, args.ntp.len());
-            Err(CliError::new(Code::UsageInvalid, why))
-        }
-    }
-}
-
 fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
     let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
     let (key, chain) = read_authority(key, chain)?;
     Ok(Some(Identity::new(Arc::new(key), chain)?))
-}
-
-/// Refuses to let a network reach what is for development.
-pub(super) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
-    match listen.ip().is_loopback() {
-        true => Ok(()),
-        false => {
-            let why = format!("{listen} is not on loopback, and `--dev` is for development only");
-            Err(CliError::new(Code::ListenRefused, why).hint("listen on 127.0.0.1, or leave `--dev` out"))
-        }
-    }
-}
-
-/// A key and the certificates that begin with its own.
-pub(super) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
-    let key = read_private(key, &PasswordSource::Environment)?;
-    let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
-    let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;
-    Ok((key, chain))
 }

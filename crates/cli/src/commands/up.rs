@@ -1,6 +1,8 @@
 //! `signet up`.
 
-use signet_server::stack::{Config, Stack};
+use std::path::Path;
+
+use signet_server::stack::Stack;
 
 use crate::args::UpArgs;
 use crate::document::UpDocument;
@@ -8,6 +10,7 @@ use crate::error::{Answer, Status};
 use crate::face::Face;
 use crate::render::up;
 use crate::runtime;
+use crate::stack::{self, Built, StackFile, documented};
 
 /// Serves a stack until it is told to stop.
 pub(crate) fn run(args: &UpArgs, face: Face) -> Answer {
@@ -15,12 +18,14 @@ pub(crate) fn run(args: &UpArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &UpArgs, face: Face) -> Answer {
-    super::serve::log(false);
-    let mut config = Config::new(args.data.clone(), args.listen);
-    config.public_url = args.public_url.clone();
-    config.dev = args.dev;
-    let stack = config.build().await?;
-    let document = document(args, &stack);
+    let file = StackFile::effective(args)?;
+    if args.print_config {
+        face.text(&documented(&file)?)?;
+        return Ok(Status::Yes);
+    }
+    super::serve::log(file.logging.format, file.logging.requests);
+    let Built { stack, data } = stack::build(file).await?;
+    let document = document(&data, &stack);
     face.result(&document, up)?;
     if document.issuers.is_empty() {
         face.note("no issuer of identity tokens is configured: nobody gets a certificate")?;
@@ -32,16 +37,17 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-fn document(args: &UpArgs, stack: &Stack) -> UpDocument {
+fn document(data: &Path, stack: &Stack) -> UpDocument {
     let services = stack.services();
     let (url, client) = (stack.url().to_owned(), stack.client());
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host).to_owned();
     UpDocument {
         address: stack.local_addr(),
-        data: args.data.display().to_string(),
+        data: data.display().to_string(),
         trusted_root: client.trusted_root.display().to_string(),
         signing_config: client.signing_config.display().to_string(),
         registry: services.registry.as_ref().map(|_| host),
+        admin: stack.admin_addr(),
         timestamps: format!("{url}/api/v1/timestamp"),
         log_origin: services.log.signer().origin().to_owned(),
         issuers: services.ca.issuers().iter().map(|(issuer, _)| issuer.url.clone()).collect(),

@@ -23,6 +23,10 @@ pub(crate) struct UpDocument {
     /// The registry's host and port, as references to images name it; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registry: Option<String>,
+    /// Where operators ask for metrics and readiness; absent if nowhere.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
     /// Where timestamps are asked for.
     pub(crate) timestamps: String,
     /// The name of the log.

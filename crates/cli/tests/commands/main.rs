@@ -7,6 +7,7 @@ mod double;
 mod files;
 mod gate;
 mod images;
+mod keyless;
 mod log;
 mod process;
 mod reference;
@@ -22,6 +23,7 @@ mod store;
 mod terminal;
 mod text;
 mod trust;
+mod up;
 
 use std::path::Path;
 

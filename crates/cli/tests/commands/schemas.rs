@@ -58,6 +58,7 @@ fn what_the_commands_print_fits_its_schema() {
     judge.data_directory();
     judge.log();
     judge.trust();
+    judge.stack();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
     assert_eq!(judge.seen, schema_files().iter().map(|path| name_in(&read(path))).collect());
@@ -125,15 +126,20 @@ impl Judge {
         self.command(0, &["registry", "gc", "--data", "data"]);
     }
 
+    fn stack(&mut self) {
+        let service = Service::up(&self.sandbox, &["--dev"]);
+        self.document(&service.document);
+    }
+
     fn log(&mut self) {
         let service = Service::of(&self.sandbox, &["log", "--data", "log", "--opaque"]);
         self.document(&service.document);
         request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
         drop(service);
         self.command(0, &["log", "fsck", "--data", "log"]);
+        self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
         self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
-        self.command(0, &["log", "freeze", "--data", "log"]);
     }
 
     fn trust(&mut self) {

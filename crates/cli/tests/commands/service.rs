@@ -23,9 +23,17 @@ impl Service {
 
     /// `signet serve` with these arguments, on a free port.
     pub(crate) fn of(sandbox: &Sandbox, args: &[&str]) -> Self {
+        Self::run(sandbox, &[&["serve"], args].concat())
+    }
+
+    /// `signet up --data up` with these options, on a free port.
+    pub(crate) fn up(sandbox: &Sandbox, args: &[&str]) -> Self {
+        Self::run(sandbox, &[&["up", "--data", "up"], args].concat())
+    }
+
+    fn run(sandbox: &Sandbox, args: &[&str]) -> Self {
         let mut child = sandbox
             .command(signet())
-            .arg("serve")
             .args(args)
             .args(["--listen", "127.0.0.1:0", "--output", "json"])
             .stdout(Stdio::piped())
@@ -47,6 +55,12 @@ impl Service {
         let document: Value = serde_json::from_str(&self.document).expect("the service prints one document");
         let address = document.pointer("/address").and_then(Value::as_str);
         address.expect("it says where it listens").to_owned()
+    }
+
+    /// A text of the document.
+    pub(crate) fn said(&self, field: &str) -> String {
+        let document: Value = serde_json::from_str(&self.document).expect("the service prints one document");
+        document.get(field).and_then(Value::as_str).expect("the document says it").to_owned()
     }
 
     /// A repository on it.

@@ -142,7 +142,7 @@ impl Service {
 
     /// The key of the log of certificates.
     fn log_key(&self) -> String {
-        format!("{}/ct.key", self.data)
+        format!("{}/ct/keys/p256.key", self.data)
     }
 }
 

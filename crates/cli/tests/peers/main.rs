@@ -8,12 +8,14 @@ mod cosign;
 mod cosign_files;
 mod cosign_options;
 mod gate;
+mod keyless;
 mod keys;
 mod log;
 mod oras_crane;
 mod python;
 mod skopeo;
 mod tuf;
+mod up;
 mod writers;
 
 use std::path::Path;

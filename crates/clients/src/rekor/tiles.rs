@@ -1,8 +1,11 @@
 //! An entry and its proof out of a log's tiles (C2SP tlog-tiles), for what the log has already.
 
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use http::header::ACCEPT_ENCODING;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::merkle::{Hash, MerkleError};
@@ -61,8 +64,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn read(&self, resource: Resource, most: usize) -> Result<(Call<'static>, Bytes)> {
         let url = format!("{}/{resource}", self.base);
-        let call = Call::get(&url, WHAT, most)?;
-        let body = self.web.ask(&call).await?.body;
+        // Logs may keep entry bundles compressed, and send them so whatever they are asked for.
+        let call = Call::get(&url, WHAT, most)?.header(ACCEPT_ENCODING, "gzip, identity");
+        let answer = self.web.ask(&call).await?;
+        let body = match answer.header("content-encoding") {
+            Some("gzip") => unpacked(&answer.body, most).map_err(|error| call.malformed(error))?,
+            _ => answer.body,
+        };
         Ok((call, body))
     }
 
@@ -115,6 +123,17 @@ impl Reader<'_> {
 
     fn unprovable(&self, error: impl ToString) -> Error {
         Error::Malformed { what: WHAT.to_owned(), host: self.base.to_owned(), reason: error.to_string() }
+    }
+}
+
+/// What was compressed, of which there may be `most` bytes.
+fn unpacked(body: &[u8], most: usize) -> Result<Bytes, std::io::Error> {
+    let mut unpacked = Vec::new();
+    let room = u64::try_from(most).unwrap_or(u64::MAX);
+    GzDecoder::new(body).take(room.saturating_add(1)).read_to_end(&mut unpacked)?;
+    match unpacked.len() > most {
+        true => Err(std::io::Error::other("it is too large")),
+        false => Ok(unpacked.into()),
     }
 }
 

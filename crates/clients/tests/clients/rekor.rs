@@ -1,5 +1,6 @@
 //! Logs: what is posted, and what is made of each answer.
 
+use std::io::Write;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -102,6 +103,30 @@ async fn a_duplicate_is_read_from_the_tiles_with_its_proof() {
     let root: Hash = proof.root_hash.as_bytes().try_into().unwrap();
     assert_eq!(verify_inclusion(260, proof.tree_size, &leaf_hash(&leaf()), &hashes, &root), Ok(()));
     assert!(proof.checkpoint.unwrap().starts_with("log.example\n300\n"));
+}
+
+/// Logs in front of object stores send entry bundles as they are kept there.
+#[tokio::test]
+async fn a_compressed_bundle_is_unpacked_within_its_bound() {
+    let pack = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    for bomb in [false, true] {
+        let fake = Fake::start(move |_, asked| match asked.line.as_str() {
+            "POST /api/v2/log/entries" => (409, vec![("x-log-index", "260".to_owned())], Vec::new()),
+            "GET /api/v2/tile/entries/001.p/44" => {
+                let (_, _, bundle) = tiles(&asked.line, 300, None);
+                let bundle = if bomb { vec![0; 64 << 20] } else { bundle };
+                (200, vec![("content-encoding", "gzip".to_owned())], pack(&bundle))
+            }
+            path => tiles(path, 300, None),
+        })
+        .await;
+        let outcome = add(&fake, 2, &submission(None)).await;
+        assert_eq!(outcome.is_err_and(|error| error.to_string().contains("too large")), bomb);
+    }
 }
 
 /// A log knows what it has numbered before a checkpoint covers it.

@@ -129,6 +129,19 @@ impl EntryBundle {
     }
 }
 
+impl EntryBundle {
+    /// The bundle that this path names in a log of certificates: `tile/data/<index>[.p/<width>]`.
+    pub fn from_data_path(path: &str) -> Result<Self, PathError> {
+        let (index, width) = read_place(path.strip_prefix("tile/data/").ok_or(PathError)?)?;
+        Ok(Self { index, width })
+    }
+
+    /// Its path in a log of certificates.
+    pub fn data_path(&self) -> String {
+        self.to_string().replacen("entries", "data", 1)
+    }
+}
+
 impl fmt::Display for EntryBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("tile/entries/")?;

@@ -222,9 +222,19 @@ impl Certificate {
     ///
     /// All but the three lengths around the removed bytes is as it was.
     pub fn precert_tbs(&self) -> Vec<u8> {
+        self.tbs_without(oid::SCT_LIST)
+    }
+
+    /// The TBSCertificate of a precertificate without its poison: what a log signs for it. `None` for any other
+    /// certificate.
+    pub fn unpoisoned_tbs(&self) -> Option<Vec<u8>> {
+        self.is_critical(oid::PRECERT_POISON).then(|| self.tbs_without(oid::PRECERT_POISON))
+    }
+
+    fn tbs_without(&self, unwanted: ObjectIdentifier) -> Vec<u8> {
         let extensions = self.extensions.list.iter();
         let kept: Vec<&[u8]> = extensions
-            .filter(|extension| extension.oid != oid::SCT_LIST)
+            .filter(|extension| extension.oid != unwanted)
             .map(|extension| self.slice(&extension.whole))
             .collect();
         let before = self.slice(&self.layout.before_extensions);

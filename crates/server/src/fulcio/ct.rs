@@ -2,15 +2,14 @@
 
 use async_trait::async_trait;
 use reqwest::Client;
-use serde::{Deserialize, Serialize};
 use signet_crypto::PublicKey;
-use signet_formats::base64::Base64;
 use signet_formats::json;
 use signet_formats::sct::Sct;
 use signet_services::ca::{CtError, CtLog, PrecertEntry};
 use signet_services::oidc::FetchError;
 
 use super::fetch::{client, read};
+use crate::static_ct::{Chain, Promise};
 
 /// A log that is asked over HTTP.
 pub struct HttpCtLog {
@@ -36,37 +35,12 @@ impl CtLog for HttpCtLog {
 
     async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError> {
         let certificates = std::iter::once(&entry.precertificate).chain(&entry.chain);
-        let chain = certificates.map(|certificate| Base64(certificate.der().to_vec())).collect();
-        let body = serde_json::to_vec(&Request { chain }).map_err(|error| CtError(error.to_string()))?;
+        let body =
+            serde_json::to_vec(&Chain::of(certificates)).map_err(|error| CtError(error.to_string()))?;
         let request = self.client.post(&self.url).header("content-type", "application/json").body(body);
         let answer = read(request, MAX_ANSWER).await.map_err(|error| CtError(error.to_string()))?;
-        let answer: Answer = json::parse(&answer, MAX_ANSWER).map_err(|error| CtError(error.to_string()))?;
+        let answer: Promise = json::parse(&answer, MAX_ANSWER).map_err(|error| CtError(error.to_string()))?;
         answer.sct().ok_or_else(|| CtError("its answer is not a promise".to_owned()))
-    }
-}
-
-#[derive(Serialize)]
-struct Request {
-    chain: Vec<Base64>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    sct_version: u8,
-    id: Base64,
-    timestamp: u64,
-    extensions: Base64,
-    /// The `digitally-signed` structure.
-    signature: Base64,
-}
-
-impl Answer {
-    /// The structure of which these are the fields.
-    fn sct(&self) -> Option<Sct> {
-        let extensions = u16::try_from(self.extensions.0.len()).ok()?.to_be_bytes();
-        let head = [&[self.sct_version], self.id.0.as_slice(), &self.timestamp.to_be_bytes(), &extensions];
-        let whole = [&head.concat(), self.extensions.0.as_slice(), &self.signature.0].concat();
-        Sct::parse(&whole).ok().filter(|_| self.id.0.len() == 32)
     }
 }
 

@@ -67,7 +67,8 @@ fn work(checks: &Mutex<Receiver<Check>>) {
     }
 }
 
-fn check(request: &[u8]) -> Result<Bytes, ApiError> {
+/// The leaf of a request whose signature verifies.
+pub(super) fn check(request: &[u8]) -> Result<Bytes, ApiError> {
     let invalid =
         |error: &dyn std::fmt::Display| ApiError::Invalid(format!("invalid hashedrekord request: {error}"));
     let request = HashedRekordRequest::parse(request).map_err(|error| invalid(&error))?;

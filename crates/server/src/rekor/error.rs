@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use signet_services::log::AddError;
 
-use super::answer::full;
+use crate::answer::full;
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]

@@ -7,14 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use signet_formats::tlog::Resource;
 use signet_services::log::{Log, ReadError};
 
-use super::answer::full;
 use super::checks::Checks;
 use super::error::ApiError;
 use super::write;
+use crate::answer::{IMMUTABLE, cached, full};
 
 /// What a log takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +82,3 @@ async fn no_such_method() -> Response<Body> {
 fn answered(answer: Result<Response<Body>, ApiError>) -> Response<Body> {
     answer.unwrap_or_else(ApiError::into_answer)
 }
-
-fn cached(mut answer: Response<Body>, how: &'static str) -> Response<Body> {
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
-    answer
-}
-
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";

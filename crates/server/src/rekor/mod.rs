@@ -8,10 +8,11 @@
 //! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 503 too many wait.
 //! An opaque log takes any bytes at `POST /add` instead, answers the index, and is read at the root.
 
-mod answer;
 mod checks;
 mod error;
 mod face;
+mod first;
 mod write;
 
 pub use face::{Kind, router};
+pub(crate) use first::begin;

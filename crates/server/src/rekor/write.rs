@@ -11,9 +11,9 @@ use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_services::log::{AddError, Added, Log};
 use tokio::time::timeout;
 
-use super::answer::full;
 use super::checks::Checks;
 use super::error::ApiError;
+use crate::answer::full;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(

@@ -43,6 +43,9 @@ pub enum StackError {
         /// What is missing, or too much.
         why: &'static str,
     },
+    /// The log did not take its first entry.
+    #[error("the log does not take its first entry: {0}")]
+    FirstEntry(io::Error),
     /// The address.
     #[error(transparent)]
     Host(#[from] HostError),

@@ -8,11 +8,14 @@
 //! Trusted? What is in it is, as far as each service says. May `stack.json` be lost? No: it has the names of the
 //! logs, which clients know them by; they can be read from the names of the directories again.
 
+mod admin;
 mod client;
 mod error;
+mod metrics;
 mod names;
 mod open;
 mod route;
+mod traffic;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
+use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, Log};
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
@@ -30,10 +34,11 @@ use signet_store::DataDir;
 use tokio::task::JoinSet;
 
 use crate::host::{Bounds, Host, TlsFiles};
-use crate::registry::{AuthFiles, GarbageCollection, Registry};
+use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
 
 pub use client::ClientFiles;
 pub use error::StackError;
+use traffic::Traffic;
 
 /// What a stack is built from.
 pub struct Config {
@@ -47,6 +52,8 @@ pub struct Config {
     pub dev: bool,
     /// Serve HTTPS with this certificate.
     pub tls: Option<TlsFiles>,
+    /// Where operators ask: metrics and readiness, without authentication.
+    pub admin: Option<SocketAddr>,
     /// Bounds on connections.
     pub bounds: Bounds,
     /// The registry; `None` for a stack without one.
@@ -68,6 +75,7 @@ impl Config {
             public_url: None,
             dev: false,
             tls: None,
+            admin: None,
             bounds: Bounds::default(),
             registry: Some(RegistryConfig::default()),
             log: LogConfig::default(),
@@ -83,12 +91,14 @@ impl Config {
 }
 
 /// Of the registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RegistryConfig {
     /// Users and rights; without them the stack listens on loopback only.
     pub auth: Option<AuthFiles>,
     /// Collect garbage while it runs.
     pub garbage: Option<GarbageCollection>,
+    /// What decides about pulls; needs `auth`.
+    pub gate: Option<Arc<dyn PullGate>>,
 }
 
 /// Of the transparency log.
@@ -138,6 +148,7 @@ impl Default for CaConfig {
 /// A stack that listens and is ready to run.
 pub struct Stack {
     host: Host,
+    admin: Option<Host>,
     url: String,
     services: Services,
     client: ClientFiles,
@@ -149,6 +160,11 @@ impl Stack {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.host.local_addr()
+    }
+
+    /// Where operators ask.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Host::local_addr)
     }
 
     /// How clients reach it.
@@ -169,7 +185,8 @@ impl Stack {
     /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
     /// logs last: what the others have promised to log is in them by then.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
-        let Self { host, services, root, .. } = self;
+        let Self { host, admin, services, root, .. } = self;
+        let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();
         if let Some(registry) = &services.registry {
             beside.spawn(registry.housekeeping());
@@ -177,11 +194,15 @@ impl Stack {
         if let Some(servers) = services.time_servers.clone() {
             beside.spawn(async move { servers.watch().await });
         }
-        let answer = route::answer(&services).map_err(StackError::Threads)?;
+        if let Some(admin) = admin {
+            let router = admin::router(&services, Arc::clone(&traffic));
+            beside.spawn(admin.run(router, std::future::pending()));
+        }
+        let answer = route::answer(&services, traffic).map_err(StackError::Threads)?;
         host.serve(answer, stop).await;
         // Whoever is told that it stopped may open the directories: nothing here holds them any more.
         beside.shutdown().await;
-        services.log.close().await;
+        tokio::join!(services.log.close(), services.ct.log().close());
         drop((services, root));
         Ok(())
     }
@@ -198,6 +219,8 @@ pub struct Services {
     pub tsa: Tsa,
     /// The certificate authority.
     pub ca: Ca,
+    /// The log of its certificates.
+    pub ct: CertificateLog,
     /// The issuer for development, if there is one.
     pub dev: Option<Arc<DevIssuer>>,
     time_servers: Option<Arc<NtpBound>>,
@@ -205,8 +228,9 @@ pub struct Services {
 
 impl Services {
     /// Each service, and whether it can do its work now.
-    pub fn readiness(&self) -> [(&'static str, bool); 3] {
-        [("log", self.log.is_writing()), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
+    pub fn readiness(&self) -> [(&'static str, bool); 4] {
+        let (log, ct) = (self.log.is_writing(), self.ct.log().is_writing());
+        [("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
     }
 
     /// Whether all of them can.

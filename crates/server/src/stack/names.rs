@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use signet_services::log::made_up_name;
 use signet_store::DataDir;
-use uuid::Uuid;
 
 use super::StackError;
 
@@ -32,11 +32,8 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// A log with a host name that nobody else has: names of logs are never looked up, only compared.
     fn new(kind: &str, start: i64) -> Self {
-        let unique = Uuid::new_v4().simple().to_string();
-        let unique = unique.get(..12).unwrap_or(&unique);
-        Self { origin: format!("{kind}-{unique}.signet.internal"), start, end: None }
+        Self { origin: made_up_name(kind), start, end: None }
     }
 }
 

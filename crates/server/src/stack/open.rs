@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use signet_services::ca::{self, Ca};
 use signet_services::clock::{Clock, SystemClock};
+use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, HomeOptions, Log};
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::tsa::ntp::NtpBound;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::registry::{self, Registry};
-use crate::{fulcio, oidc_dev};
+use crate::{fulcio, oidc_dev, rekor};
 
 /// Opens all services and starts to listen.
 pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
@@ -28,17 +29,21 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let root = blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?;
     let host = Host::listen(config.listen, config.tls.as_ref()).await?.bounded(config.bounds);
     let url = url.unwrap_or_else(|| host.url());
+    let admin = match config.admin {
+        Some(listen) => Some(Host::listen(listen, None).await?),
+        None => None,
+    };
     let names = Names::of(&root, clock.seconds())?;
     let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &host.url() };
-    let (registry, log, (tsa, time_servers), (ca, dev)) = tokio::try_join!(
+    let (registry, log, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen),
         opening.log(config.log),
         opening.tsa(config.tsa),
         opening.ca(config.ca),
     )?;
-    let services = Services { registry, log, tsa, ca, dev, time_servers };
+    let services = Services { registry, log, tsa, ca, ct, dev, time_servers };
     let client = ClientFiles::write(&root, &names, &services, &url)?;
-    Ok(Stack { host, url, services, client, root })
+    Ok(Stack { host, admin, url, services, client, root })
 }
 
 impl Config {
@@ -77,6 +82,8 @@ impl Config {
     }
 }
 
+type OpenCa = (Ca, CertificateLog, Option<Arc<DevIssuer>>);
+
 /// What all services are opened with.
 struct Opening<'a> {
     root: &'a DataDir,
@@ -97,6 +104,7 @@ impl Opening<'_> {
         let mut own = registry::Config::new(self.root.path().join("registry"), listen);
         own.auth = config.auth;
         own.garbage = config.garbage;
+        own.gate = config.gate;
         blocking(move || Ok(Some(own.open()?))).await
     }
 
@@ -105,7 +113,9 @@ impl Opening<'_> {
         let mut own = log::Config::new(Names::dir(self.root, "log", shard));
         own.limits = config.limits;
         let options = HomeOptions { origin: Some(shard.origin.clone()), ml_dsa: config.ml_dsa };
-        Ok(Log::open_home(Disk::default(), own, options).await?)
+        let log = Log::open_home(Disk::default(), own, options).await?;
+        rekor::begin(&log).await.map_err(StackError::FirstEntry)?;
+        Ok(log)
     }
 
     async fn tsa(&self, config: TsaConfig) -> Result<(Tsa, Option<Arc<NtpBound>>), StackError> {
@@ -124,7 +134,7 @@ impl Opening<'_> {
         Ok((tsa, servers))
     }
 
-    async fn ca(&self, config: CaConfig) -> Result<(Ca, Option<Arc<DevIssuer>>), StackError> {
+    async fn ca(&self, config: CaConfig) -> Result<OpenCa, StackError> {
         let path = self.root.path().join("ca");
         let dev_url = self.dev.then(|| format!("{}{}", self.url, oidc_dev::PATH));
         // The development issuer's RSA key takes a moment to make.
@@ -135,14 +145,19 @@ impl Opening<'_> {
         })
         .await?;
         let verifier = fulcio::verifier(config.issuers, dev.as_ref(), Arc::clone(self.clock))?;
-        let mut own = ca::Config::new(verifier, Arc::clone(self.clock));
+        let Some(shard) = self.names.ct.last() else { return Err(self.nameless()) };
+        let ct = Names::dir(self.root, "ct", shard);
+        let ct = CertificateLog::open(&ct, &shard.origin, Arc::clone(self.clock)).await?;
+        let mut own = ca::Config::new(verifier, Arc::new(ct.clone()), Arc::clone(self.clock));
         if self.dev {
             own.common_name = "Signet development certificate authority".to_owned();
         }
         own.hierarchy = config.hierarchy;
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
-        Ok((Ca::open_in(dir, own).await?, dev.map(Arc::new)))
+        let ca = Ca::open_in(dir, own).await?;
+        ct.accept(ca.chains().filter_map(<[_]>::last).cloned().collect());
+        Ok((ca, ct, dev.map(Arc::new)))
     }
 
     /// [`Names`] has at least one of each, as it is read.

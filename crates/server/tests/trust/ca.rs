@@ -11,6 +11,7 @@ use signet_keys::{Payload, PrivateKey};
 use signet_server::fulcio::{HttpCtLog, HttpFetch, router};
 use signet_services::ca::{Ca, Config};
 use signet_services::clock::{Clock, SystemClock};
+use signet_services::ctlog::CertificateLog;
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::fs::Disk;
@@ -36,7 +37,9 @@ impl Stack {
         dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let keys = KeySource::new(Arc::new(HttpFetch::new().unwrap()));
-        let mut config = Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), clock);
+        let log =
+            CertificateLog::open(&dir.path().join("ct"), "ct.example", Arc::clone(&clock)).await.unwrap();
+        let mut config = Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), Arc::new(log), clock);
         change(&mut config);
         let ca = Ca::open(&dir.path().join("ca"), config).await.unwrap();
         Self { ca: Served::start(Served::listen().await, router(ca)), dev, _issuer: issuer, _dir: dir }
@@ -212,7 +215,7 @@ async fn certificates_go_to_a_log_by_its_url() {
     let log =
         Served::start(Served::listen().await, Router::new().route("/log/ct/v1/add-pre-chain", post(answer)));
     let http = HttpCtLog::new(&format!("{}/log/", log.url), log_key.public_key().clone()).unwrap();
-    let stack = Stack::start(|config| config.log = Some(Arc::new(http))).await;
+    let stack = Stack::start(|config| config.log = Arc::new(http)).await;
     let (status, answer) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let chain = chain(&answer);

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
 
 mod ca;
+mod ct;
 mod harness;
 mod tsa;

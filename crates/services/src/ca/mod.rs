@@ -19,7 +19,7 @@ use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguis
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
 
-pub use ct::{CtError, CtLog, LocalLog, PrecertEntry};
+pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
 pub use limit::Rate;
 pub use proof::{Proof, ProofError};
@@ -43,8 +43,8 @@ pub struct Config {
     pub common_name: String,
     /// Its keys and certificates; `None` for its own, kept in the data directory.
     pub hierarchy: Option<Hierarchy>,
-    /// The log that promises to publish; `None` for one of its own in the data directory.
-    pub log: Option<Arc<dyn CtLog>>,
+    /// The log that promises to publish.
+    pub log: Arc<dyn CtLog>,
     /// What one identity may have.
     pub per_identity: Rate,
     /// What the identities of one issuer may have together.
@@ -54,13 +54,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// A CA of its own that believes what `verifier` does.
-    pub fn new(verifier: Verifier, clock: Arc<dyn Clock>) -> Self {
+    /// A CA of its own that believes what `verifier` does, and whose certificates are promised by `log`.
+    pub fn new(verifier: Verifier, log: Arc<dyn CtLog>, clock: Arc<dyn Clock>) -> Self {
         Self {
             verifier,
             common_name: "Signet certificate authority".to_owned(),
             hierarchy: None,
-            log: None,
+            log,
             per_identity: PER_IDENTITY,
             per_issuer: PER_ISSUER,
             clock,
@@ -109,16 +109,12 @@ impl Ca {
                 Hierarchy::of_directory(&disk, dir.path(), now, &subject).await?
             }
         };
-        let log = match config.log {
-            Some(log) => log,
-            None => Arc::new(LocalLog::open(disk.clone(), dir.path(), Arc::clone(&config.clock))?),
-        };
         let path = dir.path().join("audit.jsonl");
         let audit = Journal::open(disk, &path).map_err(|error| AuthorityError::Io { path, error })?;
         let inner = Inner {
             verifier: config.verifier,
             hierarchy,
-            log,
+            log: config.log,
             audit,
             identities: Limiter::new(config.per_identity),
             issuers: Limiter::new(config.per_issuer),

@@ -3,12 +3,15 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_formats::sct::Sct;
+use signet_formats::static_ct::{SignedEntry, tile_leaves};
+use signet_formats::tlog::EntryBundle;
 use signet_formats::x509::SubjectAltName;
 use signet_keys::{Payload, PrivateKey};
 use signet_store::fs::{Faults, Step};
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::ctlog::CertificateLog;
 use crate::oidc::dev::{Bearer, DevIssuer};
 use crate::oidc::{Fetch, FetchError, KeySource};
 
@@ -27,13 +30,22 @@ struct Stage {
     dir: tempfile::TempDir,
     dev: DevIssuer,
     clock: Arc<ManualClock>,
+    log: CertificateLog,
 }
 
 impl Stage {
-    fn new() -> Self {
+    async fn new() -> Self {
+        Self::on(Disk::default()).await
+    }
+
+    /// With the log of certificates on this disk.
+    async fn on(disk: Disk) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:1").unwrap();
-        Self { dir, dev, clock: Arc::new(ManualClock::at(NOW as u64)) }
+        let clock = Arc::new(ManualClock::at(NOW as u64));
+        let path = dir.path().join("ct");
+        let log = CertificateLog::open_on(disk, &path, "ct.example", clock.clone()).await.unwrap();
+        Self { dir, dev, clock, log }
     }
 
     fn config(&self) -> Config {
@@ -43,7 +55,8 @@ impl Stage {
             issuers.iter().map(|(issuer, _)| (issuer.url.clone(), self.dev.keys())).collect();
         let keys = KeySource::with_own(Arc::new(Nothing), own);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), clock)
+        let log = Arc::new(self.log.clone());
+        Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), log, clock)
     }
 
     async fn ca(&self, change: impl FnOnce(&mut Config)) -> Ca {
@@ -69,7 +82,7 @@ fn key() -> PrivateKey {
 
 #[tokio::test]
 async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     let key = key();
     let chain = ca.issue(&stage.token(), &proof(&key, "a@example.com")).await.unwrap();
@@ -98,7 +111,7 @@ async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
 /// The bare bytes up to .6, a UTF8String from .8 on: sigstore/fulcio, `docs/oid-info.md`.
 #[tokio::test]
 async fn extensions_are_encoded_byte_for_byte_as_fulcio_does() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     let reference = "refs/heads/main".to_owned();
     let bearer = Bearer::GitHub { repository: "o/r".into(), workflow: "w.yml".into(), reference };
@@ -117,7 +130,7 @@ async fn extensions_are_encoded_byte_for_byte_as_fulcio_does() {
 
 #[tokio::test]
 async fn every_kind_of_key_that_clients_have_is_certified_and_others_are_not() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     for algorithm in [
         KeyAlgorithm::EcdsaP256,
@@ -137,7 +150,7 @@ async fn every_kind_of_key_that_clients_have_is_certified_and_others_are_not() {
 
 #[tokio::test]
 async fn without_a_proof_of_possession_there_is_no_certificate() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     let (mine, theirs) = (key(), key());
     let Proof::Signature { signature, .. } = proof(&mine, "a@example.com") else { unreachable!() };
@@ -152,7 +165,7 @@ async fn without_a_proof_of_possession_there_is_no_certificate() {
 
 #[tokio::test]
 async fn an_expired_token_gets_no_certificate() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     let token = stage.token();
     stage.clock.advance(Duration::from_secs(600 + 30));
@@ -162,7 +175,7 @@ async fn an_expired_token_gets_no_certificate() {
 
 #[tokio::test]
 async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|_| {}).await;
     let mut serials = Vec::new();
     for _ in 0..3 {
@@ -173,14 +186,16 @@ async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
         let text = std::fs::read_to_string(stage.dir.path().join("ca").join(file)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let (audit, log) = (lines("audit.jsonl"), lines("ct.jsonl"));
+    let audit = lines("audit.jsonl");
+    let bundle = EntryBundle::of_log(0, stage.log.log().head().checkpoint.size).unwrap();
+    let tile = stage.log.log().entries(bundle).unwrap().unwrap();
+    let log: Vec<_> = tile_leaves(&tile).map(Result::unwrap).collect();
     assert_eq!((audit.len(), log.len()), (3, 3));
     for ((issued, record), logged) in serials.iter().zip(&audit).zip(&log) {
         assert_eq!(record["certificate"], issued.fingerprint().to_string());
         assert_eq!(record["identity"], "a@example.com");
-        let precertificate =
-            signet_formats::base64::decode(logged["precertificate"].as_str().unwrap()).unwrap();
-        let precertificate = Certificate::from_der(&precertificate).unwrap();
+        let SignedEntry::Precertificate { precertificate, .. } = &logged.entry else { panic!("{logged:?}") };
+        let precertificate = Certificate::from_der(precertificate).unwrap();
         assert!(precertificate.is_critical(oid::PRECERT_POISON));
         assert_eq!(precertificate.serial(), issued.serial());
     }
@@ -188,7 +203,7 @@ async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
 
 #[tokio::test]
 async fn one_identity_cannot_have_all_certificates() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let ca = stage.ca(|config| config.per_identity = Rate { count: 2, per: Duration::from_secs(60) }).await;
     let issue = || async { ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await };
     assert!(issue().await.is_ok() && issue().await.is_ok());
@@ -218,18 +233,18 @@ impl CtLog for Liar {
 
 #[tokio::test]
 async fn a_promise_that_does_not_hold_is_no_promise() {
-    let stage = Stage::new();
-    let ca = stage.ca(|config| config.log = Some(Arc::new(Liar(key(), key())))).await;
+    let stage = Stage::new().await;
+    let ca = stage.ca(|config| config.log = Arc::new(Liar(key(), key()))).await;
     let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
     assert!(matches!(refused, Err(IssueError::Log(_))));
 }
 
-/// Fails every sync of one file.
-struct FailsFile(&'static str);
+/// Fails every sync of what is written below this directory.
+struct FailsBelow(&'static str);
 
-impl Faults for FailsFile {
+impl Faults for FailsBelow {
     fn before(&self, step: Step<'_>, path: &Path) -> std::io::Result<()> {
-        match step == Step::SyncFile && path.ends_with(self.0) {
+        match step == Step::SyncFile && path.components().any(|part| part.as_os_str() == self.0) {
             true => Err(std::io::Error::other("injected")),
             false => Ok(()),
         }
@@ -238,20 +253,20 @@ impl Faults for FailsFile {
 
 #[tokio::test]
 async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate() {
-    for file in ["audit.jsonl", "ct.jsonl"] {
-        let stage = Stage::new();
-        let disk = Disk::with_faults(Arc::new(FailsFile(file)));
-        let ca = Ca::open_on(disk, &stage.dir.path().join("ca"), stage.config()).await.unwrap();
+    for failing in ["audit.jsonl", "entries"] {
+        let disk = || Disk::with_faults(Arc::new(FailsBelow(failing)));
+        let stage = Stage::on(disk()).await;
+        let ca = Ca::open_on(disk(), &stage.dir.path().join("ca"), stage.config()).await.unwrap();
         for _ in 0..2 {
             let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
-            assert!(matches!(refused, Err(IssueError::Audit(_) | IssueError::Log(_))), "{file}");
+            assert!(matches!(refused, Err(IssueError::Audit(_) | IssueError::Log(_))), "{failing}");
         }
     }
 }
 
 #[tokio::test]
 async fn after_a_restart_it_is_the_same_authority() {
-    let stage = Stage::new();
+    let stage = Stage::new().await;
     let first = stage.ca(|_| {}).await;
     let chains = first.chains().map(<[_]>::to_vec).collect::<Vec<_>>();
     let log_key = first.log_key().clone();

@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
-use signet_formats::merkle::{Hash, leaf_hash};
+use signet_formats::merkle::Hash;
 use signet_formats::tlog::{EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, tree_root};
 
 use super::chunk::{self, Filed, Layout, Summary};
+use super::form::Form;
 use super::tree::Tree;
 use super::wal::{Item, Place, Reader, Segments};
 use super::{OpenError, ReadError};
@@ -16,6 +17,7 @@ use super::{OpenError, ReadError};
 /// What stands in a directory, proven as far as its newest part: each batch gives the root that stands with it.
 pub(super) struct Archive {
     pub(super) layout: Layout,
+    pub(super) form: Form,
     pub(super) tree: Tree,
     /// How many chunks are on disk.
     pub(super) chunks: u64,
@@ -26,19 +28,19 @@ pub(super) struct Archive {
 
 impl Archive {
     /// Reads the chunks' summaries and the entries after them.
-    pub(super) fn load(layout: Layout) -> Result<Self, OpenError> {
+    pub(super) fn load(layout: Layout, form: Form) -> Result<Self, OpenError> {
         let (tree, chunks, last) = load_chunks(&layout)?;
         let segments = Segments::open(&layout.entries)?;
-        let mut archive = Self { layout, tree, chunks, places: Vec::new(), segments };
+        let mut archive = Self { layout, form, tree, chunks, places: Vec::new(), segments };
         archive.replay(last, &mut |_| Ok(()))?;
         Ok(archive)
     }
 
     /// The directory without what follows from the entries; nothing is read yet.
-    pub(super) fn bare(root: &Path) -> io::Result<Self> {
+    pub(super) fn bare(root: &Path, form: Form) -> io::Result<Self> {
         let layout = Layout::new(root);
         let segments = Segments::open(&layout.entries)?;
-        Ok(Self { layout, tree: Tree::default(), chunks: 0, places: Vec::new(), segments })
+        Ok(Self { layout, form, tree: Tree::default(), chunks: 0, places: Vec::new(), segments })
     }
 
     /// The checkpoint that is kept in the directory, if any; no signature is checked.
@@ -63,7 +65,7 @@ impl Archive {
         let recent = bundle.index().checked_sub(self.chunks * TILE_WIDTH);
         let recent = recent.and_then(|recent| self.places.get(usize::try_from(recent).ok()?).copied());
         let place = recent.map_or_else(|| chunk::place(&self.layout, bundle.index()), Ok)?;
-        self.segments.bundle(place, bundle.first_entry(), u64::from(bundle.width()))
+        self.segments.bundle(self.form, place, bundle.first_entry(), u64::from(bundle.width()))
     }
 
     /// Reads the entries after the last chunk. What an interrupted write left at the very end is not counted.
@@ -129,7 +131,8 @@ impl Archive {
             if index.is_multiple_of(TILE_WIDTH) {
                 self.places.push(place);
             }
-            self.tree.push(leaf_hash(&entry));
+            let Some(leaf) = self.form.leaf(&entry) else { break };
+            self.tree.push(leaf);
         }
         let whole = self.tree.size() == frame.end() && tree_root(self, frame.end())? == frame.root;
         if !whole {

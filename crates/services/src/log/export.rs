@@ -10,11 +10,12 @@ use signet_formats::tlog::{EntryBundle, EntryProof, MAX_TILE_LEVEL, TILE_HEIGHT,
 use super::OpenError;
 use super::archive::Archive;
 use super::chunk::Layout;
+use super::open::Identity;
 
-/// Writes the log as C2SP tlog-tiles has it: files that any web server can serve. `target` is made; what is in it
+/// Writes the log as C2SP tlog-tiles, or static-ct-api, has it: files that any web server can serve. `target` is made; what is in it
 /// already is not read, and overwritten. Returns the number of entries.
 pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
-    let archive = Archive::load(Layout::new(data))?;
+    let archive = load(data)?;
     let kept = kept(&archive)?;
     let size = kept.checkpoint().size;
     for level in 0..=MAX_TILE_LEVEL.min(u8::MAX / TILE_HEIGHT) {
@@ -29,7 +30,7 @@ pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
         }
     }
     for bundle in (0..).map_while(|index| EntryBundle::of_log(index, size)) {
-        write(&target.join(bundle.to_string()), &archive.bundle(bundle)?)?;
+        write(&target.join(archive.form.path(bundle)), &archive.bundle(bundle)?)?;
     }
     write(&target.join("checkpoint"), kept.note().to_string().as_bytes())?;
     Ok(size)
@@ -37,10 +38,14 @@ pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
 
 /// The proof that the entry at `index` is in the log.
 pub fn prove(data: &Path, index: u64) -> Result<EntryProof, OpenError> {
-    let archive = Archive::load(Layout::new(data))?;
+    let archive = load(data)?;
     let checkpoint = kept(&archive)?;
     let hashes = inclusion_proof(&archive, index, checkpoint.checkpoint().size)?;
     Ok(EntryProof { index, hashes, checkpoint })
+}
+
+fn load(data: &Path) -> Result<Archive, OpenError> {
+    Archive::load(Layout::new(data), Identity::demand(data)?.form)
 }
 
 fn kept(archive: &Archive) -> Result<SignedCheckpoint, OpenError> {

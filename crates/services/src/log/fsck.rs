@@ -6,6 +6,7 @@ use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
 use signet_formats::merkle::Hash;
 use signet_formats::note::{KeyKind, VerifierKey};
+use signet_formats::static_ct::verify_tree_head;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
 use super::OpenError;
@@ -29,9 +30,8 @@ pub struct FsckReport {
 
 /// Hashes every entry, and compares all that was made from them: roots, hashes, places, the index, the checkpoint.
 pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
-    let identity =
-        Identity::read(data)?.ok_or_else(|| OpenError::Damaged("`log.json` is missing".to_owned()))?;
-    let mut archive = Archive::bare(data)?;
+    let identity = Identity::demand(data)?;
+    let mut archive = Archive::bare(data, identity.form)?;
     // Read first: a running log may go on meanwhile.
     let kept = archive.kept()?;
     let mut findings = Vec::new();
@@ -101,6 +101,7 @@ fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpo
 fn check_signature(kept: &SignedCheckpoint, key: &str) -> Option<String> {
     let verified = key.parse::<VerifierKey>().and_then(|key| match key.kind() {
         KeyKind::SubtreeV1 => cosignature::verify(kept, &key).map(drop),
+        KeyKind::CertificateLog => verify_tree_head(kept, &key).map(drop),
         _ => kept.note().verify(&key),
     });
     verified.err().map(|error| format!("the checkpoint: {error} (`{key}`)"))

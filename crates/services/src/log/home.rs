@@ -12,6 +12,7 @@ use signet_keys::{
 };
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
+use uuid::Uuid;
 
 use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
@@ -39,6 +40,17 @@ impl Log {
     }
 }
 
+/// The name of the log in this directory; `None` if there is no log yet.
+pub fn origin_of(data: &Path) -> Result<Option<String>, OpenError> {
+    Ok(Identity::read(data)?.map(|identity| identity.origin))
+}
+
+/// A host name that nobody else has: names of logs are never looked up, only compared.
+pub fn made_up_name(kind: &str) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{kind}-{}.signet.internal", unique.get(..12).unwrap_or(&unique))
+}
+
 /// Why a log with keys of its own was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,19 +75,19 @@ fn signer(dir: &DataDir, options: &HomeOptions) -> Result<LogSigner, HomeError> 
     let keys = dir.path().join("keys");
     dir.disk().make_dirs(&keys).map_err(OpenError::Io)?;
     let known = Identity::read(dir.path())?;
-    let ed25519 = key(dir, &keys.join("ed25519.key"), KeyAlgorithm::Ed25519)?;
+    let ed25519 = own_key(dir, &keys.join("ed25519.key"), KeyAlgorithm::Ed25519)?;
     let path = keys.join("ml-dsa-44.key");
     let ml_dsa = match options.ml_dsa || path.is_file() {
-        true => Some(Arc::new(key(dir, &path, KeyAlgorithm::MlDsa44)?) as Arc<_>),
+        true => Some(Arc::new(own_key(dir, &path, KeyAlgorithm::MlDsa44)?) as Arc<_>),
         false => None,
     };
     let origin = options.origin.clone().or(known.map(|known| known.origin));
-    let origin = origin.unwrap_or_else(|| made_up_name(&ed25519));
+    let origin = origin.unwrap_or_else(|| made_up_name("log"));
     LogSigner::new(&origin, Arc::new(ed25519), ml_dsa).map_err(|error| HomeError::Name { origin, error })
 }
 
 /// Reads a key, or makes it. A crash in between leaves none.
-fn key(dir: &DataDir, path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey, HomeError> {
+pub(crate) fn own_key(dir: &DataDir, path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey, HomeError> {
     if fs::exists(path).map_err(OpenError::Io)? {
         // Asked for only if the operator has put it under one.
         return Ok(read_private(path, &PasswordSource::Environment)?);
@@ -84,10 +96,4 @@ fn key(dir: &DataDir, path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey
     write_private(path, &key, PrivateFormat::Pkcs8, Existing::Refuse)?;
     dir.disk().sync_parent(path).map_err(OpenError::Io)?;
     Ok(key)
-}
-
-/// A host name that nobody else has: names of logs are never looked up, only compared.
-fn made_up_name(key: &PrivateKey) -> String {
-    let id = key.public_key().id().hex();
-    format!("log-{}.signet.internal", id.get(..12).unwrap_or(&id))
 }

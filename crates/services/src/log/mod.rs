@@ -13,6 +13,7 @@ mod archive;
 mod chunk;
 mod export;
 mod filter;
+mod form;
 mod fsck;
 mod home;
 mod index;
@@ -33,14 +34,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use signet_formats::checkpoint::Checkpoint;
-use signet_formats::merkle::leaf_hash;
 use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
 use tokio::sync::{oneshot, watch};
 
 pub use export::{export, prove};
+pub use form::Form;
 pub use fsck::{FsckReport, fsck};
-pub use home::{HomeError, HomeOptions};
+pub(crate) use home::own_key;
+pub use home::{HomeError, HomeOptions, made_up_name, origin_of};
 pub use open::OpenError;
 pub use read::ReadError;
 pub use sign::LogSigner;
@@ -100,8 +102,8 @@ impl Log {
     /// Adds an entry, unless the log has it: then where it is. Returns once the entry is durable and a published
     /// checkpoint has it.
     pub async fn add(&self, entry: Bytes) -> Result<Added, AddError> {
-        let leaf = leaf_hash(&entry);
         self.shared.admit(&entry)?;
+        let leaf = self.shared.form.leaf(&entry).ok_or(AddError::Malformed)?;
         let (reply, answer) = oneshot::channel();
         let bytes = entry.len();
         let submission = Submission { entry, leaf, reply };
@@ -219,6 +221,9 @@ pub enum AddError {
     /// The log takes no more entries.
     #[error("the log is frozen")]
     Frozen,
+    /// It is no entry of this log's form.
+    #[error("it is no entry of such a log")]
+    Malformed,
     /// It is longer than a bundle has room for.
     #[error("the entry has {bytes} bytes, more than the {MAX_ENTRY_BYTES} that a log takes")]
     TooLong {
@@ -233,6 +238,7 @@ struct Shared {
     dir: DataDir,
     layout: Layout,
     limits: Limits,
+    form: Form,
     signer: LogSigner,
     tree: RwLock<Tree>,
     places: RwLock<Places>,

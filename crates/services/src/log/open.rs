@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
+use super::form::Form;
 use super::index::{Index, Runs};
 use super::read::Places;
 use super::run::Run;
@@ -113,11 +114,14 @@ impl From<ReadError> for OpenError {
 pub(super) struct Identity {
     pub(super) origin: String,
     pub(super) keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Form::is_default")]
+    pub(super) form: Form,
 }
 
 impl Identity {
     fn of(signer: &LogSigner) -> Self {
-        Self { origin: signer.origin().to_owned(), keys: signer.keys().map(ToString::to_string).collect() }
+        let keys = signer.keys().map(ToString::to_string).collect();
+        Self { origin: signer.origin().to_owned(), keys, form: signer.form() }
     }
 
     /// Whose log is in this directory; `None` in a new one.
@@ -130,6 +134,11 @@ impl Identity {
         }
     }
 
+    /// As [`Identity::read`], of a log that has to be there.
+    pub(super) fn demand(root: &Path) -> Result<Self, OpenError> {
+        Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
+    }
+
     /// Refuses another log's directory. Keys may be added, not taken away.
     fn settle(&self, disk: &Disk, layout: &Layout) -> Result<(), OpenError> {
         let path = layout.root.join(IDENTITY_FILE);
@@ -138,10 +147,13 @@ impl Identity {
             None if fs::read_dir(&layout.entries)?.next().is_some() => {
                 return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")));
             }
-            None => Self { origin: self.origin.clone(), keys: Vec::new() },
+            None => Self { origin: self.origin.clone(), keys: Vec::new(), form: self.form },
         };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
+        }
+        if found.form != self.form {
+            return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is of another kind of log")));
         }
         if let Some(other) = found.keys.iter().find(|key| !self.keys.contains(key)) {
             return Err(OpenError::WrongKey { found: other.clone() });
@@ -167,8 +179,10 @@ impl Loaded {
         layout.make(dir.disk())?;
         identity.settle(dir.disk(), &layout)?;
         let runs = Runs::open(&layout)?;
-        let loaded = Self { archive: Archive::load(layout)?, dir, runs };
-        loaded.index_chunks()?;
+        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, runs };
+        if identity.form.is_found_by_hash() {
+            loaded.index_chunks()?;
+        }
         Ok(loaded)
     }
 
@@ -208,6 +222,7 @@ impl Loaded {
         let shared = Arc::new(Shared {
             dir,
             limits,
+            form: archive.form,
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
@@ -226,12 +241,15 @@ impl Loaded {
         Ok(Log { shared, queue, ended })
     }
 
-    fn index(&self) -> Result<Index, ReadError> {
+    fn index(&self) -> Result<Option<Index>, ReadError> {
+        if !self.archive.form.is_found_by_hash() {
+            return Ok(None);
+        }
         let mut index = Index::new(self.runs.clone());
         for leaf in self.runs.end()..self.archive.tree.size() {
             index.insert(self.archive.node(0, leaf)?, leaf);
         }
-        Ok(index)
+        Ok(Some(index))
     }
 
     fn begin_segment(&self) -> io::Result<wal::Writer> {

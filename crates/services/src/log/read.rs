@@ -147,6 +147,6 @@ impl Shared {
             None => chunk::place(&self.layout, bundle.index())?,
         };
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(segments.bundle(place, bundle.first_entry(), u64::from(bundle.width()))?)
+        Ok(segments.bundle(self.form, place, bundle.first_entry(), u64::from(bundle.width()))?)
     }
 }

@@ -5,12 +5,20 @@ use std::sync::Arc;
 use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_formats::checkpoint::Checkpoint;
 use signet_formats::note::{Note, NoteError, VerifierKey};
+use signet_formats::static_ct::{tree_head, tree_head_line};
 use signet_keys::{Payload, SignError, Signer};
 
-/// What signs a log's checkpoints: an Ed25519 key, which every reader knows, and if wanted one of ML-DSA-44.
+use super::form::Form;
+use crate::clock::{Clock, milliseconds};
+
+/// What signs a log's checkpoints: an Ed25519 key, which every reader knows, and if wanted one of ML-DSA-44; for a log
+/// of certificates one of P-256.
 #[derive(Clone)]
 pub struct LogSigner {
     origin: String,
+    form: Form,
+    /// For signatures that say when.
+    clock: Option<Arc<dyn Clock>>,
     keys: Vec<(VerifierKey, Scheme, Arc<dyn Signer>)>,
 }
 
@@ -30,7 +38,24 @@ impl LogSigner {
                 false => Err(NoteError::KeyUnsupported),
             }
         });
-        Ok(Self { origin: origin.to_owned(), keys: keys.collect::<Result<_, _>>()? })
+        let (origin, keys) = (origin.to_owned(), keys.collect::<Result<_, _>>()?);
+        Ok(Self { origin, form: Form::Bytes, clock: None, keys })
+    }
+
+    /// The P-256 key of the log of certificates of this name.
+    pub fn of_certificates(
+        origin: &str,
+        signer: Arc<dyn Signer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, NoteError> {
+        let key = VerifierKey::certificate_log(origin, signer.public_key().clone())?;
+        let keys = vec![(key, Scheme::EcdsaP256Sha256, signer)];
+        Ok(Self { origin: origin.to_owned(), form: Form::Certificates, clock: Some(clock), keys })
+    }
+
+    /// What the log's entries are.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The log's name.
@@ -45,7 +70,9 @@ impl LogSigner {
 
     /// Signs a checkpoint with each key.
     pub(super) async fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, SignError> {
-        let unsignable = |error: NoteError| SignError::Backend { reason: error.to_string() };
+        if let Some(clock) = &self.clock {
+            return self.sign_head(checkpoint, milliseconds(clock.as_ref())).await;
+        }
         let mut signatures = Vec::new();
         for (key, scheme, signer) in &self.keys {
             let message = checkpoint.message(key).map_err(unsignable)?;
@@ -53,4 +80,20 @@ impl LogSigner {
         }
         checkpoint.signed(&signatures).map_err(unsignable)
     }
+
+    /// Signs a checkpoint as RFC 6962 signs tree heads.
+    async fn sign_head(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<Note, SignError> {
+        let mut note = Note::new(&checkpoint.to_string()).map_err(unsignable)?;
+        for (key, scheme, signer) in &self.keys {
+            let message = tree_head(checkpoint, timestamp);
+            let signature = signer.sign(*scheme, Payload::Message(&message)).await?;
+            let line = tree_head_line(key, timestamp, &signature).map_err(unsignable)?;
+            note.push(line).map_err(unsignable)?;
+        }
+        Ok(note)
+    }
+}
+
+fn unsignable(error: NoteError) -> SignError {
+    SignError::Backend { reason: error.to_string() }
 }

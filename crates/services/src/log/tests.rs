@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use signet_crypto::{KeyAlgorithm, PublicKey, Scheme};
-use signet_formats::merkle::{verify_consistency, verify_inclusion};
+use signet_formats::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use signet_formats::tlog::{Entries, EntryBundle, Tile};
 use signet_keys::{Payload, PrivateKey, SignError, Signer};
 use signet_store::fs::{Disk, Faults, Step};

@@ -21,6 +21,8 @@ use signet_formats::merkle::Hash;
 use signet_formats::tlog::{TILE_WIDTH, push_entry};
 use signet_store::fs::{Disk, read_exact_at};
 
+use super::form::Form;
+
 /// Where an entry begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -155,8 +157,8 @@ impl Segments {
         self.files.range(segment.checked_add(1)?..).next().map(|(first, _)| *first)
     }
 
-    /// Reads `count` entries as a bundle. The first of them, with this index, begins at `place`.
-    pub(super) fn bundle(&self, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
+    /// Reads `count` entries as readers get them. The first of them, with this index, begins at `place`.
+    pub(super) fn bundle(&self, form: Form, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
         let mut reader = self.reader(place)?;
         let (mut bundle, mut index) = (Vec::new(), first);
         while index < first.saturating_add(count) {
@@ -165,7 +167,7 @@ impl Segments {
             }
             match reader.next()? {
                 Some(Item::Entry(entry)) => {
-                    push_entry(&mut bundle, &entry).map_err(io::Error::other)?;
+                    form.push(&mut bundle, &entry)?;
                     index += 1;
                 }
                 Some(Item::Frame(_)) => {}

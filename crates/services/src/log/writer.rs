@@ -41,7 +41,7 @@ pub(super) struct Start {
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Receiver<Message>,
     pub(super) wal: wal::Writer,
-    pub(super) index: Index,
+    pub(super) index: Option<Index>,
     pub(super) runs: Runs,
     /// How many chunks are on disk.
     pub(super) chunks: u64,
@@ -65,7 +65,8 @@ struct Writer {
     shared: Arc<Shared>,
     queue: Receiver<Message>,
     wal: wal::Writer,
-    index: Index,
+    /// Which entries are there already; `None` for a form that does not ask.
+    index: Option<Index>,
     filing: Filing,
     /// How many chunks were given to be filed.
     chunks: u64,
@@ -154,12 +155,16 @@ impl Writer {
         let mut next = self.size();
         let mut fresh = Vec::new();
         for Submission { entry, leaf, reply } in batch {
-            match self.index.find(&self.shared.layout, &leaf)? {
+            let known = match &self.index {
+                Some(index) => index.find(&self.shared.layout, &leaf)?,
+                None => None,
+            };
+            match known {
                 Some(index) => waiting.push((reply, index, true)),
                 None => {
-                    self.index.insert(leaf, next);
+                    self.index.iter_mut().for_each(|index| index.insert(leaf, next));
                     waiting.push((reply, next, false));
-                    fresh.push((leaf, entry));
+                    fresh.push(self.shared.form.placed(entry, leaf, next)?);
                     next += 1;
                 }
             }
@@ -323,7 +328,9 @@ impl Filer {
     fn file(&self, content: &Content) -> io::Result<()> {
         let (layout, disk) = (&self.shared.layout, self.shared.dir.disk());
         content.write(disk, layout)?;
-        self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
+        if self.shared.form.is_found_by_hash() {
+            self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
+        }
         let chunks = content.number + 1;
         self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).release(chunks);

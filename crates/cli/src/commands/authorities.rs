@@ -1,0 +1,53 @@
+//! What the commands that serve authorities share.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use signet_formats::x509::{Certificate, certificates_from_pem};
+use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_services::oidc::Issuers;
+use signet_services::tsa::ntp::NtpConfig;
+use signet_verify::Code;
+
+use crate::error::CliError;
+
+/// Refuses to let a network reach what is for development.
+pub(crate) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
+    match listen.ip().is_loopback() {
+        true => Ok(()),
+        false => {
+            let why = format!("{listen} is not on loopback, and `--dev` is for development only");
+            Err(CliError::new(Code::ListenRefused, why).hint("listen on 127.0.0.1, or leave `--dev` out"))
+        }
+    }
+}
+
+/// A key and the certificates that begin with its own.
+pub(crate) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
+    let key = read_private(key, &PasswordSource::Environment)?;
+    let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
+    let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;
+    Ok((key, chain))
+}
+
+/// Whose identity tokens are believed.
+pub(crate) fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
+    let yaml = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(path, error))?;
+    Ok(Issuers::from_yaml(&yaml)?)
+}
+
+/// The time servers, of which so many have to agree; `None` if there are none.
+pub(crate) fn time_servers(servers: &[String], agree: Option<usize>) -> Result<Option<NtpConfig>, CliError> {
+    if servers.is_empty() {
+        return Ok(None);
+    }
+    let mut config = NtpConfig::majority(servers.to_vec());
+    config.agree = agree.unwrap_or(config.agree);
+    match (1..=servers.len()).contains(&config.agree) {
+        true => Ok(Some(config)),
+        false => {
+            let why = format!("{} time servers cannot agree, there are {}", config.agree, servers.len());
+            Err(CliError::new(Code::UsageInvalid, why))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! From what the file says to a stack that listens.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_server::host::{Bounds, TlsFiles};
+use signet_server::registry::{AuthFiles, GarbageCollection, PullGate};
+use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig};
+use signet_services::authority::Issuer;
+use signet_services::ca::{Hierarchy, Rate};
+use signet_services::log::Limits;
+use signet_services::oidc::Issuers;
+use signet_services::tsa::Identity;
+use signet_verify::Code;
+
+use super::StackFile;
+use super::file::{CaSection, RegistrySection, TsaSection};
+use crate::commands::authorities::{read_authority, read_issuers, time_servers};
+use crate::error::CliError;
+use crate::gate::Gate;
+use crate::trust::{Anchors, Trust};
+
+/// A stack, and what it was built from.
+pub(crate) struct Built {
+    /// The stack.
+    pub(crate) stack: Stack,
+    /// Its data directory, as it was given.
+    pub(crate) data: PathBuf,
+}
+
+/// Opens the stack that the file describes.
+pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
+    let missing =
+        || CliError::new(Code::UsageInvalid, "there is no data directory").hint("give `--data DIR`");
+    let data = file.data.clone().ok_or_else(missing)?;
+    let gate = gate(&file.registry)?.map(Arc::new);
+    let mut config = Config::new(data.clone(), file.listen);
+    config.public_url = file.public_url;
+    config.dev = file.dev;
+    config.tls = pair("tls.certificate", file.tls.certificate, "tls.key", file.tls.key)?
+        .map(|(certificates, key)| TlsFiles { certificates, key });
+    config.admin = file.admin.listen;
+    let limits = file.limits;
+    config.bounds =
+        Bounds { connections: limits.connections.max(1), idle: limits.idle.0, drain: limits.drain.0 };
+    config.registry = registry(file.registry, gate.clone())?;
+    let limits =
+        Limits { queue: file.log.queue, queue_bytes: file.log.queue_bytes, interval: file.log.interval.0 };
+    config.log = LogConfig { ml_dsa: file.log.ml_dsa, limits };
+    config.tsa = tsa(file.tsa)?;
+    config.ca = ca(file.ca)?;
+    let stack = config.build().await?;
+    if let Some((gate, registry)) = gate.zip(stack.services().registry.as_ref()) {
+        gate.guard(registry.store().clone());
+    }
+    Ok(Built { stack, data })
+}
+
+fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<RegistryConfig>, CliError> {
+    if !section.enabled {
+        return Ok(None);
+    }
+    if section.access.is_some() && section.htpasswd.is_none() {
+        return Err(CliError::new(Code::ConfigInvalid, "`registry.access` needs `registry.htpasswd`"));
+    }
+    Ok(Some(RegistryConfig {
+        auth: section.htpasswd.map(|htpasswd| AuthFiles { htpasswd, rights: section.access }),
+        garbage: section.gc_interval.map(|every| GarbageCollection::every(every.0)),
+        gate: gate.map(|gate| gate as Arc<dyn PullGate>),
+    }))
+}
+
+fn gate(section: &RegistrySection) -> Result<Option<Gate>, CliError> {
+    let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
+    let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
+    Trust::of_policy(policy, &section.keys, &anchors).map(|trust| Some(Gate::new(trust)))
+}
+
+fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {
+    let chain = pair("tsa.key", section.key, "tsa.certificateChain", section.certificate_chain)?;
+    let identity = match chain {
+        Some((key, chain)) => {
+            let (key, chain) = read_authority(&key, &chain)?;
+            Some(Identity::new(Arc::new(key), chain)?)
+        }
+        None => None,
+    };
+    let ntp = time_servers(&section.ntp, section.ntp_agree)?;
+    Ok(TsaConfig { accuracy: section.accuracy.0, ntp, identity })
+}
+
+fn ca(section: CaSection) -> Result<CaConfig, CliError> {
+    let chain = pair("ca.key", section.key, "ca.certificateChain", section.certificate_chain)?;
+    let hierarchy = match chain {
+        Some((key, chain)) => {
+            let (key, chain) = read_authority(&key, &chain)?;
+            Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?)?)
+        }
+        None => None,
+    };
+    let rate = |count: u32| Rate { count: count.max(1), per: Duration::from_secs(60) };
+    let issuers = section
+        .issuers
+        .as_deref()
+        .map_or_else(|| Ok(Issuers::default()), |file: &Path| read_issuers(file))?;
+    let (per_identity, per_issuer) = (rate(section.per_identity), rate(section.per_issuer));
+    Ok(CaConfig { issuers, hierarchy, per_identity, per_issuer })
+}
+
+/// Two keys that go together.
+fn pair(
+    first: &str,
+    one: Option<PathBuf>,
+    second: &str,
+    other: Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
+    match (one, other) {
+        (Some(one), Some(other)) => Ok(Some((one, other))),
+        (None, None) => Ok(None),
+        _ => Err(CliError::new(Code::ConfigInvalid, format!("`{first}` and `{second}` go together"))),
+    }
+}

@@ -1,0 +1,10 @@
+//! The configuration of `signet up`: one file, of which every key has a default and a description.
+
+mod build;
+mod file;
+mod print;
+mod span;
+
+pub(crate) use build::{Built, build};
+pub(crate) use file::{LogFormat, StackFile};
+pub(crate) use print::{documented, schema};
