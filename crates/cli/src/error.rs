@@ -10,7 +10,7 @@ use signet_registry::{Advice, Error as RegistryError};
 use signet_server::fulcio::VerifierError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
-use signet_server::stack::StackError;
+use signet_server::stack::{BackupError, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
@@ -425,6 +425,17 @@ impl From<StackError> for CliError {
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
+    }
+}
+
+impl From<BackupError> for CliError {
+    fn from(error: BackupError) -> Self {
+        let code = match error {
+            BackupError::Foreign(_) | BackupError::Log { .. } => Code::DataCorrupt,
+            BackupError::NotEmpty { .. } => Code::WouldOverwrite,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

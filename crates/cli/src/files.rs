@@ -62,6 +62,36 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     })
 }
 
+/// Has `write` write a file for its owner only, which must not exist yet; what could not be written whole is removed.
+pub(crate) fn write_secret<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let unwritable = |error: std::io::Error| CliError::unwritable(path, &error);
+    let file = owners_only().write(true).create_new(true).open(path).map_err(unwritable)?;
+    let written = write(&file).and_then(|written| {
+        file.sync_all().map_err(unwritable)?;
+        Ok(written)
+    });
+    written.inspect_err(|_| {
+        // The error says more than that the remains could not be removed either.
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+#[cfg(unix)]
+fn owners_only() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn owners_only() -> OpenOptions {
+    OpenOptions::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use signet_formats::{
     bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, signing_config, simple_signing,
-    timestamp, tlog, trusted_root, x509,
+    static_ct, timestamp, tlog, trusted_root, x509,
 };
 use signet_services::oidc;
 
@@ -50,6 +50,8 @@ fn authorities() -> Rows {
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
         ("keys of a token issuer", number(oidc::MAX_KEYS)),
+        ("certificate that a log of certificates takes", bytes(static_ct::MAX_CERTIFICATE_BYTES)),
+        ("issuers of a certificate that a log of certificates takes", number(static_ct::MAX_CHAIN)),
     ]
 }
 

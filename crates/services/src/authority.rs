@@ -106,6 +106,31 @@ impl KeyFiles {
     }
 }
 
+/// What is wrong with the keys and chains that an authority keeps in this directory.
+pub fn fsck(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let chains = paths.filter(|path| path.extension().is_some_and(|end| end == "pem"));
+    chains.filter_map(|chain| check_files(&chain).err().map(|error| error.to_string())).collect()
+}
+
+/// A chain whose first certificate is that of the key beside it, and each issued by the next.
+fn check_files(chain: &Path) -> Result<(), AuthorityError> {
+    let files = KeyFiles { key: chain.with_extension("key"), chain: chain.to_owned() };
+    let Some((key, certificates)) = files.read()? else { return Ok(()) };
+    let own = certificates.first().ok_or(AuthorityError::EmptyChain)?;
+    if own.spki() != key.public_key().spki_der() {
+        return Err(AuthorityError::OtherKey);
+    }
+    for (below, above) in certificates.iter().zip(certificates.iter().skip(1)) {
+        let issued = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
+        if !issued {
+            return Err(AuthorityError::Chain { path: chain.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Makes a root: a key and its own certificate.
 pub async fn make_root(
     subject: &Subject<'_>,

@@ -98,6 +98,26 @@ impl Writer {
     }
 }
 
+/// What is wrong with the journal at `path`: lines that are no JSON. A last one that a crash cut off is not wrong.
+pub fn fsck(path: &Path) -> Vec<String> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let (mut findings, mut reader, mut line) = (Vec::new(), BufReader::new(file), Vec::new());
+    for number in 1_u64.. {
+        line.clear();
+        match reader.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) if line.last() != Some(&b'\n') => break,
+            Ok(_) if serde_json::from_slice::<serde_json::Value>(&line).is_ok() => {}
+            Ok(_) => findings.push(format!("line {number} is damaged")),
+            Err(error) => {
+                findings.push(error.to_string());
+                break;
+            }
+        }
+    }
+    findings
+}
+
 /// Cuts away a line that was not finished; the file at its end, and how many lines it has.
 fn recover(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;

@@ -86,6 +86,12 @@ impl DataDir {
     }
 }
 
+/// What the data directory at `path` is for, as far as that can be read. It is not opened.
+pub fn kind_of(path: &Path) -> Option<Kind> {
+    let text = fs::read(path.join(FORMAT_FILE)).ok()?;
+    serde_json::from_slice::<Format>(&text).ok().map(|format| format.kind)
+}
+
 /// What a data directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

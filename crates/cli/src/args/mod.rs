@@ -40,7 +40,7 @@ pub(crate) use trust::{
     TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
     TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
-pub(crate) use up::UpArgs;
+pub(crate) use up::{BackupArgs, RestoreArgs, UpArgs};
 pub(crate) use verify::VerifyArgs;
 
 /// Sign container images and files, and decide whether what somebody signed may be used.
@@ -107,6 +107,10 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Run a whole signing stack in one process.
     Up(UpArgs),
+    /// Write the state of a signing stack to one file.
+    Backup(BackupArgs),
+    /// Make a signing stack from a backup.
+    Restore(RestoreArgs),
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),

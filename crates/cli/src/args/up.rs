@@ -5,6 +5,36 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// Write the state of a signing stack, which may be running, to one file.
+///
+/// The file holds every private key of the stack, unencrypted, and is readable by its owner only.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The data directory of `signet up`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The file to write: a tar archive.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// Make a signing stack from a backup.
+///
+/// Its logs may have published more than the backup has, so they are frozen and new ones begin beside them; clients need the
+/// trusted root that the next `signet up` writes. `--head` proves of a log that nothing newer exists: then it goes on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// The data directory to make; absent or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The newest checkpoint of a log that a witness, mirror or monitor has seen.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head: Vec<PathBuf>,
+}
+
 /// Run a whole signing stack in one process.
 ///
 /// Registry, transparency log, timestamp authority and certificate authority, at one address and from one directory, which

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod authorities;
+mod backup;
 mod completions;
 mod conformance;
 mod conformance_tuf;
@@ -42,6 +43,8 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Keys(command) => keys::run(&command, face),
         Command::Copy(args) => copy::run(&args, face),
         Command::Up(args) => up::run(&args, face),
+        Command::Backup(args) => backup::backup(&args, face),
+        Command::Restore(args) => backup::restore(&args, face),
         Command::Serve(command) => serve::run(&command, face),
         Command::DevToken(args) => dev_token::run(&args, face),
         Command::Log(command) => log::run(&command, face),

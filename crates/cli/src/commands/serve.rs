@@ -22,7 +22,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
         ServeCommand::Trust(args) => {
-            log(false);
+            log(LogFormat::Text, false);
             runtime::serve(super::serve_trust::run(args, face))
         }
     }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use signet_crypto::Digest;
-use signet_store::RepositoryName;
+use signet_server::stack::{self, StackReport};
 use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_store::{Kind, RepositoryName, kind_of};
 use signet_verify::Code;
 
 use crate::args::{FsckArgs, GcArgs, RegistryCommand};
-use crate::document::{FsckDocument, GcDocument};
+use crate::document::{CheckedLog, FsckDocument, GcDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::render;
@@ -24,19 +25,37 @@ pub(crate) fn registry(command: &RegistryCommand, face: Face) -> Answer {
 /// Checks a data directory for damage.
 pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     block_on(async {
-        let FsckReport { findings, repositories, contents } = open(&args.data)?.fsck().await?;
-        let document = FsckDocument {
-            data: args.data.display().to_string(),
-            repositories,
-            contents,
-            findings: findings.iter().map(ToString::to_string).collect(),
+        let document = match kind_of(&args.data) {
+            Some(Kind::Stack) => of_stack(args, stack::fsck(&args.data).await?),
+            _ => of_registry(args, open(&args.data)?.fsck().await?),
         };
         face.result(&document, render::fsck)?;
-        match findings.is_empty() {
+        match document.findings.is_empty() {
             true => Ok(Status::Yes),
             false => Ok(Status::No),
         }
     })
+}
+
+fn of_registry(args: &FsckArgs, report: FsckReport) -> FsckDocument {
+    FsckDocument {
+        data: args.data.display().to_string(),
+        repositories: report.repositories,
+        contents: report.contents,
+        logs: Vec::new(),
+        findings: report.findings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn of_stack(args: &FsckArgs, report: StackReport) -> FsckDocument {
+    let logs = report.logs.into_iter().map(|(origin, entries)| CheckedLog { origin, entries });
+    FsckDocument {
+        data: args.data.display().to_string(),
+        repositories: report.repositories,
+        contents: report.contents,
+        logs: logs.collect(),
+        findings: report.findings,
+    }
 }
 
 fn gc(args: &GcArgs, face: Face) -> Answer {

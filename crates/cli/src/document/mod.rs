@@ -22,13 +22,13 @@ pub(crate) use attached::{
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
-pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
+pub(crate) use store::{CheckedLog, CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
 pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
-pub(crate) use up::UpDocument;
+pub(crate) use up::{BackupDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
 pub(crate) trait Document: JsonSchema + Serialize {
@@ -65,6 +65,7 @@ macro_rules! documents {
 }
 
 documents! {
+    BackupDocument, "backup", "`signet backup`";
     ExplainDocument, "codes", "`signet explain`";
     CopyDocument, "copy", "`signet copy`";
     DemoDocument, "demo", "`signet demo`";
@@ -75,6 +76,7 @@ documents! {
     InspectDocument, "inspect", "`signet inspect`";
     KeyDocument, "key", "`signet keys inspect`";
     KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
+    RestoreDocument, "restore", "`signet restore`";
     ServeDocument, "serve", "`signet serve`";
     LogDocument, "log", "`signet log export`, `signet log freeze`";
     LogFsckDocument, "log-fsck", "`signet log fsck`";

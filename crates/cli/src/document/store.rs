@@ -29,8 +29,21 @@ pub(crate) struct FsckDocument {
     pub(crate) repositories: usize,
     /// How many pieces of content were read.
     pub(crate) contents: usize,
+    /// The logs of a whole stack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logs: Vec<CheckedLog>,
     /// What is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
+}
+
+/// A log of a stack.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CheckedLog {
+    /// Its name.
+    pub(crate) origin: String,
+    /// How many entries are sound, from the first on.
+    pub(crate) entries: u64,
 }
 
 /// What `signet registry gc` removed, or would remove.

@@ -5,6 +5,36 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// A backup that was written.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// The backup.
+    pub(crate) file: String,
+    /// How many files are in it.
+    pub(crate) files: u64,
+    /// How many bytes they have.
+    pub(crate) bytes: u64,
+}
+
+/// A stack that was made from a backup.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RestoreDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// How many files were written.
+    pub(crate) files: u64,
+    /// How many bytes they have.
+    pub(crate) bytes: u64,
+    /// The logs that go on, because a head proved that nothing newer exists.
+    pub(crate) resumed: Vec<String>,
+    /// The logs that are frozen; others begin in their places.
+    pub(crate) frozen: Vec<String>,
+}
+
 /// The signing stack that is served.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]

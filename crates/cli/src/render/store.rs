@@ -9,7 +9,9 @@ use crate::face::paint;
 /// The findings, a line each, and a summary.
 pub(crate) fn fsck(document: &FsckDocument) -> String {
     let FsckDocument { data, repositories, contents, findings, .. } = document;
-    let checked = format!("{repositories} repositories and {contents} pieces of content in `{data}`");
+    let logs: String =
+        document.logs.iter().map(|log| format!("`{}` with {} entries, ", log.origin, log.entries)).collect();
+    let checked = format!("{logs}{repositories} repositories and {contents} pieces of content in `{data}`");
     if findings.is_empty() {
         let green = paint(AnsiColor::Green);
         return format!("{green}sound{green:#} {checked}\n");

@@ -1,6 +1,7 @@
 //! What a user sees: whole outputs of the real binary, as snapshots.
 
 mod authorities;
+mod backup;
 mod distribution;
 mod doctor;
 mod double;

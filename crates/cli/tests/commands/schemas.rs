@@ -129,6 +129,10 @@ impl Judge {
     fn stack(&mut self) {
         let service = Service::up(&self.sandbox, &["--dev"]);
         self.document(&service.document);
+        drop(service);
+        self.command(0, &["fsck", "--data", "up"]);
+        self.command(0, &["backup", "--data", "up", "--out", "backup.tar"]);
+        self.command(0, &["restore", "--from", "backup.tar", "--data", "restored"]);
     }
 
     fn log(&mut self) {

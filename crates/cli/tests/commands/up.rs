@@ -214,6 +214,36 @@ fn operators_ask_at_an_address_of_their_own() {
 }
 
 #[test]
+fn the_reference_lists_every_metric_and_no_other() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .write("up.yaml", "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}}");
+    // Not for development, so that the clock's metrics are there.
+    let service = Service::up(&sandbox, &["--config", "up.yaml"]);
+    let (_, metrics) = get(&service.said("admin"), "/metrics");
+    let served = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let mut served: Vec<(String, String)> =
+        served.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
+    // There only while the kernel knows it.
+    let bound = ("signet_tsa_clock_bound_seconds".to_owned(), "gauge".to_owned());
+    if !served.contains(&bound) {
+        served.push(bound);
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/stack.md");
+    let page = fs::read_to_string(page).expect("the page is there");
+    let (_, table) = page.split_once("\n## Metrics\n").expect("the page lists them");
+    let (table, _) = table.split_once("\n## ").expect("the page goes on");
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.to_owned()))
+    });
+    let mut listed: Vec<_> = rows.collect();
+    served.sort();
+    listed.sort();
+    assert_eq!(listed, served);
+}
+
+#[test]
 fn a_request_keeps_its_id() {
     let sandbox = Sandbox::new();
     let service = Service::up(&sandbox, &["--dev"]);

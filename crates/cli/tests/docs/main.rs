@@ -7,7 +7,7 @@
 //! - ```` ```console ```` after it is what it printed: its lines must stand in the output in this order,
 //!   `…` standing for any text.
 //! - `<!-- sh … -->` runs too and is not shown: what the page takes for granted.
-//! - `localhost:5000` to `:5009` become free ports; lines that begin with `cargo ` must be known and are not run.
+//! - `localhost:5000` to `:5009` and `:7446` become free ports; lines that begin with `cargo ` must be known and are not run.
 //!
 //! Each page starts in an empty directory with two images of two platforms, `app.tar` and `other.tar`.
 

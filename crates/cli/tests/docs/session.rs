@@ -95,7 +95,7 @@ impl Ports {
         let process = u16::try_from(std::process::id() % 20).unwrap_or_default();
         let first = 15_000 + process * 800 + PAGES.fetch_add(1, Ordering::Relaxed) % 40 * 20;
         let free = (first..first + 20).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-        Self((5000..5010).zip(free).collect())
+        Self((5000..5010).chain([7446]).zip(free).collect())
     }
 
     fn localize(&self, text: &str) -> String {

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use signet_crypto::{DigestAlgorithm, KeyAlgorithm, PublicKey, Scheme};
-use signet_formats::note::VerifierKey;
+use signet_crypto::{DigestAlgorithm, KeyAlgorithm, Scheme};
+use signet_formats::note::{KeyKind, VerifierKey};
 use signet_formats::rekor::PublicKeyDetails;
 use signet_formats::signing_config::{Selector, Service, SigningConfig};
 use signet_formats::trusted_root::{Authority, LogInstance, TrustedRoot, Validity, Version};
 use signet_formats::x509::{Certificate, oid};
+use signet_services::log;
 use signet_store::DataDir;
 
 use super::names::{Names, Shard};
@@ -36,7 +37,7 @@ impl ClientFiles {
             trusted_root: dir.join("trusted_root.json"),
             signing_config: dir.join("signing_config.json"),
         };
-        let trusted = trusted_root(names, services, url);
+        let trusted = trusted_root(root, names, services, url);
         put(root, &files.trusted_root, trusted.and_then(|root| root.to_json().map_err(io::Error::other)))?;
         let config = signing_config(names, url).to_json().map_err(io::Error::other);
         put(root, &files.signing_config, config.map(|text| format!("{text}\n").into_bytes()))?;
@@ -49,36 +50,33 @@ fn put(root: &DataDir, path: &Path, text: io::Result<Vec<u8>>) -> Result<(), Sta
     written.map_err(|error| StackError::Client { path: path.to_owned(), error })
 }
 
-fn trusted_root(names: &Names, services: &Services, url: &str) -> io::Result<TrustedRoot> {
-    let missing = || io::Error::other("a log has no name or key");
-    let (log, ct) = names.log.last().zip(names.ct.last()).ok_or_else(missing)?;
-    let key = services.log.signer().keys().next().ok_or_else(missing)?;
+fn trusted_root(root: &DataDir, names: &Names, services: &Services, url: &str) -> io::Result<TrustedRoot> {
     let timestamps = format!("{url}{TSA_PATH}");
+    let logs = |kind, shards: &[Shard]| -> io::Result<Vec<LogInstance>> {
+        shards.iter().map(|shard| log_instance(shard, &key_of(&Names::dir(root, kind, shard))?)).collect()
+    };
     Ok(TrustedRoot {
         // sigstore-go, and so cosign 3.1, reads no other.
         version: Version::V01,
-        tlogs: vec![transparency_log(log, key)?],
-        ctlogs: vec![certificate_log(ct, services.ca.log_key())?],
+        tlogs: logs("log", &names.log)?,
+        ctlogs: logs("ct", &names.ct)?,
         certificate_authorities: services.ca.chains().map(|chain| authority(chain, url)).collect(),
         timestamp_authorities: vec![authority(services.tsa.chain(), &timestamps)],
     })
 }
 
+/// The first key of a log, which every client knows.
+fn key_of(path: &Path) -> io::Result<VerifierKey> {
+    let keys = log::keys_of(path).map_err(io::Error::other)?;
+    keys.into_iter().next().ok_or_else(|| io::Error::other(format!("`{}` has no key", path.display())))
+}
+
 /// A log under its name, not under the URL that it is reached at: clients of Rekor v2 take the host of the base
-/// URL for the origin in its checkpoints.
-fn transparency_log(shard: &Shard, key: &VerifierKey) -> io::Result<LogInstance> {
-    Ok(LogInstance {
-        log_id: key.full_id().as_bytes().to_vec(),
-        checkpoint_key_id: Some(key.id().0.to_vec()),
-        ..log_instance(shard, key.key())?
-    })
-}
-
-fn certificate_log(shard: &Shard, key: &PublicKey) -> io::Result<LogInstance> {
-    log_instance(shard, key)
-}
-
-fn log_instance(shard: &Shard, key: &PublicKey) -> io::Result<LogInstance> {
+/// URL for the origin in its checkpoints. A log of certificates has the id of its key alone (RFC 6962 §3.2).
+fn log_instance(shard: &Shard, verifier: &VerifierKey) -> io::Result<LogInstance> {
+    let key = verifier.key();
+    let of_certificates = verifier.kind() == KeyKind::CertificateLog;
+    let log_id = if of_certificates { key.id() } else { verifier.full_id() };
     let scheme = match key.algorithm() {
         KeyAlgorithm::Ed25519 => Scheme::Ed25519,
         _ => Scheme::EcdsaP256Sha256,
@@ -90,8 +88,8 @@ fn log_instance(shard: &Shard, key: &PublicKey) -> io::Result<LogInstance> {
         public_key: key.spki_der().to_vec(),
         key_details: details.ok_or_else(|| io::Error::other("a log's key has no name in trusted roots"))?,
         validity: validity(shard),
-        log_id: key.id().as_bytes().to_vec(),
-        checkpoint_key_id: None,
+        log_id: log_id.as_bytes().to_vec(),
+        checkpoint_key_id: (!of_certificates).then(|| verifier.id().0.to_vec()),
         operator: Some(OPERATOR.to_owned()),
     })
 }

@@ -9,8 +9,10 @@
 //! logs, which clients know them by; they can be read from the names of the directories again.
 
 mod admin;
+mod backup;
 mod client;
 mod error;
+mod fsck;
 mod metrics;
 mod names;
 mod open;
@@ -36,8 +38,10 @@ use tokio::task::JoinSet;
 use crate::host::{Bounds, Host, TlsFiles};
 use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
 
+pub use backup::{BackupError, Copied, Restored, backup, restore};
 pub use client::ClientFiles;
 pub use error::StackError;
+pub use fsck::{StackReport, fsck};
 use traffic::Traffic;
 
 /// What a stack is built from.

@@ -32,7 +32,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    fn new(kind: &str, start: i64) -> Self {
+    pub(super) fn new(kind: &str, start: i64) -> Self {
         Self { origin: made_up_name(kind), start, end: None }
     }
 }
@@ -40,23 +40,28 @@ impl Shard {
 impl Names {
     /// The names that are kept in the directory; in a new one, new names.
     pub(super) fn of(root: &DataDir, now: i64) -> Result<Self, StackError> {
+        if let Some(names) = Self::read(root)? {
+            return Ok(names);
+        }
+        let names = Self { log: vec![Shard::new("log", now)], ct: vec![Shard::new("ct", now)] };
+        let path = root.path().join(FILE);
+        names.keep(root).map_err(|error| StackError::Names { path, why: error.to_string() })?;
+        Ok(names)
+    }
+
+    /// The names that are kept in the directory; `None` in a new one.
+    pub(super) fn read(root: &DataDir) -> Result<Option<Self>, StackError> {
         let path = root.path().join(FILE);
         let unusable = |why: String| StackError::Names { path: path.clone(), why };
-        match fs::read(&path) {
-            Ok(text) => {
-                let names: Self =
-                    serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
-                match names.is_whole() {
-                    true => Ok(names),
-                    false => Err(unusable("a log without a proper name".to_owned())),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let names = Self { log: vec![Shard::new("log", now)], ct: vec![Shard::new("ct", now)] };
-                names.keep(root).map_err(|error| unusable(error.to_string()))?;
-                Ok(names)
-            }
-            Err(error) => Err(unusable(error.to_string())),
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        let names: Self = serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
+        match names.is_whole() {
+            true => Ok(Some(names)),
+            false => Err(unusable("a log without a proper name".to_owned())),
         }
     }
 
@@ -65,7 +70,8 @@ impl Names {
         root.path().join(kind).join(&shard.origin)
     }
 
-    fn keep(&self, root: &DataDir) -> io::Result<()> {
+    /// Writes them to the directory.
+    pub(super) fn keep(&self, root: &DataDir) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
         root.disk().put(root.path(), &root.path().join(FILE), &text)
     }

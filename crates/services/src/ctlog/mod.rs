@@ -196,6 +196,17 @@ impl Inner {
     }
 }
 
+/// What is wrong with the issuers in a log's directory.
+pub fn fsck_issuers(data: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(data.join(ISSUERS)) else { return Vec::new() };
+    let damaged = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        let intact = fs::read(&path).is_ok_and(|der| Digest::sha256(&der).hex() == name);
+        (!intact).then(|| format!("the issuer {name} is damaged"))
+    };
+    entries.filter_map(|entry| damaged(entry.ok()?.path())).collect()
+}
+
 /// The newest entries of a log, in order.
 fn newest(log: &Log, count: u64) -> Result<Vec<TileLeaf>, ReadError> {
     let size = log.head().checkpoint.size;

@@ -5,7 +5,7 @@ use std::path::Path;
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
 use signet_formats::merkle::Hash;
-use signet_formats::note::{KeyKind, VerifierKey};
+use signet_formats::note::{KeyKind, NoteError, VerifierKey};
 use signet_formats::static_ct::verify_tree_head;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
@@ -98,11 +98,16 @@ fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpo
     identity.keys.iter().find_map(|key| check_signature(kept, key))
 }
 
+/// Checks the signature that a log's key made under a checkpoint.
+pub fn verify_head(head: &SignedCheckpoint, key: &VerifierKey) -> Result<(), NoteError> {
+    match key.kind() {
+        KeyKind::SubtreeV1 => cosignature::verify(head, key).map(drop),
+        KeyKind::CertificateLog => verify_tree_head(head, key).map(drop),
+        _ => head.note().verify(key),
+    }
+}
+
 fn check_signature(kept: &SignedCheckpoint, key: &str) -> Option<String> {
-    let verified = key.parse::<VerifierKey>().and_then(|key| match key.kind() {
-        KeyKind::SubtreeV1 => cosignature::verify(kept, &key).map(drop),
-        KeyKind::CertificateLog => verify_tree_head(kept, &key).map(drop),
-        _ => kept.note().verify(&key),
-    });
+    let verified = key.parse::<VerifierKey>().and_then(|key| verify_head(kept, &key));
     verified.err().map(|error| format!("the checkpoint: {error} (`{key}`)"))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use signet_crypto::KeyAlgorithm;
-use signet_formats::note::NoteError;
+use signet_formats::note::{NoteError, VerifierKey};
 use signet_keys::{
     Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
 };
@@ -14,6 +14,7 @@ use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use uuid::Uuid;
 
+use super::chunk::Layout;
 use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
 
@@ -43,6 +44,18 @@ impl Log {
 /// The name of the log in this directory; `None` if there is no log yet.
 pub fn origin_of(data: &Path) -> Result<Option<String>, OpenError> {
     Ok(Identity::read(data)?.map(|identity| identity.origin))
+}
+
+/// Makes the directories of a log for what a backup leaves out: it is made again from the entries.
+pub fn make_dirs(disk: &Disk, data: &Path) -> io::Result<()> {
+    Layout::new(data).make(disk)
+}
+
+/// The public keys of the log in this directory.
+pub fn keys_of(data: &Path) -> Result<Vec<VerifierKey>, OpenError> {
+    let keys = Identity::demand(data)?.keys;
+    let malformed = |error: NoteError| OpenError::Damaged(error.to_string());
+    keys.iter().map(|key| key.parse().map_err(malformed)).collect()
 }
 
 /// A host name that nobody else has: names of logs are never looked up, only compared.

@@ -40,9 +40,9 @@ use tokio::sync::{oneshot, watch};
 
 pub use export::{export, prove};
 pub use form::Form;
-pub use fsck::{FsckReport, fsck};
+pub use fsck::{FsckReport, fsck, verify_head};
 pub(crate) use home::own_key;
-pub use home::{HomeError, HomeOptions, made_up_name, origin_of};
+pub use home::{HomeError, HomeOptions, keys_of, made_up_name, make_dirs, origin_of};
 pub use open::OpenError;
 pub use read::ReadError;
 pub use sign::LogSigner;

@@ -256,8 +256,19 @@ impl Config {
 }
 
 /// Numbers are written before the identity: a directory that has one without the other has lost them.
+/// What is wrong with the numbers of the authority in this directory.
+pub fn fsck(dir: &Path) -> Vec<String> {
+    let path = dir.join(SERIALS);
+    match dir.exists() {
+        true => {
+            Serials::check(&path).err().map(|error| format!("`{SERIALS}`: {error}")).into_iter().collect()
+        }
+        false => Vec::new(),
+    }
+}
+
 fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
-    let path = dir.path().join("serials.json");
+    let path = dir.path().join(SERIALS);
     let failed = |error| TsaError::Serials { path: path.clone(), error };
     if !path.exists() && !Identity::is_in(dir) {
         Serials::create(dir.disk(), &path).map_err(failed)?;
@@ -276,6 +287,8 @@ fn split(now: &Reading) -> (i64, u16) {
     }
 }
 
+/// Where the numbers are.
+const SERIALS: &str = "serials.json";
 /// What a time loses by being cut to milliseconds.
 const RESOLUTION: Duration = Duration::from_millis(2);
 

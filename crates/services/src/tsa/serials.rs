@@ -36,6 +36,11 @@ impl Serials {
         write(disk, path, 1)
     }
 
+    /// Whether the file can be read.
+    pub(super) fn check(path: &Path) -> io::Result<()> {
+        serde_json::from_slice::<Stored>(&std::fs::read(path)?).map(drop).map_err(io::Error::other)
+    }
+
     /// Goes on after all that may have been given out, and not below what the time says: so that numbers
     /// do not come again if an older copy of the directory is restored, or the key gets a new one.
     pub(super) fn open(disk: Disk, path: PathBuf, now: i64) -> io::Result<Self> {

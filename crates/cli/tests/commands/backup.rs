@@ -1,0 +1,236 @@
+//! `signet backup`, `signet restore` and `signet fsck` of a whole stack.
+
+use std::fs;
+use std::thread;
+
+use serde_json::{Value, json};
+use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_formats::trusted_root::TrustedRoot;
+use signet_formats::{base64, pem};
+use signet_keys::{Payload, PrivateKey};
+use signet_testkit::{Outcome, Sandbox, request};
+
+use crate::run;
+use crate::service::Service;
+
+/// Signs something and logs it, as clients of Rekor v2 do; its index.
+fn log(address: &str, message: &str) -> u64 {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
+    let signature =
+        key.sign(Scheme::EcdsaP256Sha256, Payload::Message(message.as_bytes())).expect("a signature");
+    let body = json!({ "hashedRekordRequestV002": {
+        "digest": base64::encode(Digest::sha256(message.as_bytes()).as_bytes()),
+        "signature": {
+            "content": base64::encode(signature),
+            "verifier": {
+                "publicKey": { "rawBytes": base64::encode(key.public_key().spki_der()) },
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+            },
+        },
+    }});
+    let headers = [("content-type", "application/json")];
+    let answer = request(address, "POST", "/api/v2/log/entries", &headers, body.to_string().as_bytes());
+    let answer = answer.expect("the log answers");
+    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    let entry: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    entry.get("logIndex").and_then(Value::as_str).and_then(|index| index.parse().ok()).expect("an index")
+}
+
+/// A certificate for somebody, so that the log of certificates has an entry too.
+fn certify(sandbox: &Sandbox, address: &str) {
+    let token = run(sandbox, &["dev-token", "--data", "up", "--email", "a@b.c"]).exits(0);
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
+    let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(b"a@b.c")).expect("a signature");
+    let body = json!({
+        "credentials": { "oidcIdentityToken": token.stdout.trim() },
+        "publicKeyRequest": {
+            "publicKey": { "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
+            "proofOfPossession": base64::encode(proof),
+        },
+    });
+    let headers = [("content-type", "application/json")];
+    let answer = request(address, "POST", "/api/v2/signingCert", &headers, body.to_string().as_bytes());
+    assert_eq!(answer.expect("the authority answers").status, 200);
+}
+
+fn checkpoint(address: &str, path: &str) -> String {
+    let answer = request(address, "GET", path, &[], &[]).expect("the log answers");
+    String::from_utf8(answer.body).expect("text")
+}
+
+fn said(outcome: &Outcome, field: &str) -> Vec<String> {
+    let document: Value = serde_json::from_str(&outcome.stdout).expect("one document");
+    let list = document.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn trusted(sandbox: &Sandbox) -> TrustedRoot {
+    TrustedRoot::parse(&sandbox.read("up/client/trusted_root.json")).expect("a trusted root")
+}
+
+#[test]
+fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
+    let sandbox = Sandbox::new();
+    let service = Service::up(&sandbox, &["--dev"]);
+    let address = service.address();
+    let image = service.repository("app").push_image("1", "content");
+    certify(&sandbox, &address);
+    log(&address, "before");
+    thread::scope(|scope| {
+        // Written to all the while.
+        let writing =
+            scope.spawn(|| (0..40).for_each(|number| assert!(log(&address, &number.to_string()) > 1)));
+        run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
+        writing.join().expect("every entry was taken");
+    });
+    let old = trusted(&sandbox);
+    let origins = |root: &TrustedRoot| root.tlogs.iter().map(|log| log.base_url.clone()).collect::<Vec<_>>();
+    drop(service);
+    fs::rename(sandbox.path("up"), sandbox.path("lost")).expect("the directory can be moved");
+
+    let restored =
+        run(&sandbox, &["restore", "--from", "backup.tar", "--data", "up", "--output", "json"]).exits(0);
+    assert_eq!((said(&restored, "frozen").len(), said(&restored, "resumed").len()), (2, 0), "{restored}");
+    run(&sandbox, &["fsck", "--data", "up"]).exits(0);
+    let service = Service::up(&sandbox, &["--dev"]);
+    let address = service.address();
+    assert!(service.repository("app").manifest(&image.to_string()).is_some());
+    let new = trusted(&sandbox);
+    assert_eq!(
+        new.certificate_authorities.iter().map(|it| &it.chain).collect::<Vec<_>>(),
+        old.certificate_authorities.iter().map(|it| &it.chain).collect::<Vec<_>>()
+    );
+    let (before, after) = (origins(&old), origins(&new));
+    assert_eq!(
+        (before.len(), after.len(), &after[..1]),
+        (1, 2, &before[..]),
+        "signatures of the old log stay good"
+    );
+    assert!(new.tlogs[0].validity.end.is_some() && new.tlogs[1].validity.end.is_none());
+    assert_eq!((new.ctlogs.len(), &new.ctlogs[0].public_key), (2, &old.ctlogs[0].public_key));
+    assert_eq!(log(&address, "after"), 1, "in a log of its own, after its first entry");
+    drop(service);
+    run(&sandbox, &["fsck", "--data", "up"]).exits(0);
+}
+
+#[test]
+fn a_log_goes_on_if_somebody_elses_head_proves_that_nothing_newer_exists() {
+    let sandbox = Sandbox::new();
+    let service = Service::up(&sandbox, &["--dev"]);
+    let address = service.address();
+    log(&address, "one");
+    certify(&sandbox, &address);
+    run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
+    let ct = trusted(&sandbox).ctlogs[0].base_url.replace("https://", "");
+    sandbox.write("log.head", checkpoint(&address, "/api/v2/checkpoint"));
+    sandbox.write("ct.head", checkpoint(&address, &format!("/ct/{ct}/checkpoint")));
+    log(&address, "two");
+    sandbox.write("newer.head", checkpoint(&address, "/api/v2/checkpoint"));
+    let forged = String::from_utf8(sandbox.read("log.head")).expect("text");
+    sandbox.write("forged.head", forged.replace("\n2\n", "\n3\n"));
+    drop(service);
+    let restore = |to: &str, heads: &[&str]| {
+        let heads: Vec<&str> = heads.iter().flat_map(|head| ["--head", head]).collect();
+        let args = ["restore", "--from", "backup.tar", "--output", "json", "--data", to];
+        let outcome = run(&sandbox, &[&args[..], &heads].concat()).exits(0);
+        (said(&outcome, "resumed").len(), said(&outcome, "frozen").len())
+    };
+    assert_eq!(restore("newer", &["newer.head"]), (0, 2));
+    assert_eq!(restore("forged", &["forged.head"]), (0, 2));
+    assert_eq!(restore("one", &["log.head"]), (1, 1));
+    fs::remove_dir_all(sandbox.path("up")).expect("the directory is ours");
+    assert_eq!(restore("up", &["log.head", "ct.head"]), (2, 0));
+    let service = Service::up(&sandbox, &["--dev"]);
+    assert_eq!(log(&service.address(), "three"), 2, "where the backup ended");
+}
+
+#[test]
+fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
+    let sandbox = Sandbox::new();
+    assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("stack.json"));
+    drop(Service::up(&sandbox, &["--dev"]));
+    run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
+    assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("it exists"));
+    assert!(
+        run(&sandbox, &["restore", "--from", "backup.tar", "--data", "up"]).exits(2).says("is not empty")
+    );
+    let mut evil = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    // `append_data` refuses such a path itself.
+    let name = b"ca/../../evil";
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_size(1);
+    header.set_cksum();
+    evil.append(&header, &b"x"[..]).expect("memory");
+    sandbox.write("evil.tar", evil.into_inner().expect("memory"));
+    let refused = run(&sandbox, &["restore", "--from", "evil.tar", "--data", "new"]);
+    assert!(refused.says("does not belong there") && !sandbox.path("evil").exists(), "{refused}");
+    assert!(!sandbox.path("new").exists());
+    sandbox.write("short.tar", &sandbox.read("backup.tar")[..4096]);
+    let refused = run(&sandbox, &["restore", "--from", "short.tar", "--data", "newer"]);
+    assert!(refused.code != Some(0) && !sandbox.path("newer").exists(), "{refused}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backup_is_for_its_owner_only_and_so_are_the_keys_in_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    drop(Service::up(&sandbox, &["--dev"]));
+    run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
+    run(&sandbox, &["restore", "--from", "backup.tar", "--data", "new"]).exits(0);
+    for (path, mode) in
+        [("backup.tar", 0o600), ("new", 0o700), ("new/ca/root.key", 0o600), ("new/tsa/tsa.key", 0o600)]
+    {
+        let found = fs::metadata(sandbox.path(path)).expect("it is there").permissions().mode();
+        assert_eq!(found & 0o777, mode, "{path}");
+    }
+}
+
+/// One flipped byte in each part is found.
+#[cfg(unix)]
+#[test]
+fn damage_is_found_in_every_part_of_a_stack() {
+    let sandbox = Sandbox::new();
+    let mut service = Service::up(&sandbox, &["--dev"]);
+    let address = service.address();
+    service.repository("app").push_image("1", "content");
+    certify(&sandbox, &address);
+    log(&address, "one");
+    let origin = service.said("logOrigin");
+    let ct = trusted(&sandbox).ctlogs[0].base_url.replace("https://", "");
+    assert!(run(&sandbox, &["fsck", "--data", "up"]).exits(3).says("SGN-4001"), "it is running");
+    // Stopped, not killed: a kept checkpoint tells damage at the very end from a write that was cut off.
+    let id = service.process().id().to_string();
+    assert!(sandbox.command("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert_eq!(service.process().wait().expect("it ends").code(), Some(0));
+    let sound = run(&sandbox, &["fsck", "--data", "up"]).exits(0);
+    assert!(
+        sound.says(&format!("`{origin}` with 2 entries")) && sound.says(&format!("`{ct}` with 1 entries")),
+        "{sound}"
+    );
+    let entries = |kind: &str, origin: &str| format!("up/{kind}/{origin}/entries/{:020}", 0);
+    let issuers = fs::read_dir(sandbox.path(&format!("up/ct/{ct}/issuers"))).expect("a folder");
+    let issuer = issuers.map(|entry| entry.expect("a file").file_name().into_string().expect("text")).next();
+    let issuer = issuer.expect("the issuers are kept");
+    for (file, part) in [
+        (entries("log", &origin), "log/"),
+        (entries("ct", &ct), "ct/"),
+        (format!("up/ct/{ct}/issuers/{issuer}"), "the issuer"),
+        ("up/ca/audit.jsonl".to_owned(), "ca/audit.jsonl: line 1"),
+        ("up/ca/intermediate-0.pem".to_owned(), "ca: "),
+        ("up/tsa/serials.json".to_owned(), "tsa: "),
+        ("up/client/trusted_root.json".to_owned(), "client/trusted_root.json"),
+    ] {
+        let good = sandbox.read(&file);
+        let mut bad = good.clone();
+        // Past the header of a log's first batch.
+        let at = bad.len() / 2;
+        bad[at] ^= 0x80;
+        sandbox.write(&file, &bad);
+        let found = run(&sandbox, &["fsck", "--data", "up"]).exits(1);
+        assert!(found.says(part), "{file}: {found}");
+        sandbox.write(&file, &good);
+    }
+    run(&sandbox, &["fsck", "--data", "up"]).exits(0);
+}
