@@ -1,6 +1,6 @@
 //! The distribution of trust: repositories that Signet makes, and the home of a client that follows one.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
 
 mod home;
 mod memory;
