@@ -3,7 +3,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use signet_http::TlsOptions;
 use signet_services::trust::{Home, HomeError, SIGNING_CONFIG};
 use signet_verify::{Code, TrustSnapshot};
 
@@ -23,7 +22,7 @@ pub(crate) fn home(given: Option<&Path>) -> Result<Home, CliError> {
 
 /// What gets files of trust repositories.
 pub(crate) fn fetch() -> HttpFetch {
-    HttpFetch::new(TlsOptions::default())
+    HttpFetch::new()
 }
 
 /// Whether this user has a pinned root.

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use signet_http::TlsOptions;
 use signet_services::trust::{Repository, Store, download, look_up, update};
 use signet_store::fs::Disk;
 use signet_verify::Code;
@@ -38,7 +37,7 @@ fn init(args: &ConformanceTufArgs, root: &Path) -> Answer {
 }
 
 async fn follow(args: &ConformanceTufArgs, targets: &[String]) -> Answer {
-    let fetch = HttpFetch::new(TlsOptions::default());
+    let fetch = HttpFetch::new();
     let metadata = args.metadata_url.as_deref().unwrap_or_default();
     let base = args.target_base_url.as_deref().unwrap_or_default();
     let repository = Repository::apart(&fetch, metadata, base);

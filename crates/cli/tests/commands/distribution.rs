@@ -96,7 +96,9 @@ fn a_root_that_leads_nowhere_is_not_left_pinned() {
     let init = |root: &str, url: &str| run(&sandbox, &["trust", "init", "--root", root, url]);
     init("other/staged/root.json", &url).exits(3).refuses_saying(&["SGN-1802"]);
     init("root.json", "http://127.0.0.1:1/tuf").exits(3).refuses_saying(&["SGN-1807"]);
-    init("root.json", "http://trust.example.com/tuf").exits(3).refuses_saying(&["only HTTPS is spoken"]);
+    init("root.json", "http://trust.example.com/tuf")
+        .exits(3)
+        .refuses_saying(&["plain HTTP is spoken with this machine only"]);
     init("root.json", &url).exits(0);
     init("root.json", &url).exits(2).refuses_saying(&["SGN-3005"]);
 }
