@@ -10,7 +10,9 @@ use signet_formats::oci::Manifest;
 use signet_formats::rekor::{Body, EntryKind, TlogEntry, read_answer_v1};
 use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
+use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::trusted_root::TrustedRoot;
+use signet_formats::tuf;
 use signet_verify::{Policy, PreparedTrust, TrustSnapshot};
 
 /// A v0.3 bundle that was read and written again is the same bundle.
@@ -40,6 +42,34 @@ pub fn rekor_body(data: &[u8]) {
             assert_eq!(Body::stated_kind(data).as_ref(), Ok(&kind));
         }
     }
+}
+
+/// Metadata of a repository of trust: what was read and written again is the same, with the same signed bytes.
+pub fn tuf(data: &[u8]) {
+    fn written_again<B: tuf::Body + PartialEq + std::fmt::Debug>(data: &[u8]) {
+        let Ok(metadata) = tuf::Metadata::<B>::parse(data) else { return };
+        let json = metadata.to_json();
+        if json.len() <= B::MAX_BYTES {
+            assert_eq!(tuf::Metadata::<B>::parse(json.as_bytes()).as_ref(), Ok(&metadata));
+        }
+    }
+    written_again::<tuf::Root>(data);
+    written_again::<tuf::Timestamp>(data);
+    written_again::<tuf::Snapshot>(data);
+    written_again::<tuf::Targets>(data);
+    if let Ok(root) = tuf::Metadata::<tuf::Root>::parse(data) {
+        let _ = root.body.keys.values().map(|key| (key.usable(), key.id())).count();
+    }
+    if let Ok(targets) = tuf::Metadata::<tuf::Targets>::parse(data) {
+        let _ = targets.body.delegations.map(|delegations| delegations.covering("a/b").len());
+    }
+}
+
+/// A bundle of trust that was read and written again is the same.
+pub fn trust_bundle(data: &[u8]) {
+    let Ok(bundle) = TrustBundle::parse(data) else { return };
+    let json = bundle.to_json().expect("what was read can be written");
+    assert_eq!(TrustBundle::parse(json.as_bytes()).as_ref(), Ok(&bundle));
 }
 
 /// A trust root that is read can be prepared, or says why not.

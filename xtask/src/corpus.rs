@@ -1,14 +1,16 @@
 //! `cargo xtask corpus`: writes the seeds of the fuzz targets and the cases of the mutation runner, new
 //! ones under new keys, to `fuzz/`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use signet_formats::base64;
 use signet_formats::bundle::{Bundle, Material};
+use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::x509::Certificate;
-use signet_testkit::forge::{Case, samples};
+use signet_testkit::forge::{Case, Key, TrustRepository, samples};
 use signet_verify::Content;
 
 pub(crate) const USAGE: &str = "corpus";
@@ -25,6 +27,9 @@ fn write() -> io::Result<()> {
         for (target, bytes) in seeds(&case) {
             put(&root.join("seeds").join(target), &case.name, &bytes)?;
         }
+    }
+    for (target, name, bytes) in trust_seeds() {
+        put(&root.join("seeds").join(target), &name, &bytes)?;
     }
     for (target, name, bytes) in BY_HAND {
         put(&root.join("seeds").join(target), name, bytes.as_bytes())?;
@@ -113,6 +118,21 @@ fn bundle_seeds(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         seeds.extend(token.map(|token| ("cms", token.der().to_vec())));
     }
     seeds
+}
+
+/// A repository of trust with a delegation, and a bundle of it.
+fn trust_seeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    let mut repository = TrustRepository::new();
+    repository.delegate("targets", "team", &["team/*", "?"], true, Key::p256());
+    repository.add_target("team", "team/root", b"content");
+    repository.publish(&["team", "targets", "snapshot", "timestamp"]);
+    let (targets, metadata): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        repository.files.into_iter().partition(|(name, _)| name.starts_with("targets/"));
+    let bundle =
+        TrustBundle { created: 1_795_000_000, max_age: Some(3_600), metadata: metadata.clone(), targets };
+    let bundle = bundle.to_json().unwrap_or_default().into_bytes();
+    let metadata = metadata.into_iter().map(|(name, bytes)| ("tuf", name, bytes));
+    metadata.chain([("trust_bundle", "bundle".to_owned(), bundle)]).collect()
 }
 
 /// The list inside the extension's two OCTET STRINGs, of which the outer one is taken off already.

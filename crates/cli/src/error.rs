@@ -16,6 +16,7 @@ use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
+use signet_services::trust::{CeremonyError, FollowError, PublisherError};
 use signet_services::tsa::TsaError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
@@ -327,6 +328,51 @@ impl From<AuthorityError> for CliError {
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
             _ => Code::ConfigInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<FollowError> for CliError {
+    fn from(error: FollowError) -> Self {
+        let code = match &error {
+            FollowError::Io(_) => Code::FileUnwritable,
+            FollowError::NotPinned { .. } => Code::TrustNotPinned,
+            FollowError::Refused(refusal) => refusal.code(),
+            FollowError::Unreachable { .. } => Code::TrustUnreachable,
+            FollowError::NoTarget { .. } => Code::TrustMissing,
+            FollowError::OtherTarget { .. } => Code::TrustMismatch,
+            _ => Code::TrustMalformed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CeremonyError> for CliError {
+    fn from(error: CeremonyError) -> Self {
+        let code = match &error {
+            CeremonyError::Refused(refusal) => refusal.code(),
+            CeremonyError::Form(_) | CeremonyError::UnknownKey(_) => Code::TrustMalformed,
+            CeremonyError::Version { .. } => Code::TrustMismatch,
+            CeremonyError::Algorithm(_) | CeremonyError::NotASigner(_) => Code::KeyUnusable,
+            CeremonyError::Sign(_) => Code::KeyUnusable,
+            _ => Code::UsageInvalid,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<PublisherError> for CliError {
+    fn from(error: PublisherError) -> Self {
+        let code = match error {
+            PublisherError::Ceremony(error) => return error.into(),
+            PublisherError::Dir(error) => return error.into(),
+            PublisherError::KeyFile(error) => return error.into(),
+            PublisherError::Refused(ref refusal) => refusal.code(),
+            PublisherError::Expired => Code::TrustExpired,
+            PublisherError::Form(_) => Code::DataCorrupt,
+            PublisherError::NoRoot | PublisherError::NoOnlineKey => Code::TrustMissing,
+            _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
     }

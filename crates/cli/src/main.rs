@@ -17,6 +17,7 @@ mod gather;
 mod keyless;
 mod method;
 mod password;
+mod pinned;
 mod progress;
 mod render;
 mod runtime;
@@ -25,6 +26,7 @@ mod signing;
 mod stack;
 mod targets;
 mod trust;
+mod trust_fetch;
 mod witness;
 
 use std::process::ExitCode;

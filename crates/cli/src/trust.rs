@@ -12,7 +12,7 @@ use signet_verify::{
 
 use crate::args::TrustArgs;
 use crate::error::{CliError, about};
-use crate::{files, witness};
+use crate::{files, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
 #[derive(Clone, Debug)]
@@ -35,23 +35,29 @@ impl Trust {
         args.cosign.accept()?;
         let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
         if let Some(path) = &args.policy {
+            if args.trusted_root.is_none() {
+                pinned::refresh()?;
+            }
             return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
             return of_keys(args, anchors.read()?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
-        if args.trusted_root.is_none() {
+        if args.trusted_root.is_none() && !pinned::is_there() {
             return Err(no_trusted_root());
         }
+        if args.trusted_root.is_none() {
+            pinned::refresh()?;
+        }
         let principals = BTreeMap::from([(IDENTITY.to_owned(), Principal::Certificate(identity))]);
-        of_principals(args, anchors.read()?, principals).map(Some)
+        of_principals(args, anchors.with_pinned()?, principals).map(Some)
     }
 
     /// A policy file, with the keys of the principals that it names by id.
     pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
         let policy = policy(path)?;
-        let mut snapshot = anchors.read()?;
+        let mut snapshot = if has_certificates(&policy) { anchors.with_pinned()? } else { anchors.read()? };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
             let key = read_public(file)?;
@@ -78,10 +84,26 @@ pub(crate) struct Anchors<'a> {
 
 impl Anchors<'_> {
     fn read(&self) -> Result<TrustSnapshot, CliError> {
-        let mut snapshot = self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default();
+        self.on(self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default())
+    }
+
+    /// The same; where no trust root is given, with the one that is pinned on this machine, if one is.
+    fn with_pinned(&self) -> Result<TrustSnapshot, CliError> {
+        match self.trusted_root.is_none() && pinned::is_there() {
+            true => self.on(pinned::trusted_root()?),
+            false => self.read(),
+        }
+    }
+
+    fn on(&self, mut snapshot: TrustSnapshot) -> Result<TrustSnapshot, CliError> {
         snapshot.witnesses = witness::read(self.witnesses)?;
         Ok(snapshot)
     }
+}
+
+/// Whether a principal of the policy is known by certificates, which a trust root certifies.
+fn has_certificates(policy: &Policy) -> bool {
+    policy.spec.principals.values().any(|principal| matches!(principal, Principal::Certificate(_)))
 }
 
 /// Whether a principal of the policy has this key.
@@ -172,7 +194,7 @@ fn half(what: &str, missing: &str) -> CliError {
 
 fn no_trusted_root() -> CliError {
     CliError::new(Code::NoTrustGiven, "an identity was given without the authorities that certify it")
-        .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed")
+        .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed, or pin its root with `signet trust init`")
 }
 
 /// A key that no principal has would decide nothing, which is not what whoever gave it thinks.

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use signet_formats::{
     bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, signing_config, simple_signing,
-    static_ct, timestamp, tlog, trusted_root, x509,
+    static_ct, timestamp, tlog, trust_bundle, trusted_root, tuf, x509,
 };
 use signet_services::oidc;
 
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 14] = [
+const PRIVATE: [&str; 16] = [
+    "| time for one file of a trust repository | 60 s |",
+    "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
     "| manifests of one image's referrers, all that are opened | 16 MiB |",
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
@@ -30,7 +32,9 @@ const PRIVATE: [&str; 14] = [
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), services(), registry(), authorities(), log()].concat();
+    let held =
+        [evidence(), trust(), registries(), services(), registry(), authorities(), log(), distribution()]
+            .concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -45,6 +49,22 @@ fn the_page_states_the_limits_of_the_code() {
 }
 
 type Rows = Vec<(&'static str, String)>;
+
+fn distribution() -> Rows {
+    let bytes_of = |count| format!("{} bytes", number(count));
+    vec![
+        ("root metadata", bytes_of(tuf::MAX_ROOT_BYTES)),
+        ("timestamp metadata", bytes_of(tuf::MAX_TIMESTAMP_BYTES)),
+        ("snapshot metadata", bytes_of(tuf::MAX_SNAPSHOT_BYTES)),
+        ("targets metadata, of each role", bytes_of(tuf::MAX_TARGETS_BYTES)),
+        ("keys, signatures and delegated roles of one metadata file, each", number(tuf::MAX_KEYS)),
+        ("new roots in one update", number(signet_verify::tuf::MAX_ROTATIONS)),
+        ("delegated roles that one search visits", number(signet_verify::tuf::MAX_ROLES)),
+        ("name of a role or target, percent-encoded", bytes_of(tuf::MAX_FILE_NAME)),
+        ("trust bundle", bytes(trust_bundle::MAX_BYTES)),
+        ("files of a trust bundle", number(trust_bundle::MAX_FILES)),
+    ]
+}
 
 fn authorities() -> Rows {
     vec![

@@ -28,5 +28,7 @@ pub mod static_ct;
 pub mod time;
 pub mod timestamp;
 pub mod tlog;
+pub mod trust_bundle;
 pub mod trusted_root;
+pub mod tuf;
 pub mod x509;

@@ -9,3 +9,4 @@ pub mod rekor;
 pub mod stack;
 pub mod static_ct;
 pub mod tsa;
+pub mod tuf;

@@ -4,6 +4,7 @@
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
 //! - [`ctlog`]: a log of certificates (RFC 6962, C2SP static-ct-api).
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
+//! - [`trust`]: the distribution of trust (TUF), client and publisher.
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
 
 pub mod authority;
@@ -13,4 +14,5 @@ pub mod ctlog;
 pub mod journal;
 pub mod log;
 pub mod oidc;
+pub mod trust;
 pub mod tsa;

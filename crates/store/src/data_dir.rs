@@ -105,6 +105,10 @@ pub enum Kind {
     Log,
     /// The registry's repositories.
     Registry,
+    /// A repository of trust.
+    Trust,
+    /// What a client of a repository of trust keeps.
+    TrustClient,
     /// A whole stack of services, each in a directory of its own below.
     Stack,
     /// A timestamp authority.
@@ -118,6 +122,8 @@ impl fmt::Display for Kind {
             Self::Ct => "ct",
             Self::Log => "log",
             Self::Registry => "registry",
+            Self::Trust => "trust",
+            Self::TrustClient => "trust-client",
             Self::Stack => "stack",
             Self::Tsa => "tsa",
         })

@@ -16,6 +16,7 @@ mod signature;
 mod subject;
 mod submission;
 mod trust;
+pub mod tuf;
 mod verdict;
 
 pub use code::{Class, Code, UnknownCode};

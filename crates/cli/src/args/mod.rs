@@ -11,6 +11,7 @@ mod serve;
 mod shared;
 mod sign;
 mod tool;
+mod trust;
 mod up;
 mod verify;
 
@@ -27,13 +28,17 @@ pub(crate) use keys::{
 pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
+    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs,
 };
 pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
-    CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,
-    SignBundleArgs, VerifyBundleArgs,
+    CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,
+    DoctorArgs, ExplainArgs, ManArgs, SignBundleArgs, VerifyBundleArgs,
+};
+pub(crate) use trust::{
+    TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
+    TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
 pub(crate) use up::{BackupArgs, RestoreArgs, UpArgs};
 pub(crate) use verify::VerifyArgs;
@@ -114,6 +119,9 @@ pub(crate) enum Command {
     /// Check, export and end a transparency log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Pin a trust root and follow it; make, sign and publish one.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
     Registry(RegistryCommand),
@@ -129,7 +137,7 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print a manual page, or write all of them.
     Man(ManArgs),
-    /// The protocol of the Sigstore conformance suite.
+    /// The protocols of conformance suites.
     #[command(subcommand, hide = true)]
     Conformance(ConformanceCommand),
     /// Print generated pages of the reference.

@@ -19,6 +19,27 @@ pub(crate) enum ServeCommand {
     Tsa(ServeTsaArgs),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(ServeCaArgs),
+    /// Serve a repository of trust (TUF), and sign it again before it expires.
+    Trust(ServeTrustArgs),
+}
+
+/// Serve a repository of trust (TUF), and sign it again before it expires.
+///
+/// `signet trust create` makes one. What is published while it is served is served at once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeTrustArgs {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    pub(crate) listen: SocketAddr,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// Serve a transparency log from a directory.

@@ -23,6 +23,9 @@ pub(crate) struct DoctorArgs {
     /// The trust root whose age and validity to check.
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    /// The data directory of a repository of trust whose expiry to check.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust_data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -53,13 +56,52 @@ pub(crate) struct ManArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// The protocol of the Sigstore conformance suite.
+/// The protocols of conformance suites.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConformanceCommand {
     /// Verify a bundle.
     VerifyBundle(VerifyBundleArgs),
     /// Sign a file.
     SignBundle(SignBundleArgs),
+    /// Follow a TUF repository, as the client of tuf-conformance.
+    Tuf(ConformanceTufArgs),
+}
+
+/// Follow a TUF repository.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConformanceTufArgs {
+    /// Where trusted metadata is kept.
+    #[arg(long)]
+    pub(crate) metadata_dir: PathBuf,
+    /// Where the repository's metadata is.
+    #[arg(long)]
+    pub(crate) metadata_url: Option<String>,
+    /// The targets to get.
+    #[arg(long)]
+    pub(crate) target_name: Vec<String>,
+    /// Where the repository's targets are.
+    #[arg(long)]
+    pub(crate) target_base_url: Option<String>,
+    /// Where targets are kept.
+    #[arg(long)]
+    pub(crate) target_dir: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: ConformanceTufCommand,
+}
+
+/// What tuf-conformance asks for.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConformanceTufCommand {
+    /// Trust this root.
+    Init {
+        /// The root.
+        root: PathBuf,
+    },
+    /// Update the metadata.
+    Refresh,
+    /// Update the metadata, then get the targets.
+    Download,
 }
 
 /// Verify a bundle.

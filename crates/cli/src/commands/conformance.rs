@@ -17,6 +17,7 @@ pub(crate) fn run(command: &ConformanceCommand, face: Face) -> Answer {
     match command {
         ConformanceCommand::VerifyBundle(args) => verify_bundle(args, face),
         ConformanceCommand::SignBundle(args) => sign_bundle(args, face),
+        ConformanceCommand::Tuf(args) => super::conformance_tuf::run(args, face),
     }
 }
 

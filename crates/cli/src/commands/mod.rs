@@ -4,6 +4,7 @@ pub(crate) mod authorities;
 mod backup;
 mod completions;
 mod conformance;
+mod conformance_tuf;
 mod copy;
 mod demo;
 mod dev_token;
@@ -17,11 +18,13 @@ mod man;
 mod serve;
 mod serve_ca;
 mod serve_log;
+mod serve_trust;
 mod serve_tsa;
 mod sign;
 mod sign_blob;
 mod store;
 mod tree;
+mod trust;
 mod up;
 mod verify;
 mod verify_blob;
@@ -45,6 +48,7 @@ pub(crate) fn run(command: Command, face: Face) -> Answer {
         Command::Serve(command) => serve::run(&command, face),
         Command::DevToken(args) => dev_token::run(&args, face),
         Command::Log(command) => log::run(&command, face),
+        Command::Trust(command) => trust::run(&command, face),
         Command::Registry(command) => store::registry(&command, face),
         Command::Fsck(args) => store::fsck(&args, face),
         Command::Conformance(command) => conformance::run(&command, face),

@@ -21,6 +21,10 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
+        ServeCommand::Trust(args) => {
+            log(LogFormat::Text, false);
+            runtime::serve(super::serve_trust::run(args, face))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod key;
 mod log;
 mod store;
 mod tool;
+mod trust;
 mod up;
 
 use schemars::JsonSchema;
@@ -26,6 +27,7 @@ pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
+pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
 pub(crate) use up::{BackupDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
@@ -81,6 +83,9 @@ documents! {
     LogProofDocument, "log-proof", "`signet log proof`";
     ServeLogDocument, "serve-log", "`signet serve log`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
+    TrustDocument, "trust", "`signet trust init`, `status`, `update`, `import` and `publish`";
+    TrustExportDocument, "trust-export", "`signet trust export`";
+    TrustRootDocument, "trust-root", "`signet trust create`, `rotate` and `sign`";
     TreeDocument, "tree", "`signet tree`";
     UpDocument, "up", "`signet up`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";

@@ -5,10 +5,13 @@ mod identity;
 mod services;
 mod tokens;
 
+use std::path::Path;
+
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
 use signet_formats::bundle::{Bundle, Content, Material, Version};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
+use signet_services::trust::SIGNING_CONFIG;
 use signet_verify::{
     Code, Content as EvidenceContent, Evidence, EvidenceItem, PredicateRule, Subject, TrustSnapshot, decide,
 };
@@ -17,7 +20,7 @@ use crate::args::KeylessArgs;
 use crate::error::{CliError, Stop};
 use crate::face::Face;
 use crate::trust::{self, Trust};
-use crate::{clock, method};
+use crate::{clock, method, pinned};
 use identity::{Identities, Identity};
 use services::Services;
 
@@ -31,11 +34,24 @@ pub(crate) struct Keyless {
 impl Keyless {
     /// What the options say. Nothing is asked for yet.
     pub(crate) fn new(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
-        let (Some(config), Some(root)) = (&args.signing_config, &args.trusted_root) else {
-            return Err(CliError::new(Code::SigningUnconfigured, "neither a key nor services were given"));
+        let authorities = args.services_cacert.as_deref();
+        let (services, root) = match (&args.signing_config, &args.trusted_root) {
+            (Some(config), Some(root)) => {
+                let root = trust::trusted_root(root)?;
+                (Services::read(config, authorities, &root)?, root)
+            }
+            _ if pinned::is_there() => {
+                pinned::refresh()?;
+                let (config, root) = (pinned::signing_config()?, pinned::trusted_root()?);
+                (Services::of(&config, Path::new(SIGNING_CONFIG), authorities, &root)?, root)
+            }
+            _ => {
+                return Err(CliError::new(
+                    Code::SigningUnconfigured,
+                    "neither a key nor services were given",
+                ));
+            }
         };
-        let root = trust::trusted_root(root)?;
-        let services = Services::read(config, args.services_cacert.as_deref(), &root)?;
         let identities = Identities::new(args, &services, face)?;
         let keyless = Self { services, identities, root };
         keyless.tell_what_is_missing(face);

@@ -42,10 +42,19 @@ impl Services {
         authorities: Option<&Path>,
         root: &TrustSnapshot,
     ) -> Result<Self, CliError> {
+        Self::of(&files::read(config, MAX_CONFIG)?, config, authorities, root)
+    }
+
+    /// Picks from a config, of this name where something is wrong with it.
+    pub(super) fn of(
+        bytes: &[u8],
+        config: &Path,
+        authorities: Option<&Path>,
+        root: &TrustSnapshot,
+    ) -> Result<Self, CliError> {
         let invalid =
             |why: &dyn ToString| CliError::new(Code::SigningConfigInvalid, about(config, why.to_string()));
-        let bytes = files::read(config, MAX_CONFIG)?;
-        let read = SigningConfig::parse(&bytes).map_err(|error| invalid(&error))?;
+        let read = SigningConfig::parse(bytes).map_err(|error| invalid(&error))?;
         let pick = |services: &[Service], selector: Option<Selector>, versions: &[u32], what: &str| {
             let selector = match selector {
                 // No service of a kind is a choice that the config makes.

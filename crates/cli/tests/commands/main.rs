@@ -2,6 +2,7 @@
 
 mod authorities;
 mod backup;
+mod distribution;
 mod doctor;
 mod double;
 mod files;

@@ -57,6 +57,7 @@ fn what_the_commands_print_fits_its_schema() {
     judge.files();
     judge.data_directory();
     judge.log();
+    judge.trust();
     judge.stack();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
@@ -144,6 +145,19 @@ impl Judge {
         self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
         self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
+    }
+
+    fn trust(&mut self) {
+        self.command(0, &["trust", "create", "--data", "trust", "--root-key", "my.pub"]);
+        self.command(0, &["trust", "sign", "--key", "my.key", "trust/staged/root.json"]);
+        self.sandbox.write("root.json", self.sandbox.read("trust/staged/root.json"));
+        self.command(0, &["trust", "publish", "--data", "trust"]);
+        let service = Service::of(&self.sandbox, &["trust", "--data", "trust"]);
+        let url = format!("http://{}/tuf", service.address());
+        self.command(0, &["trust", "init", "--root", "root.json", &url]);
+        self.command(0, &["trust", "export", "--out", "trust.json", "--max-age-days", "30"]);
+        self.command(0, &["trust", "import", "trust.json"]);
+        self.command(0, &["trust", "rotate", "--data", "trust"]);
     }
 
     fn command(&mut self, status: i32, args: &[&str]) {

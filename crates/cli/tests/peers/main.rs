@@ -14,6 +14,7 @@ mod log;
 mod oras_crane;
 mod python;
 mod skopeo;
+mod tuf;
 mod up;
 mod writers;
 

@@ -6,3 +6,4 @@ mod ca;
 mod ct;
 mod harness;
 mod tsa;
+mod tuf;

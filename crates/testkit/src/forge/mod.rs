@@ -12,6 +12,7 @@ mod log;
 mod meaning;
 mod signing;
 mod timestamp;
+mod trust;
 mod vector;
 mod world;
 
@@ -22,5 +23,6 @@ pub use log::{Entry, Log, Witness, inclusion_proof};
 pub use meaning::Meaning;
 pub use signing::{Content, Logging, Signing};
 pub use timestamp::Stamper;
+pub use trust::TrustRepository;
 pub use vector::Vector;
 pub use world::{ARTIFACT, ISSUER, SIGNED_AT, SIGNER, World, YEAR};

@@ -1,5 +1,6 @@
 //! `signet doctor`: what signing and verifying depend on, each finding with its fix.
 
+mod pinned;
 mod registry;
 
 use std::path::Path;
@@ -22,6 +23,10 @@ pub(crate) fn run(args: &DoctorArgs, face: Face) -> Answer {
     let mut findings = vec![clock(now)];
     if let Some(path) = &args.trusted_root {
         findings.extend(trust_root(path, now));
+    }
+    findings.extend(pinned::findings(now));
+    if let Some(data) = &args.trust_data {
+        findings.push(pinned::repository(data, now));
     }
     let place = args.image.as_deref().map(connection::place).transpose()?;
     block_on(async {

@@ -1,0 +1,37 @@
+//! `signet serve trust`.
+
+use std::sync::Arc;
+
+use signet_server::host::{Host, health};
+use signet_server::registry::TlsFiles;
+use signet_services::clock::SystemClock;
+use signet_services::trust::Watch;
+
+use super::trust::publisher;
+use crate::args::ServeTrustArgs;
+use crate::document::ServeDocument;
+use crate::error::{Answer, Status};
+use crate::face::Face;
+use crate::runtime;
+
+/// Serves a repository of trust until it is told to stop.
+pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
+    let publisher = publisher(&args.data)?;
+    let watch = Watch::new(publisher.clone(), Arc::new(SystemClock::start()));
+    // What has expired is signed before anybody asks; without a root there is nothing to serve.
+    watch.look().await?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let document =
+        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    face.result(&document, |document| {
+        format!("serving trust at {}/tuf from `{}`\n", document.url, document.data)
+    })?;
+    let ready = watch.clone();
+    let router = signet_server::tuf::router(publisher).merge(health(move || ready.is_fresh()));
+    let watching = tokio::spawn(async move { watch.run().await });
+    host.run(router, runtime::stopped()).await;
+    watching.abort();
+    Ok(Status::Yes)
+}

@@ -1,0 +1,71 @@
+//! Publishing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use signet_formats::trusted_root::TrustedRoot;
+use signet_formats::tuf::MAX_ROOT_BYTES;
+use signet_services::clock::SystemClock;
+use signet_services::trust::{Periods, Published, Publisher, SIGNING_CONFIG, TRUSTED_ROOT, root_alert};
+use signet_verify::Code;
+
+use super::{roles, text};
+use crate::args::TrustPublishArgs;
+use crate::document::TrustDocument;
+use crate::error::{Answer, CliError, Status, about};
+use crate::face::Face;
+use crate::runtime::block_on;
+use crate::{clock, files};
+
+/// Publishes a root and targets.
+pub(super) fn run(args: &TrustPublishArgs, face: Face) -> Answer {
+    let publisher = publisher(&args.data)?;
+    let staged = publisher.staged_root();
+    let root = args.root.clone().or_else(|| staged.is_file().then_some(staged));
+    let root = root.map(|path| files::read(&path, MAX_ROOT_BYTES)).transpose()?;
+    let targets = targets(args)?;
+    block_on(async {
+        if args.rehearse {
+            publisher.rehearse(root.as_deref())?;
+            face.note("a rehearsal: clients would accept the root, and nothing was published")?;
+            return Ok(Status::Yes);
+        }
+        let published = publisher.publish(root.as_deref(), &targets).await?;
+        face.result(&document(&args.data, published), text)?;
+        Ok(Status::Yes)
+    })
+}
+
+/// The publisher of a data directory.
+pub(crate) fn publisher(data: &Path) -> Result<Publisher, CliError> {
+    Ok(Publisher::new(data, Periods::default(), Arc::new(SystemClock::start()))?)
+}
+
+fn targets(args: &TrustPublishArgs) -> Result<Vec<(String, Vec<u8>)>, CliError> {
+    let mut targets = Vec::new();
+    if let Some(path) = &args.trusted_root {
+        let bytes = files::read(path, MAX_TARGET)?;
+        // What no client could use is not published.
+        TrustedRoot::parse(&bytes)
+            .map_err(|error| CliError::new(Code::TrustRootInvalid, about(path, error)))?;
+        targets.push((TRUSTED_ROOT.to_owned(), bytes));
+    }
+    if let Some(path) = &args.signing_config {
+        targets.push((SIGNING_CONFIG.to_owned(), files::read(path, MAX_TARGET)?));
+    }
+    Ok(targets)
+}
+
+fn document(data: &Path, published: Published) -> TrustDocument {
+    TrustDocument {
+        directory: data.display().to_string(),
+        repository: None,
+        updated: None,
+        max_age_seconds: None,
+        roles: roles(&published.roles),
+        alerts: root_alert(&published, clock::now()).into_iter().collect(),
+        targets: published.targets,
+    }
+}
+
+const MAX_TARGET: usize = 4 * 1024 * 1024;

@@ -1,0 +1,23 @@
+//! Files of trust repositories, over HTTP.
+
+use async_trait::async_trait;
+use signet_clients::{Limits, TlsOptions, Web, file};
+use signet_services::trust::{Fetch, FetchError};
+
+/// Gets files over HTTPS, or over plain HTTP from this machine: anybody on the way could hold newer trust back.
+pub(crate) struct HttpFetch(Web);
+
+impl HttpFetch {
+    /// Nothing is connected before it is needed.
+    pub(crate) fn new() -> Self {
+        // A repository that is down is asked again another time: what is stored serves until then.
+        Self(Web::new(TlsOptions::default(), Limits { attempts: 1, ..Limits::default() }))
+    }
+}
+
+#[async_trait]
+impl Fetch for HttpFetch {
+    async fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        file::get(&self.0, url, limit).await.map_err(|error| FetchError(error.to_string()))
+    }
+}

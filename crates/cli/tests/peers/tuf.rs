@@ -1,0 +1,120 @@
+//! python-tuf and cosign (go-tuf) follow a repository of trust that Signet makes, through a change of its root.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use signet_testkit::{Outcome, Peer, Sandbox, peers};
+
+use crate::{NO_TRUST, signet};
+
+#[test]
+fn python_tuf_follows_our_repository() {
+    let Some([python]) = peers(["python-peer"]) else { return };
+    let mut repository = Repository::new();
+    let follow = |repository: &Repository| {
+        repository.sandbox.write("follow.py", include_str!("follow.py"));
+        let outcome =
+            repository.sandbox.run(&python, &["follow.py", &repository.url, "root.json"]).succeeds();
+        serde_json::from_str::<Value>(&outcome.stdout).unwrap()
+    };
+    let expected = |version: u64| serde_json::json!({ "root": version, "target": NO_TRUST });
+    assert_eq!(follow(&repository), expected(1));
+    repository.rotate();
+    assert_eq!(follow(&repository), expected(2));
+    // Of another repository, and of this one with a target that was exchanged.
+    let other = Repository::new();
+    repository.sandbox.write("root.json", other.sandbox.read("root.json"));
+    let refused = repository.sandbox.run(&python, &["follow.py", &repository.url, "root.json"]);
+    refused.refuses_saying(&["UnsignedMetadataError"]);
+    other.exchange_target();
+    other.sandbox.write("follow.py", include_str!("follow.py"));
+    let refused = other.sandbox.run(&python, &["follow.py", &other.url, "root.json"]);
+    refused.refuses_saying(&["LengthOrHashMismatchError"]);
+}
+
+#[test]
+fn cosign_follows_our_repository() {
+    let Some([cosign]) = peers(["cosign"]) else { return };
+    let mut repository = Repository::new();
+    initialize(&repository, &cosign).succeeds();
+    repository.rotate();
+    initialize(&repository, &cosign).succeeds();
+    let name = repository.url.trim_start_matches("http://").replace([':', '/'], "-");
+    let followed = repository.sandbox.read(&format!(".sigstore/root/{name}/root.json"));
+    let root: Value = serde_json::from_slice(&followed).unwrap();
+    assert_eq!(root.pointer("/signed/version"), Some(&Value::from(2)));
+    let target = repository.sandbox.read(&format!(".sigstore/root/{name}/targets/trusted_root.json"));
+    assert_eq!(target, NO_TRUST.as_bytes());
+
+    let other = Repository::new();
+    other.exchange_target();
+    let refused = initialize(&other, &cosign);
+    refused.refuses_saying(&["hash", "length", "mismatch"]);
+}
+
+fn initialize(repository: &Repository, cosign: &Peer) -> Outcome {
+    repository.sandbox.run(cosign, &["initialize", "--mirror", &repository.url, "--root", "root.json"])
+}
+
+/// A served repository of one person, with its first root in `root.json`.
+struct Repository {
+    sandbox: Sandbox,
+    url: String,
+    service: Child,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        let run = |args: &[&str]| drop(sandbox.run(signet(), args).succeeds());
+        run(&["keys", "generate", "--no-password", "--out", "1"]);
+        run(&["trust", "create", "--data", "repo", "--root-key", "1.pub"]);
+        run(&["trust", "sign", "--key", "1.key", "repo/staged/root.json"]);
+        sandbox.write("root.json", sandbox.read("repo/staged/root.json"));
+        sandbox.write("trusted_root.json", NO_TRUST);
+        run(&["trust", "publish", "--data", "repo", "--trusted-root", "trusted_root.json"]);
+        let args = ["serve", "trust", "--data", "repo", "--listen", "127.0.0.1:0", "--output", "json"];
+        let mut service = sandbox.command(signet()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(service.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&line);
+            if line == "}" {
+                break;
+            }
+        }
+        let document: Value = serde_json::from_str(&text).expect("the service starts");
+        let url = format!("{}/tuf", document.pointer("/url").and_then(Value::as_str).unwrap());
+        Self { sandbox, url, service }
+    }
+
+    /// Publishes a root with another root key and another online key.
+    fn rotate(&mut self) {
+        let run = |args: &[&str]| drop(self.sandbox.run(signet(), args).succeeds());
+        run(&["keys", "generate", "--no-password", "--out", "2"]);
+        run(&[
+            &["trust", "rotate", "--data", "repo", "--new-online-key"][..],
+            &["--remove-root-key", "1.pub", "--add-root-key", "2.pub"],
+        ]
+        .concat());
+        run(&["trust", "sign", "--key", "1.key", "--previous", "root.json", "repo/staged/root.json"]);
+        run(&["trust", "sign", "--key", "2.key", "repo/staged/root.json"]);
+        run(&["trust", "publish", "--data", "repo"]);
+    }
+
+    /// Puts other bytes in the place of the target.
+    fn exchange_target(&self) {
+        let folder = self.sandbox.path("repo/repository/targets");
+        let target = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        std::fs::write(target, NO_TRUST.replace("0.1", "0.2")).unwrap();
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+    }
+}

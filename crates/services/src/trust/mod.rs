@@ -1,0 +1,19 @@
+//! The distribution of trust (TUF): the client's side, that follows a repository, and the publisher's, that
+//! makes one. No HTTP: files of a repository come through [`Fetch`].
+//!
+//! The client's store. Trusted? As its owner: who can write it says whom this machine trusts. May it be lost?
+//! Then a root has to be pinned again, and a rollback to before the loss is not noticed.
+
+mod ceremony;
+mod client;
+mod home;
+mod publisher;
+mod store;
+mod watch;
+
+pub use ceremony::{CeremonyError, RootPlan, Standing, acceptable, countersign};
+pub use client::{Fetch, FetchError, FollowError, Repository, download, follow, load, look_up, update};
+pub use home::{Current, Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT, open};
+pub use publisher::{Periods, Published, Publisher, PublisherError};
+pub use store::Store;
+pub use watch::{Watch, root_alert};

@@ -1,0 +1,446 @@
+//! The repository that clients follow: made, signed again before it expires, and changed.
+//!
+//! Its data directory: `repository/` is what is served, `keys/` holds the online keys (0600), `staged/` a root
+//! that is being signed. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
+//! who can write `repository/` can only withhold. May it be lost? Keys and roots no: clients follow the chain of
+//! roots; the rest is made again.
+//!
+//! Nothing is held open: whoever changes the directory locks it for that moment, so that an operator publishes while the
+//! repository is being served.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use signet_crypto::{KeyAlgorithm, PublicKey};
+use signet_formats::time;
+use signet_formats::tuf::{
+    Body, Draft, Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MetaFile, Metadata, Role, Root,
+    Snapshot, TargetFile, Targets, Timestamp, TufError, target_url, versioned,
+};
+use signet_keys::{
+    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, Signer, read_private, write_private,
+};
+use signet_store::fs::Disk;
+use signet_store::{DataDir, Kind, OpenError};
+use signet_verify::tuf::{Refusal, SIGNED_AT};
+
+use super::Store;
+use super::ceremony::{CeremonyError, RootPlan, acceptable, key_id, sign};
+use crate::clock::Clock;
+
+/// How long what is signed may be used, and how soon it is signed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Periods {
+    /// Seconds that a timestamp may be used: how long an outage of the publisher may last, and for how long a
+    /// mirror can hold newer trust back.
+    pub timestamp: i64,
+    /// Seconds after which the timestamp is signed again.
+    pub renew: i64,
+    /// Seconds that snapshot and targets may be used; signed again when half of it is over.
+    pub others: i64,
+}
+
+impl Default for Periods {
+    fn default() -> Self {
+        Self { timestamp: 4 * DAY, renew: 3_600, others: 90 * DAY }
+    }
+}
+
+/// A repository of trust, by its data directory.
+#[derive(Clone)]
+pub struct Publisher {
+    dir: PathBuf,
+    disk: Disk,
+    periods: Periods,
+    clock: Arc<dyn Clock>,
+}
+
+impl Publisher {
+    /// The publisher of this data directory; nothing is opened yet.
+    pub fn new(dir: &Path, periods: Periods, clock: Arc<dyn Clock>) -> Result<Self, PublisherError> {
+        Ok(Self { dir: std::path::absolute(dir)?, disk: Disk::default(), periods, clock })
+    }
+
+    /// The same, on a disk that may inject faults.
+    #[must_use]
+    pub fn on(self, disk: Disk) -> Self {
+        Self { disk, ..self }
+    }
+
+    /// Makes a new online key in the directory, to be named by a root that is still to be signed.
+    pub fn new_online_key(&self) -> Result<PublicKey, PublisherError> {
+        let dir = self.open()?;
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(PublisherError::Key)?;
+        let path = self.key_file(key.public_key());
+        dir.disk().make_dirs(&self.dir.join(KEYS))?;
+        write_private(&path, &key, PrivateFormat::Pkcs8, Existing::Refuse)?;
+        Ok(key.public_key().clone())
+    }
+
+    /// Where a root that is being signed is kept.
+    pub fn staged_root(&self) -> PathBuf {
+        self.dir.join(STAGED).join("root.json")
+    }
+
+    /// Drafts the next root and keeps it to be signed.
+    pub fn stage(&self, plan: &RootPlan) -> Result<Metadata<Root>, PublisherError> {
+        let dir = self.open()?;
+        let root = plan.draft(self.root()?.as_ref())?;
+        dir.disk().make_dirs(&self.dir.join(STAGED))?;
+        dir.disk().put(&self.dir, &self.staged_root(), root.to_json().as_bytes())?;
+        Ok(root)
+    }
+
+    /// The newest root that is published.
+    pub fn root(&self) -> Result<Option<Metadata<Root>>, PublisherError> {
+        let repository = self.repository(&Disk::default());
+        let mut newest = None;
+        for version in 1..=MAX_ROOTS {
+            let name = versioned(Role::Root.name(), Some(version))?;
+            let Some(bytes) = repository.read(&name, MAX_ROOT_BYTES)? else { break };
+            newest = Some(Metadata::parse(&bytes)?);
+        }
+        Ok(newest)
+    }
+
+    /// A file of the repository, for whoever serves it: `path` is relative, of names as `signet_formats::tuf` makes them.
+    pub fn file(&self, path: &str) -> Result<Option<Vec<u8>>, PublisherError> {
+        let plain = |name: &str| {
+            let served = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            name.contains('.') && !name.starts_with('.') && name.bytes().all(served)
+        };
+        let name = path.strip_prefix("targets/").unwrap_or(path);
+        match plain(name) {
+            true => Ok(self.repository(&Disk::default()).read(path, MAX_TARGET_BYTES)?),
+            false => Ok(None),
+        }
+    }
+
+    /// Checks what [`Self::publish`] would do, and does nothing.
+    pub fn rehearse(&self, root: Option<&[u8]>) -> Result<(), PublisherError> {
+        let current = self.root()?;
+        match root {
+            Some(bytes) => self.next_root(bytes, current.as_ref()).map(drop),
+            None => current.map(drop).ok_or(PublisherError::NoRoot),
+        }
+    }
+
+    /// Publishes a new root, if one is given, and targets, which take the place of those of the same name. What is
+    /// not named stays. Clients see all of it or nothing of it, but for a root, which they see first.
+    pub async fn publish(
+        &self,
+        root: Option<&[u8]>,
+        targets: &[(String, Vec<u8>)],
+    ) -> Result<Published, PublisherError> {
+        let dir = self.open()?;
+        let repository = self.repository(dir.disk());
+        let current = self.root()?;
+        let root = match (root, current) {
+            // An earlier publication was cut off after it.
+            (Some(bytes), Some(current)) if is_same(bytes, &current) => current,
+            (Some(bytes), current) => {
+                let new = self.next_root(bytes, current.as_ref())?;
+                repository.put(&versioned(Role::Root.name(), Some(new.version))?, bytes)?;
+                new
+            }
+            (None, Some(current)) => current,
+            (None, None) => return Err(PublisherError::NoRoot),
+        };
+        if self.staged_root().is_file() {
+            dir.disk().remove(&self.staged_root())?;
+        }
+        let mut files = BTreeMap::new();
+        for (name, bytes) in targets {
+            let file = TargetFile::of(bytes);
+            let hash = file.hashes.known().into_iter().next();
+            repository.put(&format!("targets/{}", target_url(name, hash.as_ref())?), bytes)?;
+            files.insert(name.clone(), file);
+        }
+        self.write(&repository, root, Renew::Everything, files).await
+    }
+
+    /// Signs again what is due, if anything is.
+    pub async fn renew(&self) -> Result<Published, PublisherError> {
+        let dir = self.open()?;
+        let root = self.root()?.ok_or(PublisherError::NoRoot)?;
+        self.write(&self.repository(dir.disk()), root, Renew::Due, BTreeMap::new()).await
+    }
+
+    /// What is published now.
+    pub fn published(&self) -> Result<Published, PublisherError> {
+        let root = self.root()?.ok_or(PublisherError::NoRoot)?;
+        let state = self.state(&self.repository(&Disk::default()))?;
+        Ok(Published::of(&root, &state))
+    }
+
+    fn open(&self) -> Result<DataDir, OpenError> {
+        DataDir::open_on(self.disk.clone(), &self.dir, Kind::Trust)
+    }
+
+    fn repository(&self, disk: &Disk) -> Store {
+        Store::new(disk.clone(), self.dir.join(REPOSITORY)).scratch(self.dir.clone())
+    }
+
+    fn key_file(&self, key: &PublicKey) -> PathBuf {
+        self.dir.join(KEYS).join(format!("{}.key", key.id().hex()))
+    }
+
+    /// A root that may follow the current one, and names an online key that is here.
+    fn next_root(
+        &self,
+        bytes: &[u8],
+        current: Option<&Metadata<Root>>,
+    ) -> Result<Metadata<Root>, PublisherError> {
+        let new: Metadata<Root> = Metadata::parse(bytes)?;
+        acceptable(&new, current)?;
+        if new.expires <= self.clock.seconds() {
+            return Err(PublisherError::Expired);
+        }
+        self.online_key(&new.body).map(|_| new)
+    }
+
+    /// The key that the root names for all online roles, with its id.
+    fn online_key(&self, root: &Root) -> Result<(String, PrivateKey), PublisherError> {
+        let online = [Role::Timestamp, Role::Snapshot, Role::Targets];
+        for id in &root.role(Role::Timestamp)?.keyids {
+            let Some((public, _)) = root.keys.get(id).and_then(Key::usable) else { continue };
+            let path = self.key_file(&public);
+            if path.is_file() && online.iter().all(|role| key_id(root, *role, &public).is_some()) {
+                return Ok((id.clone(), read_private(&path, &PasswordSource::Environment)?));
+            }
+        }
+        Err(PublisherError::NoOnlineKey)
+    }
+
+    async fn write(
+        &self,
+        repository: &Store,
+        root: Metadata<Root>,
+        renew: Renew,
+        files: BTreeMap<String, TargetFile>,
+    ) -> Result<Published, PublisherError> {
+        let (id, key) = self.online_key(&root.body)?;
+        let state = self.state(repository)?;
+        // The key was changed, and what it replaces is not believed any more.
+        let foreign = |timestamp: &Metadata<Timestamp>| timestamp.signatures.iter().all(|it| it.keyid != id);
+        let mut writer = Writer {
+            repository,
+            all: renew == Renew::Everything || state.timestamp.as_ref().is_some_and(foreign),
+            id,
+            key: &key,
+            now: self.clock.seconds(),
+            periods: self.periods,
+            state,
+        };
+        writer.targets(files).await?;
+        writer.snapshot().await?;
+        writer.timestamp().await?;
+        Ok(Published::of(&root, &writer.state))
+    }
+
+    /// What the published timestamp leads to. What it does not lead to was never published.
+    fn state(&self, repository: &Store) -> Result<State, PublisherError> {
+        let Some(bytes) = repository.read("timestamp.json", MAX_TARGETS_BYTES)? else {
+            return Ok(State::default());
+        };
+        let timestamp: Metadata<Timestamp> = Metadata::parse(&bytes)?;
+        let stated = timestamp.body.snapshot()?;
+        let snapshot: Signed<Snapshot> =
+            Signed::read(repository, Role::Snapshot, stated.version, MAX_SNAPSHOT_BYTES)?;
+        let stated = snapshot.metadata.body.role(Role::Targets.name());
+        let version = stated.ok_or(TufError::MissingFile("targets.json".to_owned()))?.version;
+        let targets = Signed::read(repository, Role::Targets, version, MAX_TARGETS_BYTES)?;
+        Ok(State { timestamp: Some(timestamp), snapshot: Some(snapshot), targets: Some(targets) })
+    }
+}
+
+/// What is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Every top-level role, with its version and from which second on it may not be used any more.
+    pub roles: Vec<(Role, u64, i64)>,
+    /// The target paths.
+    pub targets: Vec<String>,
+}
+
+impl Published {
+    fn of(root: &Metadata<Root>, state: &State) -> Self {
+        let mut roles = vec![(Role::Root, root.version, root.expires)];
+        roles.extend(state.timestamp.iter().map(|it| (Role::Timestamp, it.version, it.expires)));
+        let snapshot = state.snapshot.iter().map(|it| &it.metadata);
+        roles.extend(snapshot.map(|it| (Role::Snapshot, it.version, it.expires)));
+        let targets = state.targets.iter().map(|it| &it.metadata);
+        roles.extend(targets.clone().map(|it| (Role::Targets, it.version, it.expires)));
+        Self { roles, targets: targets.flat_map(|it| it.body.targets.keys().cloned()).collect() }
+    }
+}
+
+/// Why the repository was not read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublisherError {
+    /// The root was not made, signed or taken.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// The data directory was not opened.
+    #[error(transparent)]
+    Dir(#[from] OpenError),
+    /// The root to be published has expired.
+    #[error("the root has expired")]
+    Expired,
+    /// A file of the repository is malformed.
+    #[error("the repository cannot be used: {0}")]
+    Form(#[from] TufError),
+    /// The disk failed.
+    #[error("the repository: {0}")]
+    Io(#[from] io::Error),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(signet_keys::Error),
+    /// A key file is unusable.
+    #[error(transparent)]
+    KeyFile(#[from] FileError),
+    /// There is no root yet.
+    #[error("no root is published yet")]
+    NoRoot,
+    /// The online key that the root names is not in the directory.
+    #[error("the directory does not have the online key that the root names")]
+    NoOnlineKey,
+    /// A file was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// What is signed anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renew {
+    Everything,
+    Due,
+}
+
+/// A file that is published, as it is.
+struct Signed<B> {
+    metadata: Metadata<B>,
+    bytes: Vec<u8>,
+}
+
+impl<B: Body> Signed<B> {
+    fn read(store: &Store, role: Role, version: u64, limit: usize) -> Result<Self, PublisherError> {
+        let name = versioned(role.name(), Some(version))?;
+        let bytes = store.read(&name, limit)?.ok_or(TufError::MissingFile(name))?;
+        Ok(Self { metadata: Metadata::parse(&bytes)?, bytes })
+    }
+
+    fn meta(&self) -> MetaFile {
+        MetaFile::of(self.metadata.version, &self.bytes)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    timestamp: Option<Metadata<Timestamp>>,
+    snapshot: Option<Signed<Snapshot>>,
+    targets: Option<Signed<Targets>>,
+}
+
+/// Writes the online roles, each if it is due or what it states has changed.
+struct Writer<'a> {
+    repository: &'a Store,
+    id: String,
+    key: &'a dyn Signer,
+    now: i64,
+    periods: Periods,
+    all: bool,
+    state: State,
+}
+
+impl Writer<'_> {
+    async fn targets(&mut self, files: BTreeMap<String, TargetFile>) -> Result<(), PublisherError> {
+        let old = self.state.targets.as_ref();
+        if !self.is_due(old.map(|it| it.metadata.expires)) {
+            return Ok(());
+        }
+        let mut targets = old.map(|it| it.metadata.body.targets.clone()).unwrap_or_default();
+        targets.extend(files);
+        let version = next(old.map(|it| it.metadata.version));
+        let body = Targets { targets, delegations: None };
+        self.state.targets = Some(self.put(Role::Targets, body, version).await?);
+        self.all = true;
+        Ok(())
+    }
+
+    async fn snapshot(&mut self) -> Result<(), PublisherError> {
+        let old = self.state.snapshot.as_ref();
+        if !self.is_due(old.map(|it| it.metadata.expires)) {
+            return Ok(());
+        }
+        let version = next(old.map(|it| it.metadata.version));
+        let targets = self.state.targets.as_ref().map(Signed::meta);
+        let targets = targets.map(|meta| ("targets.json".to_owned(), meta));
+        let body = Snapshot { meta: targets.into_iter().collect() };
+        self.state.snapshot = Some(self.put(Role::Snapshot, body, version).await?);
+        self.all = true;
+        Ok(())
+    }
+
+    async fn timestamp(&mut self) -> Result<(), PublisherError> {
+        let old = self.state.timestamp.as_ref();
+        let young = self.periods.timestamp - self.periods.renew;
+        if !self.all && old.is_some_and(|old| old.expires - self.now > young) {
+            return Ok(());
+        }
+        let snapshot = self.state.snapshot.as_ref().ok_or(PublisherError::NoRoot)?;
+        let version = next(old.map(|it| it.version));
+        let signed_at = time::format(self.now).unwrap_or_default();
+        let draft = Draft {
+            body: Timestamp::of(snapshot.meta()),
+            version,
+            expires: self.now + self.periods.timestamp,
+            extensions: Map::from_iter([(SIGNED_AT.to_owned(), Value::String(signed_at))]),
+        };
+        let timestamp = self.sign(draft).await?;
+        // The moment at which clients see all of it.
+        self.repository.put("timestamp.json", timestamp.to_json().as_bytes())?;
+        self.state.timestamp = Some(timestamp);
+        Ok(())
+    }
+
+    /// Whether something that expires then is signed anew: also if something above it was.
+    fn is_due(&self, expires: Option<i64>) -> bool {
+        self.all || expires.is_none_or(|expires| expires - self.now < self.periods.others / 2)
+    }
+
+    async fn put<B: Body>(&self, role: Role, body: B, version: u64) -> Result<Signed<B>, PublisherError> {
+        let expires = self.now + self.periods.others;
+        let metadata = self.sign(Draft { body, version, expires, extensions: Map::new() }).await?;
+        let bytes = metadata.to_json().into_bytes();
+        self.repository.put(&versioned(role.name(), Some(version))?, &bytes)?;
+        Ok(Signed { metadata, bytes })
+    }
+
+    async fn sign<B: Body>(&self, draft: Draft<B>) -> Result<Metadata<B>, PublisherError> {
+        let mut metadata = draft.unsigned()?;
+        sign(&mut metadata, &self.id, self.key).await?;
+        Ok(metadata)
+    }
+}
+
+fn is_same(bytes: &[u8], root: &Metadata<Root>) -> bool {
+    Metadata::<Root>::parse(bytes).is_ok_and(|other| other.canonical() == root.canonical())
+}
+
+fn next(version: Option<u64>) -> u64 {
+    version.map_or(1, |version| version.saturating_add(1))
+}
+
+const DAY: i64 = 24 * 3_600;
+const KEYS: &str = "keys";
+const REPOSITORY: &str = "repository";
+const STAGED: &str = "staged";
+/// A root a week for forty years.
+const MAX_ROOTS: u64 = 2_048;
+/// The largest target that is served.
+const MAX_TARGET_BYTES: usize = 16 * 1024 * 1024;

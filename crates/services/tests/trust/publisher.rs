@@ -1,0 +1,267 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_formats::tuf::{Metadata, Role, Root};
+use signet_keys::PrivateKey;
+use signet_services::clock::{Clock, ManualClock};
+use signet_services::trust::{
+    CeremonyError, Home, Periods, Publisher, PublisherError, RootPlan, Standing, TRUSTED_ROOT, Watch,
+    countersign, root_alert,
+};
+use signet_store::fs::Disk;
+use signet_verify::Code;
+use tempfile::TempDir;
+
+use crate::memory::{CutOff, Memory, URL};
+
+const NOW: u64 = 1_795_000_000;
+const DAY: u64 = 24 * 3_600;
+
+#[tokio::test]
+async fn a_root_is_published_when_enough_have_signed_and_clients_follow_it() {
+    let stage = Stage::new(3);
+    let mut root = stage.publisher.stage(&stage.plan(2)).unwrap();
+    assert_eq!(stage.refusal(&root).await, Code::TrustSignatures);
+    countersign(&mut root, None, &stage.keys[0]).await.unwrap();
+    // The same person twice is one person.
+    countersign(&mut root, None, &stage.keys[0]).await.unwrap();
+    assert_eq!(stage.refusal(&root).await, Code::TrustSignatures);
+    assert_eq!(Standing::of(&root, None).unwrap().signed.len(), 1);
+    let stranger = key();
+    let refused = countersign(&mut root, None, &stranger).await;
+    assert!(matches!(refused, Err(CeremonyError::NotASigner(_))), "{refused:?}");
+
+    countersign(&mut root, None, &stage.keys[2]).await.unwrap();
+    stage.publisher.rehearse(Some(root.to_json().as_bytes())).unwrap();
+    assert!(matches!(stage.publisher.published(), Err(PublisherError::NoRoot)));
+    stage.publish(&root, b"trusted").await.unwrap();
+    assert_eq!(stage.followed(&root).await, b"trusted");
+}
+
+#[tokio::test]
+async fn the_next_root_needs_both_thresholds_and_hands_over_to_other_keys() {
+    let mut stage = Stage::new(2);
+    let first = stage.first_root().await;
+    stage.publish(&first, b"1").await.unwrap();
+    let (online, newcomer) = (stage.publisher.new_online_key().unwrap(), key());
+    let mut plan = RootPlan::of(&first).unwrap();
+    plan.root_keys = vec![newcomer.public_key().clone()];
+    plan.threshold = 1;
+    plan.online_key = online;
+    let mut second = stage.publisher.stage(&plan).unwrap();
+    assert_eq!(second.version, 2);
+    countersign(&mut second, Some(&first), &newcomer).await.unwrap();
+    assert_eq!(stage.refusal(&second).await, Code::TrustSignatures);
+    for key in &stage.keys {
+        countersign(&mut second, Some(&first), key).await.unwrap();
+    }
+    stage.publish(&second, b"2").await.unwrap();
+    stage.keys.clear();
+    assert_eq!(stage.followed(&first).await, b"2");
+    let roles = stage.publisher.published().unwrap().roles;
+    assert_eq!(roles.iter().map(|(_, version, _)| *version).collect::<Vec<_>>(), [2; 4]);
+
+    // The first root again, or the second once more as if a publication had been cut off.
+    assert!(matches!(stage.publish(&first, b"3").await, Err(PublisherError::Ceremony(_))));
+    stage.publish(&second, b"3").await.unwrap();
+    assert_eq!(stage.followed(&first).await, b"3");
+}
+
+#[tokio::test]
+async fn what_is_due_is_signed_again_before_it_expires() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    let versions = || {
+        let roles = stage.publisher.published().unwrap().roles;
+        roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>()
+    };
+    stage.publisher.renew().await.unwrap();
+    assert_eq!(versions(), [1, 1, 1, 1]);
+    stage.clock.advance(Duration::from_secs(3_600));
+    stage.publisher.renew().await.unwrap();
+    assert_eq!(versions(), [1, 2, 1, 1]);
+    stage.clock.advance(Duration::from_secs(46 * DAY));
+    stage.publisher.renew().await.unwrap();
+    assert_eq!(versions(), [1, 3, 2, 2]);
+    assert_eq!(stage.followed(&root).await, b"trusted");
+}
+
+#[tokio::test]
+async fn a_watch_knows_whether_clients_are_served_and_when_people_are_needed() {
+    let stage = Stage::new(1);
+    let watch = Watch::new(stage.publisher.clone(), stage.clock.clone());
+    assert!(watch.look().await.is_err() && !watch.is_fresh());
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    let published = watch.look().await.unwrap();
+    assert!(watch.is_fresh());
+    let now = stage.clock.seconds();
+    assert_eq!(root_alert(&published, now), None);
+    stage.clock.advance(Duration::from_secs(306 * DAY));
+    let published = watch.look().await.unwrap();
+    let alert = root_alert(&published, stage.clock.seconds()).unwrap();
+    assert!(alert.contains("59 days are left"), "{alert}");
+
+    // Whoever stole the online key may sign, but whoever has lost it serves what it has until that expires.
+    fs::remove_dir_all(stage.dir.path().join("data/keys")).unwrap();
+    assert!(watch.look().await.is_err() && watch.is_fresh());
+    stage.clock.advance(Duration::from_secs(5 * DAY));
+    assert!(watch.look().await.is_err() && !watch.is_fresh());
+}
+
+#[tokio::test]
+async fn only_plain_names_of_the_repository_are_served() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    for name in ["1.root.json", "timestamp.json", "1.snapshot.json"] {
+        assert!(stage.publisher.file(name).unwrap().is_some(), "{name}");
+    }
+    let online =
+        fs::read_dir(stage.dir.path().join("data/keys")).unwrap().next().unwrap().unwrap().file_name();
+    let online = format!("../keys/{}", online.to_str().unwrap());
+    for name in ["", ".", "..", "targets", "targets/", "../signet.json", "targets/../1.root.json", &online] {
+        assert_eq!(stage.publisher.file(name).unwrap(), None, "{name}");
+    }
+}
+
+#[test]
+fn a_plan_that_nobody_could_fulfil_is_refused() {
+    let stage = Stage::new(2);
+    for threshold in [0, 3] {
+        let refused = stage.plan(threshold).draft(None);
+        assert!(matches!(refused, Err(CeremonyError::Threshold { .. })), "{threshold}");
+    }
+    let twice =
+        RootPlan { root_keys: [stage.plan(1).root_keys, stage.plan(1).root_keys].concat(), ..stage.plan(1) };
+    assert!(matches!(twice.draft(None), Err(CeremonyError::Threshold { .. })));
+    let online = RootPlan { online_key: stage.keys[0].public_key().clone(), ..stage.plan(1) };
+    assert!(matches!(online.draft(None), Err(CeremonyError::OnlineRootKey)));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn online_keys_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::new(1);
+    stage.plan(1);
+    for file in fs::read_dir(stage.dir.path().join("data/keys")).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+/// A publisher with a clock of its own, and the people who sign its roots.
+struct Stage {
+    dir: TempDir,
+    clock: Arc<ManualClock>,
+    publisher: Publisher,
+    keys: Vec<PrivateKey>,
+}
+
+impl Stage {
+    fn new(people: usize) -> Self {
+        let dir = TempDir::new().unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let publisher = Publisher::new(&dir.path().join("data"), Periods::default(), clock.clone()).unwrap();
+        Self { dir, clock, publisher, keys: (0..people).map(|_| key()).collect() }
+    }
+
+    fn plan(&self, threshold: u64) -> RootPlan {
+        RootPlan {
+            root_keys: self.keys.iter().map(|key| key.public_key().clone()).collect(),
+            threshold,
+            online_key: self.publisher.new_online_key().unwrap(),
+            expires: self.clock.seconds() + i64::try_from(365 * DAY).unwrap(),
+        }
+    }
+
+    /// A root that all have signed.
+    async fn first_root(&self) -> Metadata<Root> {
+        let mut root = self.publisher.stage(&self.plan(u64::try_from(self.keys.len()).unwrap())).unwrap();
+        for key in &self.keys {
+            countersign(&mut root, None, key).await.unwrap();
+        }
+        root
+    }
+
+    async fn publish(&self, root: &Metadata<Root>, target: &[u8]) -> Result<(), PublisherError> {
+        let targets = [(TRUSTED_ROOT.to_owned(), target.to_vec())];
+        self.publisher.publish(Some(root.to_json().as_bytes()), &targets).await.map(drop)
+    }
+
+    async fn refusal(&self, root: &Metadata<Root>) -> Code {
+        match self.publish(root, b"").await {
+            Err(PublisherError::Ceremony(CeremonyError::Refused(refusal))) => refusal.code(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a client that has pinned this root gets.
+    async fn followed(&self, root: &Metadata<Root>) -> Vec<u8> {
+        let home = TempDir::new().unwrap();
+        let home = Home::new(&home.path().join("home")).unwrap();
+        home.pin(root.to_json().as_bytes(), Some(URL)).unwrap();
+        let memory = Memory::of(&self.served());
+        home.update(&memory, self.clock.seconds()).await.unwrap();
+        home.current(self.clock.seconds()).unwrap().trusted_root.unwrap()
+    }
+
+    /// Everything that the publisher serves.
+    fn served(&self) -> BTreeMap<String, Vec<u8>> {
+        let repository = self.dir.path().join("data/repository");
+        let names = |dir: &Path, prefix: &str| -> Vec<String> {
+            let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+            entries.map(|name| format!("{prefix}{}", name.to_str().unwrap())).collect()
+        };
+        let all = [names(&repository, ""), names(&repository.join("targets"), "targets/")].concat();
+        let file = |name: String| self.publisher.file(&name).unwrap().map(|bytes| (name, bytes));
+        all.into_iter().filter_map(file).collect()
+    }
+}
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(signet_crypto::KeyAlgorithm::EcdsaP256).unwrap()
+}
+
+#[test]
+fn every_role_but_root_is_signed_by_the_one_online_key() {
+    let stage = Stage::new(2);
+    let root = stage.plan(2).draft(None).unwrap();
+    for role in [Role::Timestamp, Role::Snapshot, Role::Targets] {
+        let keys = root.body.role(role).unwrap();
+        assert_eq!((keys.keyids.len(), keys.threshold), (1, 1), "{role}");
+    }
+}
+
+/// Cuts the disk off before the n-th step of a publication, for every n: what clients follow is the old state or the
+/// new one, whole, and the next renewal goes on.
+#[tokio::test]
+async fn a_publication_that_was_cut_off_anywhere_is_seen_whole_or_not_at_all() {
+    for steps in 0.. {
+        let stage = Stage::new(1);
+        let root = stage.first_root().await;
+        stage.publish(&root, b"old").await.unwrap();
+        stage.clock.advance(Duration::from_secs(10));
+
+        let disk = Disk::with_faults(Arc::new(CutOff::after(steps)));
+        let publisher = stage.publisher.clone().on(disk);
+        let done = publisher.publish(None, &[(TRUSTED_ROOT.to_owned(), b"new".to_vec())]).await;
+        let seen = stage.followed(&root).await;
+        assert!(seen == b"old" || seen == b"new", "{steps}");
+        assert!(done.is_err() || seen == b"new", "{steps}: what was acknowledged is lost");
+
+        stage.clock.advance(Duration::from_secs(3_600));
+        stage.publisher.renew().await.unwrap();
+        assert_eq!(stage.followed(&root).await, seen);
+        stage.publish(&root, b"newest").await.unwrap();
+        assert_eq!(stage.followed(&root).await, b"newest");
+        if done.is_ok() {
+            assert!(steps > 10);
+            break;
+        }
+    }
+}
