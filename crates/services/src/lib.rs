@@ -4,6 +4,7 @@
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
+//! - [`witness`]: cosigns what logs publish, once and in one history (C2SP tlog-witness).
 
 pub mod authority;
 pub mod ca;
@@ -11,4 +12,6 @@ pub mod clock;
 pub mod journal;
 pub mod log;
 pub mod oidc;
+mod own_key;
 pub mod tsa;
+pub mod witness;

@@ -99,6 +99,8 @@ pub enum Kind {
     Registry,
     /// A timestamp authority.
     Tsa,
+    /// A witness of logs.
+    Witness,
 }
 
 impl fmt::Display for Kind {
@@ -108,6 +110,7 @@ impl fmt::Display for Kind {
             Self::Log => "log",
             Self::Registry => "registry",
             Self::Tsa => "tsa",
+            Self::Witness => "witness",
         })
     }
 }

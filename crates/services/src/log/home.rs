@@ -1,20 +1,17 @@
 //! A log that keeps its keys in its own directory.
 
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use signet_crypto::KeyAlgorithm;
 use signet_formats::note::NoteError;
-use signet_keys::{
-    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
-};
+use signet_keys::FileError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 
 use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
+use crate::own_key::{has_own_key, made_up_name, own_key};
 
 /// Which log to make, where there is none yet.
 #[derive(Clone, Debug, Default)]
@@ -60,34 +57,13 @@ pub enum HomeError {
 }
 
 fn signer(dir: &DataDir, options: &HomeOptions) -> Result<LogSigner, HomeError> {
-    let keys = dir.path().join("keys");
-    dir.disk().make_dirs(&keys).map_err(OpenError::Io)?;
     let known = Identity::read(dir.path())?;
-    let ed25519 = key(dir, &keys.join("ed25519.key"), KeyAlgorithm::Ed25519)?;
-    let path = keys.join("ml-dsa-44.key");
-    let ml_dsa = match options.ml_dsa || path.is_file() {
-        true => Some(Arc::new(key(dir, &path, KeyAlgorithm::MlDsa44)?) as Arc<_>),
+    let ed25519 = own_key(dir, KeyAlgorithm::Ed25519)?;
+    let ml_dsa = match options.ml_dsa || has_own_key(dir, KeyAlgorithm::MlDsa44) {
+        true => Some(Arc::new(own_key(dir, KeyAlgorithm::MlDsa44)?) as Arc<_>),
         false => None,
     };
     let origin = options.origin.clone().or(known.map(|known| known.origin));
-    let origin = origin.unwrap_or_else(|| made_up_name(&ed25519));
+    let origin = origin.unwrap_or_else(|| made_up_name("log", &ed25519));
     LogSigner::new(&origin, Arc::new(ed25519), ml_dsa).map_err(|error| HomeError::Name { origin, error })
-}
-
-/// Reads a key, or makes it. A crash in between leaves none.
-fn key(dir: &DataDir, path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey, HomeError> {
-    if fs::exists(path).map_err(OpenError::Io)? {
-        // Asked for only if the operator has put it under one.
-        return Ok(read_private(path, &PasswordSource::Environment)?);
-    }
-    let key = PrivateKey::generate(algorithm).map_err(|error| FileError { path: path.to_owned(), error })?;
-    write_private(path, &key, PrivateFormat::Pkcs8, Existing::Refuse)?;
-    dir.disk().sync_parent(path).map_err(OpenError::Io)?;
-    Ok(key)
-}
-
-/// A host name that nobody else has: names of logs are never looked up, only compared.
-fn made_up_name(key: &PrivateKey) -> String {
-    let id = key.public_key().id().hex();
-    format!("log-{}.signet.internal", id.get(..12).unwrap_or(&id))
 }

@@ -44,7 +44,7 @@ impl LogSigner {
     }
 
     /// Signs a checkpoint with each key.
-    pub(super) async fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, SignError> {
+    pub(crate) async fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, SignError> {
         let unsignable = |error: NoteError| SignError::Backend { reason: error.to_string() };
         let mut signatures = Vec::new();
         for (key, scheme, signer) in &self.keys {
