@@ -1,8 +1,8 @@
 //! A transparency log: entries go in, signed checkpoints and tiles come out (C2SP tlog-tiles).
 //!
 //! The order of a batch: its entries and the new root are written and synced (`wal`); only then is the new
-//! checkpoint signed, so that nothing is ever signed that a crash can take back; then it is published, and only then are
-//! those who added told. One task writes; it holds the directory's lock. After a failed write or sync it ends for good,
+//! checkpoint signed, so that nothing is ever signed that a crash can take back; then witnesses cosign it, where a policy
+//! wants them; then it is published, and only then are those who added told. One task writes; it holds the directory's lock. After a failed write or sync it ends for good,
 //! and the log can be read only until somebody has looked and started it again.
 //!
 //! What is on disk: `entries/` (the log itself), `hashes/` and `index/` (made from it, and again if lost), `checkpoint`
@@ -22,6 +22,7 @@ mod run;
 mod sign;
 mod tree;
 mod wal;
+mod witnessing;
 mod writer;
 
 use std::io;
@@ -44,6 +45,7 @@ pub use home::{HomeError, HomeOptions};
 pub use open::OpenError;
 pub use read::ReadError;
 pub use sign::LogSigner;
+pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
 use read::Places;
@@ -61,12 +63,14 @@ pub struct Config {
     pub floor: Option<Checkpoint>,
     /// Bounds and pace.
     pub limits: Limits,
+    /// Who has to cosign what is published; unset, nobody.
+    pub witnesses: Option<Arc<Witnesses>>,
 }
 
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default() }
+        Self { data, floor: None, limits: Limits::default(), witnesses: None }
     }
 }
 
@@ -136,6 +140,16 @@ impl Log {
         self.shared.failure.get().map(String::as_str)
     }
 
+    /// How the witnesses are doing; none without a policy.
+    pub fn witnesses(&self) -> Vec<WitnessStatus> {
+        self.shared.witnesses.as_ref().map(|witnesses| witnesses.status()).unwrap_or_default()
+    }
+
+    /// Whether all that is durable is published: false while the witnesses are no quorum.
+    pub fn is_published(&self) -> bool {
+        !self.shared.behind.load(Ordering::Acquire)
+    }
+
     /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
     pub fn is_writing(&self) -> bool {
         self.failure().is_none() && self.ended.has_changed().is_ok()
@@ -196,6 +210,8 @@ pub struct Counters {
     pub batches: AtomicU64,
     /// Checkpoints that could not be signed at once.
     pub signing_failures: AtomicU64,
+    /// Checkpoints that were not published because too few witnesses cosigned.
+    pub unwitnessed: AtomicU64,
     /// The bytes of entries that wait.
     pub queued_bytes: AtomicUsize,
 }
@@ -225,6 +241,9 @@ pub enum AddError {
         /// Its length.
         bytes: usize,
     },
+    /// Too few witnesses cosigned. The entry is kept; adding it again finds it once they do.
+    #[error("the log is not witnessed: {0}")]
+    Unwitnessed(String),
 }
 
 /// What the writer and all readers share.
@@ -238,6 +257,9 @@ struct Shared {
     places: RwLock<Places>,
     segments: RwLock<Segments>,
     head: RwLock<Arc<Head>>,
+    witnesses: Option<Arc<Witnesses>>,
+    /// Whether something is durable that is not published.
+    behind: AtomicBool,
     frozen: AtomicBool,
     closing: AtomicBool,
     failure: OnceLock<String>,
