@@ -14,6 +14,7 @@ use signet_services::log::{HomeError, OpenError as LogOpenError};
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
 use signet_services::tsa::TsaError;
+use signet_services::witness::OpenError as WitnessOpenError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
@@ -253,6 +254,20 @@ impl From<LogOpenError> for CliError {
                 Code::DataCorrupt
             }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<WitnessOpenError> for CliError {
+    fn from(error: WitnessOpenError) -> Self {
+        let code = match error {
+            WitnessOpenError::Dir(error) => return error.into(),
+            WitnessOpenError::Key(error) => return error.into(),
+            WitnessOpenError::Damaged { .. } => Code::DataCorrupt,
+            WitnessOpenError::Other { .. } => Code::DataDirForeign,
+            WitnessOpenError::Name { .. } | WitnessOpenError::LogKey(_) => Code::UsageInvalid,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

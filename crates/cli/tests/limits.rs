@@ -22,11 +22,18 @@ const PRIVATE: [&str; 10] = [
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",
     "| memory to open an encrypted key | 128 MiB |",
+    "| time between two checkpoints with witnesses, unless it is set | 1 s |",
+    "| time that a witness may take, unless it is set | 2 s |",
+    "| names of a witness policy | 256 |",
+    "| hashes of its proof | 63 |",
+    "| list of logs | 32 MiB, 100,000 logs |",
+    "| checkpoints of a log at once, of a list that says how many a day | an hour's, at least 10 |",
+    "| contradictions of one log that are kept | 16 |",
 ];
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held = [evidence(), trust(), registries(), registry(), authorities(), log()].concat();
+    let held = [evidence(), trust(), registries(), registry(), authorities(), log(), witness()].concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -145,9 +152,17 @@ fn log() -> Rows {
             "time between the beginnings of two batches, under load",
             format!("{} ms", limits.interval.as_millis()),
         ),
+        ("witness policy", bytes(tlog::MAX_POLICY_BYTES)),
         ("connections of a service served at once; more wait", number(bounds.connections)),
         ("time a connection to a service may carry nothing", time(bounds.idle)),
         ("time for requests to a service to end when it stops", time(bounds.drain)),
+    ]
+}
+
+fn witness() -> Rows {
+    vec![
+        ("request to cosign", bytes(tlog::MAX_ADD_CHECKPOINT_BYTES)),
+        ("signatures of its checkpoint", number(note::MAX_SIGNATURES)),
     ]
 }
 

@@ -6,3 +6,4 @@ pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
 pub mod tsa;
+pub mod witness;

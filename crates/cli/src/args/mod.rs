@@ -24,7 +24,7 @@ pub(crate) use keys::{
 pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
+    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs, ServeWitnessArgs,
 };
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};

@@ -19,6 +19,8 @@ pub(crate) enum ServeCommand {
     Tsa(ServeTsaArgs),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(ServeCaArgs),
+    /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
+    Witness(ServeWitnessArgs),
 }
 
 /// Serve a transparency log from a directory.
@@ -41,6 +43,44 @@ pub(crate) struct ServeLogArgs {
     /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
     #[arg(long)]
     pub(crate) opaque: bool,
+    /// Who has to cosign checkpoints, as C2SP tlog-policy. Without its quorum nothing new is published.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// How long a witness may take, in milliseconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, requires = "witness_policy")]
+    pub(crate) witness_timeout_ms: u64,
+    /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub(crate) checkpoint_interval_ms: Option<u64>,
+}
+
+/// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
+///
+/// Its private keys are made at the first start and stay in the directory. A directory that is restored from a backup
+/// may cosign a second history of a log: begin with a new one instead.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeWitnessArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    pub(crate) listen: SocketAddr,
+    /// The witness's name, fixed at the first start. Unset: a name made from its key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Cosign with ML-DSA-44 as well. A witness that has begun to goes on.
+    #[arg(long)]
+    pub(crate) ml_dsa: bool,
+    /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) log: Vec<String>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// Serve an OCI registry from a directory.

@@ -16,6 +16,7 @@ mod serve;
 mod serve_ca;
 mod serve_log;
 mod serve_tsa;
+mod serve_witness;
 mod sign;
 mod sign_blob;
 mod store;

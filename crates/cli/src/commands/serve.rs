@@ -20,6 +20,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
+        ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Of `signet serve log` and `signet log`.
+//! Of `signet serve log`, `signet serve witness` and `signet log`.
 
 use std::net::SocketAddr;
 
@@ -23,6 +23,23 @@ pub(crate) struct ServeLogDocument {
     pub(crate) keys: Vec<String>,
     /// How many entries it has.
     pub(crate) size: u64,
+}
+
+/// The witness that is served.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeWitnessDocument {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+    /// How logs reach it there: its submission prefix.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+    /// How many logs it cosigns.
+    pub(crate) logs: usize,
 }
 
 /// What `signet log fsck` found.

@@ -19,7 +19,9 @@ pub(crate) use attached::{
 };
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
-pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
+pub(crate) use log::{
+    LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument, ServeWitnessDocument,
+};
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
@@ -76,6 +78,7 @@ documents! {
     LogFsckDocument, "log-fsck", "`signet log fsck`";
     LogProofDocument, "log-proof", "`signet log proof`";
     ServeLogDocument, "serve-log", "`signet serve log`";
+    ServeWitnessDocument, "serve-witness", "`signet serve witness`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TreeDocument, "tree", "`signet tree`";
     VerifyDocument<'_>, "verify", "`signet verify`, `signet verify-blob`";

@@ -21,6 +21,7 @@ mod store;
 mod terminal;
 mod text;
 mod trust;
+mod witness;
 
 use std::path::Path;
 

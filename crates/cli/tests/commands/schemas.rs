@@ -129,6 +129,7 @@ impl Judge {
         self.document(&service.document);
         request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
         drop(service);
+        self.document(&Service::of(&self.sandbox, &["witness", "--data", "witness"]).document);
         self.command(0, &["log", "fsck", "--data", "log"]);
         self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
