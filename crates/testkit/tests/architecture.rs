@@ -25,7 +25,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server"],
     ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
-    ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),
+    (
+        "xtask",
+        &[
+            "crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server",
+            "testkit",
+        ],
+    ),
 ];
 
 /// Pure: no clock, no I/O, no environment, no threads, no randomness, no runtime.

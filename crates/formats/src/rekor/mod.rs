@@ -3,6 +3,7 @@
 
 mod body;
 mod entry;
+mod facts;
 mod key_details;
 mod request;
 mod wire_v1;
@@ -14,6 +15,7 @@ pub use body::{
 };
 pub(crate) use entry::WireEntry;
 pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
+pub use facts::EntryFacts;
 pub use key_details::PublicKeyDetails;
 pub use request::{HashedRekordRequest, MAX_REQUEST_BYTES};
 

@@ -7,7 +7,7 @@
 //!
 //! What is on disk: `entries/` (the log itself), `hashes/` and `index/` (made from it, and again if lost), `checkpoint`
 //! (the newest that was published, at most a second old: a start that finds less than it says is refused), `log.json` (the
-//! name and keys). What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
+//! name and keys); with a search, `search/`, made from the entries too. What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
 
 mod archive;
 mod chunk;
@@ -19,6 +19,7 @@ mod index;
 mod open;
 mod read;
 mod run;
+mod search;
 mod sign;
 mod tree;
 mod wal;
@@ -44,6 +45,7 @@ pub use fsck::{FsckReport, fsck};
 pub use home::{HomeError, HomeOptions};
 pub use open::OpenError;
 pub use read::ReadError;
+pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
 pub use sign::LogSigner;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 

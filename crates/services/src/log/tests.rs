@@ -16,6 +16,7 @@ use super::*;
 
 mod crash;
 mod guards;
+mod searched;
 mod witnessed;
 
 const ORIGIN: &str = "example.org/log";
