@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use signet_crypto::Digest;
 
-/// Check, export and end a transparency log.
+/// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// Hash every entry and compare all that was made from them. The log may be running.
     Fsck(LogFsckArgs),
     /// Print the proof that an entry is in the log, as C2SP tlog-proof. The log may be running.
     Proof(LogProofArgs),
+    /// Find entries by digest, key, identity and time. The log may be running.
+    Search(LogSearchArgs),
     /// Write the log as files that any web server can serve (C2SP tlog-tiles). The log may be running.
     Export(LogExportArgs),
     /// Let the log take no more entries, for good. It can still be served and read.
@@ -34,6 +37,44 @@ pub(crate) struct LogProofArgs {
     /// The entry's index.
     #[arg(long, value_name = "INDEX")]
     pub(crate) index: u64,
+}
+
+/// Find entries by digest, key, identity and time.
+///
+/// All that is given has to be met. Time is that of certificates: what a bare key signed states none, and is not found by it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogSearchArgs {
+    /// The log's data directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "url")]
+    pub(crate) data: Option<PathBuf>,
+    /// The URL of a log that is served with `--search`.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(crate) url: Option<String>,
+    /// The digest of what was signed.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) digest: Option<Digest>,
+    /// The public key: a file, or the SHA-256 of the key as `signet keys inspect` shows it.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// The subject of the certificate: an address or URI, whole.
+    #[arg(long, value_name = "IDENTITY")]
+    pub(crate) identity: Option<String>,
+    /// Certificates from this time on, RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<i64>,
+    /// Certificates until this time, RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<i64>,
+    /// The index to begin at: what the page before said is next.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// How many entries to show.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    signet_formats::time::parse(text).map_err(|error| error.to_string())
 }
 
 /// Write the log as files that any web server can serve.

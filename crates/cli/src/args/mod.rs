@@ -21,10 +21,11 @@ pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
-pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
+pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogSearchArgs};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs, ServeWitnessArgs,
+    DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
+    ServeWitnessArgs,
 };
 pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
@@ -101,7 +102,7 @@ pub(crate) enum Command {
     Serve(ServeCommand),
     /// Mint an identity token of a development issuer.
     DevToken(DevTokenArgs),
-    /// Check, export and end a transparency log.
+    /// Check, search, export and end a transparency log.
     #[command(subcommand)]
     Log(LogCommand),
     /// Maintain a registry's data directory.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::shared::duration;
 
@@ -43,6 +43,10 @@ pub(crate) struct ServeLogArgs {
     /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
     #[arg(long)]
     pub(crate) opaque: bool,
+    /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds,
+    /// `hashed-identity` only their hashes, so that who searches has to know them.
+    #[arg(long, value_enum, value_name = "MODE", conflicts_with = "opaque")]
+    pub(crate) search: Option<SearchMode>,
     /// Who has to cosign checkpoints, as C2SP tlog-policy. Without its quorum nothing new is published.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
@@ -52,6 +56,15 @@ pub(crate) struct ServeLogArgs {
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub(crate) checkpoint_interval_ms: Option<u64>,
+}
+
+/// What a search tells of identities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchMode {
+    /// All of it.
+    Public,
+    /// Their SHA-256.
+    HashedIdentity,
 }
 
 /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).

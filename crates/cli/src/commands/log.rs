@@ -17,6 +17,7 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
     match command {
         LogCommand::Fsck(args) => check(args, face),
         LogCommand::Proof(args) => proof(args, face),
+        LogCommand::Search(args) => super::log_search::run(args, face),
         LogCommand::Export(args) => write_files(args, face),
         LogCommand::Freeze(args) => freeze(args, face),
     }
@@ -83,6 +84,6 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
 }
 
 /// A misspelt directory would otherwise be made, and found sound.
-fn exists(path: &Path) -> Result<(), CliError> {
+pub(super) fn exists(path: &Path) -> Result<(), CliError> {
     std::fs::metadata(path).map(drop).map_err(|error| CliError::unreadable(path, error))
 }

@@ -1,18 +1,20 @@
 //! `signet serve log`.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use signet_formats::tlog::{MAX_POLICY_BYTES, PolicyLog, WitnessPolicy};
 use signet_server::host::{Host, health};
-use signet_server::rekor;
+use signet_server::rekor::{self, Identities};
 use signet_server::witness::HttpWitnesses;
-use signet_services::log::{Config, HomeOptions, Log, Witnesses};
+use signet_services::log::{Config, HomeOptions, Log, Search, Witnesses};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
-use crate::args::ServeLogArgs;
+use crate::args::{SearchMode, ServeLogArgs};
 use crate::document::ServeLogDocument;
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
@@ -32,10 +34,41 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
     let ready = log.clone();
     let router = rekor::router(log.clone(), kind).map_err(CliError::internal)?;
+    let router = match args.search {
+        Some(mode) => {
+            router.merge(searching(&log, mode).map_err(|error| CliError::unwritable(&args.data, &error))?)
+        }
+        None => router,
+    };
     host.run(router.merge(health(move || ready.is_writing() && ready.is_published())), runtime::stopped())
         .await;
     log.close().await;
     Ok(Status::Yes)
+}
+
+/// The search, and a task that lets it follow the log.
+fn searching(log: &Log, mode: SearchMode) -> io::Result<Router> {
+    let search = Arc::new(Search::open(log.clone())?);
+    let following = Arc::clone(&search);
+    tokio::spawn(async move {
+        loop {
+            let following = Arc::clone(&following);
+            match tokio::task::spawn_blocking(move || following.follow()).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => tokio::time::sleep(FOLLOW_EVERY).await,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the search does not follow the log");
+                    tokio::time::sleep(FOLLOW_EVERY).await;
+                }
+                Err(_) => return,
+            }
+        }
+    });
+    let identities = match mode {
+        SearchMode::Public => Identities::Public,
+        SearchMode::HashedIdentity => Identities::Hashed,
+    };
+    Ok(rekor::search_router(search, identities))
 }
 
 fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {
@@ -94,3 +127,4 @@ fn text(document: &ServeLogDocument) -> String {
 
 /// What the witness network asks for: a checkpoint a second at most.
 const WITNESSED_INTERVAL: Duration = Duration::from_secs(1);
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
+use signet_server::rekor::Entry;
 
 /// The log that is served.
 #[derive(Debug, JsonSchema, Serialize)]
@@ -78,4 +79,44 @@ pub(crate) struct LogDocument {
     pub(crate) data: String,
     /// How many entries the log has.
     pub(crate) size: u64,
+}
+
+/// What was found in a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogSearchDocument {
+    /// The entries, by rising index.
+    pub(crate) entries: Vec<LogEntry>,
+    /// The `--from` that goes on, if there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<u64>,
+    /// How many entries of the log were searched, all pages together.
+    pub(crate) size: u64,
+}
+
+/// An entry of a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogEntry {
+    /// Its index.
+    pub(crate) index: u64,
+    /// The digests of what was signed.
+    pub(crate) digests: Vec<Digest>,
+    /// The SHA-256 of the public keys.
+    pub(crate) keys: Vec<Digest>,
+    /// The subjects of the certificates, or `sha256:` and their hashes.
+    pub(crate) identities: Vec<String>,
+    /// Who issued the identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    /// When the certificate began, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<String>,
+}
+
+impl From<Entry> for LogEntry {
+    fn from(entry: Entry) -> Self {
+        let Entry { index, digests, keys, identities, issuer, time } = entry;
+        Self { index, digests, keys, identities, issuer, time }
+    }
 }

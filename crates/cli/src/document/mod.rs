@@ -20,7 +20,8 @@ pub(crate) use attached::{
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{
-    LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument, ServeWitnessDocument,
+    LogDocument, LogEntry, LogFsckDocument, LogProofDocument, LogSearchDocument, ServeLogDocument,
+    ServeWitnessDocument,
 };
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
@@ -77,6 +78,7 @@ documents! {
     LogDocument, "log", "`signet log export`, `signet log freeze`";
     LogFsckDocument, "log-fsck", "`signet log fsck`";
     LogProofDocument, "log-proof", "`signet log proof`";
+    LogSearchDocument, "log-search", "`signet log search`";
     ServeLogDocument, "serve-log", "`signet serve log`";
     ServeWitnessDocument, "serve-witness", "`signet serve witness`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";

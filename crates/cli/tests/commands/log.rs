@@ -1,8 +1,12 @@
 //! `signet serve log` and `signet log`: the real process, killed and started again.
 
-use signet_testkit::{LogServer, Sandbox};
+use serde_json::json;
+use signet_crypto::{Digest, Scheme};
+use signet_formats::base64;
+use signet_keys::{PasswordSource, Payload, read_private};
+use signet_testkit::{LogServer, Sandbox, request};
 
-use crate::{run, signet};
+use crate::{run, signet, with_keys};
 
 #[test]
 fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
@@ -54,6 +58,50 @@ fn a_log_is_proven_exported_and_frozen() {
     assert_eq!(sandbox.read("static/tile/entries/000.p/3"), b"\x00\x03one\x00\x03two\x00\x05three");
     let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
     assert_eq!(served.add("four").status, 405);
+}
+
+#[test]
+fn entries_are_found_in_the_directory_and_over_http() {
+    let sandbox = with_keys();
+    let log = LogServer::start(signet(), &sandbox, &["--search", "public"]);
+    for file in ["one", "two"] {
+        let logged = log_request(&sandbox, file);
+        let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    }
+    let url = format!("http://{}", log.address());
+    let digest = Digest::sha256(b"two").to_string();
+    let find = |more: &[&str]| run(&sandbox, &[&["log", "search"], more].concat());
+    let found = find(&["--url", &url, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with(&format!("entry 1\n  digest {digest}\n  key sha256:")), "{found}");
+    assert!(found.ends_with("1 found among 2 entries\n"), "{found}");
+    let page = find(&["--url", &url, "--key", "my.pub", "--limit", "1"]).exits(0).stdout;
+    assert!(page.starts_with("entry 0\n") && page.contains("more: `--from 1`\n"), "{page}");
+    find(&["--url", &url, "--key", "other.pub"]).exits(1);
+    find(&["--url", &url, "--identity", "who@example.org"]).exits(1);
+    find(&["--url", "http://127.0.0.1:1", "--digest", &digest]).exits(3);
+    find(&["--digest", &digest]).exits(2);
+    find(&["--url", &url, "--since", "yesterday"]).exits(2);
+    drop(log);
+    let data = sandbox.path("log").display().to_string();
+    // Killed at once, it has not kept its checkpoint: the next start does.
+    run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
+    let found = find(&["--data", &data, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with("entry 1\n"), "{found}");
+}
+
+/// A request to log a signature by `my.key` over the content `file`.
+fn log_request(sandbox: &Sandbox, file: &str) -> String {
+    let key = read_private(&sandbox.path("my.key"), &PasswordSource::Environment).unwrap();
+    let scheme = Scheme::EcdsaP256Sha256;
+    let signature = key.sign(scheme, Payload::Message(file.as_bytes())).unwrap();
+    let verifier = json!({
+        "publicKey": {"rawBytes": base64::encode(key.public_key().spki_der())},
+        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+    });
+    let signature = json!({"content": base64::encode(signature), "verifier": verifier});
+    let digest = base64::encode(Digest::sha256(file.as_bytes()).as_bytes());
+    json!({"hashedRekordRequestV002": {"digest": digest, "signature": signature}}).to_string()
 }
 
 #[test]

@@ -18,4 +18,4 @@ mod search;
 mod write;
 
 pub use face::{Kind, router};
-pub use search::{Entry, Found, Identities, router as search_router};
+pub use search::{Entry, Found, Identities, ask, router as search_router};

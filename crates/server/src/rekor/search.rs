@@ -7,14 +7,16 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::routing::get;
 use http::{Response, StatusCode};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
-use signet_formats::time;
+use signet_formats::{json, time};
 use signet_services::log::{Hit, MAX_HITS, Page, Query, Search};
+use signet_services::oidc::FetchError;
 
 use super::answer::full;
 use super::error::ApiError;
+use crate::fulcio::fetch;
 
 /// Whether the identities of what was found are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,29 @@ impl Entry {
     }
 }
 
+/// Asks the log at this URL.
+pub async fn ask(url: &str, query: &Query) -> Result<Found, FetchError> {
+    let url = format!("{}/api/v1/search?{}", url.trim_end_matches('/'), written(query));
+    let answer = fetch::read(fetch::client()?.get(url), MAX_ANSWER).await?;
+    json::parse(&answer, MAX_ANSWER).map_err(|error| FetchError(error.to_string()))
+}
+
+fn written(query: &Query) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let time = |seconds: &i64| time::format(*seconds).ok();
+    let parts = [
+        ("digest", query.digest.as_ref().map(ToString::to_string)),
+        ("key", query.key.as_ref().map(ToString::to_string)),
+        ("identity", query.identity.clone()),
+        ("since", query.since.as_ref().and_then(time)),
+        ("until", query.until.as_ref().and_then(time)),
+        ("from", Some(query.from.to_string())),
+        ("limit", Some(query.limit.clamp(1, MAX_HITS).to_string())),
+    ];
+    let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
+    given.collect::<Vec<_>>().join("&")
+}
+
 async fn find(search: Arc<Search>, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
     let query = read(query).map_err(ApiError::Invalid)?;
     let found = tokio::task::spawn_blocking(move || search.find(&query)).await;
@@ -141,3 +166,5 @@ fn set(query: &mut Query, name: &str, value: &str) -> Result<(), String> {
 }
 
 const DEFAULT_HITS: usize = 100;
+/// A page of entries with some names each.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
