@@ -3,6 +3,7 @@
 //!
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
+//! - [`monitor`]: follows logs, keeps them to one history, and watches who signs in them.
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
 //! - [`witness`]: cosigns what logs publish, once and in one history (C2SP tlog-witness).
 
@@ -11,6 +12,7 @@ pub mod ca;
 pub mod clock;
 pub mod journal;
 pub mod log;
+pub mod monitor;
 pub mod oidc;
 mod own_key;
 pub mod tsa;

@@ -18,6 +18,8 @@ pub(crate) enum LogCommand {
     Export(LogExportArgs),
     /// Let the log take no more entries, for good. It can still be served and read.
     Freeze(LogFreezeArgs),
+    /// Freeze the log and go on in a new shard with a name and keys of its own. The log may be running: it does it itself.
+    Rotate(LogRotateArgs),
 }
 
 /// Hash every entry and compare all that was made from them.
@@ -94,4 +96,18 @@ pub(crate) struct LogFreezeArgs {
     /// The log's data directory. The log must not be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+}
+
+/// Freeze the log and go on in a new shard with a name and keys of its own.
+///
+/// Clients need the new shard's key in their trusted root before its first signature is verified; the old one's stays. With a
+/// witness policy, the witnesses have to know the new key first: the refusal says it, and the same command goes on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogRotateArgs {
+    /// The log's data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The new shard's name. Unset: a name made from its key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
 }

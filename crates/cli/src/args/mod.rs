@@ -21,7 +21,9 @@ pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
-pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogSearchArgs};
+pub(crate) use log::{
+    LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogRotateArgs, LogSearchArgs,
+};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
     DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
-use signet_services::log::{Config, FsckReport, HomeOptions, Log, export, fsck, prove};
+use signet_services::log::{
+    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Shards, export, fsck, prove,
+    request_rotation,
+};
 use signet_store::fs::Disk;
+use signet_verify::Code;
 
-use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
-use crate::document::{LogDocument, LogFsckDocument, LogProofDocument};
-use crate::error::{Answer, CliError, Status};
+use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogRotateArgs};
+use crate::document::{LogDocument, LogFsckDocument, LogProofDocument, LogRotateDocument};
+use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::runtime::block_on;
 
@@ -20,6 +24,7 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
         LogCommand::Search(args) => super::log_search::run(args, face),
         LogCommand::Export(args) => write_files(args, face),
         LogCommand::Freeze(args) => freeze(args, face),
+        LogCommand::Rotate(args) => block_on(rotate(args, face)),
     }
 }
 
@@ -81,6 +86,36 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
         })?;
         Ok(Status::Yes)
     })
+}
+
+/// Here, or where the log runs.
+async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    let config = Config::new(args.data.clone());
+    let rotated = match Shards::open(Disk::default(), config, HomeOptions::default()).await {
+        Ok(shards) => {
+            let rotated = shards.rotate(args.origin.clone()).await;
+            let answer =
+                rotated.map_or_else(|error| Rotated::Refused(error.to_string()), |log| Rotated::to(&log));
+            shards.close().await;
+            answer
+        }
+        Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
+            let answer = request_rotation(&args.data, args.origin.clone()).await;
+            answer.map_err(|error| CliError::new(Code::ServiceFailed, about(&args.data, error)))?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (origin, keys) = match rotated {
+        Rotated::Done { origin, keys } => (origin, keys),
+        Rotated::Refused(why) => return Err(CliError::new(Code::ServiceFailed, why).into()),
+    };
+    let document = LogRotateDocument { data: args.data.display().to_string(), origin, keys };
+    face.result(&document, |document| {
+        let keys: String = document.keys.iter().map(|key| format!("key {key}\n")).collect();
+        format!("`{}` goes on in the shard `{}`\n{keys}", document.data, document.origin)
+    })?;
+    Ok(Status::Yes)
 }
 
 /// A misspelt directory would otherwise be made, and found sound.

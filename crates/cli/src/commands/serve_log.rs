@@ -5,12 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use signet_formats::tlog::{MAX_POLICY_BYTES, PolicyLog, WitnessPolicy};
 use signet_server::host::{Host, health};
-use signet_server::rekor::{self, Identities};
+use signet_server::rekor::{self, Identities, SearchHandle};
 use signet_server::witness::HttpWitnesses;
-use signet_services::log::{Config, HomeOptions, Log, Search, Witnesses};
+use signet_services::log::{Config, HomeOptions, Log, Search, Shards, Witnesses};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
@@ -25,35 +24,42 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     refuse_the_network(args)?;
     let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
-    let log = Log::open_home(Disk::default(), config(args, policy.clone())?, options).await?;
+    let shards = Shards::open(Disk::default(), config(args, policy.clone())?, options).await?;
+    let shards = Arc::new(shards);
+    let log = shards.active().ok_or_else(|| CliError::internal("no shard takes entries"))?;
     if let Some(policy) = &policy {
         refuse_a_policy_for_others(&log, policy)?;
     }
     let host = Host::listen(args.listen, None).await?;
     face.result(&document(args, &log, &host), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
-    let ready = log.clone();
-    let router = rekor::router(log.clone(), kind).map_err(CliError::internal)?;
-    let router = match args.search {
+    let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
+    let (router, search) = match args.search {
         Some(mode) => {
-            router.merge(searching(&log, mode).map_err(|error| CliError::unwritable(&args.data, &error))?)
+            let search = searching(&log).map_err(|error| CliError::unwritable(&args.data, &error))?;
+            (router.merge(rekor::search_router(search.clone(), identities(mode))), Some(search))
         }
-        None => router,
+        None => (router, None),
     };
-    host.run(router.merge(health(move || ready.is_writing() && ready.is_published())), runtime::stopped())
-        .await;
-    log.close().await;
+    let ready = Arc::clone(&shards);
+    let is_ready = move || ready.active().is_some_and(|log| log.is_writing() && log.is_published());
+    let served = host.run(router.merge(health(is_ready)), runtime::stopped());
+    tokio::select! {
+        () = served => {}
+        () = shards.answer_requests(|shard| follow_in(search.as_ref(), shard)) => {}
+    }
+    shards.close().await;
     Ok(Status::Yes)
 }
 
 /// The search, and a task that lets it follow the log.
-fn searching(log: &Log, mode: SearchMode) -> io::Result<Router> {
-    let search = Arc::new(Search::open(log.clone())?);
-    let following = Arc::clone(&search);
+fn searching(log: &Log) -> io::Result<SearchHandle> {
+    let handle = SearchHandle::new(Search::open(log.clone())?);
+    let followed = handle.clone();
     tokio::spawn(async move {
         loop {
-            let following = Arc::clone(&following);
-            match tokio::task::spawn_blocking(move || following.follow()).await {
+            let search = followed.current();
+            match tokio::task::spawn_blocking(move || search.follow()).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => tokio::time::sleep(FOLLOW_EVERY).await,
                 Ok(Err(error)) => {
@@ -64,11 +70,23 @@ fn searching(log: &Log, mode: SearchMode) -> io::Result<Router> {
             }
         }
     });
-    let identities = match mode {
+    Ok(handle)
+}
+
+/// After a rotation the search is that of the new shard.
+fn follow_in(search: Option<&SearchHandle>, shard: &Log) {
+    let Some(handle) = search else { return };
+    match Search::open(shard.clone()) {
+        Ok(search) => handle.replace(search),
+        Err(error) => tracing::error!(%error, "the search does not follow the new shard"),
+    }
+}
+
+fn identities(mode: SearchMode) -> Identities {
+    match mode {
         SearchMode::Public => Identities::Public,
         SearchMode::HashedIdentity => Identities::Hashed,
-    };
-    Ok(rekor::search_router(search, identities))
+    }
 }
 
 fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {

@@ -81,6 +81,18 @@ pub(crate) struct LogDocument {
     pub(crate) size: u64,
 }
 
+/// The shard in which a log goes on.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogRotateDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// The shard's name.
+    pub(crate) origin: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+}
+
 /// What was found in a log.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]

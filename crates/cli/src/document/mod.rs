@@ -20,8 +20,8 @@ pub(crate) use attached::{
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{
-    LogDocument, LogEntry, LogFsckDocument, LogProofDocument, LogSearchDocument, ServeLogDocument,
-    ServeWitnessDocument,
+    LogDocument, LogEntry, LogFsckDocument, LogProofDocument, LogRotateDocument, LogSearchDocument,
+    ServeLogDocument, ServeWitnessDocument,
 };
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
@@ -78,6 +78,7 @@ documents! {
     LogDocument, "log", "`signet log export`, `signet log freeze`";
     LogFsckDocument, "log-fsck", "`signet log fsck`";
     LogProofDocument, "log-proof", "`signet log proof`";
+    LogRotateDocument, "log-rotate", "`signet log rotate`";
     LogSearchDocument, "log-search", "`signet log search`";
     ServeLogDocument, "serve-log", "`signet serve log`";
     ServeWitnessDocument, "serve-witness", "`signet serve witness`";

@@ -61,6 +61,38 @@ fn a_log_is_proven_exported_and_frozen() {
 }
 
 #[test]
+fn a_running_log_goes_on_in_a_new_shard() {
+    let sandbox = Sandbox::new();
+    let data = sandbox.path("log").display().to_string();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque", "--origin", "log.example.org/1"]);
+    assert_eq!(log.add("one").body, b"0");
+    let rotate = |name: &str| run(&sandbox, &["log", "rotate", "--data", &data, "--origin", name]);
+    assert!(rotate("log.example.org/1").exits(3).says("a shard has this name already"));
+    let rotated = rotate("log.example.org/2").exits(0).stdout;
+    assert!(
+        rotated.contains("goes on in the shard `log.example.org/2`\nkey log.example.org/2+"),
+        "{rotated}"
+    );
+    assert_eq!(log.add("two").body, b"0");
+    let get = |path: &str| request(log.address(), "GET", path, &[], b"").unwrap();
+    assert!(get("/checkpoint").body.starts_with(b"log.example.org/2\n1\n"));
+    assert!(get("/shard/log.example.org%2F1/checkpoint").body.starts_with(b"log.example.org/1\n1\n"));
+    assert_eq!(get("/shard/log.example.org%2F1/tile/entries/000.p/1").body, b"\x00\x03one");
+    assert_eq!(get("/shard/log.example.org%2F3/checkpoint").status, 404);
+    drop(log);
+    let rotated = rotate("log.example.org/3").exits(0).stdout;
+    assert!(rotated.contains("`log.example.org/3`"), "{rotated}");
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(log.add("three").body, b"0");
+    assert!(
+        request(log.address(), "GET", "/checkpoint", &[], b"")
+            .unwrap()
+            .body
+            .starts_with(b"log.example.org/3\n")
+    );
+}
+
+#[test]
 fn entries_are_found_in_the_directory_and_over_http() {
     let sandbox = with_keys();
     let log = LogServer::start(signet(), &sandbox, &["--search", "public"]);

@@ -1,6 +1,6 @@
 //! What entries can be found by, over HTTP; Rekor v2 has nothing of the kind.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -27,10 +27,31 @@ pub enum Identities {
     Hashed,
 }
 
+/// The search that is served, which a rotation puts another in the place of. Clones are the same one.
+#[derive(Clone)]
+pub struct SearchHandle(Arc<RwLock<Arc<Search>>>);
+
+impl SearchHandle {
+    /// Serves this search.
+    pub fn new(search: Search) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(search))))
+    }
+
+    /// Serves another from now on.
+    pub fn replace(&self, search: Search) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(search);
+    }
+
+    /// The search that is served now.
+    pub fn current(&self) -> Arc<Search> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The route of a search: `GET /api/v1/search`.
-pub fn router(search: Arc<Search>, identities: Identities) -> Router {
-    let find = async move |State(search): State<Arc<Search>>, RawQuery(query): RawQuery| {
-        find(search, identities, query.as_deref().unwrap_or_default())
+pub fn router(search: SearchHandle, identities: Identities) -> Router {
+    let find = async move |State(search): State<SearchHandle>, RawQuery(query): RawQuery| {
+        find(search.current(), identities, query.as_deref().unwrap_or_default())
             .await
             .unwrap_or_else(ApiError::into_answer)
     };

@@ -14,7 +14,7 @@ use signet_formats::rekor::{Body, PublicKeyDetails, TlogEntry};
 use signet_formats::{base64, tlog};
 use signet_keys::{Payload, PrivateKey};
 use signet_server::host::{Host, health};
-use signet_server::rekor::{self, Identities, Kind};
+use signet_server::rekor::{self, Identities, Kind, SearchHandle};
 use signet_services::log::{Config, Log, LogSigner, Search};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -42,7 +42,7 @@ impl Server {
         let url = host.url();
         let (stop, stopped) = oneshot::channel();
         let writing = log.clone();
-        let search = Arc::new(Search::open(log.clone()).unwrap());
+        let search = SearchHandle::new(Search::open(log.clone()).unwrap());
         let router = rekor::router(log.clone(), kind).unwrap().merge(health(move || writing.is_writing()));
         let router = router.merge(rekor::search_router(search, Identities::Hashed));
         let served = tokio::spawn(host.run(router, async { drop(stopped.await) }));

@@ -18,8 +18,10 @@ mod home;
 mod index;
 mod open;
 mod read;
+mod requests;
 mod run;
 mod search;
+mod shards;
 mod sign;
 mod tree;
 mod wal;
@@ -34,7 +36,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use signet_formats::checkpoint::Checkpoint;
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle::leaf_hash;
 use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
@@ -45,7 +47,9 @@ pub use fsck::{FsckReport, fsck};
 pub use home::{HomeError, HomeOptions};
 pub use open::OpenError;
 pub use read::ReadError;
+pub use requests::{Rotated, request_rotation};
 pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
+pub use shards::{RotateError, Shards};
 pub use sign::LogSigner;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
@@ -53,7 +57,7 @@ use chunk::Layout;
 use read::Places;
 use tree::Tree;
 use wal::Segments;
-use writer::{Message, Submission};
+use writer::{Message, Prover, Submission};
 
 /// What a log is opened with.
 #[derive(Clone)]
@@ -145,6 +149,13 @@ impl Log {
     /// How the witnesses are doing; none without a policy.
     pub fn witnesses(&self) -> Vec<WitnessStatus> {
         self.shared.witnesses.as_ref().map(|witnesses| witnesses.status()).unwrap_or_default()
+    }
+
+    /// Has the newest checkpoint cosigned, only to see whether the witnesses do that. Well without a policy.
+    pub async fn ask_witnesses(&self) -> Result<(), String> {
+        let Some(witnesses) = &self.shared.witnesses else { return Ok(()) };
+        let signed = SignedCheckpoint::parse(&self.head().note).map_err(|error| error.to_string())?;
+        witnesses.cosign(&signed, Arc::new(Prover(Arc::clone(&self.shared)))).await.map(drop)
     }
 
     /// Whether all that is durable is published: false while the witnesses are no quorum.

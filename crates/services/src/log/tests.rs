@@ -17,6 +17,7 @@ use super::*;
 mod crash;
 mod guards;
 mod searched;
+mod sharded;
 mod witnessed;
 
 const ORIGIN: &str = "example.org/log";

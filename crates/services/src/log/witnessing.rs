@@ -54,6 +54,12 @@ impl Witnesses {
         Self { policy, client, within, targets }
     }
 
+    /// The same witnesses for another log.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.policy.clone(), Arc::clone(&self.client), self.within)
+    }
+
     /// How each of them is doing.
     pub fn status(&self) -> Vec<WitnessStatus> {
         self.targets.iter().map(|target| target.status()).collect()

@@ -291,7 +291,8 @@ impl Writer {
     }
 }
 
-struct Prover(Arc<Shared>);
+/// Proofs out of the log's own nodes.
+pub(super) struct Prover(pub(super) Arc<Shared>);
 
 impl Prove for Prover {
     fn prove(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, String> {
