@@ -11,6 +11,7 @@ use signet_server::registry::BuildError;
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
+use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
 use signet_services::tsa::TsaError;
@@ -343,6 +344,12 @@ impl From<CaError> for CliError {
             CaError::Dir(error) => error.into(),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
+    }
+}
+
+impl From<MonitorConfigError> for CliError {
+    fn from(error: MonitorConfigError) -> Self {
+        Self::new(Code::ConfigInvalid, error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod fulcio;
 pub mod host;
+pub mod monitor;
 pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;

@@ -1,9 +1,12 @@
 //! `signet log`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use signet_crypto::Digest;
+
+use super::shared::duration;
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
@@ -14,6 +17,8 @@ pub(crate) enum LogCommand {
     Proof(LogProofArgs),
     /// Find entries by digest, key, identity and time. The log may be running.
     Search(LogSearchArgs),
+    /// Follow logs: that each keeps to one history, and who signs in it.
+    Monitor(LogMonitorArgs),
     /// Write the log as files that any web server can serve (C2SP tlog-tiles). The log may be running.
     Export(LogExportArgs),
     /// Let the log take no more entries, for good. It can still be served and read.
@@ -110,4 +115,54 @@ pub(crate) struct LogRotateArgs {
     /// The new shard's name. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
+}
+
+/// Follow logs: that each keeps to one history, and who signs in it.
+///
+/// Reads every new entry of a C2SP tiled log: Rekor v2's, Signet's, any other. Status 0 if there was nothing to tell, 1 if a log
+/// showed two histories or an entry was found that is watched for, 3 if a log could not be read or a webhook told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogMonitorArgs {
+    /// Where to keep how far each log was read, and evidence; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The logs, what to watch for, the webhook and the heartbeat, as YAML.
+    #[arg(long, value_name = "FILE", required_unless_present = "url")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where a log's checkpoint and tiles are; Rekor v2's end in `/api/v2`.
+    #[arg(long, value_name = "URL", requires = "key")]
+    pub(crate) url: Option<String>,
+    /// The log's verifier key, `NAME+HASH+KEY`.
+    #[arg(long, value_name = "VKEY", requires = "url")]
+    pub(crate) key: Option<String>,
+    /// Who has to have cosigned the log's checkpoints, as C2SP tlog-policy.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// Tell of entries with this subject of a certificate.
+    #[arg(long, value_name = "IDENTITY")]
+    pub(crate) identity: Vec<String>,
+    /// Tell of entries whose subject is matched by this expression, anchored with `^` and `$`.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) identity_regexp: Vec<String>,
+    /// Tell of entries about this digest.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) digest: Vec<Digest>,
+    /// Tell of entries by this public key: a file, or its SHA-256 as `signet keys inspect` shows it.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) signer: Vec<String>,
+    /// Post what there is to tell to this URL, as JSON.
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Option<String>,
+    /// Write to this file after each round, so that a monitor that is silent is seen.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) heartbeat: Option<PathBuf>,
+    /// Look once, instead of going on until it is stopped.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How long to wait between two rounds.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    pub(crate) interval: Duration,
+    /// Read a log that is not known yet from its first entry on, rather than from now.
+    #[arg(long)]
+    pub(crate) from_start: bool,
 }

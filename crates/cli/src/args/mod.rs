@@ -22,7 +22,8 @@ pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
 pub(crate) use log::{
-    LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogRotateArgs, LogSearchArgs,
+    LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogMonitorArgs, LogProofArgs, LogRotateArgs,
+    LogSearchArgs,
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{

@@ -22,6 +22,7 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
         LogCommand::Fsck(args) => check(args, face),
         LogCommand::Proof(args) => proof(args, face),
         LogCommand::Search(args) => super::log_search::run(args, face),
+        LogCommand::Monitor(args) => block_on(super::log_monitor::run(args, face)),
         LogCommand::Export(args) => write_files(args, face),
         LogCommand::Freeze(args) => freeze(args, face),
         LogCommand::Rotate(args) => block_on(rotate(args, face)),

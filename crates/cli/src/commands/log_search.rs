@@ -38,7 +38,7 @@ fn query(args: &LogSearchArgs) -> Result<Query, CliError> {
 }
 
 /// The id of a key, or of that in a file.
-fn key(given: &str) -> Result<Digest, CliError> {
+pub(super) fn key(given: &str) -> Result<Digest, CliError> {
     match given.parse() {
         Ok(digest) => Ok(digest),
         Err(_) => Ok(Digest::sha256(read_public(Path::new(given))?.spki_der())),

@@ -11,6 +11,7 @@ mod explain;
 mod inspect;
 mod keys;
 mod log;
+mod log_monitor;
 mod log_search;
 mod man;
 mod serve;

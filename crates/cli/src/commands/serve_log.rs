@@ -104,7 +104,8 @@ fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, 
     Ok(config)
 }
 
-fn read_policy(path: &Path) -> Result<WitnessPolicy, CliError> {
+/// Reads a witness policy.
+pub(super) fn read_policy(path: &Path) -> Result<WitnessPolicy, CliError> {
     let text = files::read(path, MAX_POLICY_BYTES)?;
     WitnessPolicy::parse(&text).map_err(|error| CliError::new(Code::ConfigInvalid, about(path, error)))
 }

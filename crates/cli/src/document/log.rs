@@ -126,6 +126,49 @@ pub(crate) struct LogEntry {
     pub(crate) time: Option<String>,
 }
 
+/// What a monitor has to tell.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogMonitorDocument {
+    /// What was found.
+    pub(crate) findings: Vec<LogFinding>,
+}
+
+/// Something to tell about a log.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogFinding {
+    /// The log's name.
+    pub(crate) log: String,
+    /// What it is.
+    pub(crate) kind: LogFindingKind,
+    /// The same in words.
+    pub(crate) message: String,
+    /// The name of the watch that an entry is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch: Option<String>,
+    /// The entry's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<u64>,
+    /// The file with the two checkpoints of a fork.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<String>,
+}
+
+/// What a monitor tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFindingKind {
+    /// An entry that is watched for.
+    Entry,
+    /// Two histories of one log.
+    Fork,
+    /// Less than the log showed before.
+    Stale,
+    /// The log cannot be read, or is not signed as it should be.
+    Unreadable,
+}
+
 impl From<Entry> for LogEntry {
     fn from(entry: Entry) -> Self {
         let Entry { index, digests, keys, identities, issuer, time } = entry;

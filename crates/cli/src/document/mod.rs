@@ -20,8 +20,8 @@ pub(crate) use attached::{
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
 pub(crate) use log::{
-    LogDocument, LogEntry, LogFsckDocument, LogProofDocument, LogRotateDocument, LogSearchDocument,
-    ServeLogDocument, ServeWitnessDocument,
+    LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
+    LogRotateDocument, LogSearchDocument, ServeLogDocument, ServeWitnessDocument,
 };
 pub(crate) use store::{CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
@@ -77,6 +77,7 @@ documents! {
     ServeDocument, "serve", "`signet serve`";
     LogDocument, "log", "`signet log export`, `signet log freeze`";
     LogFsckDocument, "log-fsck", "`signet log fsck`";
+    LogMonitorDocument, "log-monitor", "`signet log monitor`";
     LogProofDocument, "log-proof", "`signet log proof`";
     LogRotateDocument, "log-rotate", "`signet log rotate`";
     LogSearchDocument, "log-search", "`signet log search`";

@@ -1,5 +1,7 @@
 //! `signet serve log` and `signet log`: the real process, killed and started again.
 
+use std::path::Path;
+
 use serde_json::json;
 use signet_crypto::{Digest, Scheme};
 use signet_formats::base64;
@@ -120,6 +122,62 @@ fn entries_are_found_in_the_directory_and_over_http() {
     run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
     let found = find(&["--data", &data, "--digest", &digest]).exits(0).stdout;
     assert!(found.starts_with("entry 1\n"), "{found}");
+}
+
+#[test]
+fn a_monitor_tells_who_signs_and_keeps_a_fork() {
+    let sandbox = with_keys();
+    let serve = || LogServer::start(signet(), &sandbox, &[]);
+    let add = |log: &LogServer, file: &str| {
+        let logged = log_request(&sandbox, file);
+        let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
+        assert_eq!(answer.status, 201);
+    };
+    let monitor = |log: &LogServer, more: &[&str]| {
+        let url = format!("http://{}/api/v2", log.address());
+        let given = ["log", "monitor", "--once", "--state", "seen", "--url", &url, "--key", log.key()];
+        run(&sandbox, &[&given[..], &["--heartbeat", "alive"], more].concat())
+    };
+    let log = serve();
+    add(&log, "one");
+    let first = monitor(&log, &["--from-start", "--signer", "my.pub"]).exits(1);
+    assert!(first.stdout.contains("entry 0 is one of `my.pub`, by sha256:"), "{first}");
+    assert_eq!(monitor(&log, &["--signer", "my.pub"]).exits(0).stdout, "", "it is told once");
+    assert!(String::from_utf8(sandbox.read("alive")).unwrap().contains("\"size\": 1"));
+    drop(log);
+    copy(&sandbox.path("log"), &sandbox.path("yesterday"));
+    let log = serve();
+    add(&log, "two");
+    monitor(&log, &["--signer", "other.pub"]).exits(0);
+    // Nobody listens at the webhook: told again, and to nobody.
+    let hook = ["--webhook", "http://127.0.0.1:1/", "--digest", &Digest::sha256(b"three").to_string()];
+    add(&log, "three");
+    for _ in 0..2 {
+        let told = monitor(&log, &hook).exits(1);
+        assert!(told.stderr.contains("the webhook was not told"), "{told}");
+    }
+    drop(log);
+    std::fs::remove_dir_all(sandbox.path("log")).unwrap();
+    std::fs::rename(sandbox.path("yesterday"), sandbox.path("log")).unwrap();
+    let log = serve();
+    ["other", "another", "more"].iter().for_each(|file| add(&log, file));
+    let fork = monitor(&log, &[]).exits(1);
+    assert!(fork.stdout.contains("are not of one history; both are in `seen/"), "{fork}");
+    drop(log);
+    monitor(&serve(), &[]).exits(1);
+    let wrong = ["log", "monitor", "--once", "--state", "s", "--url", "http://127.0.0.1:1", "--key", "k"];
+    run(&sandbox, &wrong).exits(2);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
 }
 
 /// A request to log a signature by `my.key` over the content `file`.

@@ -39,11 +39,23 @@ pub struct FollowedLog {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchText {
-    name: String,
-    identity: Option<Matcher>,
-    issuer: Option<Matcher>,
-    digest: Option<Digest>,
-    key: Option<Digest>,
+    /// What it is called when something is found.
+    pub name: String,
+    /// The subject of the certificate.
+    pub identity: Option<Matcher>,
+    /// Who issued the identity.
+    pub issuer: Option<Matcher>,
+    /// The digest of what was signed.
+    pub digest: Option<Digest>,
+    /// The SHA-256 of the public key.
+    pub key: Option<Digest>,
+}
+
+impl WatchText {
+    /// A watch that looks for nothing yet.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), identity: None, issuer: None, digest: None, key: None }
+    }
 }
 
 impl MonitorConfig {

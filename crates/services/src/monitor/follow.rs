@@ -24,6 +24,8 @@ pub(super) struct Follower {
     source: Source,
     reader: Arc<dyn LogReader>,
     seen: Option<Seen>,
+    /// Whether that is on disk.
+    is_kept: bool,
     from_now: bool,
 }
 
@@ -55,12 +57,21 @@ impl Follower {
         from_now: bool,
     ) -> io::Result<Self> {
         let seen = state.load(&source.origin)?;
-        Ok(Self { source, reader, seen, from_now })
+        Ok(Self { source, reader, seen, is_kept: true, from_now })
     }
 
     pub(super) fn progress(&self) -> Progress {
         let size = self.seen.as_ref().map_or(0, |seen| seen.range.size());
         Progress { origin: self.source.origin.clone(), size }
+    }
+
+    /// Keeps how far the log was read.
+    pub(super) fn keep(&mut self, state: &StateDir) -> io::Result<()> {
+        if let Some(seen) = self.seen.as_ref().filter(|_| !self.is_kept) {
+            state.keep(seen)?;
+            self.is_kept = true;
+        }
+        Ok(())
     }
 
     /// Reads what is new. What is found is told once.
@@ -96,10 +107,8 @@ impl Follower {
         if range.root() != shown.checkpoint().root {
             return self.disagree(&seen, &shown, state).await;
         }
-        let seen = Seen { checkpoint: shown, range };
-        // Before anybody is told: after a crash it is rather told again than not at all.
-        state.keep(&seen)?;
-        self.seen = Some(seen);
+        self.is_kept = self.is_kept && self.seen.is_some() && size == known;
+        self.seen = Some(Seen { checkpoint: shown, range });
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use signet_formats::rekor::EntryFacts;
 use signet_formats::tlog::WitnessPolicy;
 
 use crate::clock::Clock;
-pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch};
+pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
 use follow::Follower;
 use state::StateDir;
 
@@ -72,31 +72,38 @@ impl Monitor {
         Ok(Self { followers, watches, state, heartbeat: None, clock })
     }
 
-    /// Says in a file, after each round, that it lives and how far it came.
+    /// Says in a file, whenever it keeps how far it came, that it lives.
     #[must_use]
     pub fn with_heartbeat(self, file: Option<PathBuf>) -> Self {
         Self { heartbeat: file, ..self }
     }
 
-    /// Looks at every log once. What was found is kept to be found once only.
+    /// Looks at every log once. What is found is found once; but until [`Monitor::keep`] a restart finds it again.
     pub async fn round(&mut self) -> io::Result<Vec<Finding>> {
         let mut findings = Vec::new();
         for follower in &mut self.followers {
             findings.extend(follower.round(&self.watches, &self.state).await?);
         }
+        Ok(findings)
+    }
+
+    /// Keeps how far it came, once those who are to know have been told, and says that it lives.
+    pub fn keep(&mut self, is_well: bool) -> io::Result<()> {
+        for follower in &mut self.followers {
+            follower.keep(&self.state)?;
+        }
         if let Some(file) = &self.heartbeat {
             let logs = self.followers.iter().map(Follower::progress).collect();
-            let well = !findings.iter().any(|finding| finding.what.is_alarm());
-            state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well, logs })?;
+            state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well: is_well, logs })?;
         }
-        Ok(findings)
+        Ok(())
     }
 }
 
 /// That a monitor lives.
 #[derive(Debug, Serialize)]
 struct Heartbeat {
-    /// When the round ended, in seconds since 1970.
+    /// When it was written, in seconds since 1970.
     time: i64,
     /// Whether nothing was wrong in it.
     well: bool,

@@ -114,11 +114,14 @@ async fn each_entry_is_found_once_also_after_a_restart() {
         .collect();
     assert_eq!(found, [300, 301]);
     assert_eq!(whats(&mut first).await, []);
+    assert_eq!(whats(&mut open()).await.len(), 2, "nobody was told yet");
+    first.keep(true).unwrap();
     add(&log, 302..303, "ours").await;
     drop(first);
     let mut second = open();
     let found = whats(&mut second).await;
     assert!(matches!(found.as_slice(), [What::Entry { index: 302, .. }]), "{found:?}");
+    second.keep(true).unwrap();
     let heartbeat = std::fs::read_to_string(dir.path().join("heartbeat")).unwrap();
     assert!(heartbeat.contains("\"time\": 1800000000") && heartbeat.contains("\"size\": 303"), "{heartbeat}");
 }
