@@ -11,7 +11,7 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 17] = [
+const PRIVATE: [&str; 19] = [
     "| signatures of one image, all that are read together | 32 MiB |",
     "| manifests of one image's referrers, all that are opened | 16 MiB |",
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
@@ -25,6 +25,8 @@ const PRIVATE: [&str; 17] = [
     "| time between two checkpoints with witnesses, unless it is set | 1 s |",
     "| time that a witness may take, unless it is set | 2 s |",
     "| names of a witness policy | 256 |",
+    "| entries that are read for a page of a search by time alone | 65,536 |",
+    "| configuration of a monitor | 1 MiB |",
     "| hashes of its proof | 63 |",
     "| list of logs | 32 MiB, 100,000 logs |",
     "| checkpoints of a log at once, of a list that says how many a day | an hour's, at least 10 |",
@@ -153,6 +155,7 @@ fn log() -> Rows {
             format!("{} ms", limits.interval.as_millis()),
         ),
         ("witness policy", bytes(tlog::MAX_POLICY_BYTES)),
+        ("entries of a page of a search", number(signet_services::log::MAX_HITS)),
         ("connections of a service served at once; more wait", number(bounds.connections)),
         ("time a connection to a service may carry nothing", time(bounds.idle)),
         ("time for requests to a service to end when it stops", time(bounds.drain)),
