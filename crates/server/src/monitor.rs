@@ -1,5 +1,9 @@
 //! What a monitor reads logs with, and whom it tells.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
@@ -8,7 +12,7 @@ use signet_services::oidc::FetchError;
 
 use crate::fulcio::fetch::{client, read_all};
 
-/// Logs by their URLs, and webhooks, with a client of its own: no redirects, bounded in time and size.
+/// Logs by their URLs (`http`, `https`, or `file` for a directory), and webhooks, with a client of its own: no redirects, bounded in time and size.
 #[derive(Clone)]
 pub struct HttpLogs {
     client: Client,
@@ -35,6 +39,9 @@ impl HttpLogs {
 #[async_trait]
 impl LogReader for HttpLogs {
     async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        if let Some(dir) = url.strip_prefix("file://") {
+            return read_file(&Path::new(dir).join(path), limit);
+        }
         let request = self.client.get(format!("{url}/{path}"));
         let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
         match response.status() {
@@ -44,5 +51,23 @@ impl LogReader for HttpLogs {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             status => Err(format!("status {}", status.as_u16())),
         }
+    }
+}
+
+/// Of a log that is a directory of files.
+fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, String> {
+    let failed = |error: io::Error| error.to_string();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    // One byte more tells what is too large from what just fits.
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() <= limit {
+        true => Ok(Some(bytes)),
+        false => Err(format!("it is larger than {limit} bytes")),
     }
 }

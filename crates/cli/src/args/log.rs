@@ -31,8 +31,14 @@ pub(crate) enum LogCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogFsckArgs {
     /// The log's data directory.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "tiles")]
+    pub(crate) data: Option<PathBuf>,
+    /// A directory of files as C2SP tlog-tiles has them: of Tessera, Rekor v2, or an export.
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub(crate) tiles: Option<PathBuf>,
+    /// The verifier key that the checkpoint of `--tiles` has to be signed with.
+    #[arg(long, value_name = "VKEY", requires = "tiles")]
+    pub(crate) key: Option<String>,
 }
 
 /// Print the proof that an entry is in the log.
@@ -129,7 +135,8 @@ pub(crate) struct LogMonitorArgs {
     /// The logs, what to watch for, the webhook and the heartbeat, as YAML.
     #[arg(long, value_name = "FILE", required_unless_present = "url")]
     pub(crate) config: Option<PathBuf>,
-    /// Where a log's checkpoint and tiles are; Rekor v2's end in `/api/v2`.
+    /// Where a log's checkpoint and tiles are; Rekor v2's end in `/api/v2`. `file://` and a directory
+    /// for files that are not served.
     #[arg(long, value_name = "URL", requires = "key")]
     pub(crate) url: Option<String>,
     /// The log's verifier key, `NAME+HASH+KEY`.

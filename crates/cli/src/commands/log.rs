@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::note::{NoteError, VerifierKey};
 use signet_services::log::{
-    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Shards, export, fsck, prove,
-    request_rotation,
+    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Shards, export, fsck, fsck_tiles,
+    prove, request_rotation,
 };
 use signet_store::fs::Disk;
 use signet_verify::Code;
@@ -30,10 +31,16 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
 }
 
 fn check(args: &LogFsckArgs, face: Face) -> Answer {
-    exists(&args.data)?;
-    let FsckReport { origin, size, root, findings } = fsck(&args.data)?;
+    let (data, report) = match (&args.data, &args.tiles) {
+        (Some(data), _) => (data, exists(data).map(|()| fsck(data))?),
+        (None, Some(tiles)) => {
+            (tiles, exists(tiles).and_then(|()| Ok(fsck_tiles(tiles, verifier_key(args)?.as_ref())))?)
+        }
+        (None, None) => return Err(CliError::internal("neither of two directories").into()),
+    };
+    let FsckReport { origin, size, root, findings } = report?;
     let document = LogFsckDocument {
-        data: args.data.display().to_string(),
+        data: data.display().to_string(),
         origin,
         size,
         root: Digest::from_bytes(DigestAlgorithm::Sha256, &root).map_err(CliError::internal)?,
@@ -44,6 +51,11 @@ fn check(args: &LogFsckArgs, face: Face) -> Answer {
         true => Ok(Status::Yes),
         false => Ok(Status::No),
     }
+}
+
+fn verifier_key(args: &LogFsckArgs) -> Result<Option<VerifierKey>, CliError> {
+    let key = args.key.as_ref().map(|key| key.parse()).transpose();
+    key.map_err(|error: NoteError| CliError::new(Code::KeyUnusable, error.to_string()))
 }
 
 fn fsck_text(report: &LogFsckDocument) -> String {

@@ -136,7 +136,7 @@ impl Judge {
         self.command(0, &["log", "fsck", "--data", "log"]);
         self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
-        self.command(0, &["log", "search", "--data", "log"]);
+        self.command(1, &["log", "search", "--data", "log"]);
         self.command(0, &["log", "rotate", "--data", "log"]);
         self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
     }

@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use signet_formats::note::VerifierKey;
+use signet_keys::PrivateKey;
 use signet_testkit::{LogServer, Sandbox, peers};
 
 use crate::{denied, signet};
@@ -57,6 +59,61 @@ fn the_load_tester_of_tessera_drives_and_proves_an_opaque_log() {
     // It ends with 1 if it does not reach its goal in time, and says what did not verify.
     let outcome = sandbox.run(&hammer, &[&[key.as_str(), &url], &load[..], &rest[..]].concat()).succeeds();
     assert!(!outcome.says("failed to"), "{outcome}");
+}
+
+#[test]
+fn a_log_that_tessera_wrote_is_checked_and_followed() {
+    let Some([oneshot]) = peers(["tessera-posix-oneshot"]) else { return };
+    let (sandbox, key) = (Sandbox::new(), NoteKey::new("tessera.example.org"));
+    sandbox.write("key", &key.secret);
+    let data = sandbox.path("tessera").display().to_string();
+    let write = |first: u32, last: u32| {
+        (first..last).for_each(|n| drop(sandbox.write(&format!("new{first}/{n}"), format!("entry {n}"))));
+        let entries = format!("--entries={}/*", sandbox.path(&format!("new{first}")).display());
+        let to = [&format!("--storage_dir={data}"), "--private_key=key", &entries];
+        sandbox.run(&oneshot, &to.map(|arg| arg as &str)).succeeds();
+    };
+    let url = format!("file://{data}");
+    let monitor =
+        ["log", "monitor", "--once", "--from-start", "--state", "seen", "--url", &url, "--key", &key.public];
+    let fsck = ["log", "fsck", "--tiles", &data, "--key", &key.public];
+    for (first, last) in [(0, 3), (3, 300)] {
+        write(first, last);
+        let checked = sandbox.run(signet(), &fsck).succeeds();
+        assert!(
+            checked.stdout.starts_with(&format!("`tessera.example.org`: {last} entries sound")),
+            "{checked}"
+        );
+        sandbox.run(signet(), &monitor).succeeds();
+    }
+    let tile = sandbox.path("tessera/tile/0/000");
+    let mut spoilt = std::fs::read(&tile).unwrap();
+    spoilt[0] ^= 1;
+    std::fs::write(&tile, spoilt).unwrap();
+    assert!(sandbox.run(signet(), &fsck).exits(1).says("`tile/0/000` is not of the entries"));
+}
+
+/// A log key in the form that Go's note package reads, and as verifiers do.
+struct NoteKey {
+    secret: String,
+    public: String,
+    pem: String,
+}
+
+impl NoteKey {
+    fn new(name: &str) -> Self {
+        let seed = [7; 32];
+        // RFC 8410: a PKCS#8 of an Ed25519 key is a fixed prefix and its 32 bytes.
+        let pkcs8 =
+            [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".as_slice(), &seed].concat();
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(&pkcs8));
+        let key = PrivateKey::from_pkcs8_der(&pkcs8).unwrap();
+        let public = VerifierKey::log(name, key.public_key().clone()).unwrap();
+        let typed = BASE64.encode([&[1][..], &seed].concat());
+        let secret = format!("PRIVATE+KEY+{name}+{}+{typed}", public.id());
+        Self { secret, public: public.to_string(), pem }
+    }
 }
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.

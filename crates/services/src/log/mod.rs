@@ -23,6 +23,7 @@ mod run;
 mod search;
 mod shards;
 mod sign;
+mod tiles;
 mod tree;
 mod wal;
 mod witnessing;
@@ -51,6 +52,7 @@ pub use requests::{Rotated, request_rotation};
 pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
 pub use shards::{RotateError, Shards};
 pub use sign::LogSigner;
+pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
