@@ -1,5 +1,6 @@
 //! The registry client that the options ask for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use signet_crypto::Digest;
@@ -9,7 +10,7 @@ use signet_registry::{
 };
 use signet_verify::Code;
 
-use crate::args::ConnectionArgs;
+use crate::args::{ConnectionArgs, HttpRegistry};
 use crate::error::CliError;
 
 /// A client for these places.
@@ -23,10 +24,18 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
         authorities: args.registry_cacert.iter().cloned().collect(),
         identity: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
     };
-    let registries = |wanted: bool| places.iter().filter(|_| wanted).flat_map(registries).collect();
-    let plain_http = registries(args.allow_http_registry);
+    let asked: HashSet<Registry> = places.iter().flat_map(registries).collect();
+    let may_be_plain = |registry: &&Registry| {
+        args.allow_http_registry.iter().any(|allowed| match allowed {
+            HttpRegistry::Any => true,
+            HttpRegistry::Named(named) => named == *registry,
+        })
+    };
+    let plain_http: HashSet<Registry> = asked.iter().filter(may_be_plain).cloned().collect();
     // Whoever names certificates means HTTPS, on this machine too.
-    let https = registries(!tls.authorities.is_empty() || tls.identity.is_some());
+    let has_certificates = !tls.authorities.is_empty() || tls.identity.is_some();
+    let https = asked.into_iter().filter(|registry| has_certificates && !plain_http.contains(registry));
+    let https = https.collect();
     Client::new(Options { keychain: Keychain::from_environment(), plain_http, https, tls, limits })
 }
 

@@ -1,11 +1,12 @@
 //! Files that the user names.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use signet_crypto::DigestAlgorithm;
 use signet_images::{FileDigests, digest_reader};
+use signet_platform::{Access, Existing, write_whole};
 
 use crate::error::CliError;
 use crate::face::Face;
@@ -37,18 +38,10 @@ pub(crate) fn digests(
     digest_reader(progress.reading(file), algorithms).map_err(unreadable)
 }
 
-/// Writes a file that must not exist yet; what could not be written whole is removed.
+/// Writes a file that must not exist yet, whole or not at all.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| CliError::unwritable(path, &error))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
-        // The error says more than that the remains could not be removed either.
-        let _ = std::fs::remove_file(path);
-        CliError::unwritable(path, &error)
-    })
+    write_whole(path, bytes, Access::Public, Existing::Refuse)
+        .map_err(|error| CliError::unwritable(path, &error))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod render;
 mod runtime;
 mod schema;
 mod signing;
+mod targets;
 mod trust;
 mod witness;
 

@@ -1,36 +1,45 @@
-//! The JSON Schemas of the documents, made from the types that are printed.
+//! The JSON Schemas of what is printed and of the files that people write, made from the types.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, json_schema};
 use serde_json::Value;
+use signet_verify::Policy;
 
 use crate::document::Document;
 
-/// The schema of a document, and who prints it.
-pub(crate) struct PrintedSchema {
+/// The schema of a document, and who prints or reads it.
+pub(crate) struct PublishedSchema {
     /// The schema's name and version, which the document states.
     pub(crate) name: &'static str,
-    /// The commands that print it.
-    pub(crate) printed: &'static str,
+    /// The commands that print it, or read it.
+    pub(crate) commands: &'static str,
+    /// The name of its file.
+    pub(crate) file: String,
     /// The schema, of draft 2020-12.
     pub(crate) schema: Schema,
 }
 
-impl PrintedSchema {
-    /// The schema of `D`.
-    pub(crate) fn of<D: Document>(printed: &'static str) -> Self {
+impl PublishedSchema {
+    /// The schema of `D`, which these commands print; `verify.v1.json` for `signet.dev/verify/v1`.
+    pub(crate) fn printed<D: Document>(commands: &'static str) -> Self {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         let mut schema = settings.into_generator().into_root_schema_for::<D>();
         name(&mut schema, D::SCHEMA);
         RecursiveTransform(plain).transform(&mut schema);
-        Self { name: D::SCHEMA, printed, schema }
+        let file = D::SCHEMA.strip_prefix("signet.dev/").unwrap_or(D::SCHEMA).replace('/', ".");
+        Self { name: D::SCHEMA, commands, file: format!("{file}.json"), schema }
     }
 
-    /// `verify.v1.json` for `signet.dev/verify/v1`.
-    pub(crate) fn file_name(&self) -> String {
-        let name = self.name.strip_prefix("signet.dev/").unwrap_or(self.name);
-        format!("{}.json", name.replace('/', "."))
+    /// The schema of the policy file.
+    pub(crate) fn policy() -> Self {
+        let settings = SchemaSettings::draft2020_12().for_deserialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<Policy>();
+        let name = "signet.dev/v1alpha1 ImagePolicy";
+        schema.insert("title".to_owned(), name.into());
+        RecursiveTransform(plain).transform(&mut schema);
+        let commands = "`signet verify --policy`, `signet serve registry --require-signed`";
+        Self { name, commands, file: "image-policy.v1alpha1.json".to_owned(), schema }
     }
 
     /// What the document is.

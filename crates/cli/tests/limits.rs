@@ -11,10 +11,14 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 19] = [
+const PRIVATE: [&str; 23] = [
     "| signatures of one image, all that are read together | 32 MiB |",
     "| manifests of one image's referrers, all that are opened | 16 MiB |",
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
+    "| indexes that hold a manifest, directly or through others, by which its pull is decided | 100 |",
+    "| steps from a manifest to the outermost of them | 16 |",
+    "| manifests of one image that are signed | 1,000 |",
+    "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
     "| time for which a decision about the same digests is reused | 10 s |",
     "| public-key operations of one decision; 256 KiB hashed for one count as one more | 4,096 |",
@@ -121,7 +125,7 @@ fn registries() -> Rows {
         ("time for a credential helper", time(limits.helper)),
         ("requests at once", number(limits.parallel)),
         ("manifests of one copy", number(limits.copy_manifests)),
-        ("depth of references between manifests", number(limits.depth)),
+        ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
     ]
 }

@@ -2,18 +2,18 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use signet_crypto::PublicKey;
+use signet_platform::{Access, Existing};
 use zeroize::Zeroizing;
 
 use crate::describe::{KeyInfo, describe};
 use crate::encoding::{PrivateFormat, PublicFormat, encode_public, read_private_bytes, read_public_bytes};
 use crate::error::{Error, FileError};
 use crate::password::{PasswordSource, Purpose};
-use crate::platform::{self, Access};
-use crate::private::{PrivateKey, random};
+use crate::private::PrivateKey;
 
 /// Reads a private key. `password` is asked only if the key is encrypted.
 pub fn read_private(path: &Path, password: &PasswordSource) -> Result<PrivateKey, FileError> {
@@ -53,15 +53,6 @@ impl Pair {
         };
         Self { private: with(".key"), public: with(".pub") }
     }
-}
-
-/// What to do where a file exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Leave it, and fail with [`Error::WouldOverwrite`].
-    Refuse,
-    /// Replace it.
-    Replace,
 }
 
 /// Writes `PREFIX.key` (0600) and `PREFIX.pub` (0644 less the umask, PEM): with [`Existing::Refuse`] both or neither.
@@ -117,7 +108,7 @@ fn at<T>(path: &Path, result: Result<T, Error>) -> Result<T, FileError> {
 
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<bool>), Error> {
     let file = File::open(path).map_err(Error::Unreadable)?;
-    let readable_by_others = platform::readable_by_others(&file).map_err(Error::Unreadable)?;
+    let readable_by_others = signet_platform::readable_by_others(&file).map_err(Error::Unreadable)?;
     // Allocated once, so that no copy of a secret is left behind by growing.
     let length = file.metadata().map_err(Error::Unreadable)?.len().min(MAX_KEY_FILE) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0)));
@@ -136,64 +127,9 @@ fn vacant(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Temporary file, fsync, then one step that puts it in place, then fsync of the directory.
 fn write(path: &Path, bytes: &[u8], access: Access, existing: Existing) -> Result<(), Error> {
-    let temporary = Temporary::new(path)?;
-    fill(&temporary.0, bytes, access).map_err(Error::Unwritable)?;
-    match existing {
-        Existing::Replace => fs::rename(&temporary.0, path),
-        Existing::Refuse => place(&temporary.0, path, bytes, access),
-    }
-    .map_err(|error| match error.kind() {
+    signet_platform::write_whole(path, bytes, access, existing).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Error::WouldOverwrite,
         _ => Error::Unwritable(error),
-    })?;
-    platform::sync_directory(parent(path)).map_err(Error::Unwritable)
-}
-
-/// Gives the file its name unless the name is taken: by a hard link, which is atomic, or where the file
-/// system has none by writing it under the name itself.
-fn place(temporary: &Path, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    match fs::hard_link(temporary, path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fill(path, bytes, access),
-        linked => linked,
-    }
-}
-
-/// Creates a file with this content, or none.
-fn fill(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    let mut file = platform::create_new(path, access)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a key helps nobody; that it cannot be removed says less than why it is half.
-        let _ = fs::remove_file(path);
-    }
-    written
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// A name beside `path` that is gone when this is dropped.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(path: &Path) -> Result<Self, Error> {
-        let unique = u64::from_ne_bytes(random()?);
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(format!(".{unique:016x}"));
-        Ok(Self(parent(path).join(name)))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After a rename there is nothing left; otherwise a leftover is the most that can go wrong.
-        let _ = fs::remove_file(&self.0);
-    }
+    })
 }

@@ -25,7 +25,6 @@ mod encoding;
 mod error;
 mod file;
 mod password;
-mod platform;
 mod private;
 mod signer;
 
@@ -34,9 +33,9 @@ pub use describe::{KeyInfo, KeyKind, describe};
 pub use encoding::{PrivateFormat, PublicFormat, encode_public, read_private_bytes, read_public_bytes};
 pub use error::{Error, FileError};
 pub use file::{
-    Existing, MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private,
-    write_public,
+    MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private, write_public,
 };
 pub use password::{MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
 pub use private::{PrivateKey, random};
 pub use signer::{Payload, SignError, Signer};
+pub use signet_platform::Existing;

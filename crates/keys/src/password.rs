@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::platform;
-
 /// A password; cleared from memory when dropped. The empty one is a password too, as with cosign.
 #[derive(Clone, Default)]
 pub struct Password(Zeroizing<Vec<u8>>);
@@ -60,7 +58,7 @@ impl PasswordSource {
         match self {
             Self::Environment => from_environment(|name| std::env::var_os(name)).ok_or(PasswordError::NotSet),
             Self::File(path) => first_line(File::open(path)?),
-            Self::Descriptor(number) => first_line(File::open(platform::descriptor_path(*number)?)?),
+            Self::Descriptor(number) => first_line(File::open(signet_platform::descriptor_path(*number)?)?),
             Self::Prompt(prompt) => Ok(prompt.ask(purpose)?),
         }
     }

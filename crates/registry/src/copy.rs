@@ -1,16 +1,16 @@
 //! Carrying an image with everything that belongs to it from one store to another.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use signet_crypto::Digest;
-use signet_formats::oci::{Descriptor, Tag};
+use signet_formats::oci::{Descriptor, Tag, Walk};
 
 use crate::client::{Attached, BlobPush, ManifestName, Resolved};
 use crate::location::Endpoint;
-use crate::{Error, Limits, Result};
+use crate::{Error, Result};
 
 /// What a copy carries, and how.
 ///
@@ -93,16 +93,11 @@ pub async fn copy(
 ) -> Result<CopyReport> {
     let root = source.store.resolve(source.name.as_ref()).await?;
     check_name(target, &root)?;
-    let copier = Copier {
-        source,
-        target,
-        options,
-        progress,
-        limits: source.store.limits(),
-        seen: Mutex::default(),
-        report: Mutex::new(CopyReport::new(root.digest())),
-    };
-    copier.tree(root.clone(), copier.limits.depth).await?;
+    let limits = source.store.limits();
+    let met = Met { walk: Walk::new(limits.depth, limits.copy_manifests), unsearched: VecDeque::new() };
+    let report = Mutex::new(CopyReport::new(root.digest()));
+    let copier = Copier { source, target, options, progress, met: Mutex::new(met), report };
+    copier.tree(root.clone(), 0).await?;
     if options.referrers {
         copier.everything_attached().await?;
     }
@@ -110,7 +105,7 @@ pub async fn copy(
         target.store.tag(&root, tag).await?;
     }
     target.store.finish().await?;
-    Ok(copier.report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    Ok(copier.report.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl CopyReport {
@@ -135,15 +130,14 @@ struct Copier<'a> {
     target: &'a Endpoint,
     options: &'a CopyOptions,
     progress: &'a (dyn Fn(CopyEvent) + Send + Sync),
-    limits: &'a Limits,
-    /// Manifests carried, in the order they were met, so that what refers to them is looked for.
-    seen: Mutex<Seen>,
+    met: Mutex<Met>,
     report: Mutex<CopyReport>,
 }
 
-#[derive(Default)]
-struct Seen {
-    all: HashSet<Digest>,
+/// Manifests that were met.
+struct Met {
+    walk: Walk,
+    /// Those for whose referrers nobody has looked, in the order they were met.
     unsearched: VecDeque<Digest>,
 }
 
@@ -151,7 +145,7 @@ impl Copier<'_> {
     /// A manifest after all that it names.
     fn tree(&self, manifest: Resolved, depth: usize) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            if !self.note(manifest.digest())? {
+            if !self.enter(manifest.digest(), depth)? {
                 return Ok(());
             }
             self.parts(&manifest, depth).await?;
@@ -167,12 +161,8 @@ impl Copier<'_> {
     /// The blobs of an image, the manifests of an index.
     async fn parts(&self, manifest: &Resolved, depth: usize) -> Result<()> {
         for child in manifest.manifest.manifests() {
-            let depth = depth.checked_sub(1).ok_or_else(|| Error::LimitHit {
-                what: "manifests within manifests".to_owned(),
-                limit: self.limits.depth as u64,
-            })?;
             let child = self.source.store.resolve(Some(&ManifestName::Digest(child.digest))).await?;
-            self.tree(child, depth).await?;
+            self.tree(child, depth + 1).await?;
         }
         let blobs = manifest.manifest.config.iter().chain(manifest.manifest.layers());
         let blobs: Vec<_> = blobs.filter(|blob| !is_foreign(blob)).cloned().collect();
@@ -217,10 +207,10 @@ impl Copier<'_> {
     async fn referrer(&self, subject: &Digest, listed: &Descriptor) -> Result<()> {
         let manifest = self.source.store.resolve(Some(&ManifestName::Digest(listed.digest))).await?;
         let stated = manifest.manifest.subject.as_ref().map(|stated| stated.digest);
-        if stated != Some(*subject) || !self.note(manifest.digest())? {
+        if stated != Some(*subject) || !self.enter(manifest.digest(), 0)? {
             return Ok(());
         }
-        self.parts(&manifest, self.limits.depth).await?;
+        self.parts(&manifest, 0).await?;
         let present = self.target.store.has_manifest(&manifest.digest()).await?;
         let attached = self.target.store.put_referrer(&manifest, subject).await?;
         self.count(|report| {
@@ -237,28 +227,28 @@ impl Copier<'_> {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.tree(manifest.clone(), self.limits.depth).await?;
+        self.tree(manifest.clone(), 0).await?;
         self.target.store.tag(&manifest, &tag).await?;
         self.count(|report| report.attachments += 1);
         Ok(())
     }
 
     /// Whether the manifest is met for the first time.
-    fn note(&self, digest: Digest) -> Result<bool> {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !seen.all.insert(digest) {
-            return Ok(false);
+    fn enter(&self, digest: Digest, depth: usize) -> Result<bool> {
+        let mut met = self.met();
+        let is_new = met.walk.enter(digest, depth)?;
+        if is_new {
+            met.unsearched.push_back(digest);
         }
-        if seen.all.len() > self.limits.copy_manifests {
-            let limit = self.limits.copy_manifests as u64;
-            return Err(Error::LimitHit { what: "manifests of one copy".to_owned(), limit });
-        }
-        seen.unsearched.push_back(digest);
-        Ok(true)
+        Ok(is_new)
     }
 
     fn next_unsearched(&self) -> Option<Digest> {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).unsearched.pop_front()
+        self.met().unsearched.pop_front()
+    }
+
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_manifest(&self, digest: Digest, present: bool) {
@@ -270,7 +260,7 @@ impl Copier<'_> {
     }
 
     fn count(&self, change: impl FnOnce(&mut CopyReport)) {
-        change(&mut self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use signet_crypto::Digest;
+use signet_formats::oci::WalkError;
 
 /// Why a registry, layout or archive did not give or take what was asked.
 ///
@@ -190,7 +191,7 @@ pub enum Error {
         reason: String,
     },
     /// A layout or archive that is none, or is damaged.
-    #[error("`{path}` is no image layout or archive: {reason}")]
+    #[error("`{path}` is no sound image layout or archive: {reason}")]
     Damaged {
         /// The file or directory.
         path: String,
@@ -245,5 +246,11 @@ impl Error {
     /// Whether it says that something is absent, as opposed to unknown.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+}
+
+impl From<WalkError> for Error {
+    fn from(error: WalkError) -> Self {
+        Self::LimitHit { what: error.counted().to_owned(), limit: error.limit() as u64 }
     }
 }

@@ -32,6 +32,8 @@
 
 use std::time::Duration;
 
+use signet_formats::oci::MAX_MANIFEST_DEPTH;
+
 #[cfg(doc)]
 use signet_formats::oci::MAX_MANIFEST_BYTES;
 
@@ -73,7 +75,7 @@ pub struct Limits {
     pub chunk: usize,
     /// Rounds of read, change, write and read again on a fallback tag.
     pub fallback_rounds: u32,
-    /// Manifests that one copy carries, and how deep one may refer to another.
+    /// Manifests that one copy carries.
     pub copy_manifests: usize,
     /// How deep manifests may refer to or contain one another.
     pub depth: usize,
@@ -101,7 +103,7 @@ impl Default for Limits {
             chunk: 8 * 1024 * 1024,
             fallback_rounds: 32,
             copy_manifests: 20_000,
-            depth: 16,
+            depth: MAX_MANIFEST_DEPTH,
             archive_entries: 100_000,
         }
     }

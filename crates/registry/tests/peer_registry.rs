@@ -3,65 +3,24 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "the helpers of tests are tests, too, which clippy does not see"
 )]
-
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
 use signet_registry::{
     Attached, Client, CopyOptions, Location, ManifestName, Options, ReferrersVia, copy, parallel,
 };
+use signet_testkit::{RegistryServer, Sandbox, peers};
 
-struct Registry {
-    process: Child,
-    host: String,
-    _data: tempfile::TempDir,
+/// Debian's registry; none, with one line about it, where it is not installed.
+fn docker_registry() -> Option<RegistryServer> {
+    let [program] = peers(["docker-registry"])?;
+    Some(RegistryServer::docker(&program))
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Registry {
-    /// None, with one line about it, where the peer is not installed.
-    async fn start() -> Option<Self> {
-        let data = tempfile::tempdir().unwrap();
-        let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let config = data.path().join("config.yml");
-        let root = data.path().join("data");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: {host}}}\n",
-            root.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new("docker-registry");
-        let command = command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(process) = command.spawn() else {
-            assert!(std::env::var_os("SIGNET_REQUIRE_PEERS").is_none(), "docker-registry is required");
-            println!("skipped: needs docker-registry");
-            return None;
-        };
-        let registry = Self { process, host, _data: data };
-        for _ in 0..200 {
-            if tokio::net::TcpStream::connect(&registry.host).await.is_ok() {
-                return Some(registry);
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("docker-registry did not start");
-    }
-
-    fn repository(&self, name: &str) -> Repository {
-        format!("{}/{name}", self.host).parse().unwrap()
-    }
+fn repository_of(server: &RegistryServer, name: &str) -> Repository {
+    format!("{}/{name}", server.address()).parse().unwrap()
 }
 
 fn client() -> Client {
@@ -109,8 +68,8 @@ async fn attach(client: &Client, repository: &Repository, subject: &Descriptor, 
 
 #[tokio::test]
 async fn referrers_are_kept_under_the_fallback_tag() {
-    let Some(registry) = Registry::start().await else { return };
-    let (client, repository) = (client(), registry.repository("a/app"));
+    let Some(server) = docker_registry() else { return };
+    let (client, repository) = (client(), repository_of(&server, "a/app"));
     let image = push_image(&client, &repository, "layer", "v1").await;
     let none = client.referrers(&repository, &image.digest).await.unwrap();
     assert_eq!((none.descriptors.len(), none.via), (0, ReferrersVia::Tag));
@@ -126,8 +85,8 @@ async fn referrers_are_kept_under_the_fallback_tag() {
 
 #[tokio::test]
 async fn writers_at_once_lose_nothing() {
-    let Some(registry) = Registry::start().await else { return };
-    let repository = registry.repository("app");
+    let Some(server) = docker_registry() else { return };
+    let repository = repository_of(&server, "app");
     let image = push_image(&client(), &repository, "layer", "v1").await;
     let (repository, image) = (&repository, &image);
     // A client each, as of several machines.
@@ -139,8 +98,8 @@ async fn writers_at_once_lose_nothing() {
 
 #[tokio::test]
 async fn an_image_travels_with_all_that_refers_to_it() {
-    let Some(registry) = Registry::start().await else { return };
-    let (client, repository) = (client(), registry.repository("from"));
+    let Some(server) = docker_registry() else { return };
+    let (client, repository) = (client(), repository_of(&server, "from"));
     let image = push_image(&client, &repository, "layer", "v1").await;
     let signature = attach(&client, &repository, &image, 1).await;
     let of_signature = client.manifest(&repository, &signature.digest()).await.unwrap().descriptor;
@@ -151,11 +110,11 @@ async fn an_image_travels_with_all_that_refers_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     let hops = [
-        format!("{}/from:v1", registry.host),
+        format!("{}/from:v1", server.address()),
         format!("oci:{}:v1", path("layout")),
         format!("oci-archive:{}:v1", path("image.tar")),
-        format!("{}/to:v1", registry.host),
-        format!("{}/mounted:v1", registry.host),
+        format!("{}/to:v1", server.address()),
+        format!("{}/mounted:v1", server.address()),
     ];
     for hop in hops.windows(2) {
         let (source, target): (Location, Location) = (hop[0].parse().unwrap(), hop[1].parse().unwrap());
@@ -168,15 +127,15 @@ async fn an_image_travels_with_all_that_refers_to_it() {
         let again = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
         assert_eq!((again.manifests_sent, again.blobs_sent, again.bytes_sent), (0, 0, 0), "{hop:?}");
     }
-    let arrived = client.referrers(&registry.repository("mounted"), &image.digest).await.unwrap();
+    let arrived = client.referrers(&repository_of(&server, "mounted"), &image.digest).await.unwrap();
     assert_eq!(arrived.descriptors.len(), 1);
     assert_eq!(arrived.descriptors[0].digest, signature.digest());
 }
 
 #[tokio::test]
 async fn tags_are_listed_and_manifests_deleted() {
-    let Some(registry) = Registry::start().await else { return };
-    let (client, repository) = (client(), registry.repository("app"));
+    let Some(server) = docker_registry() else { return };
+    let (client, repository) = (client(), repository_of(&server, "app"));
     let image = push_image(&client, &repository, "layer", "v1").await;
     let tags: Vec<_> = client.tags(&repository).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(tags, ["v1"]);
@@ -188,19 +147,14 @@ async fn tags_are_listed_and_manifests_deleted() {
 
 /// The standard output of a peer; none, with one line about it, where it is not installed.
 fn peer(program: &str, arguments: &[&str]) -> Option<String> {
-    let Ok(output) = Command::new(program).args(arguments).output() else {
-        assert!(std::env::var_os("SIGNET_REQUIRE_PEERS").is_none(), "{program} is required");
-        println!("skipped: needs {program}");
-        return None;
-    };
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
+    let [program] = peers([program])?;
+    Some(Sandbox::new().run(&program, arguments).succeeds().stdout)
 }
 
 #[tokio::test]
 async fn peers_read_our_layouts_and_archives_and_we_read_theirs() {
-    let Some(registry) = Registry::start().await else { return };
-    let (client, repository) = (client(), registry.repository("app"));
+    let Some(server) = docker_registry() else { return };
+    let (client, repository) = (client(), repository_of(&server, "app"));
     let image = push_image(&client, &repository, "layer", "v1").await;
     let signature = attach(&client, &repository, &image, 1).await.digest().to_string();
     let directory = tempfile::tempdir().unwrap();
@@ -214,7 +168,7 @@ async fn peers_read_our_layouts_and_archives_and_we_read_theirs() {
         }
     };
     let (layout, archive, saved) = (path("layout"), path("image.tar"), path("saved.tar"));
-    carry(format!("{}/app:v1", registry.host), format!("oci:{layout}:v1")).await;
+    carry(format!("{}/app:v1", server.address()), format!("oci:{layout}:v1")).await;
     carry(format!("oci:{layout}:v1"), format!("oci-archive:{archive}:v1")).await;
     for place in [format!("oci:{layout}:v1"), format!("oci-archive:{archive}:v1")] {
         let Some(raw) = peer("skopeo", &["inspect", "--raw", &place]) else { return };

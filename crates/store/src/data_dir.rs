@@ -39,7 +39,7 @@ impl DataDir {
         let fresh = is_absent_or_empty(path).map_err(io)?;
         if fresh {
             disk.make_dirs(path).map_err(io)?;
-            restrict(path).map_err(io)?;
+            signet_platform::restrict(path).map_err(io)?;
         } else if !path.join(FORMAT_FILE).is_file() && !is_half_made(path).map_err(io)? {
             // Someone's home directory, given by mistake, is not to be filled with blobs.
             return Err(OpenError::Foreign { path: path.to_owned() });
@@ -201,17 +201,6 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
-}
-
-#[cfg(unix)]
-fn restrict(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 const FORMAT_FILE: &str = "signet.json";

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use signet_platform::Directory;
+pub use signet_platform::read_exact_at;
 use uuid::Uuid;
 
 /// The disk below a data directory.
@@ -88,8 +90,8 @@ impl Disk {
 
     /// Makes the entries of the directory that holds `path` durable.
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        let dir = open_dir(parent(path)?)?;
-        self.synced(Step::SyncDir, path, || sync_dir(&dir))
+        let dir = Directory::open(parent(path)?)?;
+        self.synced(Step::SyncDir, path, || dir.sync())
     }
 
     /// Moves a synced file to `target`, replacing what is there.
@@ -178,26 +180,6 @@ impl Disk {
     }
 }
 
-/// Fills `buffer` from `offset` of a file that others may be writing at its end.
-#[cfg(unix)]
-pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-/// Fills `buffer` from `offset` of a file that others may be writing at its end.
-#[cfg(windows)]
-pub fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = buffer.get_mut(read..).unwrap_or_default();
-        offset += u64::try_from(read).map_err(io::Error::other)?;
-    }
-    Ok(())
-}
-
 /// Sees every step, and may fail it.
 pub trait Faults: Send + Sync {
     /// Called before `step` is done to `path`; an error takes the step's place.
@@ -240,27 +222,6 @@ fn ignore_existing(error: io::Error) -> io::Result<()> {
         io::ErrorKind::AlreadyExists => Ok(()),
         _ => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn open_dir(dir: &Path) -> io::Result<File> {
-    File::open(dir)
-}
-
-#[cfg(unix)]
-fn sync_dir(dir: &File) -> io::Result<()> {
-    dir.sync_all()
-}
-
-/// Windows has no handle to sync for a directory; its file systems journal the entries.
-#[cfg(not(unix))]
-fn open_dir(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn sync_dir((): &()) -> io::Result<()> {
-    Ok(())
 }
 
 const MAX_DURABLE_DIRS: usize = 16_384;

@@ -18,7 +18,7 @@ mod tap;
 mod vectors;
 
 pub use http::{Response, request};
-pub use log::LogServer;
+pub use log::{LogServer, log_request};
 pub use peer::{Peer, peers};
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};

@@ -52,8 +52,34 @@ impl Repository {
             }));
             images.push(digest);
         }
-        let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors });
-        (self.put_manifest(tag, OCI_INDEX, index.to_string().as_bytes()), images)
+        (self.put_index(tag, &descriptors), images)
+    }
+
+    /// Pushes an index of manifests and indexes that are here, with a tag; it says nothing of platforms.
+    pub fn push_index_of(&self, tag: &str, manifests: &[Digest]) -> Digest {
+        let accept = format!("{OCI_MANIFEST}, {OCI_INDEX}");
+        let described = manifests.iter().map(|digest| {
+            let answer = self.send("GET", &format!("/manifests/{digest}"), &[("Accept", &accept)], &[]);
+            descriptor(answer.header("content-type").expect("a manifest has a media type"), &answer.body)
+        });
+        self.put_index(tag, &described.collect::<Vec<_>>())
+    }
+
+    /// Pushes what refers to an image that is here: a manifest of one layer, found by the referrers API.
+    pub fn push_referrer(&self, subject: &Digest, media_type: &str, content: &[u8]) -> Digest {
+        let image = self.manifest(&subject.to_string()).expect("the image is there");
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": media_type,
+            "config": self.put_blob("application/vnd.oci.empty.v1+json", b"{}"),
+            "layers": [self.put_blob(media_type, content)],
+            "subject": {
+                "mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": image.to_string().len(),
+            },
+        });
+        let bytes = manifest.to_string().into_bytes();
+        self.put_manifest(&Digest::sha256(&bytes).to_string(), OCI_MANIFEST, &bytes)
     }
 
     /// Stores a blob; answers its descriptor.
@@ -100,6 +126,11 @@ impl Repository {
     pub fn delete_manifest(&self, digest: &str) {
         let answer = self.send("DELETE", &format!("/manifests/{digest}"), &[], &[]);
         assert_eq!(answer.status, 202, "manifest not deleted: {answer:?}");
+    }
+
+    fn put_index(&self, tag: &str, manifests: &[Value]) -> Digest {
+        let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
+        self.put_manifest(tag, OCI_INDEX, index.to_string().as_bytes())
     }
 
     fn image_manifest(&self, architecture: &str, content: &str) -> Vec<u8> {

@@ -24,20 +24,23 @@ pub struct RegistryServer {
 
 impl RegistryServer {
     /// Debian's `docker-registry` 2.8, which has no referrers API.
+    ///
+    /// It does not say which port it took, so one is found for it, which somebody else may take before; then
+    /// another is tried.
     pub fn docker(program: &Peer) -> Self {
-        Self::start(program.as_ref(), |sandbox, address| {
-            let config = docker_config(&sandbox.path("data"), address);
-            let file = sandbox.write("config.yml", config).display().to_string();
-            vec!["serve".to_owned(), file]
-        })
+        let mut log = String::new();
+        for _ in 0..STARTS {
+            match Self::try_docker(program.as_ref()) {
+                Ok(server) => return server,
+                Err(said) => log = said,
+            }
+        }
+        panic!("docker-registry ended {STARTS} times before serving, at last with:\n{log}")
     }
 
     /// `signet serve registry`, which has the referrers API.
     pub fn signet(program: &Path) -> Self {
-        Self::start(program, |sandbox, address| {
-            let data = sandbox.path("data").display().to_string();
-            ["serve", "registry", "--data", &data, "--listen", address].map(str::to_owned).to_vec()
-        })
+        Self::signet_with(program, &[])
     }
 
     /// `signet serve registry` with more options: users, TLS, a policy. It takes a port and says which.
@@ -82,25 +85,16 @@ impl RegistryServer {
         String::from_utf8_lossy(&self.sandbox.read("log")).into_owned()
     }
 
-    fn start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Self {
-        let mut log = String::new();
-        for _ in 0..STARTS {
-            match Self::try_start(program, &args) {
-                Ok(server) => return server,
-                Err(said) => log = said,
-            }
-        }
-        panic!("{} ended {STARTS} times before serving a registry, at last with:\n{log}", program.display())
-    }
-
     /// One start; what the process said if it ended.
-    fn try_start(program: &Path, args: impl Fn(&Sandbox, &str) -> Vec<String>) -> Result<Self, String> {
+    fn try_docker(program: &Path) -> Result<Self, String> {
         let sandbox = Sandbox::new();
         let address = free_address();
+        let config = sandbox.write("config.yml", docker_config(&sandbox.path("data"), &address));
         let log = std::fs::File::create(sandbox.path("log")).expect("the sandbox can be written");
         let child = sandbox
             .command(program)
-            .args(args(&sandbox, &address))
+            .arg("serve")
+            .arg(config)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -109,16 +103,15 @@ impl RegistryServer {
         if server.answers() { Ok(server) } else { Err(server.log()) }
     }
 
-    /// Waits for the first answer; false if the process ended instead.
+    /// Waits for the first answer of this very process; false if it ended instead.
     fn answers(&mut self) -> bool {
         for _ in 0..POLLS {
-            let ready =
-                request(&self.address, "GET", "/v2/", &[], &[]).is_ok_and(|answer| answer.status == 200);
+            let answer = request(&self.address, "GET", "/v2/", &[], &[]);
+            if answer.is_ok_and(|answer| answer.header(MARK) == Some(&mark(&self.sandbox.path("data")))) {
+                return true;
+            }
             if self.child.try_wait().expect("a child can be asked").is_some() {
                 return false;
-            }
-            if ready {
-                return true;
             }
             thread::sleep(POLL);
         }
@@ -144,7 +137,16 @@ fn docker_config(data: &Path, address: &str) -> String {
         "version: 0.1\n\
          log: {{level: warn, accesslog: {{disabled: true}}}}\n\
          storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n\
-         http: {{addr: '{address}', net: tcp}}\n",
-        data.display()
+         http: {{addr: '{address}', net: tcp, headers: {{{MARK}: ['{}']}}}}\n",
+        data.display(),
+        mark(data)
     )
+}
+
+/// By this header of its answers a registry is told from another one that took its port.
+const MARK: &str = "x-signet-test";
+
+/// What the header says: the sandbox, of which there is one.
+fn mark(data: &Path) -> String {
+    data.display().to_string()
 }

@@ -10,19 +10,23 @@ use cargo_metadata::{
 };
 
 /// The arrows of the house, all of them downward: a crate and what of the workspace it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
+    ("signet-platform", &[]),
     ("signet-crypto", &[]),
     ("signet-formats", &["crypto"]),
     ("signet-verify", &["crypto", "formats"]),
     ("signet-images", &["crypto", "formats", "verify"]),
-    ("signet-registry", &["crypto", "formats", "verify"]),
-    ("signet-keys", &["crypto", "formats", "verify"]),
-    ("signet-store", &["crypto", "formats", "verify"]),
+    ("signet-registry", &["crypto", "formats", "platform", "verify"]),
+    ("signet-keys", &["crypto", "formats", "platform", "verify"]),
+    ("signet-store", &["crypto", "formats", "platform", "verify"]),
     ("signet-services", &["crypto", "formats", "verify", "keys", "store"]),
     ("signet-server", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services"]),
     (
         "signet-cli",
-        &["crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server"],
+        &[
+            "crypto", "formats", "platform", "verify", "images", "registry", "keys", "store", "services",
+            "server",
+        ],
     ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
     (
@@ -114,6 +118,30 @@ fn the_lints_of_pure_crates_refuse_impure_calls() {
     }
 }
 
+/// What differs between systems is in one crate (docs/decisions/0009); a signal is waited for where the runtime
+/// is, and the bound of the clock's error is asked for where a timestamp depends on it.
+#[test]
+fn one_crate_asks_for_the_operating_system() {
+    let asks = ["cfg(unix)", "cfg(windows)", "cfg(not(unix))", "cfg(target_os", "cfg!(windows", "std::os::"];
+    let mut found = BTreeSet::new();
+    for file in files(&root().join("crates"), "rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let place = file.strip_prefix(root()).expect("it is below the root").display().to_string();
+        if place.contains("/src/") && asks.iter().any(|ask| shipped.contains(ask)) {
+            found.insert(place);
+        }
+    }
+    let allowed = [
+        "crates/cli/src/runtime.rs",
+        "crates/platform/src/elsewhere.rs",
+        "crates/platform/src/lib.rs",
+        "crates/platform/src/unix.rs",
+        "crates/services/src/tsa/bound.rs",
+    ];
+    assert_eq!(found, allowed.map(str::to_owned).into());
+}
+
 #[test]
 fn unsafe_code_is_forbidden_in_every_crate() {
     let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
@@ -132,7 +160,7 @@ fn unsafe_code_is_forbidden_in_every_crate() {
 #[test]
 fn every_relative_link_in_the_documents_leads_somewhere() {
     let mut broken = Vec::new();
-    for document in documents(&root()) {
+    for document in files(&root(), "md") {
         let text = fs::read_to_string(&document).unwrap();
         let folder = document.parent().expect("a document lies in a folder");
         for target in relative_links(&text) {
@@ -189,15 +217,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace has a root")
 }
 
-/// Every Markdown file of the project, nothing hidden and nothing built.
-fn documents(folder: &Path) -> Vec<PathBuf> {
+/// Every file of the project that ends so, nothing hidden and nothing built.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the project can be read") {
         let path = entry.expect("the project can be read").path();
         let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
-            found.extend(documents(&path));
-        } else if name.ends_with(".md") {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
             found.push(path);
         }
     }

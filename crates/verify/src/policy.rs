@@ -15,11 +15,14 @@ pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// A policy: principals, and the rules that must all hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// Always `signet.dev/v1alpha1`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = API_VERSION)))]
     pub api_version: String,
     /// Always `ImagePolicy`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = KIND)))]
     pub kind: String,
     /// The policy's name.
     pub metadata: Metadata,
@@ -71,6 +74,7 @@ impl Policy {
 
 /// What a policy is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
     /// The name, as it appears in verdicts.
@@ -79,11 +83,14 @@ pub struct Metadata {
 
 /// What a policy demands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
     /// The principals, by the names that rules use.
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = MAX_PRINCIPALS)))]
     pub principals: BTreeMap<String, Principal>,
     /// The rules; all must hold.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_RULES)))]
     pub rules: Vec<Rule>,
     /// What it means if the signed repository name is not the one that was asked for.
     #[serde(default)]
@@ -92,6 +99,7 @@ pub struct Spec {
 
 /// Somebody who can sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Principal {
     /// The holder of a key: its PEM, or its id `sha256:…` if the trust snapshot holds it.
@@ -111,6 +119,7 @@ impl Principal {
 
 /// A public key, by value or by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct KeyReference(String);
 
@@ -140,6 +149,7 @@ impl KeyReference {
 
 /// The identity in a certificate: who, vouched for by whom, and what else was claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CertificateIdentity {
     /// The subject alternative name: an email address, a URI, a DNS name or a Fulcio user name.
@@ -148,6 +158,7 @@ pub struct CertificateIdentity {
     pub issuer: Matcher,
     /// Further Fulcio claims that must match, such as `sourceRepositoryUri`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "claims_schema"))]
     pub claims: BTreeMap<Claim, Matcher>,
 }
 
@@ -160,6 +171,7 @@ impl CertificateIdentity {
 
 /// A text that must be met exactly, or a pattern that must match all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Matcher {
     /// This text and no other.
@@ -200,9 +212,11 @@ impl fmt::Display for Matcher {
 
 /// A regular expression, in a mapping of its own so that it is never taken for an exact text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// The expression, anchored at both ends.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = ANCHORED)))]
     pub pattern: String,
 }
 
@@ -229,6 +243,7 @@ macro_rules! claims {
     ($($number:literal $name:ident $doc:literal)*) => {
         /// A claim that Fulcio writes into certificates, under 1.3.6.1.4.1.57264.1 (fulcio docs, oid-info.md).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "camelCase")]
         pub enum Claim {
             $(#[doc = $doc] $name,)*
@@ -269,13 +284,16 @@ claims! {
 
 /// One demand: enough distinct principals signed, with these proofs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// The rule's name, as it appears in verdicts.
     pub name: String,
     /// The principals whose signatures count.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub principals: Vec<String>,
     /// How many distinct principals must have signed.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     #[serde(default = "one")]
     pub threshold: u32,
     /// What must have been signed: `signature` (the default), `any`, or the URI of a predicate type.
@@ -329,6 +347,7 @@ impl Rule {
 
 /// What must have been signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum PredicateRule {
     /// Any statement or message about the subject.
@@ -362,6 +381,7 @@ impl From<PredicateRule> for String {
 
 /// What a signed repository name other than the one asked for means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RepositoryRule {
     /// The signature does not count.
@@ -424,12 +444,25 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
+/// No claim but those that Fulcio has; a map's derived schema would take any name.
+#[cfg(feature = "schema")]
+fn claims_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "propertyNames": generator.subschema_for::<Claim>(),
+        "additionalProperties": generator.subschema_for::<Matcher>(),
+    })
+}
+
 fn one() -> u32 {
     1
 }
 
 const API_VERSION: &str = "signet.dev/v1alpha1";
 const KIND: &str = "ImagePolicy";
+/// What every pattern looks like, for the schema; [`Matcher::compile`] knows better.
+#[cfg(feature = "schema")]
+const ANCHORED: &str = r"^\^.*\$$";
 const MAX_POLICY_BYTES: usize = 1024 * 1024;
 const MAX_PATTERN_BYTES: usize = 1024 * 1024;
 const MAX_PRINCIPALS: usize = 1024;

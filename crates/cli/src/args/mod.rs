@@ -30,7 +30,7 @@ pub(crate) use serve::{
     DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTsaArgs,
     ServeWitnessArgs,
 };
-pub(crate) use shared::{ConnectionArgs, PasswordArgs, TrustArgs};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, DemoArgs, DocsCommand, DoctorArgs, ExplainArgs, ManArgs,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_formats::oci::Registry;
 use signet_keys::SigningAlgorithm;
 
 use super::CosignVerifyArgs;
@@ -14,9 +15,10 @@ use super::CosignVerifyArgs;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registry options")]
 pub(crate) struct ConnectionArgs {
-    /// Speak plain HTTP to registries that are not on this machine.
-    #[arg(long)]
-    pub(crate) allow_http_registry: bool,
+    /// Speak plain HTTP to registries that are not on this machine; with a name, to this one and wherever it
+    /// is. Given several times, to each of them.
+    #[arg(long, value_name = "REGISTRY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = http_registry)]
+    pub(crate) allow_http_registry: Vec<HttpRegistry>,
     /// A PEM file of certificate authorities to trust besides the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) registry_cacert: Option<PathBuf>,
@@ -29,6 +31,15 @@ pub(crate) struct ConnectionArgs {
     /// How long one request may take, such as `90s` or `3m`.
     #[arg(long, short = 't', value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// Who may be asked over plain HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HttpRegistry {
+    /// Every registry of the command.
+    Any,
+    /// This one.
+    Named(Registry),
 }
 
 /// Whom to trust.
@@ -101,6 +112,16 @@ pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
             let names: Vec<&str> = PREDICATE_TYPES.iter().map(|(name, _)| *name).collect();
             Err(format!("expected `signature`, `any`, a URI or one of {}", names.join(", ")))
         }
+    }
+}
+
+/// Reads the name of a registry, or cosign's `true` for any.
+fn http_registry(text: &str) -> Result<HttpRegistry, String> {
+    let is_host = text == "localhost" || text.contains(['.', ':']);
+    match text {
+        "true" => Ok(HttpRegistry::Any),
+        _ if is_host => Registry::new(text).map(HttpRegistry::Named).map_err(|error| error.to_string()),
+        _ => Err("expected a registry, `HOST` or `HOST:PORT`".to_owned()),
     }
 }
 
@@ -187,6 +208,17 @@ mod tests {
         assert!(predicate_type("slsaprovenence").unwrap_err().contains("slsaprovenance"));
         assert_eq!(annotation("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(annotation("=b").is_err() && annotation("a").is_err());
+    }
+
+    #[test]
+    fn plain_http_is_for_any_registry_or_for_a_named_one() {
+        let named = |name: &str| Ok(HttpRegistry::Named(Registry::new(name).unwrap()));
+        assert_eq!(http_registry("true"), Ok(HttpRegistry::Any));
+        assert_eq!(http_registry("127.0.0.1:5000"), named("127.0.0.1:5000"));
+        assert_eq!(http_registry("Registry.Example"), named("registry.example"));
+        for text in ["", "false", "yes", "a/b.c", "https://a.example"] {
+            assert!(http_registry(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use signet_formats::oci::{Descriptor, Platform};
 use signet_keys::{PrivateKey, read_private};
-use signet_registry::{Client, ImageStore, Location, ManifestName, Resolved, parallel};
+use signet_registry::{Client, ImageStore, Location, Resolved, parallel};
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
 use super::sign_blob::{self, Blob};
@@ -19,6 +18,7 @@ use crate::gather::Place;
 use crate::progress::Progress;
 use crate::runtime::block_on;
 use crate::signing::Signing;
+use crate::targets::{self, Target};
 use crate::trust::Trust;
 use crate::{clock, connection, decision, password, render};
 
@@ -111,12 +111,6 @@ struct Site<'a> {
     name: Option<String>,
 }
 
-/// A manifest to sign.
-struct Target {
-    manifest: Resolved,
-    platform: Option<String>,
-}
-
 impl Job<'_> {
     async fn sign_image(&self, place: &Location) -> Result<Vec<SignedBody>, Stop> {
         let endpoint = connection::source(&self.client, place)?;
@@ -135,38 +129,12 @@ impl Job<'_> {
         signed.into_iter().collect()
     }
 
-    /// The image itself and the platforms in it, as far as the options want them.
+    /// The image itself and what is in it, as far as the options want them.
     async fn targets(&self, site: &Site<'_>, image: Resolved) -> Result<Vec<Target>, Stop> {
-        let wanted: Vec<(Descriptor, String)> = platforms(&image)
-            .filter(|_| !self.args.index_only)
-            .map(|(descriptor, platform)| (descriptor.clone(), platform.to_string()))
-            .filter(|(_, platform)| self.args.platform.is_empty() || self.args.platform.contains(platform))
-            .collect();
-        self.all_found(&image, &wanted)?;
-        let children = parallel(wanted, PARALLEL, |(descriptor, platform)| async move {
-            let manifest = site.images.resolve(Some(&ManifestName::Digest(descriptor.digest))).await?;
-            Ok(Target { manifest, platform: Some(platform) })
-        });
-        let children: Result<Vec<Target>, Stop> = children.await.into_iter().collect();
-        let mut targets = children?;
-        if self.args.platform.is_empty() {
-            targets.insert(0, Target { manifest: image, platform: None });
+        match self.args.index_only {
+            true => Ok(vec![Target { manifest: image, platform: None }]),
+            false => targets::find(&site.images, image, &self.args.platform).await,
         }
-        Ok(targets)
-    }
-
-    /// Each platform that was asked for must be there.
-    fn all_found(&self, image: &Resolved, wanted: &[(Descriptor, String)]) -> Result<(), CliError> {
-        let missing =
-            self.args.platform.iter().find(|asked| !wanted.iter().any(|(_, found)| found == *asked));
-        let Some(missing) = missing else { return Ok(()) };
-        let there: Vec<String> = platforms(image).map(|(_, platform)| platform.to_string()).collect();
-        let detail = match there.is_empty() {
-            true => format!("`{missing}` was asked for, and the image is not an index of platforms"),
-            false => format!("`{missing}` was asked for, and the index has {}", there.join(", ")),
-        };
-        Err(CliError::new(Code::UsageInvalid, detail)
-            .hint("choose a platform that is there, or leave out `--platform`"))
     }
 
     async fn sign_target(&self, site: &Site<'_>, target: Target) -> Result<SignedBody, Stop> {
@@ -211,14 +179,6 @@ impl Job<'_> {
             }
         }
     }
-}
-
-/// The platforms of an index. What BuildKit keeps there under `unknown/unknown` are attestations.
-fn platforms(image: &Resolved) -> impl Iterator<Item = (&Descriptor, &Platform)> {
-    let known = |platform: &Platform| platform.os != "unknown" || platform.architecture != "unknown";
-    image.manifest.manifests().iter().filter_map(move |descriptor| {
-        descriptor.platform.as_ref().filter(|platform| known(platform)).map(|platform| (descriptor, platform))
-    })
 }
 
 /// Manifests signed at once.

@@ -1,14 +1,12 @@
 //! `signet tree`: index → platforms → signatures → attestations.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use signet_crypto::Digest;
 use signet_formats::in_toto::COSIGN_SIGN_V1;
-use signet_formats::oci::{ManifestKind, media_type};
-use signet_registry::{ImageStore, ManifestName, Resolved};
+use signet_formats::oci::{MAX_MANIFEST_DEPTH, ManifestKind, Walk, media_type};
+use signet_registry::{Error, ImageStore, ManifestName, Resolved};
 
 use crate::args::TreeArgs;
 use crate::document::{TreeDocument, TreeNode};
@@ -27,24 +25,24 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
         let store = &endpoint.store;
         let image = store.resolve(endpoint.name.as_ref()).await?;
         let attachments = connection::attachments(&client, &place, &endpoint)?;
-        let mut walk = Walk { store, attachments: &attachments, seen: HashSet::new() };
-        let document = TreeDocument { image: args.image.clone(), root: walk.node(image, None, 0).await? };
+        let walk = Walk::new(MAX_MANIFEST_DEPTH, MAX_NODES);
+        let mut survey = Survey { store, attachments: &attachments, walk };
+        let document = TreeDocument { image: args.image.clone(), root: survey.node(image, None, 0).await? };
         face.result(&document, render::tree)?;
         face.note("note: this is what the registry lists; `signet verify` says what of it is sound")?;
         Ok(Status::Yes)
     })
 }
 
-struct Walk<'a> {
+struct Survey<'a> {
     store: &'a Arc<dyn ImageStore>,
     /// Where the signatures are.
     attachments: &'a Arc<dyn ImageStore>,
-    /// Manifests shown already: a referrer may refer in a circle of digests only by breaking SHA-256,
-    /// but the same manifest may stand in many places.
-    seen: HashSet<Digest>,
+    /// The same manifest may stand in many places, and is unfolded in one.
+    walk: Walk,
 }
 
-impl Walk<'_> {
+impl Survey<'_> {
     /// A manifest, the manifests it holds and those that refer to it.
     fn node(
         &mut self,
@@ -54,7 +52,7 @@ impl Walk<'_> {
     ) -> BoxFuture<'_, Result<TreeNode, Stop>> {
         async move {
             let mut node = leaf(&manifest, platform);
-            if depth >= MAX_DEPTH || self.seen.len() >= MAX_NODES || !self.seen.insert(manifest.digest()) {
+            if !self.walk.enter(manifest.digest(), depth).map_err(Error::from)? {
                 return Ok(node);
             }
             self.attached(&manifest, &mut node, depth).await?;
@@ -129,5 +127,5 @@ fn kind(manifest: &Resolved) -> &'static str {
 
 /// The annotation in which cosign's bundles state what was signed.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
-const MAX_DEPTH: usize = 8;
+/// Manifests of one tree.
 const MAX_NODES: usize = 10_000;

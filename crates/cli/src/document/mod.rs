@@ -12,7 +12,7 @@ mod tool;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::schema::PrintedSchema;
+use crate::schema::PublishedSchema;
 pub(crate) use attached::{
     ClaimsBody, InspectDocument, LogClaim, OtherBody, SignatureBody, SubjectClaim, TreeDocument, TreeNode,
     UnreadBody, Verified,
@@ -57,8 +57,8 @@ macro_rules! documents {
         })*
 
         /// Every document's schema, and which commands print it, in the order of their names.
-        pub(crate) fn schemas() -> Vec<PrintedSchema> {
-            vec![$(PrintedSchema::of::<$document>($printed)),*]
+        pub(crate) fn schemas() -> Vec<PublishedSchema> {
+            vec![$(PublishedSchema::printed::<$document>($printed)),*]
         }
     };
 }

@@ -80,6 +80,24 @@ fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() 
     run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
 }
 
+/// One signature on the outermost index is enough for all that it holds.
+#[test]
+fn what_a_signed_index_of_indexes_holds_is_served() {
+    let setting = Setting::new();
+    let server = RegistryServer::signet(signet());
+    let open = server.repository("app");
+    let (platforms, images) = open.push_index("platforms", "content");
+    open.push_index_of("1", &[platforms]);
+    run(&setting.sandbox, &["copy", &open.tagged("1"), "oci:nested:1"]).exits(0);
+    let image = setting.image();
+    setting.ci(&["copy", "oci:nested:1", &image]).exits(0);
+    let inner = setting.server.repository("team/app").at(&images[0]);
+    setting.alice(&["copy", &inner, "oci:inner:1"]).exits(3).refuses_saying(&["SGN-4006"]);
+    setting.ci(&["sign", "--key", "my.key", "--index-only", &image]).exits(0);
+    setting.alice(&["copy", &inner, "oci:inner:1"]).exits(0);
+    setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+}
+
 /// What was decided is remembered by what is attached: the next pull after a signature is gone is refused.
 #[test]
 fn a_decision_is_not_reused_for_other_evidence() {
@@ -108,15 +126,41 @@ fn a_decision_is_not_reused_for_other_evidence() {
     setting.alice(&["copy", &image, "oci:refused:1"]).exits(3).refuses_saying(&["SGN-4006"]);
 }
 
-#[test]
-fn a_registry_with_a_certificate_is_asked_over_tls() {
-    let sandbox = with_keys();
+/// A registry of the host `localhost` whose certificate is `registry.crt` in the sandbox.
+fn with_certificate(sandbox: &Sandbox) -> RegistryServer {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
     sandbox.write("registry.crt", cert.pem());
     sandbox.write("registry.key", signing_key.serialize_pem());
     let [cert, key] = ["registry.crt", "registry.key"].map(|name| sandbox.path(name).display().to_string());
-    let server = RegistryServer::signet_with(signet(), &["--tls-cert", &cert, "--tls-key", &key]);
+    RegistryServer::signet_with(signet(), &["--tls-cert", &cert, "--tls-key", &key])
+}
+
+/// Which of the registries on this machine has no certificate is said of each, not of the command.
+#[test]
+fn an_image_is_copied_between_a_plain_and_a_tls_registry_on_this_machine() {
+    let sandbox = with_keys();
+    let server = with_certificate(&sandbox);
+    let secure = server.repository("app").tagged("1").replace("127.0.0.1", "localhost");
+    let open = RegistryServer::signet(signet());
+    open.repository("app").push_index("1", "content");
+    let plain = open.repository("app").tagged("1");
+    let copy = ["copy", &plain, &secure, "--registry-cacert", "registry.crt"];
+    let refused = run(&sandbox, &copy).exits(3).refuses_saying(&["SGN-2011"]);
+    assert!(refused.says("--allow-http-registry=HOST"), "{refused}");
+    let named = format!("--allow-http-registry={}", open.address());
+    run(&sandbox, &[&copy[..], &[&named]].concat()).exits(0);
+    let back = open.repository("back").tagged("1");
+    run(&sandbox, &["copy", &secure, &back, "--registry-cacert", "registry.crt", &named]).exits(0);
+    run(&sandbox, &["sign", "--key", "my.key", "--registry-cacert", "registry.crt", &named, &back, &secure])
+        .exits(0);
+    run(&sandbox, &["verify", "--key", "my.pub", &back]).exits(0);
+}
+
+#[test]
+fn a_registry_with_a_certificate_is_asked_over_tls() {
+    let sandbox = with_keys();
+    let server = with_certificate(&sandbox);
     let open = RegistryServer::signet(signet());
     open.repository("app").push_image("1", "content");
     run(&sandbox, &["copy", &open.repository("app").tagged("1"), "oci:layout:1"]).exits(0);

@@ -1,9 +1,7 @@
 //! Images in a registry of Signet's own.
 
 use insta::assert_snapshot;
-use serde_json::json;
-use signet_crypto::Digest;
-use signet_testkit::{OCI_MANIFEST, RegistryServer, Repository, Sandbox};
+use signet_testkit::{RegistryServer, Repository, Sandbox};
 
 use crate::text::shown;
 use crate::{run, signet, with_keys};
@@ -57,28 +55,10 @@ fn inspect_tells_what_is_verified_from_what_is_claimed() {
     setting.shows("inspect-refused", 0, &["inspect", "--key", "my.pub", image]);
     let other = setting.server.repository("other");
     let subject = other.push_image("1", "content");
-    attach(&other, &subject, "application/vnd.dev.sigstore.bundle.v0.3+json", b"junk");
-    attach(&other, &subject, "text/plain", b"a letter");
+    other.push_referrer(&subject, "application/vnd.dev.sigstore.bundle.v0.3+json", b"junk");
+    other.push_referrer(&subject, "text/plain", b"a letter");
     setting.shows("inspect-junk", 0, &["inspect", &other.tagged("1")]);
     setting.shows("tree-junk", 0, &["tree", &other.tagged("1")]);
-}
-
-/// Pushes a manifest of one layer that refers to `subject`.
-fn attach(repository: &Repository, subject: &Digest, media_type: &str, content: &[u8]) {
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": media_type,
-        "config": repository.put_blob("application/vnd.oci.empty.v1+json", b"{}"),
-        "layers": [repository.put_blob(media_type, content)],
-        "subject": { "mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": 1 },
-    });
-    let manifest = manifest.to_string();
-    repository.put_manifest(
-        &Digest::sha256(manifest.as_bytes()).to_string(),
-        OCI_MANIFEST,
-        manifest.as_bytes(),
-    );
 }
 
 #[test]

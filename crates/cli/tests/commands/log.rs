@@ -1,12 +1,12 @@
 //! `signet serve log` and `signet log`: the real process, killed and started again.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use std::path::Path;
 
-use serde_json::json;
-use signet_crypto::{Digest, Scheme};
-use signet_formats::base64;
-use signet_keys::{PasswordSource, Payload, read_private};
-use signet_testkit::{LogServer, Sandbox, request};
+use signet_crypto::Digest;
+use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_testkit::{LogServer, Sandbox, log_request, request};
 
 use crate::{run, signet, with_keys};
 
@@ -99,7 +99,7 @@ fn entries_are_found_in_the_directory_and_over_http() {
     let sandbox = with_keys();
     let log = LogServer::start(signet(), &sandbox, &["--search", "public"]);
     for file in ["one", "two"] {
-        let logged = log_request(&sandbox, file);
+        let logged = log_request(&my_key(&sandbox), file.as_bytes());
         let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
         assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     }
@@ -129,7 +129,7 @@ fn a_monitor_tells_who_signs_and_keeps_a_fork() {
     let sandbox = with_keys();
     let serve = || LogServer::start(signet(), &sandbox, &[]);
     let add = |log: &LogServer, file: &str| {
-        let logged = log_request(&sandbox, file);
+        let logged = log_request(&my_key(&sandbox), file.as_bytes());
         let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
         assert_eq!(answer.status, 201);
     };
@@ -169,6 +169,10 @@ fn a_monitor_tells_who_signs_and_keeps_a_fork() {
     run(&sandbox, &wrong).exits(2);
 }
 
+fn my_key(sandbox: &Sandbox) -> PrivateKey {
+    read_private(&sandbox.path("my.key"), &PasswordSource::Environment).unwrap()
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -178,20 +182,6 @@ fn copy(from: &Path, to: &Path) {
             false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
         }
     }
-}
-
-/// A request to log a signature by `my.key` over the content `file`.
-fn log_request(sandbox: &Sandbox, file: &str) -> String {
-    let key = read_private(&sandbox.path("my.key"), &PasswordSource::Environment).unwrap();
-    let scheme = Scheme::EcdsaP256Sha256;
-    let signature = key.sign(scheme, Payload::Message(file.as_bytes())).unwrap();
-    let verifier = json!({
-        "publicKey": {"rawBytes": base64::encode(key.public_key().spki_der())},
-        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-    });
-    let signature = json!({"content": base64::encode(signature), "verifier": verifier});
-    let digest = base64::encode(Digest::sha256(file.as_bytes()).as_bytes());
-    json!({"hashedRekordRequestV002": {"digest": digest, "signature": signature}}).to_string()
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod files;
 mod gate;
 mod images;
 mod log;
+mod nested;
+mod policy_schema;
 mod process;
 mod reference;
 mod registry;

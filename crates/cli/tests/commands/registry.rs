@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use signet_crypto::Digest;
 use signet_testkit::{OCI_INDEX, OCI_MANIFEST, Outcome};
 
 use crate::double::{Double, reply};
@@ -113,6 +114,43 @@ fn files_that_cannot_be_used_are_no_verdict() {
     for (place, code) in [("oci-archive:junk", "SGN-2016"), ("oci:nowhere:1", "SGN-2004")] {
         assert_ends(run(&sandbox, &["verify", "--key", "my.pub", place]), code);
     }
+}
+
+/// What was read from a file is never said to be a registry's answer.
+#[test]
+fn a_damaged_layout_or_archive_is_named_and_no_registry() {
+    let sandbox = with_keys();
+    let manifest = r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#;
+    let digest = Digest::sha256(manifest.as_bytes());
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":{}}}]}}"#,
+        manifest.len()
+    );
+    let blob = format!("blobs/sha256/{}", digest.hex());
+    let files =
+        [("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#), ("index.json", &index), (&blob, manifest)];
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        sandbox.write(&format!("layout/{name}"), content);
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, name, content.as_bytes()).expect("a tar in memory");
+    }
+    sandbox.write("archive.tar", archive.into_inner().expect("a tar in memory"));
+    let refused = |place: &str, code: &str| {
+        let outcome = run(&sandbox, &["verify", "--key", "my.pub", place]);
+        assert!(!outcome.says("registry"), "{outcome}");
+        assert!(outcome.says(place.split(':').nth(1).expect("a place has a path")), "{outcome}");
+        assert_ends(outcome, code);
+    };
+    for place in ["oci:layout", "oci-archive:archive.tar", "docker-archive:archive.tar"] {
+        refused(place, "SGN-2016");
+    }
+    refused("oci:layout:no-such-tag", "SGN-2004");
+    sandbox.write(&format!("layout/{blob}"), "another");
+    let outcome = run(&sandbox, &["verify", "--key", "my.pub", "oci:layout"]);
+    assert!(!outcome.says("registry sent"), "{outcome}");
+    assert_ends(outcome, "SGN-2007");
 }
 
 /// A registry without referrers, whose fallback tag is always just being changed, or never may be.

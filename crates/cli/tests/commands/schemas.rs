@@ -59,7 +59,8 @@ fn what_the_commands_print_fits_its_schema() {
     judge.log();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
-    assert_eq!(judge.seen, schema_files().iter().map(|path| name_in(&read(path))).collect());
+    let printed = schema_files().iter().filter_map(|path| name_in(&read(path))).collect();
+    assert_eq!(judge.seen, printed);
 }
 
 /// A document with something missing, or of another kind, is refused: the schemas can fail.
@@ -166,9 +167,10 @@ fn validator(file: &str) -> Validator {
     jsonschema::draft202012::new(&schema).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-fn name_in(schema: &Value) -> String {
-    let name = schema.pointer("/properties/schema/const").and_then(Value::as_str);
-    name.expect("a schema demands its name").to_owned()
+/// The name that the schema demands of a document that a command prints; none of a file that people write.
+fn name_in(schema: &Value) -> Option<String> {
+    let stated = schema.pointer("/properties/schema")?.get("const").and_then(Value::as_str);
+    Some(stated.expect("a schema demands its name").to_owned())
 }
 
 fn schema_files() -> Vec<PathBuf> {

@@ -25,8 +25,12 @@ while True:
     asked += chunk
     if answers and asked.endswith(b": "):
         # The prompt is printed first; whoever types before the echo is off sees it.
-        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        for _ in range(60000):
+            if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+                break
             time.sleep(0.001)
+        else:
+            sys.exit("the echo stays on")
         os.write(terminal, answers.pop(0).encode() + b"\n")
         asked = b""
 sys.stdout.buffer.write(seen)

@@ -1,5 +1,7 @@
 //! `signet serve witness`, and a log that needs it: real processes, killed and started again.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use serde_json::Value;
 use signet_testkit::{LogServer, Sandbox, request};
 

@@ -1,4 +1,4 @@
-//! What someone who can write to the registry does to a signature.
+//! What someone who can write to the registry does with signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +46,12 @@ impl Stored {
             *subject = json!({ "mediaType": OCI_MANIFEST, "digest": to.to_string(), "size": size });
         }
         self.attach(repository, to, manifest);
+    }
+
+    /// The blob of the one signature of an image.
+    pub(crate) fn blob(self, repository: &Repository, subject: &Digest) -> Vec<u8> {
+        let (_, manifest) = self.signature(repository, subject);
+        repository.blob(text(&manifest, "/layers/0/digest"))
     }
 
     /// The digest and the content of the one signature manifest of an image.

@@ -1,10 +1,16 @@
 //! Signet's log, written to and read by the clients of other logs.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use signet_crypto::KeyAlgorithm;
 use signet_formats::note::VerifierKey;
 use signet_keys::PrivateKey;
-use signet_testkit::{LogServer, Sandbox, peers};
+use signet_testkit::{LogServer, Sandbox, log_request, peers, request};
 
 use crate::{denied, signet};
 
@@ -91,6 +97,66 @@ fn a_log_that_tessera_wrote_is_checked_and_followed() {
     spoilt[0] ^= 1;
     std::fs::write(&tile, spoilt).unwrap();
     assert!(sandbox.run(signet(), &fsck).exits(1).says("`tile/0/000` is not of the entries"));
+}
+
+#[test]
+fn rekor_gets_its_cosignatures_from_signets_witness() {
+    let Some([rekor]) = peers(["rekor-server-posix"]) else { return };
+    let (sandbox, key) = (Sandbox::new(), NoteKey::new("rekor.example.org"));
+    sandbox.write("rekor.pem", &key.pem);
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let [port, witness_port, grpc, metrics] = [free(), free(), free(), free()];
+    let witness = format!("127.0.0.1:{witness_port}");
+    let witnessing = ["serve", "witness", "--data", "witness", "--listen", &witness, "--log", &key.public];
+    let _witness = Running::start(sandbox.command(signet()).args(witnessing), &witness);
+    let known: serde_json::Value = serde_json::from_slice(&sandbox.read("witness/witness.json")).unwrap();
+    let vkey = known["keys"][0].as_str().unwrap();
+    sandbox.write("policy", format!("witness w {vkey} http://{witness}/\ngroup g all w\nquorum g\n"));
+    let serve =
+        ["serve", "--hostname=rekor.example.org", "--signer-filepath=rekor.pem", "--storage-dir=rekor"];
+    let ports = [("http", &port), ("grpc", &grpc), ("http-metrics", &metrics)];
+    let ports = ports.map(|(name, port)| format!("--{name}-port={port}"));
+    let mut command = sandbox.command(&rekor);
+    command.args(serve).args(ports).args(["--checkpoint-interval=1s", "--witness-policy-path=policy"]);
+    let address = format!("127.0.0.1:{port}");
+    let _rekor = Running::start(&mut command, &address);
+    let request_body = log_request(&PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(), b"artifact");
+    let json = [("content-type", "application/json")];
+    let answer = request(&address, "POST", "/api/v2/log/entries", &json, request_body.as_bytes()).unwrap();
+    let answer = String::from_utf8(answer.body).unwrap();
+    let name = vkey.split('+').next().unwrap();
+    assert!(answer.contains(&format!("\u{2014} {name} ")), "{answer}");
+    let url = format!("file://{}", sandbox.path("rekor").display());
+    let monitor =
+        ["log", "monitor", "--once", "--from-start", "--state", "seen", "--url", &url, "--key", &key.public];
+    let digest = signet_crypto::Digest::sha256(b"artifact").to_string();
+    let more = ["--witness-policy", "policy", "--digest", &digest];
+    let found = sandbox.run(signet(), &[&monitor[..], &more].concat()).exits(1);
+    assert!(found.stdout.contains("entry 0 is one of"), "{found}");
+    let data = sandbox.path("rekor").display().to_string();
+    sandbox.run(signet(), &["log", "fsck", "--tiles", &data, "--key", &key.public]).succeeds();
+}
+
+/// A server that is ready once somebody can connect. Stopped when dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command, address: &str) -> Self {
+        let mut running = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        while TcpStream::connect(address).is_err() {
+            assert!(running.0.try_wait().unwrap().is_none(), "{command:?} has ended");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; then the wait only reaps it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A log key in the form that Go's note package reads, and as verifiers do.

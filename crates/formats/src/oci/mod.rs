@@ -4,7 +4,9 @@ mod descriptor;
 mod manifest;
 pub mod media_type;
 mod reference;
+mod walk;
 
 pub use descriptor::{Descriptor, Platform};
 pub use manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind};
 pub use reference::{Reference, ReferenceError, Registry, Repository, Tag};
+pub use walk::{MAX_MANIFEST_DEPTH, Walk, WalkError};

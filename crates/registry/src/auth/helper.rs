@@ -24,7 +24,7 @@ pub(super) async fn ask(
     if !is_name(name) {
         return Err(failed("the name is not made of letters, digits, `.`, `_` and `-`"));
     }
-    let program = format!("docker-credential-{name}");
+    let program = signet_platform::program(&format!("docker-credential-{name}"));
     let program = directory.map_or_else(|| program.clone().into(), |directory| directory.join(&program));
     let talk = tokio::time::timeout(limits.helper, run(&program, server, limits.small_bytes));
     let (success, output) = match talk.await {

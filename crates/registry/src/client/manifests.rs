@@ -50,11 +50,16 @@ impl Resolved {
     /// Reads a manifest; its media type is the one it states, else `media_type`.
     pub fn new(what: &str, bytes: Bytes, media_type: Option<&str>, digest: Digest) -> Result<Self> {
         let manifest = Manifest::parse(&bytes).map_err(|error| Error::malformed(what, error.to_string()))?;
+        Ok(Self::of(manifest, bytes, media_type, digest))
+    }
+
+    /// A manifest that was read from these bytes.
+    pub(crate) fn of(manifest: Manifest, bytes: Bytes, media_type: Option<&str>, digest: Digest) -> Self {
         let stated = manifest.media_type.as_deref().or(media_type);
         let media_type = stated.unwrap_or(media_type::OCI_MANIFEST).to_owned();
         let mut descriptor = Descriptor::new(&media_type, digest, bytes.len() as u64);
         descriptor.artifact_type.clone_from(&manifest.artifact_type);
-        Ok(Self { descriptor, bytes, manifest, etag: None })
+        Self { descriptor, bytes, manifest, etag: None }
     }
 
     /// The digest.

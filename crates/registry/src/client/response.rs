@@ -86,7 +86,13 @@ pub(super) fn broken(url: &Url, what: &str, error: &reqwest::Error) -> Error {
 
 /// The innermost cause: the outer ones only say that sending failed.
 pub(super) fn reason(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "the connection broke off".to_owned(), ToString::to_string)
+    let innermost = causes(error).last().map(ToString::to_string);
+    let reason = innermost.unwrap_or_else(|| "the connection broke off".to_owned());
+    // Registries are asked over HTTP and HTTPS alone: another scheme is that of a proxy (SOCKS).
+    match reason.strip_prefix("unsupported scheme ") {
+        Some(scheme) => format!("the proxy of the environment is of the unsupported kind `{scheme}`"),
+        None => reason,
+    }
 }
 
 /// The URL without user, query and fragment, which may hold secrets.

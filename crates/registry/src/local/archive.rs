@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
-use tempfile::{NamedTempFile, TempDir};
+use signet_platform::{Access, Staged};
+use tempfile::TempDir;
 
-use super::layout::{Layout, publish};
+use super::layout::Layout;
 use super::reader::{Reader, Tree};
 use super::tarball::Tarball;
 use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
@@ -130,9 +131,8 @@ impl ImageStore for OciArchive {
 /// The files of a layout as a tar, in the order of their names, with nothing of this machine in the headers.
 fn pack(root: &Path, file: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(file, &error);
-    let parent = root.parent().unwrap_or(Path::new("."));
-    let staged = NamedTempFile::new_in(parent).map_err(failed)?;
-    let mut tar = tar::Builder::new(BufWriter::new(staged));
+    let mut staged = Staged::beside(file, Access::Public).map_err(failed)?;
+    let mut tar = tar::Builder::new(BufWriter::new(staged.file()));
     for name in files_below(root, Path::new(""), MAX_DEPTH).map_err(failed)? {
         let content = std::fs::File::open(root.join(&name)).map_err(failed)?;
         let mut header = tar::Header::new_ustar();
@@ -140,10 +140,8 @@ fn pack(root: &Path, file: &Path) -> Result<()> {
         header.set_mode(0o644);
         tar.append_data(&mut header, &name, content).map_err(failed)?;
     }
-    let staged =
-        tar.into_inner().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
-    staged.as_file().sync_all().map_err(failed)?;
-    publish(staged, file)
+    tar.into_inner().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
+    staged.publish().map_err(failed)
 }
 
 fn files_below(root: &Path, below: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {

@@ -4,7 +4,6 @@
 //! digest, and hide or repoint what `index.json` lists. It may be lost if its source is kept.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
+use signet_platform::{Access, Existing, Staged, write_whole};
 
 use super::read_bounded;
 use super::reader::{REF_NAME, Reader, Tree, blob_name, is_named};
@@ -94,14 +94,15 @@ impl Layout {
         let directory = path.parent().unwrap_or(&self.root).to_owned();
         let failed = |error: std::io::Error| Error::io(&path, &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
-        let staged = tempfile::NamedTempFile::new_in(&directory).map_err(failed)?;
-        let mut file = tokio::fs::File::from_std(staged.reopen().map_err(failed)?);
+        let mut staged = Staged::beside(&path, Access::Public).map_err(failed)?;
+        let mut file = tokio::fs::File::from_std(staged.file().try_clone().map_err(failed)?);
         while let Some(chunk) = content.next().await {
             tokio::io::AsyncWriteExt::write_all(&mut file, &chunk?).await.map_err(failed)?;
         }
         tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(failed)?;
+        // Here it blocks no other work; when it is published there is nothing left to sync.
         file.sync_all().await.map_err(failed)?;
-        publish(staged, &path)
+        staged.publish().map_err(failed)
     }
 }
 
@@ -194,28 +195,6 @@ fn empty_index() -> Manifest {
     }
 }
 
-/// Writes a file so that it is seen whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| Error::io(path, &error);
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut staged = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    staged.write_all(bytes).map_err(failed)?;
-    staged.as_file().sync_all().map_err(failed)?;
-    publish(staged, path)
-}
-
-/// Gives a staged, synced file its name and syncs the name. Others may read it, unlike a private file.
-pub(super) fn publish(staged: tempfile::NamedTempFile, path: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| Error::io(path, &error);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        staged.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(failed)?;
-    }
-    staged.persist(path).map_err(|error| failed(error.error))?;
-    #[cfg(unix)]
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
-    }
-    Ok(())
+    write_whole(path, bytes, Access::Public, Existing::Replace).map_err(|error| Error::io(path, &error))
 }

@@ -122,8 +122,11 @@ impl Reader {
         if actual != descriptor.digest {
             return Err(Error::digest_mismatch(descriptor.digest, actual));
         }
-        let what = format!("manifest {}", descriptor.digest);
-        Resolved::new(&what, bytes.into(), Some(&descriptor.media_type), actual)
+        let damaged = |reason: &dyn Display| {
+            Error::damaged(self.tree.path(), format_args!("manifest {}: {reason}", descriptor.digest))
+        };
+        let manifest = Manifest::parse(&bytes).map_err(|error| damaged(&error))?;
+        Ok(Resolved::of(manifest, bytes.into(), Some(&descriptor.media_type), actual))
     }
 
     /// The image, where there is one besides what refers to others and cosign's attachments.

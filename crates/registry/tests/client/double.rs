@@ -9,6 +9,7 @@ use signet_formats::oci::{Reference, Repository};
 use signet_registry::{Client, Keychain, Limits, Options};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Body,
+    /// What it waits for.
+    held: Option<Arc<Notify>>,
 }
 
 enum Body {
@@ -46,7 +49,7 @@ enum Body {
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Bytes(body.into()) }
+        Self::of(status, Body::Bytes(body.into()))
     }
 
     /// Zeros without end, no length stated.
@@ -61,12 +64,20 @@ impl Reply {
 
     /// `start`, which holds the head, and then `then` for ever; closes where that is empty.
     pub(crate) fn wire(start: impl Into<Vec<u8>>, then: impl Into<Vec<u8>>, pause: Duration) -> Self {
-        let body = Body::Wire { start: start.into(), then: then.into(), pause };
-        Self { status: 200, headers: Vec::new(), body }
+        Self::of(200, Body::Wire { start: start.into(), then: then.into(), pause })
     }
 
     pub(crate) fn stalled(length: u64) -> Self {
-        Self { status: 200, headers: Vec::new(), body: Body::Stalled(length) }
+        Self::of(200, Body::Stalled(length))
+    }
+
+    /// Nothing of it comes before `signal` is given.
+    pub(crate) fn held(self, signal: &Arc<Notify>) -> Self {
+        Self { held: Some(Arc::clone(signal)), ..self }
+    }
+
+    fn of(status: u16, body: Body) -> Self {
+        Self { status, headers: Vec::new(), body, held: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
@@ -177,6 +188,9 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &Answer,
     let reply = answer(&request);
     let head_only = request.method == "HEAD";
     seen.lock().unwrap().push(request);
+    if let Some(signal) = &reply.held {
+        signal.notified().await;
+    }
     if let Body::Wire { start, then, pause } = reply.body {
         return pour(stream, &start, &then, pause).await;
     }

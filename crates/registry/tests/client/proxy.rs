@@ -130,6 +130,41 @@ async fn networks_are_exempt() {
     }
 }
 
+/// A SOCKS proxy is not spoken to, and what should go through it does not go another way.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_socks_proxy_is_refused_and_not_passed_by() {
+    const NAME: &str = "proxy::a_socks_proxy_is_refused_and_not_passed_by";
+    if let Some(argument) = child::argument() {
+        return ask(&argument).await;
+    }
+    let authority = Authority::new();
+    let secure = Double::start_tls(authority.server("0.0.0.0", None), |_| Reply::new(200, manifest())).await;
+    let plain = Double::start(|_| Reply::new(200, manifest())).await;
+    let places = [
+        (&secure, format!("0.0.0.0:{} {}", secure.port(), authority.file().display())),
+        (&plain, format!("0.0.0.0:{} ", plain.port())),
+    ];
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = proxy.local_addr().unwrap();
+    for (server, place) in places {
+        assert_eq!(child::run(NAME, &place, &[]).await, "Ok(None)", "reached without a proxy");
+        let direct = server.seen().len();
+        for scheme in ["socks4", "socks4a", "socks5", "socks5h"] {
+            let url = format!("{scheme}://{address}");
+            let told = child::run(NAME, &place, &[("ALL_PROXY", &url)]).await;
+            assert!(told.starts_with("Err(Unreachable"), "{told}");
+            assert!(
+                told.contains(&format!("the proxy of the environment is of the unsupported kind `{scheme}`")),
+                "{told}"
+            );
+        }
+        assert_eq!(server.seen().len(), direct, "passed by");
+    }
+    let asked = tokio::time::timeout(std::time::Duration::ZERO, proxy.accept()).await;
+    assert!(asked.is_err(), "the proxy was spoken to");
+}
+
 #[tokio::test]
 async fn plain_http_goes_through_its_own_proxy() {
     const NAME: &str = "proxy::plain_http_goes_through_its_own_proxy";

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use signet_crypto::Digest;
 use signet_server::registry::GarbageCollection;
 
-use crate::harness::{Registry, code, image};
+use crate::harness::{Registry, code, image, until};
 
 fn content(registry: &Registry, digest: &Digest) -> PathBuf {
     let hex = digest.hex();
@@ -52,16 +52,15 @@ async fn garbage_is_collected_while_it_runs() {
     let registry = Registry::start_with(|config, _| config.garbage = Some(often)).await;
     let orphan = registry.push_blob("a", b"orphan").await;
     registry.until(&format!("/v2/a/blobs/{orphan}"), StatusCode::NOT_FOUND).await;
-    while content(&registry, &orphan).exists() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the orphan's content is removed", async || !content(&registry, &orphan).exists()).await;
     // Collected between its blob and its manifest it is refused, not broken; then it stays.
     let pushed = async || {
         registry.push_blob("a", b"{}").await;
-        registry.put_manifest("a", "v1", &image(&[], None)).await.status()
+        registry.put_manifest("a", "v1", &image(&[], None)).await.status() == StatusCode::CREATED
     };
-    while pushed().await != StatusCode::CREATED {}
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("a push comes between two collections", pushed).await;
+    let later = registry.push_blob("a", b"a later orphan").await;
+    registry.until(&format!("/v2/a/blobs/{later}"), StatusCode::NOT_FOUND).await;
     assert_eq!(registry.get("/v2/a/manifests/v1").await.status(), StatusCode::OK);
     let config = Digest::sha256(b"{}");
     assert_eq!(registry.get(&format!("/v2/a/blobs/{config}")).await.text().await.unwrap(), "{}");

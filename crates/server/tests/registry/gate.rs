@@ -8,7 +8,6 @@ use signet_formats::oci::media_type;
 use signet_server::registry::{Principal, PullGate, Refusal};
 use signet_store::RepositoryName;
 
-use crate::access::users;
 use crate::harness::{Registry, header, image, index, json_of};
 
 /// Permits one manifest.
@@ -30,11 +29,7 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     let child = image(&[(media_type::OCI_LAYER_TAR, layer)], None);
     let child_digest = Digest::sha256(child.to_string().as_bytes());
     let permitted = Digest::sha256(index(&[child_digest]).to_string().as_bytes());
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(permitted)));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(permitted)).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     registry.push_blob("team/app", b"layer").await;
@@ -47,18 +42,22 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     let disguised = registry.push_manifest("team/app", &disguised).await;
     let mixed = registry.push_manifest("team/app", &index(&[evidence, disguised])).await;
     let listed = registry.push_manifest("team/app", &index(&[evidence])).await;
+    let nested = registry.push_manifest("team/app", &index(&[evidence, listed])).await;
+    let empty = registry.push_manifest("team/app", &index(&[])).await;
+    let hollow = registry.push_manifest("team/app", &index(&[evidence, empty])).await;
+    let hidden = registry.push_manifest("team/app", &index(&[listed, mixed])).await;
 
     let pull = async |registry: &Registry, digest: Digest| {
         registry.get(&format!("/v2/team/app/manifests/{digest}")).await
     };
-    for digest in [permitted, child_digest, evidence, disguised, mixed, listed] {
+    for digest in [permitted, child_digest, evidence, disguised, mixed, listed, nested, hollow, hidden] {
         assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "who may push may read");
     }
     registry.log_in("dev", "dev-password");
-    for digest in [permitted, child_digest, evidence, listed] {
+    for digest in [permitted, child_digest, evidence, listed, nested] {
         assert_eq!(pull(&registry, digest).await.status(), StatusCode::OK, "{digest}");
     }
-    for digest in [disguised, mixed] {
+    for digest in [disguised, mixed, hollow, hidden] {
         let refused = pull(&registry, digest).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);
         let error = json_of(refused).await["errors"][0].clone();
@@ -67,15 +66,91 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     }
 }
 
+/// Indexes of an index …, each of the one before, above an image; the image first.
+async fn push_tower(registry: &Registry, height: usize) -> Vec<Digest> {
+    registry.push_blob("team/app", b"{}").await;
+    let mut tower = vec![registry.push_manifest("team/app", &image(&[], None)).await];
+    for below in 0..height {
+        tower.push(registry.push_manifest("team/app", &index(&[tower[below]])).await);
+    }
+    tower
+}
+
+/// The digests of a tower above the same image, which needs no registry.
+fn tower_digest(height: usize) -> Digest {
+    let digest = |manifest: serde_json::Value| Digest::sha256(manifest.to_string().as_bytes());
+    (0..height).fold(digest(image(&[], None)), |below, _| digest(index(&[below])))
+}
+
+#[tokio::test]
+async fn what_a_permitted_index_holds_through_others_is_served_to_a_bound() {
+    let mut registry = Registry::gated(Only(tower_digest(17))).await;
+    registry.log_in("ci", "ci-password");
+    let tower = push_tower(&registry, 18).await;
+    registry.log_in("dev", "dev-password");
+    for digest in &tower[1..=17] {
+        let pulled = registry.get(&format!("/v2/team/app/manifests/{digest}")).await;
+        assert_eq!(pulled.status(), StatusCode::OK, "{digest}");
+    }
+    let above = registry.get(&format!("/v2/team/app/manifests/{}", tower[18])).await;
+    assert_eq!(
+        above.status(),
+        StatusCode::FORBIDDEN,
+        "what holds something permitted is not permitted by it"
+    );
+    let too_deep = registry.get(&format!("/v2/team/app/manifests/{}", tower[0])).await;
+    refuses_saying(too_deep, "manifests within manifests: more than 16").await;
+}
+
+/// Who can write the data directory gains nothing by saying that a permitted index holds an image.
+#[tokio::test]
+async fn what_an_index_holds_is_read_in_the_index() {
+    let permitted = Digest::sha256(index(&[]).to_string().as_bytes());
+    let mut registry = Registry::gated(Only(permitted)).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let unsigned = registry.push_manifest("team/app", &image(&[], None)).await;
+    registry.push_manifest("team/app", &index(&[])).await;
+    let file = |digest: Digest| digest.to_string().replace(':', "-");
+    let list = registry.data.path().join("data/repositories/team/app/_indexes").join(file(unsigned));
+    std::fs::create_dir_all(&list).unwrap();
+    std::fs::write(list.join(file(permitted)), "").unwrap();
+    registry.log_in("dev", "dev-password");
+    let pulled = registry.get(&format!("/v2/team/app/manifests/{unsigned}")).await;
+    refuses_saying(pulled, "it is not signed").await;
+}
+
+#[tokio::test]
+async fn a_permitted_index_is_looked_for_among_a_hundred() {
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let held = registry.push_manifest("team/app", &image(&[], None)).await;
+    let path = format!("/v2/team/app/manifests/{held}");
+    for (count, said) in [(100, "it is not signed"), (101, "more than 100")] {
+        registry.log_in("ci", "ci-password");
+        for number in 0..count {
+            let mut holder = index(&[held]);
+            holder["annotations"] = serde_json::json!({"number": number.to_string()});
+            registry.push_manifest("team/app", &holder).await;
+        }
+        registry.log_in("dev", "dev-password");
+        refuses_saying(registry.get(&path).await, said).await;
+    }
+}
+
+async fn refuses_saying(response: reqwest::Response, words: &str) {
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let error = json_of(response).await["errors"][0].clone();
+    assert_eq!(error["detail"]["code"], "SGN-0001", "{error}");
+    assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+}
+
 /// The content of a refused image can be fetched by whoever knows its digests (docs/decisions/0006), the
 /// image itself cannot: there is no other way to its manifest.
 #[tokio::test]
 async fn a_refused_manifest_is_not_had_another_way() {
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(Arc::new(Only(Digest::sha256(b"none"))));
-    })
-    .await;
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     let refused = image(&[], None);
@@ -118,12 +193,7 @@ impl PullGate for Later {
 #[tokio::test]
 async fn a_manifest_is_decided_anew_at_each_pull() {
     let permitted = Arc::new(AtomicBool::new(false));
-    let gate = Arc::new(Later(Arc::clone(&permitted)));
-    let mut registry = Registry::start_with(|config, dir| {
-        users(config, dir);
-        config.gate = Some(gate);
-    })
-    .await;
+    let mut registry = Registry::gated(Later(Arc::clone(&permitted))).await;
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     registry.put_manifest("team/app", "v1", &image(&[], None)).await;

@@ -1,15 +1,19 @@
 //! A registry on a free loopback port, and what a client says to it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use signet_crypto::Digest;
 use signet_formats::oci::media_type;
-use signet_server::registry::Config;
+use signet_server::registry::{Config, PullGate};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::access::users;
 
 pub(crate) struct Registry {
     pub(crate) url: String,
@@ -41,6 +45,15 @@ impl Registry {
         let client = Client::builder().no_proxy().build().unwrap();
         let (stop, served) = (Some(stop), Some(served));
         Self { url: format!("http://{address}"), address, client, user: None, stop, served, data }
+    }
+
+    /// A registry with users that asks this gate.
+    pub(crate) async fn gated(gate: impl PullGate) -> Self {
+        Self::start_with(|config, dir| {
+            users(config, dir);
+            config.gate = Some(Arc::new(gate));
+        })
+        .await
     }
 
     pub(crate) fn log_in(&mut self, user: &str, password: &str) {
@@ -75,13 +88,8 @@ impl Registry {
 
     /// Asks until the answer has that status.
     pub(crate) async fn until(&self, path: &str, status: StatusCode) {
-        let asking = async {
-            while self.get(path).await.status() != status {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        };
-        let asked = tokio::time::timeout(std::time::Duration::from_secs(60), asking).await;
-        assert!(asked.is_ok(), "{path} never was {status}");
+        let answers = async || self.get(path).await.status() == status;
+        until(&format!("{path} is {status}"), answers).await;
     }
 
     /// Where a new upload is.
@@ -112,6 +120,16 @@ impl Registry {
         assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap());
         digest
     }
+}
+
+/// Asks until it is so, for as long as a busy machine may take.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), asking).await.is_ok(), "never: {what}");
 }
 
 /// An image manifest with an empty configuration; push `{}` first.

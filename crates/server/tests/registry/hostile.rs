@@ -5,7 +5,7 @@ use signet_crypto::Digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Registry, code, header};
+use crate::harness::{Registry, code, header, until};
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
@@ -102,9 +102,8 @@ async fn requests_under_way_end_when_it_stops_and_what_it_acknowledged_is_there_
     sender.send("first half").await.unwrap();
     // The upload's file appears when the registry has the request.
     let uploads = registry.data.path().join("data/repositories/a/_uploads");
-    while std::fs::read_dir(&uploads).map_or(0, Iterator::count) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let has_begun = async || std::fs::read_dir(&uploads).is_ok_and(|mut entries| entries.next().is_some());
+    until("the upload has begun", has_begun).await;
     let finish = async {
         sender.send(", second half").await.unwrap();
         drop(sender);

@@ -100,8 +100,8 @@ impl Watch {
             name: text.name.clone(),
             identity: compiled(&text.identity)?,
             issuer: compiled(&text.issuer)?,
-            digest: text.digest.clone(),
-            key: text.key.clone(),
+            digest: text.digest,
+            key: text.key,
         })
     }
 

@@ -265,8 +265,8 @@ fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
     Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)
 }
 
-/// Seconds and milliseconds. DER cuts zeros off a fraction's end, and clients that read exactly three
-/// digits exist, so a last digit of zero is made one less.
+/// Seconds and milliseconds. DER cuts zeros off a fraction's end, and sigstore-js reads exactly three digits
+/// or none, so a last digit of zero is made one less.
 fn split(now: &Reading) -> (i64, u16) {
     let millis = u16::try_from(now.wall.subsec_millis()).unwrap_or(0);
     match millis {

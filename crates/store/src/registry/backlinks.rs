@@ -17,13 +17,14 @@ impl Inner {
         push: &ManifestPush,
         manifest: &Manifest,
     ) -> std::io::Result<()> {
-        let name = file_name(&push.digest);
         for child in manifest.manifests().iter().take(MAX_TRACKED_CHILDREN) {
-            self.disk().mark(&self.layout.indexes(repository, &child.digest).join(&name))?;
+            self.disk().mark(&self.layout.index(repository, &child.digest, &push.digest))?;
         }
         let Some(subject) = &manifest.subject else { return Ok(()) };
-        let entry = serde_json::to_vec(&descriptor_of(push, manifest)).map_err(std::io::Error::other)?;
-        let path = self.layout.referrers(repository, &subject.digest).join(&name);
+        let size = u64::try_from(push.bytes.len()).unwrap_or(u64::MAX);
+        let entry = descriptor_of(&push.media_type, push.digest, size, manifest);
+        let entry = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;
+        let path = self.layout.referrer(repository, &subject.digest, &push.digest);
         self.disk().put(&self.layout.scratch(), &path, &entry)
     }
 
@@ -72,12 +73,11 @@ impl Inner {
 }
 
 /// The entry of the referrers list (distribution-spec, "Listing Referrers").
-fn descriptor_of(push: &ManifestPush, manifest: &Manifest) -> Descriptor {
-    let size = u64::try_from(push.bytes.len()).unwrap_or(u64::MAX);
+pub(super) fn descriptor_of(media_type: &str, digest: Digest, size: u64, manifest: &Manifest) -> Descriptor {
     Descriptor {
         artifact_type: manifest.effective_artifact_type().map(str::to_owned),
         annotations: manifest.annotations.clone(),
-        ..Descriptor::new(&push.media_type, push.digest, size)
+        ..Descriptor::new(media_type, digest, size)
     }
 }
 
@@ -90,7 +90,8 @@ fn artifact_type_of(entry: &[u8]) -> Option<String> {
     serde_json::from_slice::<Entry>(entry).ok()?.artifact_type
 }
 
-const MAX_INDEXES: usize = 100;
+/// More than anybody looks at.
+const MAX_INDEXES: usize = 1_000;
 /// Of larger indexes the later children do not find the index; nothing but the pull gate asks.
 pub(super) const MAX_TRACKED_CHILDREN: usize = 1_000;
 /// A page ends when it has this many bytes (clients accept manifests of 4 MiB) …

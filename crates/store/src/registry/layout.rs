@@ -76,6 +76,21 @@ impl Layout {
         self.repository(repository).join("_indexes").join(file_name(child))
     }
 
+    /// The entry of a manifest among the referrers of its subject.
+    pub(super) fn referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        manifest: &Digest,
+    ) -> PathBuf {
+        self.referrers(repository, subject).join(file_name(manifest))
+    }
+
+    /// The entry of an index among those that list a manifest.
+    pub(super) fn index(&self, repository: &RepositoryName, child: &Digest, index: &Digest) -> PathBuf {
+        self.indexes(repository, child).join(file_name(index))
+    }
+
     pub(super) fn uploads(&self, repository: &RepositoryName) -> PathBuf {
         self.repository(repository).join("_uploads")
     }
@@ -95,7 +110,12 @@ impl Layout {
 
     /// Every repository, in no order.
     pub(super) fn repository_names(&self) -> io::Result<Vec<RepositoryName>> {
-        let mut names = Vec::new();
+        Ok(self.repository_paths()?.iter().filter_map(|path| path.parse().ok()).collect())
+    }
+
+    /// Where repositories are, below the directory of all of them; also where they cannot be.
+    pub(super) fn repository_paths(&self) -> io::Result<Vec<String>> {
+        let mut paths = Vec::new();
         let mut pending = vec![String::new()];
         while let Some(prefix) = pending.pop() {
             let mut is_repository = false;
@@ -107,10 +127,10 @@ impl Layout {
                 }
             }
             if is_repository {
-                names.extend(prefix.parse());
+                paths.push(prefix);
             }
         }
-        Ok(names)
+        Ok(paths)
     }
 
     /// The digests that a repository has links to.
@@ -132,7 +152,12 @@ impl Layout {
         })
     }
 
-    fn repositories(&self) -> PathBuf {
+    /// A path as it is below the data directory.
+    pub(super) fn below_root(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
+    pub(super) fn repositories(&self) -> PathBuf {
         self.root.join("repositories")
     }
 }

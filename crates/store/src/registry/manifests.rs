@@ -34,11 +34,14 @@ impl Inner {
         let link = read_if_present(&self.layout.manifest_link(repository, digest))?;
         let Some(media_type) = link else { return Ok(None) };
         let media_type = String::from_utf8(media_type).map_err(|_| StoreError::Corrupt(*digest))?;
-        let bytes = read_if_present(&self.layout.content(digest))?.ok_or(StoreError::Corrupt(*digest))?;
-        if Digest::of(digest.algorithm(), &bytes) != *digest {
-            return Err(StoreError::Corrupt(*digest));
-        }
+        let bytes = self.intact_manifest(digest)?.ok_or(StoreError::Corrupt(*digest))?;
         Ok(Some(StoredManifest { bytes: bytes.into(), digest: *digest, media_type }))
+    }
+
+    /// The bytes of a manifest, if they are there and have its digest.
+    pub(super) fn intact_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = read_if_present(&self.layout.content(digest))?;
+        Ok(bytes.filter(|bytes| Digest::of(digest.algorithm(), bytes) == *digest))
     }
 
     pub(super) fn put_manifest(
@@ -163,12 +166,17 @@ fn is_foreign(layer: &Descriptor) -> bool {
 /// bytes are an attack (CVE-2021-41190).
 fn parse(push: &ManifestPush) -> Result<Manifest, StoreError> {
     let manifest = Manifest::parse(&push.bytes)?;
-    let stated = manifest.media_type.as_deref().unwrap_or(&push.media_type);
-    let kind = ManifestKind::of_media_type(&push.media_type).ok_or(ManifestError::Malformed)?;
-    match stated == push.media_type && kind == manifest.kind() {
+    ManifestKind::of_media_type(&push.media_type).ok_or(ManifestError::Malformed)?;
+    match fits(&push.media_type, &manifest) {
         true => Ok(manifest),
         false => Err(ManifestError::Ambiguous.into()),
     }
+}
+
+/// Whether a manifest can have this media type: the one it states, if it states one, and of its kind.
+pub(super) fn fits(media_type: &str, manifest: &Manifest) -> bool {
+    let is_stated = manifest.media_type.as_deref().is_none_or(|stated| stated == media_type);
+    is_stated && ManifestKind::of_media_type(media_type) == Some(manifest.kind())
 }
 
 /// What an entry of a cache weighs beside its bytes.

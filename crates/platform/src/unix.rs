@@ -1,0 +1,49 @@
+//! Unix: permissions are modes, directories are files that can be synced.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::file::Access;
+
+pub(crate) type Handle = File;
+
+pub(crate) fn permit(options: &mut OpenOptions, access: Access) {
+    options.mode(mode(access));
+}
+
+pub(crate) fn permit_staged(builder: &mut tempfile::Builder<'_, '_>, access: Access) {
+    builder.permissions(Permissions::from_mode(mode(access)));
+}
+
+pub(crate) fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
+    Ok(Some(file.metadata()?.permissions().mode() & 0o044 != 0))
+}
+
+pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    FileExt::read_exact_at(file, buffer, offset)
+}
+
+pub(crate) fn open_directory(path: &Path) -> io::Result<Handle> {
+    File::open(path)
+}
+
+pub(crate) fn sync_directory(directory: &Handle) -> io::Result<()> {
+    directory.sync_all()
+}
+
+pub(crate) fn restrict(directory: &Path) -> io::Result<()> {
+    std::fs::set_permissions(directory, Permissions::from_mode(0o700))
+}
+
+pub(crate) fn descriptor_path(number: u32) -> io::Result<PathBuf> {
+    Ok(PathBuf::from(format!("/dev/fd/{number}")))
+}
+
+fn mode(access: Access) -> u32 {
+    match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
+    }
+}
