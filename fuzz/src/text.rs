@@ -2,6 +2,7 @@ use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle::{self, Hash};
 use signet_formats::note::{Note, VerifierKey};
 use signet_formats::oci::Reference;
+use signet_formats::tlog::{AddCheckpoint, WitnessPolicy, parse_log_list};
 
 /// A value has one spelling.
 pub fn base64(data: &[u8]) {
@@ -46,6 +47,11 @@ pub fn note(data: &[u8]) {
     if let Some(key) = std::str::from_utf8(data).ok().and_then(|text| text.parse::<VerifierKey>().ok()) {
         assert_eq!(key.to_string().parse().as_ref(), Ok(&key));
     }
+    // Files of such keys: a quorum is reached by all witnesses together, or by none at all.
+    if let Ok(policy) = WitnessPolicy::parse(data) {
+        assert!(policy.is_met(|_| true));
+    }
+    let _ = std::str::from_utf8(data).map(parse_log_list);
 }
 
 /// A checkpoint has one spelling.
@@ -57,6 +63,10 @@ pub fn checkpoint(data: &[u8]) {
         std::str::from_utf8(data).ok().and_then(|text| Some((text, Checkpoint::parse(text).ok()?)))
     {
         assert_eq!(checkpoint.to_string(), text);
+    }
+    // As has the request to cosign it.
+    if let Ok(request) = AddCheckpoint::parse(data) {
+        assert_eq!(AddCheckpoint::parse(request.to_string().as_bytes()).as_ref(), Ok(&request));
     }
 }
 

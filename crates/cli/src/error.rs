@@ -14,10 +14,12 @@ use signet_server::stack::{BackupError, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
+use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
 use signet_services::trust::{CeremonyError, FollowError, PublisherError};
 use signet_services::tsa::TsaError;
+use signet_services::witness::OpenError as WitnessOpenError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
@@ -283,6 +285,20 @@ impl From<LogOpenError> for CliError {
     }
 }
 
+impl From<WitnessOpenError> for CliError {
+    fn from(error: WitnessOpenError) -> Self {
+        let code = match error {
+            WitnessOpenError::Dir(error) => return error.into(),
+            WitnessOpenError::Key(error) => return error.into(),
+            WitnessOpenError::Damaged { .. } => Code::DataCorrupt,
+            WitnessOpenError::Other { .. } => Code::DataDirForeign,
+            WitnessOpenError::Name { .. } | WitnessOpenError::LogKey(_) => Code::UsageInvalid,
+            _ => Code::ServiceFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let code = match error {
@@ -436,6 +452,12 @@ impl From<BackupError> for CliError {
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<MonitorConfigError> for CliError {
+    fn from(error: MonitorConfigError) -> Self {
+        Self::new(Code::ConfigInvalid, error.to_string())
     }
 }
 

@@ -11,7 +11,7 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 16] = [
+const PRIVATE: [&str; 25] = [
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -28,13 +28,31 @@ const PRIVATE: [&str; 16] = [
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",
     "| memory to open an encrypted key | 128 MiB |",
+    "| time between two checkpoints with witnesses, unless it is set | 1 s |",
+    "| time that a witness may take, unless it is set | 2 s |",
+    "| names of a witness policy | 256 |",
+    "| entries that are read for a page of a search by time alone | 65,536 |",
+    "| configuration of a monitor | 1 MiB |",
+    "| hashes of its proof | 63 |",
+    "| list of logs | 32 MiB, 100,000 logs |",
+    "| checkpoints of a log at once, of a list that says how many a day | an hour's, at least 10 |",
+    "| contradictions of one log that are kept | 16 |",
 ];
 
 #[test]
 fn the_page_states_the_limits_of_the_code() {
-    let held =
-        [evidence(), trust(), registries(), services(), registry(), authorities(), log(), distribution()]
-            .concat();
+    let held = [
+        evidence(),
+        trust(),
+        registries(),
+        services(),
+        registry(),
+        authorities(),
+        log(),
+        witness(),
+        distribution(),
+    ]
+    .concat();
     let held: Vec<String> = held.into_iter().map(|(limit, value)| format!("| {limit} | {value} |")).collect();
     let heads = ["| limit | value |", "|---|---|"];
     let stated: Vec<&str> =
@@ -186,9 +204,18 @@ fn log() -> Rows {
             "time between the beginnings of two batches, under load",
             format!("{} ms", limits.interval.as_millis()),
         ),
+        ("witness policy", bytes(tlog::MAX_POLICY_BYTES)),
+        ("entries of a page of a search", number(signet_services::log::MAX_HITS)),
         ("connections of a service served at once; more wait", number(bounds.connections)),
         ("time a connection to a service may carry nothing", time(bounds.idle)),
         ("time for requests to a service to end when it stops", time(bounds.drain)),
+    ]
+}
+
+fn witness() -> Rows {
+    vec![
+        ("request to cosign", bytes(tlog::MAX_ADD_CHECKPOINT_BYTES)),
+        ("signatures of its checkpoint", number(note::MAX_SIGNATURES)),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 pub mod fulcio;
 pub mod host;
+pub mod monitor;
 pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
@@ -10,3 +11,4 @@ pub mod stack;
 pub mod static_ct;
 pub mod tsa;
 pub mod tuf;
+pub mod witness;

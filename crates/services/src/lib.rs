@@ -4,8 +4,10 @@
 //! - [`ca`]: a keyless certificate authority of Fulcio's kind, with [`oidc`] for whom it believes.
 //! - [`ctlog`]: a log of certificates (RFC 6962, C2SP static-ct-api).
 //! - [`log`]: a transparency log (C2SP tlog-tiles).
+//! - [`monitor`]: follows logs, keeps them to one history, and watches who signs in them.
 //! - [`trust`]: the distribution of trust (TUF), client and publisher.
 //! - [`tsa`]: a timestamp authority (RFC 3161) that knows how well it knows the time.
+//! - [`witness`]: cosigns what logs publish, once and in one history (C2SP tlog-witness).
 
 pub mod authority;
 pub mod ca;
@@ -13,6 +15,11 @@ pub mod clock;
 pub mod ctlog;
 pub mod journal;
 pub mod log;
+pub mod monitor;
 pub mod oidc;
+mod own_key;
 pub mod trust;
 pub mod tsa;
+pub mod witness;
+
+pub use own_key::made_up_name;

@@ -113,6 +113,8 @@ pub enum Kind {
     Stack,
     /// A timestamp authority.
     Tsa,
+    /// A witness of logs.
+    Witness,
 }
 
 impl fmt::Display for Kind {
@@ -126,6 +128,7 @@ impl fmt::Display for Kind {
             Self::TrustClient => "trust-client",
             Self::Stack => "stack",
             Self::Tsa => "tsa",
+            Self::Witness => "witness",
         })
     }
 }

@@ -20,7 +20,7 @@ mod tap;
 mod vectors;
 
 pub use http::{Response, request};
-pub use log::LogServer;
+pub use log::{LogServer, log_request};
 pub use peer::{Peer, peers};
 pub use rekor_v1::RekorV1Server;
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};

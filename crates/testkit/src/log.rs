@@ -2,6 +2,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use serde_json::json;
+use signet_crypto::{Digest, Scheme};
+use signet_formats::base64;
+use signet_keys::{Payload, PrivateKey};
+
 use crate::{Response, Sandbox, request};
 
 /// `signet serve log` on a free port of loopback, with its data in `log` of a sandbox. Killed, without time to
@@ -44,6 +49,18 @@ impl LogServer {
     pub fn add(&self, entry: &str) -> Response {
         request(&self.address, "POST", "/add", &[], entry.as_bytes()).expect("the log answers")
     }
+}
+
+/// A request to Rekor v2 to log a signature by a P-256 key over this content.
+pub fn log_request(key: &PrivateKey, content: &[u8]) -> String {
+    let signature = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(content)).expect("a P-256 key signs");
+    let verifier = json!({
+        "publicKey": {"rawBytes": base64::encode(key.public_key().spki_der())},
+        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+    });
+    let signature = json!({"content": base64::encode(signature), "verifier": verifier});
+    let digest = base64::encode(Digest::sha256(content).as_bytes());
+    json!({"hashedRekordRequestV002": {"digest": digest, "signature": signature}}).to_string()
 }
 
 impl Drop for LogServer {

@@ -34,7 +34,13 @@ const ARROWS: [(&str, &[&str]); 15] = [
         ],
     ),
     ("signet-testkit", &["crypto", "formats", "verify", "keys"]),
-    ("xtask", &["crypto", "formats", "verify", "images", "registry", "keys", "store", "server", "testkit"]),
+    (
+        "xtask",
+        &[
+            "crypto", "formats", "verify", "images", "registry", "keys", "store", "services", "server",
+            "testkit",
+        ],
+    ),
 ];
 
 /// Pure: no clock, no I/O, no environment, no threads, no randomness, no runtime.

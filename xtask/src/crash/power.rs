@@ -8,24 +8,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use signet_store::fs::{Faults, Step};
 
-use super::ledger::Ledger;
 use super::random::Random;
 
 /// Writes down what is done to a disk, and what clients know meanwhile.
 #[derive(Default)]
-pub(super) struct Journal {
-    events: Mutex<Vec<Event>>,
+pub(super) struct Journal<K> {
+    events: Mutex<Vec<Event<K>>>,
 }
 
 /// Something done to the disk, or told to a client.
 #[derive(Clone)]
-pub(super) enum Event {
+pub(super) enum Event<K> {
     Create(PathBuf),
-    Known(Box<Ledger>),
+    Known(Box<K>),
     MakeDir(PathBuf),
     Remove(PathBuf),
     Rename(PathBuf, PathBuf),
@@ -34,21 +33,21 @@ pub(super) enum Event {
     Write(PathBuf, Vec<u8>),
 }
 
-impl Journal {
-    pub(super) fn know(&self, ledger: &Ledger) {
-        self.push(Event::Known(Box::new(ledger.clone())));
+impl<K: Clone> Journal<K> {
+    pub(super) fn know(&self, known: &K) {
+        self.push(Event::Known(Box::new(known.clone())));
     }
 
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(super) fn events(&self) -> Vec<Event<K>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn push(&self, event: Event) {
+    fn push(&self, event: Event<K>) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 }
 
-impl Faults for Journal {
+impl<K: Clone + Send> Faults for Journal<K> {
     /// What changes the disk may have done so as soon as it began; a sync counts once it is over.
     fn before(&self, step: Step<'_>, path: &Path) -> io::Result<()> {
         let path = path.to_owned();
@@ -74,14 +73,14 @@ impl Faults for Journal {
 
 /// The disk after part of a journal.
 #[derive(Default)]
-pub(super) struct Model {
+pub(super) struct Model<K> {
     files: Vec<File>,
     /// As programs see it.
     seen: BTreeMap<PathBuf, Entry>,
     /// As it certainly is after the power came back.
     durable: BTreeMap<PathBuf, Entry>,
     /// What clients know.
-    pub(super) known: Ledger,
+    pub(super) known: K,
 }
 
 #[derive(Default)]
@@ -106,15 +105,15 @@ pub(super) enum Unsynced {
     Random(Random),
 }
 
-impl Model {
-    pub(super) fn apply(&mut self, event: &Event) {
+impl<K: Clone> Model<K> {
+    pub(super) fn apply(&mut self, event: &Event<K>) {
         match event {
             Event::Create(path) if !self.seen.contains_key(path) => {
                 self.files.push(File::default());
                 self.seen.insert(path.clone(), Entry::File(self.files.len() - 1));
             }
             Event::Create(_) => {}
-            Event::Known(ledger) => self.known = (**ledger).clone(),
+            Event::Known(known) => self.known = (**known).clone(),
             Event::MakeDir(path) => drop(self.seen.insert(path.clone(), Entry::Directory)),
             Event::Remove(path) => self.remove(path),
             Event::Rename(from, to) => {
@@ -202,10 +201,4 @@ impl File {
         }
         bytes
     }
-}
-
-/// The witness that a client tells of its ledger.
-pub(super) fn witness(journal: &Arc<Journal>) -> impl Fn(&Ledger) + Send + Sync + 'static {
-    let journal = Arc::clone(journal);
-    move |ledger| journal.know(ledger)
 }

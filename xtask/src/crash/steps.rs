@@ -9,7 +9,7 @@ use signet_store::fs::Disk;
 use super::client::Client;
 use super::disk::{Fault, FaultAt, Then};
 use super::ledger::Ledger;
-use super::power::{Journal, Model, Unsynced, witness};
+use super::power::{Journal, Model, Unsynced};
 use super::random::Random;
 use super::script;
 use super::server::{Local, Process, fsck};
@@ -76,7 +76,8 @@ async fn power_cuts(dir: PathBuf, seed: u64) -> Result<usize, String> {
     let journal = Arc::new(Journal::default());
     let original = Scene::new(&dir)?;
     let server = Local::start(&original.data(), Disk::with_faults(journal.clone())).await?;
-    let client = original.client(&server.base)?.witnessed(witness(&journal));
+    let witness = Arc::clone(&journal);
+    let client = original.client(&server.base)?.witnessed(move |ledger| witness.know(ledger));
     script::play(&client).await.map_err(|_| "it went away")?;
     server.stop().await?;
 

@@ -25,10 +25,14 @@ pub(crate) use keyless::{KeylessArgs, LoginFlow};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
-pub(crate) use log::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
+pub(crate) use log::{
+    LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogMonitorArgs, LogProofArgs, LogRotateArgs,
+    LogSearchArgs,
+};
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs,
+    DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs,
+    ServeTsaArgs, ServeWitnessArgs,
 };
 pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
 pub(crate) use sign::{ImageFormat, SignArgs};
@@ -116,7 +120,7 @@ pub(crate) enum Command {
     Serve(ServeCommand),
     /// Mint an identity token of a development issuer.
     DevToken(DevTokenArgs),
-    /// Check, export and end a transparency log.
+    /// Check, search, export and end a transparency log.
     #[command(subcommand)]
     Log(LogCommand),
     /// Pin a trust root and follow it; make, sign and publish one.

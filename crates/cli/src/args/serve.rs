@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::shared::duration;
 
@@ -21,6 +21,8 @@ pub(crate) enum ServeCommand {
     Ca(ServeCaArgs),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
     Trust(ServeTrustArgs),
+    /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
+    Witness(ServeWitnessArgs),
 }
 
 /// Serve a repository of trust (TUF), and sign it again before it expires.
@@ -62,6 +64,57 @@ pub(crate) struct ServeLogArgs {
     /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
     #[arg(long)]
     pub(crate) opaque: bool,
+    /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds,
+    /// `hashed-identity` only their hashes, so that who searches has to know them.
+    #[arg(long, value_enum, value_name = "MODE", conflicts_with = "opaque")]
+    pub(crate) search: Option<SearchMode>,
+    /// Who has to cosign checkpoints, as C2SP tlog-policy. Without its quorum nothing new is published.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// How long a witness may take, in milliseconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, requires = "witness_policy")]
+    pub(crate) witness_timeout_ms: u64,
+    /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub(crate) checkpoint_interval_ms: Option<u64>,
+}
+
+/// What a search tells of identities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchMode {
+    /// All of it.
+    Public,
+    /// Their SHA-256.
+    HashedIdentity,
+}
+
+/// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
+///
+/// Its private keys are made at the first start and stay in the directory. A directory that is restored from a backup
+/// may cosign a second history of a log: begin with a new one instead.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeWitnessArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    pub(crate) listen: SocketAddr,
+    /// The witness's name, fixed at the first start. Unset: a name made from its key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Cosign with ML-DSA-44 as well. A witness that has begun to goes on.
+    #[arg(long)]
+    pub(crate) ml_dsa: bool,
+    /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) log: Vec<String>,
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// Serve an OCI registry from a directory.

@@ -3,12 +3,17 @@
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
-use signet_services::log::{Config, FsckReport, HomeOptions, Log, export, fsck, prove};
+use signet_formats::note::{NoteError, VerifierKey};
+use signet_services::log::{
+    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Shards, export, fsck, fsck_tiles,
+    prove, request_rotation,
+};
 use signet_store::fs::Disk;
+use signet_verify::Code;
 
-use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs};
-use crate::document::{LogDocument, LogFsckDocument, LogProofDocument};
-use crate::error::{Answer, CliError, Status};
+use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogRotateArgs};
+use crate::document::{LogDocument, LogFsckDocument, LogProofDocument, LogRotateDocument};
+use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::runtime::block_on;
 
@@ -17,16 +22,25 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
     match command {
         LogCommand::Fsck(args) => check(args, face),
         LogCommand::Proof(args) => proof(args, face),
+        LogCommand::Search(args) => super::log_search::run(args, face),
+        LogCommand::Monitor(args) => block_on(super::log_monitor::run(args, face)),
         LogCommand::Export(args) => write_files(args, face),
         LogCommand::Freeze(args) => freeze(args, face),
+        LogCommand::Rotate(args) => block_on(rotate(args, face)),
     }
 }
 
 fn check(args: &LogFsckArgs, face: Face) -> Answer {
-    exists(&args.data)?;
-    let FsckReport { origin, size, root, findings } = fsck(&args.data)?;
+    let (data, report) = match (&args.data, &args.tiles) {
+        (Some(data), _) => (data, exists(data).map(|()| fsck(data))?),
+        (None, Some(tiles)) => {
+            (tiles, exists(tiles).and_then(|()| Ok(fsck_tiles(tiles, verifier_key(args)?.as_ref())))?)
+        }
+        (None, None) => return Err(CliError::internal("neither of two directories").into()),
+    };
+    let FsckReport { origin, size, root, findings } = report?;
     let document = LogFsckDocument {
-        data: args.data.display().to_string(),
+        data: data.display().to_string(),
         origin,
         size,
         root: Digest::from_bytes(DigestAlgorithm::Sha256, &root).map_err(CliError::internal)?,
@@ -37,6 +51,11 @@ fn check(args: &LogFsckArgs, face: Face) -> Answer {
         true => Ok(Status::Yes),
         false => Ok(Status::No),
     }
+}
+
+fn verifier_key(args: &LogFsckArgs) -> Result<Option<VerifierKey>, CliError> {
+    let key = args.key.as_ref().map(|key| key.parse()).transpose();
+    key.map_err(|error: NoteError| CliError::new(Code::KeyUnusable, error.to_string()))
 }
 
 fn fsck_text(report: &LogFsckDocument) -> String {
@@ -82,7 +101,37 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
     })
 }
 
+/// Here, or where the log runs.
+async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
+    exists(&args.data)?;
+    let config = Config::new(args.data.clone());
+    let rotated = match Shards::open(Disk::default(), config, HomeOptions::default()).await {
+        Ok(shards) => {
+            let rotated = shards.rotate(args.origin.clone()).await;
+            let answer =
+                rotated.map_or_else(|error| Rotated::Refused(error.to_string()), |log| Rotated::to(&log));
+            shards.close().await;
+            answer
+        }
+        Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
+            let answer = request_rotation(&args.data, args.origin.clone()).await;
+            answer.map_err(|error| CliError::new(Code::ServiceFailed, about(&args.data, error)))?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (origin, keys) = match rotated {
+        Rotated::Done { origin, keys } => (origin, keys),
+        Rotated::Refused(why) => return Err(CliError::new(Code::ServiceFailed, why).into()),
+    };
+    let document = LogRotateDocument { data: args.data.display().to_string(), origin, keys };
+    face.result(&document, |document| {
+        let keys: String = document.keys.iter().map(|key| format!("key {key}\n")).collect();
+        format!("`{}` goes on in the shard `{}`\n{keys}", document.data, document.origin)
+    })?;
+    Ok(Status::Yes)
+}
+
 /// A misspelt directory would otherwise be made, and found sound.
-fn exists(path: &Path) -> Result<(), CliError> {
+pub(super) fn exists(path: &Path) -> Result<(), CliError> {
     std::fs::metadata(path).map(drop).map_err(|error| CliError::unreadable(path, error))
 }

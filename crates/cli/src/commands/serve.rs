@@ -25,6 +25,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
             log(LogFormat::Text, false);
             runtime::serve(super::serve_trust::run(args, face))
         }
+        ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
 

@@ -12,7 +12,7 @@ use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
-use signet_services::log::made_up_name;
+use signet_services::made_up_name;
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};

@@ -1,30 +1,122 @@
 //! `signet serve log`.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_formats::tlog::{MAX_POLICY_BYTES, PolicyLog, WitnessPolicy};
 use signet_server::host::{Host, health};
-use signet_server::rekor;
-use signet_services::log::{Config, HomeOptions, Log};
+use signet_server::rekor::{self, Identities, SearchHandle};
+use signet_server::witness::HttpWitnesses;
+use signet_services::log::{Config, HomeOptions, Log, Search, Shards, Witnesses};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
-use crate::args::ServeLogArgs;
+use crate::args::{SearchMode, ServeLogArgs};
 use crate::document::ServeLogDocument;
-use crate::error::{Answer, CliError, Status};
+use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
-use crate::runtime;
+use crate::{files, runtime};
 
 /// Serves a log until it is told to stop.
 pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     refuse_the_network(args)?;
+    let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
-    let log = Log::open_home(Disk::default(), Config::new(args.data.clone()), options).await?;
+    let shards = Shards::open(Disk::default(), config(args, policy.clone())?, options).await?;
+    let shards = Arc::new(shards);
+    let log = shards.active().ok_or_else(|| CliError::internal("no shard takes entries"))?;
+    if let Some(policy) = &policy {
+        refuse_a_policy_for_others(&log, policy)?;
+    }
     let host = Host::listen(args.listen, None).await?;
     face.result(&document(args, &log, &host), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
-    let writing = log.clone();
-    let router = rekor::router(log.clone(), kind).map_err(CliError::internal)?;
-    host.run(router.merge(health(move || writing.is_writing())), runtime::stopped()).await;
-    log.close().await;
+    let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
+    let (router, search) = match args.search {
+        Some(mode) => {
+            let search = searching(&log).map_err(|error| CliError::unwritable(&args.data, &error))?;
+            (router.merge(rekor::search_router(search.clone(), identities(mode))), Some(search))
+        }
+        None => (router, None),
+    };
+    let ready = Arc::clone(&shards);
+    let is_ready = move || ready.active().is_some_and(|log| log.is_writing() && log.is_published());
+    let served = host.run(router.merge(health(is_ready)), runtime::stopped());
+    tokio::select! {
+        () = served => {}
+        () = shards.answer_requests(|shard| follow_in(search.as_ref(), shard)) => {}
+    }
+    shards.close().await;
     Ok(Status::Yes)
+}
+
+/// The search, and a task that lets it follow the log.
+fn searching(log: &Log) -> io::Result<SearchHandle> {
+    let handle = SearchHandle::new(Search::open(log.clone())?);
+    let followed = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            let search = followed.current();
+            match tokio::task::spawn_blocking(move || search.follow()).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => tokio::time::sleep(FOLLOW_EVERY).await,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the search does not follow the log");
+                    tokio::time::sleep(FOLLOW_EVERY).await;
+                }
+                Err(_) => return,
+            }
+        }
+    });
+    Ok(handle)
+}
+
+/// After a rotation the search is that of the new shard.
+fn follow_in(search: Option<&SearchHandle>, shard: &Log) {
+    let Some(handle) = search else { return };
+    match Search::open(shard.clone()) {
+        Ok(search) => handle.replace(search),
+        Err(error) => tracing::error!(%error, "the search does not follow the new shard"),
+    }
+}
+
+fn identities(mode: SearchMode) -> Identities {
+    match mode {
+        SearchMode::Public => Identities::Public,
+        SearchMode::HashedIdentity => Identities::Hashed,
+    }
+}
+
+fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {
+    let mut config = Config::new(args.data.clone());
+    if let Some(policy) = policy {
+        let client = HttpWitnesses::new();
+        let client = client.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
+        let within = Duration::from_millis(args.witness_timeout_ms);
+        config.witnesses = Some(Arc::new(Witnesses::new(policy, Arc::new(client), within)));
+        config.limits.interval = WITNESSED_INTERVAL;
+    }
+    if let Some(interval) = args.checkpoint_interval_ms {
+        config.limits.interval = Duration::from_millis(interval);
+    }
+    Ok(config)
+}
+
+/// Reads a witness policy.
+pub(super) fn read_policy(path: &Path) -> Result<WitnessPolicy, CliError> {
+    let text = files::read(path, MAX_POLICY_BYTES)?;
+    WitnessPolicy::parse(&text).map_err(|error| CliError::new(Code::ConfigInvalid, about(path, error)))
+}
+
+/// A policy that names logs, and this one not, was written for others.
+fn refuse_a_policy_for_others(log: &Log, policy: &WitnessPolicy) -> Result<(), CliError> {
+    let ours = |known: &PolicyLog| log.signer().keys().any(|key| *key == known.key);
+    match policy.logs().is_empty() || policy.logs().iter().any(ours) {
+        true => Ok(()),
+        false => Err(CliError::new(Code::ConfigInvalid, "the witness policy names logs, but not this one")),
+    }
 }
 
 /// Whoever reaches a log of any bytes fills the disk; what it has can never be taken out.
@@ -51,3 +143,7 @@ fn text(document: &ServeLogDocument) -> String {
     let keys: String = document.keys.iter().map(|key| format!("key {key}\n")).collect();
     format!("serving the log `{origin}` of {size} entries at {url} from `{data}`\n{keys}")
 }
+
+/// What the witness network asks for: a checkpoint a second at most.
+const WITNESSED_INTERVAL: Duration = Duration::from_secs(1);
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);

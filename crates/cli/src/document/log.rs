@@ -1,10 +1,11 @@
-//! Of `signet serve log` and `signet log`.
+//! Of `signet serve log`, `signet serve witness` and `signet log`.
 
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
+use signet_server::rekor::Entry;
 
 /// The log that is served.
 #[derive(Debug, JsonSchema, Serialize)]
@@ -23,6 +24,23 @@ pub(crate) struct ServeLogDocument {
     pub(crate) keys: Vec<String>,
     /// How many entries it has.
     pub(crate) size: u64,
+}
+
+/// The witness that is served.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServeWitnessDocument {
+    /// Where it listens.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+    /// How logs reach it there: its submission prefix.
+    pub(crate) url: String,
+    /// Its data directory.
+    pub(crate) data: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+    /// How many logs it cosigns.
+    pub(crate) logs: usize,
 }
 
 /// What `signet log fsck` found.
@@ -61,4 +79,99 @@ pub(crate) struct LogDocument {
     pub(crate) data: String,
     /// How many entries the log has.
     pub(crate) size: u64,
+}
+
+/// The shard in which a log goes on.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogRotateDocument {
+    /// The data directory.
+    pub(crate) data: String,
+    /// The shard's name.
+    pub(crate) origin: String,
+    /// Its public keys, as C2SP signed-note has them; Ed25519 first.
+    pub(crate) keys: Vec<String>,
+}
+
+/// What was found in a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogSearchDocument {
+    /// The entries, by rising index.
+    pub(crate) entries: Vec<LogEntry>,
+    /// The `--from` that goes on, if there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<u64>,
+    /// How many entries of the log were searched, all pages together.
+    pub(crate) size: u64,
+}
+
+/// An entry of a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogEntry {
+    /// Its index.
+    pub(crate) index: u64,
+    /// The digests of what was signed.
+    pub(crate) digests: Vec<Digest>,
+    /// The SHA-256 of the public keys.
+    pub(crate) keys: Vec<Digest>,
+    /// The subjects of the certificates, or `sha256:` and their hashes.
+    pub(crate) identities: Vec<String>,
+    /// Who issued the identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    /// When the certificate began, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<String>,
+}
+
+/// What a monitor has to tell.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogMonitorDocument {
+    /// What was found.
+    pub(crate) findings: Vec<LogFinding>,
+}
+
+/// Something to tell about a log.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogFinding {
+    /// The log's name.
+    pub(crate) log: String,
+    /// What it is.
+    pub(crate) kind: LogFindingKind,
+    /// The same in words.
+    pub(crate) message: String,
+    /// The name of the watch that an entry is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch: Option<String>,
+    /// The entry's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<u64>,
+    /// The file with the two checkpoints of a fork.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<String>,
+}
+
+/// What a monitor tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFindingKind {
+    /// An entry that is watched for.
+    Entry,
+    /// Two histories of one log.
+    Fork,
+    /// Less than the log showed before.
+    Stale,
+    /// The log cannot be read, or is not signed as it should be.
+    Unreadable,
+}
+
+impl From<Entry> for LogEntry {
+    fn from(entry: Entry) -> Self {
+        let Entry { index, digests, keys, identities, issuer, time } = entry;
+        Self { index, digests, keys, identities, issuer, time }
+    }
 }

@@ -21,7 +21,10 @@ pub(crate) use attached::{
 };
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument};
-pub(crate) use log::{LogDocument, LogFsckDocument, LogProofDocument, ServeLogDocument};
+pub(crate) use log::{
+    LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
+    LogRotateDocument, LogSearchDocument, ServeLogDocument, ServeWitnessDocument,
+};
 pub(crate) use store::{CheckedLog, CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
@@ -80,8 +83,12 @@ documents! {
     ServeDocument, "serve", "`signet serve`";
     LogDocument, "log", "`signet log export`, `signet log freeze`";
     LogFsckDocument, "log-fsck", "`signet log fsck`";
+    LogMonitorDocument, "log-monitor", "`signet log monitor`";
     LogProofDocument, "log-proof", "`signet log proof`";
+    LogRotateDocument, "log-rotate", "`signet log rotate`";
+    LogSearchDocument, "log-search", "`signet log search`";
     ServeLogDocument, "serve-log", "`signet serve log`";
+    ServeWitnessDocument, "serve-witness", "`signet serve witness`";
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TrustDocument, "trust", "`signet trust init`, `status`, `update`, `import` and `publish`";
     TrustExportDocument, "trust-export", "`signet trust export`";

@@ -1,8 +1,14 @@
 //! `signet serve log` and `signet log`: the real process, killed and started again.
 
-use signet_testkit::{LogServer, Sandbox};
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use crate::{run, signet};
+use std::path::Path;
+
+use signet_crypto::Digest;
+use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_testkit::{LogServer, Sandbox, log_request, request};
+
+use crate::{run, signet, with_keys};
 
 #[test]
 fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
@@ -54,6 +60,128 @@ fn a_log_is_proven_exported_and_frozen() {
     assert_eq!(sandbox.read("static/tile/entries/000.p/3"), b"\x00\x03one\x00\x03two\x00\x05three");
     let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
     assert_eq!(served.add("four").status, 405);
+}
+
+#[test]
+fn a_running_log_goes_on_in_a_new_shard() {
+    let sandbox = Sandbox::new();
+    let data = sandbox.path("log").display().to_string();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque", "--origin", "log.example.org/1"]);
+    assert_eq!(log.add("one").body, b"0");
+    let rotate = |name: &str| run(&sandbox, &["log", "rotate", "--data", &data, "--origin", name]);
+    assert!(rotate("log.example.org/1").exits(3).says("a shard has this name already"));
+    let rotated = rotate("log.example.org/2").exits(0).stdout;
+    assert!(
+        rotated.contains("goes on in the shard `log.example.org/2`\nkey log.example.org/2+"),
+        "{rotated}"
+    );
+    assert_eq!(log.add("two").body, b"0");
+    let get = |path: &str| request(log.address(), "GET", path, &[], b"").unwrap();
+    assert!(get("/checkpoint").body.starts_with(b"log.example.org/2\n1\n"));
+    assert!(get("/shard/log.example.org%2F1/checkpoint").body.starts_with(b"log.example.org/1\n1\n"));
+    assert_eq!(get("/shard/log.example.org%2F1/tile/entries/000.p/1").body, b"\x00\x03one");
+    assert_eq!(get("/shard/log.example.org%2F3/checkpoint").status, 404);
+    drop(log);
+    let rotated = rotate("log.example.org/3").exits(0).stdout;
+    assert!(rotated.contains("`log.example.org/3`"), "{rotated}");
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(log.add("three").body, b"0");
+    assert!(
+        request(log.address(), "GET", "/checkpoint", &[], b"")
+            .unwrap()
+            .body
+            .starts_with(b"log.example.org/3\n")
+    );
+}
+
+#[test]
+fn entries_are_found_in_the_directory_and_over_http() {
+    let sandbox = with_keys();
+    let log = LogServer::start(signet(), &sandbox, &["--search", "public"]);
+    for file in ["one", "two"] {
+        let logged = log_request(&my_key(&sandbox), file.as_bytes());
+        let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    }
+    let url = format!("http://{}", log.address());
+    let digest = Digest::sha256(b"two").to_string();
+    let find = |more: &[&str]| run(&sandbox, &[&["log", "search"], more].concat());
+    let found = find(&["--url", &url, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with(&format!("entry 1\n  digest {digest}\n  key sha256:")), "{found}");
+    assert!(found.ends_with("1 found among 2 entries\n"), "{found}");
+    let page = find(&["--url", &url, "--key", "my.pub", "--limit", "1"]).exits(0).stdout;
+    assert!(page.starts_with("entry 0\n") && page.contains("more: `--from 1`\n"), "{page}");
+    find(&["--url", &url, "--key", "other.pub"]).exits(1);
+    find(&["--url", &url, "--identity", "who@example.org"]).exits(1);
+    find(&["--url", "http://127.0.0.1:1", "--digest", &digest]).exits(3);
+    find(&["--digest", &digest]).exits(2);
+    find(&["--url", &url, "--since", "yesterday"]).exits(2);
+    drop(log);
+    let data = sandbox.path("log").display().to_string();
+    // Killed at once, it has not kept its checkpoint: the next start does.
+    run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
+    let found = find(&["--data", &data, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with("entry 1\n"), "{found}");
+}
+
+#[test]
+fn a_monitor_tells_who_signs_and_keeps_a_fork() {
+    let sandbox = with_keys();
+    let serve = || LogServer::start(signet(), &sandbox, &[]);
+    let add = |log: &LogServer, file: &str| {
+        let logged = log_request(&my_key(&sandbox), file.as_bytes());
+        let answer = request(log.address(), "POST", "/api/v2/log/entries", &[], logged.as_bytes()).unwrap();
+        assert_eq!(answer.status, 201);
+    };
+    let monitor = |log: &LogServer, more: &[&str]| {
+        let url = format!("http://{}/api/v2", log.address());
+        let given = ["log", "monitor", "--once", "--state", "seen", "--url", &url, "--key", log.key()];
+        run(&sandbox, &[&given[..], &["--heartbeat", "alive"], more].concat())
+    };
+    let log = serve();
+    add(&log, "one");
+    let first = monitor(&log, &["--from-start", "--signer", "my.pub"]).exits(1);
+    assert!(first.stdout.contains("entry 0 is one of `my.pub`, by sha256:"), "{first}");
+    assert_eq!(monitor(&log, &["--signer", "my.pub"]).exits(0).stdout, "", "it is told once");
+    assert!(String::from_utf8(sandbox.read("alive")).unwrap().contains("\"size\": 1"));
+    drop(log);
+    copy(&sandbox.path("log"), &sandbox.path("yesterday"));
+    let log = serve();
+    add(&log, "two");
+    monitor(&log, &["--signer", "other.pub"]).exits(0);
+    // Nobody listens at the webhook: told again, and to nobody.
+    let hook = ["--webhook", "http://127.0.0.1:1/", "--digest", &Digest::sha256(b"three").to_string()];
+    add(&log, "three");
+    for _ in 0..2 {
+        let told = monitor(&log, &hook).exits(1);
+        assert!(told.stderr.contains("the webhook was not told"), "{told}");
+    }
+    drop(log);
+    std::fs::remove_dir_all(sandbox.path("log")).unwrap();
+    std::fs::rename(sandbox.path("yesterday"), sandbox.path("log")).unwrap();
+    let log = serve();
+    ["other", "another", "more"].iter().for_each(|file| add(&log, file));
+    let fork = monitor(&log, &[]).exits(1);
+    assert!(fork.stdout.contains("are not of one history; both are in `seen/"), "{fork}");
+    drop(log);
+    monitor(&serve(), &[]).exits(1);
+    let wrong = ["log", "monitor", "--once", "--state", "s", "--url", "http://127.0.0.1:1", "--key", "k"];
+    run(&sandbox, &wrong).exits(2);
+}
+
+fn my_key(sandbox: &Sandbox) -> PrivateKey {
+    read_private(&sandbox.path("my.key"), &PasswordSource::Environment).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
 }
 
 #[test]

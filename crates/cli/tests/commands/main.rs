@@ -27,6 +27,7 @@ mod terminal;
 mod text;
 mod trust;
 mod up;
+mod witness;
 
 use std::path::Path;
 

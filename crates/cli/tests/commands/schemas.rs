@@ -140,10 +140,16 @@ impl Judge {
         let service = Service::of(&self.sandbox, &["log", "--data", "log", "--opaque"]);
         self.document(&service.document);
         request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
+        let log: Value = serde_json::from_str(&service.document).expect("one document");
+        let (url, key) = (log["url"].as_str().expect("a URL"), log["keys"][0].as_str().expect("a key"));
+        self.command(0, &["log", "monitor", "--once", "--state", "seen", "--url", url, "--key", key]);
         drop(service);
+        self.document(&Service::of(&self.sandbox, &["witness", "--data", "witness"]).document);
         self.command(0, &["log", "fsck", "--data", "log"]);
         self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
+        self.command(1, &["log", "search", "--data", "log"]);
+        self.command(0, &["log", "rotate", "--data", "log"]);
         self.command(0, &["log", "export", "--data", "log", "--out", "exported"]);
     }
 

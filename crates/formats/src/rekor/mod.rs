@@ -4,6 +4,7 @@
 mod api_v1;
 mod body;
 mod entry;
+mod facts;
 mod key_details;
 mod request;
 mod wire_v1;
@@ -16,6 +17,7 @@ pub use body::{
 };
 pub(crate) use entry::WireEntry;
 pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
+pub use facts::EntryFacts;
 pub use key_details::PublicKeyDetails;
 pub use request::{HashedRekordRequest, MAX_REQUEST_BYTES};
 

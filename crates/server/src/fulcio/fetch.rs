@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use signet_services::oidc::{Fetch, FetchError};
 
 /// Gets documents with a client of its own: no redirects, no cookies, bounded in time and size.
@@ -28,12 +28,18 @@ impl Fetch for HttpFetch {
 }
 
 /// The body that a request is answered with under status 200, of at most `limit` bytes.
-pub(super) async fn read(request: RequestBuilder, limit: usize) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn read(request: RequestBuilder, limit: usize) -> Result<Vec<u8>, FetchError> {
     let failed = |error: reqwest::Error| FetchError(error.without_url().to_string());
     let mut response = request.send().await.map_err(failed)?;
-    if response.status() != StatusCode::OK {
-        return Err(FetchError(format!("status {}", response.status().as_u16())));
+    match response.status() {
+        StatusCode::OK => read_all(&mut response, limit).await,
+        status => Err(FetchError(format!("status {}", status.as_u16()))),
     }
+}
+
+/// The body of an answer, of at most `limit` bytes.
+pub(crate) async fn read_all(response: &mut Response, limit: usize) -> Result<Vec<u8>, FetchError> {
+    let failed = |error: reqwest::Error| FetchError(error.without_url().to_string());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > limit {
@@ -45,7 +51,7 @@ pub(super) async fn read(request: RequestBuilder, limit: usize) -> Result<Vec<u8
 }
 
 /// A client that follows no redirects and waits for nobody long.
-pub(super) fn client() -> Result<Client, FetchError> {
+pub(crate) fn client() -> Result<Client, FetchError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     // Certificates of the system that are unreadable are no roots; the others are.

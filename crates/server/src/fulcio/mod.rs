@@ -6,7 +6,7 @@
 //! - `GET /api/v2/configuration`: whose tokens are believed.
 
 mod ct;
-mod fetch;
+pub(crate) mod fetch;
 mod wire;
 
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use http::{Response, StatusCode};
 use signet_formats::tlog::Resource;
-use signet_services::log::{Log, ReadError};
+use signet_services::log::{Log, ReadError, Shards};
 
 use super::checks::Checks;
 use super::error::ApiError;
@@ -27,33 +27,105 @@ pub enum Kind {
 
 /// The routes of a log. Starts the threads that check signatures.
 pub fn router(log: Log, kind: Kind) -> io::Result<Router> {
-    let (prefix, writing) = match kind {
+    Ok(routes(kind)?.with_state(Served::One(log)))
+}
+
+/// The routes of a log in shards: that of the one that takes entries, and to read each, below `/shard/<origin>`, the origin
+/// percent-encoded.
+pub fn sharded_router(shards: Arc<Shards>, kind: Kind) -> io::Result<Router> {
+    let prefix = prefix(kind);
+    let shard = Router::new()
+        .route(
+            &format!("/shard/{{origin}}{prefix}/checkpoint"),
+            get(shard_checkpoint).fallback(no_such_method),
+        )
+        .route(
+            &format!("/shard/{{origin}}{prefix}/tile/{{*path}}"),
+            get(shard_read).fallback(no_such_method),
+        );
+    Ok(routes(kind)?.merge(shard).with_state(Served::Many(shards)))
+}
+
+/// Where entries go to now, and where they are read.
+#[derive(Clone)]
+pub(super) enum Served {
+    One(Log),
+    Many(Arc<Shards>),
+}
+
+impl Served {
+    /// The log that takes entries.
+    pub(super) fn log(&self) -> Result<Log, ApiError> {
+        match self {
+            Self::One(log) => Ok(log.clone()),
+            Self::Many(shards) => shards.active().ok_or(ApiError::NotFound),
+        }
+    }
+
+    fn shard(&self, origin: &str) -> Result<Log, ApiError> {
+        let logs = match self {
+            Self::One(log) => vec![log.clone()],
+            Self::Many(shards) => shards.all(),
+        };
+        logs.into_iter().find(|log| log.signer().origin() == origin).ok_or(ApiError::NotFound)
+    }
+}
+
+fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HashedRekord => "/api/v2",
+        Kind::Opaque => "",
+    }
+}
+
+fn routes(kind: Kind) -> io::Result<Router<Served>> {
+    let prefix = prefix(kind);
+    let writing = match kind {
         Kind::HashedRekord => {
             let checks = Arc::new(Checks::start()?);
-            let add = post(move |State(log): State<Log>, body: Body| async move {
+            let add = post(move |State(log): State<Served>, body: Body| async move {
                 answered(write::hashed_rekord(&log, &checks, body).await)
             });
-            ("/api/v2", Router::new().route("/api/v2/log/entries", add.fallback(no_such_method)))
+            Router::new().route("/api/v2/log/entries", add.fallback(no_such_method))
         }
         Kind::Opaque => {
             let add =
-                post(async |State(log): State<Log>, body: Body| answered(write::opaque(&log, body).await));
-            ("", Router::new().route("/add", add.fallback(no_such_method)))
+                post(async |State(log): State<Served>, body: Body| answered(write::opaque(&log, body).await));
+            Router::new().route("/add", add.fallback(no_such_method))
         }
     };
-    let read = || get(read).fallback(no_such_method);
     Ok(writing
         .route(&format!("{prefix}/checkpoint"), get(checkpoint).fallback(no_such_method))
-        .route(&format!("{prefix}/tile/{{*path}}"), read())
-        .with_state(log))
+        .route(&format!("{prefix}/tile/{{*path}}"), get(read).fallback(no_such_method)))
 }
 
-async fn checkpoint(State(log): State<Log>) -> Response<Body> {
+async fn checkpoint(State(served): State<Served>) -> Response<Body> {
+    answered(served.log().map(|log| newest(&log)))
+}
+
+async fn read(State(served): State<Served>, Path(path): Path<String>) -> Response<Body> {
+    match served.log() {
+        Ok(log) => answered(tile(log, &path).await),
+        Err(error) => error.into_answer(),
+    }
+}
+
+async fn shard_checkpoint(State(served): State<Served>, Path(origin): Path<String>) -> Response<Body> {
+    answered(served.shard(&origin).map(|log| newest(&log)))
+}
+
+async fn shard_read(
+    State(served): State<Served>,
+    Path((origin, path)): Path<(String, String)>,
+) -> Response<Body> {
+    match served.shard(&origin) {
+        Ok(log) => answered(tile(log, &path).await),
+        Err(error) => error.into_answer(),
+    }
+}
+
+fn newest(log: &Log) -> Response<Body> {
     cached(full(StatusCode::OK, "text/plain; charset=utf-8", log.head().note.clone()), "no-cache")
-}
-
-async fn read(State(log): State<Log>, Path(path): Path<String>) -> Response<Body> {
-    answered(tile(log, &path).await)
 }
 
 async fn tile(log: Log, path: &str) -> Result<Response<Body>, ApiError> {

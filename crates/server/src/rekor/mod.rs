@@ -5,6 +5,9 @@
 //! | `POST /api/v2/log/entries` | 201 with the entry, its proof and checkpoint |
 //! | `GET /api/v2/checkpoint`, `/api/v2/tile/…`, `/api/v2/tile/entries/…` | 200, or 404 |
 //!
+//! | `GET /shard/<origin>/api/v2/…` | the same of a shard that was frozen |
+//! | `GET /api/v1/search?digest=…&key=…&identity=…&since=…&until=…&from=…&limit=…` | 200 with the entries found, if it is served |
+//!
 //! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 503 too many wait.
 //! An opaque log takes any bytes at `POST /add` instead, answers the index, and is read at the root.
 
@@ -12,7 +15,9 @@ mod checks;
 mod error;
 mod face;
 mod first;
+mod search;
 mod write;
 
-pub use face::{Kind, router};
+pub use face::{Kind, router, sharded_router};
 pub(crate) use first::begin;
+pub use search::{Entry, Found, Identities, SearchHandle, ask, router as search_router};

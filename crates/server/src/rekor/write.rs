@@ -13,27 +13,30 @@ use tokio::time::timeout;
 
 use super::checks::Checks;
 use super::error::ApiError;
+use super::face::Served;
 use crate::answer::full;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
-    log: &Log,
+    served: &Served,
     checks: &Checks,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let request = receive(body, MAX_REQUEST_BYTES).await?;
     let entry = checks.leaf(request).await?;
-    let added = add(log, entry.clone()).await?;
+    // As late as can be: the log may have been rotated meanwhile.
+    let log = served.log()?;
+    let added = add(&log, entry.clone()).await?;
     match added.duplicate {
         true => Err(ApiError::Duplicate(added.index)),
-        false => Ok(full(StatusCode::CREATED, "application/json", proven(log, &added, &entry)?)),
+        false => Ok(full(StatusCode::CREATED, "application/json", proven(&log, &added, &entry)?)),
     }
 }
 
 /// Logs any bytes and answers their index.
-pub(super) async fn opaque(log: &Log, body: Body) -> Result<Response<Body>, ApiError> {
+pub(super) async fn opaque(served: &Served, body: Body) -> Result<Response<Body>, ApiError> {
     let entry = receive(body, MAX_ENTRY_BYTES).await?;
-    let added = add(log, entry).await?;
+    let added = add(&served.log()?, entry).await?;
     Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use signet_services::log::made_up_name;
+use signet_services::made_up_name;
 use signet_store::DataDir;
 
 use super::StackError;

@@ -14,8 +14,8 @@ use signet_formats::rekor::{Body, PublicKeyDetails, TlogEntry};
 use signet_formats::{base64, tlog};
 use signet_keys::{Payload, PrivateKey};
 use signet_server::host::{Host, health};
-use signet_server::rekor::{self, Kind};
-use signet_services::log::{Config, Log, LogSigner};
+use signet_server::rekor::{self, Identities, Kind, SearchHandle};
+use signet_services::log::{Config, Log, LogSigner, Search};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -42,7 +42,9 @@ impl Server {
         let url = host.url();
         let (stop, stopped) = oneshot::channel();
         let writing = log.clone();
+        let search = SearchHandle::new(Search::open(log.clone()).unwrap());
         let router = rekor::router(log.clone(), kind).unwrap().merge(health(move || writing.is_writing()));
+        let router = router.merge(rekor::search_router(search, Identities::Hashed));
         let served = tokio::spawn(host.run(router, async { drop(stopped.await) }));
         // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -254,6 +256,46 @@ async fn a_log_that_does_not_write_is_not_healthy_but_read() {
     assert_eq!(header(&response, "retry-after"), "1");
     assert_eq!(status_and_code(response).await, (StatusCode::SERVICE_UNAVAILABLE, 14));
     assert_eq!(server.get("/checkpoint").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn entries_are_found_a_page_at_a_time() {
+    let server = Server::start(Kind::HashedRekord).await;
+    let (key, other) = (p256(), p256());
+    for (key, artifact) in [(&key, "one"), (&other, "two"), (&key, "three"), (&key, "four")] {
+        server.post(&request(key, Scheme::EcdsaP256Sha256, artifact.as_bytes())).await;
+    }
+    let find = async |query: &str| -> Value {
+        let response = server.get(&format!("/api/v1/search?{query}")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{query}");
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+    };
+    let key = Digest::sha256(key.public_key().spki_der()).to_string();
+    let first = find(&format!("key={}&limit=2", key.replace(':', "%3a"))).await;
+    assert_eq!((&first["next"], &first["size"]), (&json!(3), &json!(4)));
+    assert_eq!((&first["entries"][0]["index"], &first["entries"][1]["index"]), (&json!(0), &json!(2)));
+    assert_eq!(first["entries"][0]["keys"], json!([key]));
+    let rest = find(&format!("key={key}&limit=2&from=3")).await;
+    assert_eq!((rest["entries"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+    let digest = Digest::sha256(b"two").to_string();
+    let two = find(&format!("digest={digest}")).await;
+    assert_eq!((&two["entries"][0]["index"], &two["entries"][0]["digests"]), (&json!(1), &json!([digest])));
+    assert_eq!(find("identity=nobody%40example.org").await["entries"], json!([]));
+    assert_eq!(find("since=2026-01-01T00:00:00Z").await["entries"], json!([]), "bare keys state no time");
+    for wrong in [
+        "limit=0",
+        "limit=1001",
+        "key=x",
+        "since=1",
+        "from=-1",
+        "name=x",
+        "from=1&from=2",
+        "from",
+        "identity=%ff",
+    ] {
+        let response = server.get(&format!("/api/v1/search?{wrong}")).await;
+        assert_eq!(status_and_code(response).await, (StatusCode::BAD_REQUEST, 3), "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ pub use chain::{ChainError, Kind as ChainKind};
 use crate::ca::{CtError, CtLog, PrecertEntry};
 use crate::clock::{Clock, milliseconds};
 use crate::log::{self, AddError, HomeError, Log, LogSigner, OpenError, ReadError};
+use crate::own_key::own_key;
 use chain::Submitted;
 use recent::Recent;
 
@@ -67,12 +68,8 @@ impl CertificateLog {
         let path = data.to_owned();
         let opened = spawn_blocking(move || {
             let dir = DataDir::open_on(own, &path, Kind::Ct).map_err(OpenError::from)?;
-            let (keys, issuers) = (dir.path().join("keys"), dir.path().join(ISSUERS));
-            [&keys, &issuers]
-                .iter()
-                .try_for_each(|path| dir.disk().make_dirs(path))
-                .map_err(OpenError::Io)?;
-            let key = log::own_key(&dir, &keys.join("p256.key"), KeyAlgorithm::EcdsaP256)?;
+            dir.disk().make_dirs(&dir.path().join(ISSUERS)).map_err(OpenError::Io)?;
+            let key = own_key(&dir, KeyAlgorithm::EcdsaP256)?;
             Ok::<_, HomeError>((dir, Arc::new(key)))
         });
         let (dir, key) = opened.await.map_err(|error| OpenError::Io(io::Error::other(error)))??;

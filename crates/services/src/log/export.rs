@@ -44,7 +44,8 @@ pub fn prove(data: &Path, index: u64) -> Result<EntryProof, OpenError> {
     Ok(EntryProof { index, hashes, checkpoint })
 }
 
-fn load(data: &Path) -> Result<Archive, OpenError> {
+/// The directory's content, as its own record of the log says it is to be read.
+pub(super) fn load(data: &Path) -> Result<Archive, OpenError> {
     Archive::load(Layout::new(data), Identity::demand(data)?.form)
 }
 

@@ -1,22 +1,19 @@
 //! A log that keeps its keys in its own directory.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use signet_crypto::KeyAlgorithm;
 use signet_formats::note::{NoteError, VerifierKey};
-use signet_keys::{
-    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
-};
+use signet_keys::FileError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
-use uuid::Uuid;
 
 use super::chunk::Layout;
 use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
+use crate::own_key::{has_own_key, made_up_name, own_key};
 
 /// Which log to make, where there is none yet.
 #[derive(Clone, Debug, Default)]
@@ -58,12 +55,6 @@ pub fn keys_of(data: &Path) -> Result<Vec<VerifierKey>, OpenError> {
     keys.iter().map(|key| key.parse().map_err(malformed)).collect()
 }
 
-/// A host name that nobody else has: names of logs are never looked up, only compared.
-pub fn made_up_name(kind: &str) -> String {
-    let unique = Uuid::new_v4().simple().to_string();
-    format!("{kind}-{}.signet.internal", unique.get(..12).unwrap_or(&unique))
-}
-
 /// Why a log with keys of its own was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,28 +76,13 @@ pub enum HomeError {
 }
 
 fn signer(dir: &DataDir, options: &HomeOptions) -> Result<LogSigner, HomeError> {
-    let keys = dir.path().join("keys");
-    dir.disk().make_dirs(&keys).map_err(OpenError::Io)?;
     let known = Identity::read(dir.path())?;
-    let ed25519 = own_key(dir, &keys.join("ed25519.key"), KeyAlgorithm::Ed25519)?;
-    let path = keys.join("ml-dsa-44.key");
-    let ml_dsa = match options.ml_dsa || path.is_file() {
-        true => Some(Arc::new(own_key(dir, &path, KeyAlgorithm::MlDsa44)?) as Arc<_>),
+    let ed25519 = own_key(dir, KeyAlgorithm::Ed25519)?;
+    let ml_dsa = match options.ml_dsa || has_own_key(dir, KeyAlgorithm::MlDsa44) {
+        true => Some(Arc::new(own_key(dir, KeyAlgorithm::MlDsa44)?) as Arc<_>),
         false => None,
     };
     let origin = options.origin.clone().or(known.map(|known| known.origin));
     let origin = origin.unwrap_or_else(|| made_up_name("log"));
     LogSigner::new(&origin, Arc::new(ed25519), ml_dsa).map_err(|error| HomeError::Name { origin, error })
-}
-
-/// Reads a key, or makes it. A crash in between leaves none.
-pub(crate) fn own_key(dir: &DataDir, path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey, HomeError> {
-    if fs::exists(path).map_err(OpenError::Io)? {
-        // Asked for only if the operator has put it under one.
-        return Ok(read_private(path, &PasswordSource::Environment)?);
-    }
-    let key = PrivateKey::generate(algorithm).map_err(|error| FileError { path: path.to_owned(), error })?;
-    write_private(path, &key, PrivateFormat::Pkcs8, Existing::Refuse)?;
-    dir.disk().sync_parent(path).map_err(OpenError::Io)?;
-    Ok(key)
 }

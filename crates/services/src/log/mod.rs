@@ -1,13 +1,13 @@
 //! A transparency log: entries go in, signed checkpoints and tiles come out (C2SP tlog-tiles).
 //!
 //! The order of a batch: its entries and the new root are written and synced (`wal`); only then is the new
-//! checkpoint signed, so that nothing is ever signed that a crash can take back; then it is published, and only then are
-//! those who added told. One task writes; it holds the directory's lock. After a failed write or sync it ends for good,
+//! checkpoint signed, so that nothing is ever signed that a crash can take back; then witnesses cosign it, where a policy
+//! wants them; then it is published, and only then are those who added told. One task writes; it holds the directory's lock. After a failed write or sync it ends for good,
 //! and the log can be read only until somebody has looked and started it again.
 //!
 //! What is on disk: `entries/` (the log itself), `hashes/` and `index/` (made from it, and again if lost), `checkpoint`
 //! (the newest that was published, at most a second old: a start that finds less than it says is refused), `log.json` (the
-//! name and keys). What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
+//! name and keys); with a search, `search/`, made from the entries too. What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
 
 mod archive;
 mod chunk;
@@ -19,10 +19,15 @@ mod home;
 mod index;
 mod open;
 mod read;
+mod requests;
 mod run;
+mod search;
+mod shards;
 mod sign;
+mod tiles;
 mod tree;
 mod wal;
+mod witnessing;
 mod writer;
 
 use std::io;
@@ -33,7 +38,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use signet_formats::checkpoint::Checkpoint;
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_store::DataDir;
 use tokio::sync::{oneshot, watch};
@@ -41,17 +46,21 @@ use tokio::sync::{oneshot, watch};
 pub use export::{export, prove};
 pub use form::Form;
 pub use fsck::{FsckReport, fsck, verify_head};
-pub(crate) use home::own_key;
-pub use home::{HomeError, HomeOptions, keys_of, made_up_name, make_dirs, origin_of};
+pub use home::{HomeError, HomeOptions, keys_of, make_dirs, origin_of};
 pub use open::OpenError;
 pub use read::ReadError;
+pub use requests::{Rotated, request_rotation};
+pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
+pub use shards::{RotateError, Shards};
 pub use sign::LogSigner;
+pub use tiles::fsck_tiles;
+pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
 use read::Places;
 use tree::Tree;
 use wal::Segments;
-use writer::{Message, Submission};
+use writer::{Message, Prover, Submission};
 
 /// What a log is opened with.
 #[derive(Clone)]
@@ -63,12 +72,14 @@ pub struct Config {
     pub floor: Option<Checkpoint>,
     /// Bounds and pace.
     pub limits: Limits,
+    /// Who has to cosign what is published; unset, nobody.
+    pub witnesses: Option<Arc<Witnesses>>,
 }
 
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default() }
+        Self { data, floor: None, limits: Limits::default(), witnesses: None }
     }
 }
 
@@ -138,6 +149,23 @@ impl Log {
         self.shared.failure.get().map(String::as_str)
     }
 
+    /// How the witnesses are doing; none without a policy.
+    pub fn witnesses(&self) -> Vec<WitnessStatus> {
+        self.shared.witnesses.as_ref().map(|witnesses| witnesses.status()).unwrap_or_default()
+    }
+
+    /// Has the newest checkpoint cosigned, only to see whether the witnesses do that. Well without a policy.
+    pub async fn ask_witnesses(&self) -> Result<(), String> {
+        let Some(witnesses) = &self.shared.witnesses else { return Ok(()) };
+        let signed = SignedCheckpoint::parse(&self.head().note).map_err(|error| error.to_string())?;
+        witnesses.cosign(&signed, Arc::new(Prover(Arc::clone(&self.shared)))).await.map(drop)
+    }
+
+    /// Whether all that is durable is published: false while the witnesses are no quorum.
+    pub fn is_published(&self) -> bool {
+        !self.shared.behind.load(Ordering::Acquire)
+    }
+
     /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
     pub fn is_writing(&self) -> bool {
         self.failure().is_none() && self.ended.has_changed().is_ok()
@@ -198,6 +226,8 @@ pub struct Counters {
     pub batches: AtomicU64,
     /// Checkpoints that could not be signed at once.
     pub signing_failures: AtomicU64,
+    /// Checkpoints that were not published because too few witnesses cosigned.
+    pub unwitnessed: AtomicU64,
     /// The bytes of entries that wait.
     pub queued_bytes: AtomicUsize,
 }
@@ -230,6 +260,9 @@ pub enum AddError {
         /// Its length.
         bytes: usize,
     },
+    /// Too few witnesses cosigned. The entry is kept; adding it again finds it once they do.
+    #[error("the log is not witnessed: {0}")]
+    Unwitnessed(String),
 }
 
 /// What the writer and all readers share.
@@ -244,6 +277,9 @@ struct Shared {
     places: RwLock<Places>,
     segments: RwLock<Segments>,
     head: RwLock<Arc<Head>>,
+    witnesses: Option<Arc<Witnesses>>,
+    /// Whether something is durable that is not published.
+    behind: AtomicBool,
     frozen: AtomicBool,
     closing: AtomicBool,
     failure: OnceLock<String>,

@@ -8,6 +8,8 @@ use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
 use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::merkle;
+use signet_formats::note::NoteError;
 use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
 use signet_keys::SignError;
 use signet_store::fs::Disk;
@@ -47,8 +49,10 @@ impl Log {
         let origin = signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
-        let note = signer.sign(&checkpoint).await.map_err(OpenError::Sign)?.to_string().into();
-        let head = Head { checkpoint, note };
+        let head = match &config.witnesses {
+            Some(_) => loaded.published(&signer).await?,
+            None => sign(&signer, checkpoint).await?,
+        };
         blocking(move || loaded.start(config, signer, head, Handle::current())).await
     }
 }
@@ -214,6 +218,19 @@ impl Loaded {
         Ok(())
     }
 
+    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have. Of a new
+    /// log that is a tree without entries.
+    async fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
+        let Some(kept) = self.archive.kept()? else {
+            let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
+            return sign(signer, Checkpoint { origin, size: 0, root, extensions: Vec::new() }).await;
+        };
+        let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
+        ours.and_then(|key| kept.note().verify(key))
+            .map_err(|error| OpenError::Damaged(format!("`checkpoint`: {error}")))?;
+        Ok(Head { checkpoint: kept.checkpoint().clone(), note: kept.note().to_string().into() })
+    }
+
     fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
         let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
         let Self { dir, archive, runs } = self;
@@ -226,6 +243,8 @@ impl Loaded {
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
+            behind: AtomicBool::new(head.checkpoint.size < archive.tree.size()),
+            witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
             segments: RwLock::new(segments.with(wal.segment()?)),
             head: RwLock::new(Arc::new(head)),
@@ -264,6 +283,11 @@ impl Loaded {
         }
         wal::Writer::begin(self.dir.disk(), entries, size)
     }
+}
+
+async fn sign(signer: &LogSigner, checkpoint: Checkpoint) -> Result<Head, OpenError> {
+    let note = signer.sign(&checkpoint).await.map_err(OpenError::Sign)?.to_string().into();
+    Ok(Head { checkpoint, note })
 }
 
 async fn blocking<T: Send + 'static>(

@@ -140,7 +140,7 @@ impl Shared {
         Ok(chunk::tile(&self.layout, tile)?)
     }
 
-    fn bundle(&self, bundle: EntryBundle) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn bundle(&self, bundle: EntryBundle) -> Result<Vec<u8>, ReadError> {
         let recent = self.places.read().unwrap_or_else(PoisonError::into_inner).get(bundle.index());
         let place = match recent {
             Some(place) => place,

@@ -69,7 +69,7 @@ impl LogSigner {
     }
 
     /// Signs a checkpoint with each key.
-    pub(super) async fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, SignError> {
+    pub(crate) async fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, SignError> {
         if let Some(clock) = &self.clock {
             return self.sign_head(checkpoint, milliseconds(clock.as_ref())).await;
         }

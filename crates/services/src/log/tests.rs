@@ -16,6 +16,9 @@ use super::*;
 
 mod crash;
 mod guards;
+mod searched;
+mod sharded;
+mod witnessed;
 
 const ORIGIN: &str = "example.org/log";
 
@@ -296,4 +299,33 @@ async fn chunks_are_filed_and_read_back() {
     let bundle = fs::read(target.join("tile/entries/000")).unwrap();
     let first = Entries::new(&bundle).next().unwrap().unwrap();
     assert_eq!(prove(&data, 0).unwrap().verify(first), Ok(()));
+    check_export(&target, signer.keys().next().unwrap());
+}
+
+/// The files of an export are sound, and damage of each kind of them is found.
+fn check_export(dir: &Path, ours: &signet_formats::note::VerifierKey) {
+    let findings = || fsck_tiles(dir, Some(ours)).map(|report| report.findings);
+    assert_eq!(findings().unwrap(), Vec::<String>::new());
+    for (file, found) in [
+        ("tile/0/007", "`tile/0/007` is not of the entries"),
+        ("tile/1/001.p/1", "`tile/1/001.p/1` is not of the entries"),
+        ("tile/2/000.p/1", "`tile/2/000.p/1` is not of the entries"),
+        ("tile/entries/257.p/45", "the entries are not those of the checkpoint"),
+    ] {
+        let sound = fs::read(dir.join(file)).unwrap();
+        let mut spoilt = sound.clone();
+        *spoilt.last_mut().unwrap() ^= 1;
+        fs::write(dir.join(file), spoilt).unwrap();
+        assert!(findings().unwrap().iter().any(|finding| finding == found), "{file}");
+        fs::remove_file(dir.join(file)).unwrap();
+        let missing = format!("`{file}` is missing");
+        match findings() {
+            Ok(findings) => assert_eq!(findings, [missing]),
+            Err(error) => assert!(error.to_string().contains(&missing), "{error}"),
+        }
+        fs::write(dir.join(file), sound).unwrap();
+    }
+    let other = LogSigner::new(ORIGIN, key(KeyAlgorithm::Ed25519), None).unwrap();
+    let unsigned = fsck_tiles(dir, other.keys().next()).unwrap().findings;
+    assert_eq!(unsigned, ["`checkpoint`: the note has no signature by this key"]);
 }

@@ -8,9 +8,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use signet_formats::checkpoint::Checkpoint;
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle::Hash;
-use signet_formats::tlog::{TILE_HEIGHT, tree_root};
+use signet_formats::note::Note;
+use signet_formats::tlog::{TILE_HEIGHT, consistency_proof, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -19,6 +20,7 @@ use super::chunk::{CHUNK_WIDTH, Content};
 use super::index::{Index, Runs};
 use super::run::Run;
 use super::wal::{self, Frame};
+use super::witnessing::{Prove, Witnesses};
 use super::{AddError, Added, Head, ReadError, Shared};
 
 /// What the writer is told.
@@ -80,9 +82,9 @@ type Waiting = Vec<(oneshot::Sender<Result<Added, AddError>>, u64, bool)>;
 
 impl Writer {
     fn run(mut self) {
-        while let Ok(first) = self.queue.recv() {
+        while let Some(first) = self.wait() {
             self.pace();
-            let (batch, close) = self.collect(first);
+            let (batch, close) = first.map_or_else(Default::default, |first| self.collect(first));
             if self.commit(batch).is_err() || close {
                 break;
             }
@@ -90,6 +92,18 @@ impl Writer {
         // What still waits is told that the log has ended.
         drop(self.queue);
         self.filing.end();
+    }
+
+    /// The next message; without one, as soon as it is time to publish again what was not witnessed. `None` at the end.
+    fn wait(&self) -> Option<Option<Message>> {
+        if !self.shared.behind.load(Ordering::Acquire) {
+            return self.queue.recv().ok().map(Some);
+        }
+        match self.queue.recv_timeout(PUBLISH_AGAIN_AFTER) {
+            Ok(message) => Some(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
     }
 
     /// Under load, waits for more entries; the first after a pause goes at once.
@@ -132,16 +146,20 @@ impl Writer {
     fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), ReadError> {
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
-        let head = match fresh.is_empty() {
-            true => self.shared.head(),
-            false => {
-                self.write(&fresh)?;
-                self.publish()?
-            }
+        self.write(&fresh)?;
+        let published = match self.size() > self.shared.head().checkpoint.size {
+            true => self.publish()?,
+            false => Ok(()),
         };
+        self.shared.behind.store(published.is_err(), Ordering::Release);
+        let head = self.shared.head();
         for (reply, index, duplicate) in waiting.drain(..) {
+            let answer = match &published {
+                Err(why) if index >= head.checkpoint.size => Err(AddError::Unwitnessed(why.clone())),
+                _ => Ok(Added { index, duplicate, head: Arc::clone(&head) }),
+            };
             // Whoever has gone away finds the entry when it asks again.
-            let _ = reply.send(Ok(Added { index, duplicate, head: Arc::clone(&head) }));
+            let _ = reply.send(answer);
         }
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.shared.counters.added.fetch_add(count(added), Ordering::Relaxed);
@@ -203,20 +221,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs the head of what is durable and shows it to readers. While the signer fails, nothing else is done.
-    fn publish(&self) -> Result<Arc<Head>, ReadError> {
+    /// Signs the head of what is durable, has it witnessed, and shows it to readers. `Err` says why too few cosigned.
+    fn publish(&self) -> Result<Result<(), String>, ReadError> {
         let size = self.size();
         let root = tree_root(&self.shared.nodes(), size)?;
         let origin = self.shared.signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
-        loop {
-            match self.runtime.block_on(self.shared.signer.sign(&checkpoint)) {
-                Ok(note) => {
-                    let note = note.to_string().into();
-                    return Ok(self.shared.publish(Head { checkpoint, note }));
+        let mut note = self.sign(&checkpoint)?;
+        if let Some(witnesses) = &self.shared.witnesses {
+            note = match self.cosign(witnesses, &note)? {
+                Ok(note) => note,
+                Err(why) => {
+                    self.shared.counters.unwitnessed.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Err(why));
                 }
+            };
+        }
+        self.shared.publish(Head { checkpoint, note: note.to_string().into() });
+        Ok(Ok(()))
+    }
+
+    /// While the signer fails, nothing else is done.
+    fn sign(&self, checkpoint: &Checkpoint) -> io::Result<Note> {
+        loop {
+            match self.runtime.block_on(self.shared.signer.sign(checkpoint)) {
+                Ok(note) => return Ok(note),
                 Err(error) if self.shared.closing.load(Ordering::Acquire) => {
-                    return Err(io::Error::other(error).into());
+                    return Err(io::Error::other(error));
                 }
                 Err(error) => {
                     self.shared.counters.signing_failures.fetch_add(1, Ordering::Relaxed);
@@ -225,6 +256,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// What was witnessed is on disk before anybody sees it: after a start it is shown again as it is.
+    fn cosign(&self, witnesses: &Arc<Witnesses>, note: &Note) -> io::Result<Result<Note, String>> {
+        let signed = SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(io::Error::other)?;
+        let prove = Arc::new(Prover(Arc::clone(&self.shared)));
+        let cosigned = self.runtime.block_on(witnesses.cosign(&signed, prove));
+        if let Ok(note) = &cosigned {
+            let layout = &self.shared.layout;
+            self.disk().put(&layout.scratch, &layout.checkpoint(), note.to_string().as_bytes())?;
+        }
+        Ok(cosigned)
     }
 
     /// Gives the chunks that are complete to be filed. Waits if the one before is not filed yet.
@@ -250,6 +293,15 @@ impl Writer {
 
     fn disk(&self) -> &Disk {
         self.shared.dir.disk()
+    }
+}
+
+/// Proofs out of the log's own nodes.
+pub(super) struct Prover(pub(super) Arc<Shared>);
+
+impl Prove for Prover {
+    fn prove(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, String> {
+        consistency_proof(&self.0.nodes(), old_size, new_size).map_err(|error| error.to_string())
     }
 }
 
@@ -342,7 +394,8 @@ impl Filer {
     /// Keeps the newest checkpoint in the directory.
     fn keep(&mut self) -> io::Result<()> {
         let head = self.shared.head();
-        if head.checkpoint.size > self.kept {
+        // Where witnesses cosign, who publishes keeps it, before.
+        if self.shared.witnesses.is_none() && head.checkpoint.size > self.kept {
             let layout = &self.shared.layout;
             self.shared.dir.disk().put(&layout.scratch, &layout.checkpoint(), &head.note)?;
             self.kept = head.checkpoint.size;
@@ -361,4 +414,5 @@ const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 /// How old the checkpoint on disk may get.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
+const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -1,0 +1,180 @@
+//! `signet log monitor`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signet_formats::note::VerifierKey;
+use signet_server::monitor::HttpLogs;
+use signet_services::clock::SystemClock;
+use signet_services::monitor::{
+    Finding, FollowedLog, LogReader, Monitor, MonitorConfig, Source, Watch, WatchText, What,
+};
+use signet_verify::{Code, Matcher, Pattern};
+
+use super::log_search;
+use super::serve_log::read_policy;
+use crate::args::LogMonitorArgs;
+use crate::document::{LogFinding, LogFindingKind, LogMonitorDocument};
+use crate::error::{Answer, CliError, Status, about};
+use crate::face::Face;
+use crate::files;
+
+/// Looks at the logs, once or until it is stopped.
+pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
+    let config = config(args)?;
+    let client = HttpLogs::new().map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
+    let monitor = open(args, &config, &client)?;
+    let webhook = args.webhook.clone().or(config.webhook);
+    let mut watching = Watching { monitor, client, webhook, untold: Vec::new(), once: args.once, face };
+    if args.once {
+        return watching.round(&args.state).await;
+    }
+    loop {
+        // What it found is told; how it ends, when it is stopped, says nothing.
+        watching.round(&args.state).await?;
+        tokio::time::sleep(args.interval).await;
+    }
+}
+
+struct Watching {
+    monitor: Monitor,
+    client: HttpLogs,
+    webhook: Option<String>,
+    /// What the webhook has not taken yet.
+    untold: Vec<LogFinding>,
+    once: bool,
+    face: Face,
+}
+
+impl Watching {
+    async fn round(&mut self, state: &Path) -> Answer {
+        let unwritable = |error: std::io::Error| CliError::unwritable(state, &error);
+        let found = self.monitor.round().await.map_err(unwritable)?;
+        let document = LogMonitorDocument { findings: found.iter().map(finding).collect() };
+        if !found.is_empty() || self.once {
+            self.face.result(&document, text)?;
+        }
+        self.untold.extend(document.findings.iter().cloned());
+        let told = self.tell().await;
+        if let Err(why) = &told {
+            self.face.note(&format!("the webhook was not told: {why}"))?;
+        }
+        // What nobody was told is found again after a restart, and the heartbeat stops.
+        if told.is_ok() {
+            self.monitor.keep(!found.iter().any(|finding| finding.what.is_alarm())).map_err(unwritable)?;
+        }
+        let is_no = |finding: &Finding| finding.what.is_fork() || !finding.what.is_alarm();
+        Ok(match (found.iter().any(is_no), found.is_empty() && told.is_ok()) {
+            (true, _) => Status::No,
+            (false, true) => Status::Yes,
+            (false, false) => Status::Undecided,
+        })
+    }
+
+    async fn tell(&mut self) -> Result<(), String> {
+        let Some(webhook) = &self.webhook else {
+            self.untold.clear();
+            return Ok(());
+        };
+        while let Some(finding) = self.untold.first() {
+            self.client.post(webhook, finding).await?;
+            self.untold.remove(0);
+        }
+        Ok(())
+    }
+}
+
+fn open(args: &LogMonitorArgs, config: &MonitorConfig, client: &HttpLogs) -> Result<Monitor, CliError> {
+    let sources = config.logs.iter().map(source).collect::<Result<_, _>>()?;
+    let watches: Vec<Watch> = config.watches()?;
+    let reader: Arc<dyn LogReader> = Arc::new(client.clone());
+    let clock = Arc::new(SystemClock::start());
+    let heartbeat = args.heartbeat.clone().or(config.heartbeat.as_ref().map(PathBuf::from));
+    let monitor = Monitor::open(args.state.clone(), sources, watches, &reader, clock, !args.from_start);
+    let monitor = monitor.map_err(|error| CliError::unreadable(&args.state, error))?;
+    Ok(monitor.with_heartbeat(heartbeat))
+}
+
+/// The file, and what the options add.
+fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
+    let mut config = match &args.config {
+        Some(path) => {
+            let yaml = files::read(path, MAX_CONFIG)?;
+            let yaml = std::str::from_utf8(&yaml).map_err(|error| CliError::unreadable(path, error))?;
+            let read = MonitorConfig::from_yaml(yaml);
+            read.map_err(|error| CliError::new(Code::ConfigInvalid, about(path, error)))?
+        }
+        None => MonitorConfig::default(),
+    };
+    if let Some((url, key)) = args.url.as_ref().zip(args.key.as_ref()) {
+        let witness_policy = args.witness_policy.as_ref().map(|path| path.display().to_string());
+        config.logs.push(FollowedLog { url: url.clone(), key: key.clone(), origin: None, witness_policy });
+    }
+    let identities = args.identity.iter().map(|exact| (exact, Matcher::Exact(exact.clone())));
+    let pattern = |pattern: &String| Matcher::Pattern(Pattern { pattern: pattern.clone() });
+    let patterns = args.identity_regexp.iter().map(|text| (text, pattern(text)));
+    for (name, identity) in identities.chain(patterns) {
+        config.watch.push(WatchText { identity: Some(identity), ..WatchText::named(name) });
+    }
+    for digest in &args.digest {
+        let name = digest.to_string();
+        config.watch.push(WatchText { digest: Some(digest.clone()), ..WatchText::named(&name) });
+    }
+    for signer in &args.signer {
+        config.watch.push(WatchText { key: Some(log_search::key(signer)?), ..WatchText::named(signer) });
+    }
+    match config.logs.is_empty() {
+        true => Err(CliError::new(Code::ConfigInvalid, "there is no log to follow")),
+        false => Ok(config),
+    }
+}
+
+fn source(log: &FollowedLog) -> Result<Source, CliError> {
+    let key: VerifierKey = log.key.parse().map_err(|error| {
+        CliError::new(Code::KeyUnusable, format!("log `{}`: {error}", log.url))
+            .hint("give `NAME+HASH+KEY` as the log publishes it")
+    })?;
+    let witnesses = log.witness_policy.as_ref().map(|path| read_policy(Path::new(path))).transpose()?;
+    let origin = log.origin.clone().unwrap_or_else(|| key.name().to_owned());
+    Ok(Source { url: log.url.clone(), origin, key, witnesses })
+}
+
+fn finding(finding: &Finding) -> LogFinding {
+    let told = |kind, message: String| LogFinding {
+        log: finding.origin.clone(),
+        kind,
+        message,
+        watch: None,
+        index: None,
+        evidence: None,
+    };
+    match &finding.what {
+        What::Entry { watch, index, facts } => {
+            let by =
+                facts.identities.iter().cloned().chain(facts.keys.iter().map(ToString::to_string)).next();
+            let message = format!("entry {index} is one of `{watch}`, by {}", by.unwrap_or_default());
+            LogFinding {
+                watch: Some(watch.clone()),
+                index: Some(*index),
+                ..told(LogFindingKind::Entry, message)
+            }
+        }
+        What::Fork { evidence, why } => {
+            let evidence = evidence.display().to_string();
+            let message = format!("{why}; both are in `{evidence}`");
+            LogFinding { evidence: Some(evidence), ..told(LogFindingKind::Fork, message) }
+        }
+        What::Stale { size, known } => {
+            told(LogFindingKind::Stale, format!("it shows {size} entries, and has shown {known}"))
+        }
+        What::Unreadable(why) => told(LogFindingKind::Unreadable, why.clone()),
+        _ => told(LogFindingKind::Unreadable, "something that this command does not know".to_owned()),
+    }
+}
+
+fn text(document: &LogMonitorDocument) -> String {
+    let line = |finding: &LogFinding| format!("`{}`: {}\n", finding.log, finding.message.escape_debug());
+    document.findings.iter().map(line).collect()
+}
+
+const MAX_CONFIG: usize = 1024 * 1024;

@@ -1,0 +1,191 @@
+//! What entries can be found by, over HTTP; Rekor v2 has nothing of the kind.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::routing::get;
+use http::{Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use signet_crypto::Digest;
+use signet_formats::{json, time};
+use signet_services::log::{Hit, MAX_HITS, Page, Query, Search};
+use signet_services::oidc::FetchError;
+
+use super::error::ApiError;
+use crate::answer::full;
+use crate::fulcio::fetch;
+
+/// Whether the identities of what was found are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identities {
+    /// As they stand in the certificates.
+    Public,
+    /// By their SHA-256 only: who does not know an identity does not learn it here. The log itself tells it.
+    Hashed,
+}
+
+/// The search that is served, which a rotation puts another in the place of. Clones are the same one.
+#[derive(Clone)]
+pub struct SearchHandle(Arc<RwLock<Arc<Search>>>);
+
+impl SearchHandle {
+    /// Serves this search.
+    pub fn new(search: Search) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(search))))
+    }
+
+    /// Serves another from now on.
+    pub fn replace(&self, search: Search) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(search);
+    }
+
+    /// The search that is served now.
+    pub fn current(&self) -> Arc<Search> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The route of a search: `GET /api/v1/search`.
+pub fn router(search: SearchHandle, identities: Identities) -> Router {
+    let find = async move |State(search): State<SearchHandle>, RawQuery(query): RawQuery| {
+        find(search.current(), identities, query.as_deref().unwrap_or_default())
+            .await
+            .unwrap_or_else(ApiError::into_answer)
+    };
+    Router::new().route("/api/v1/search", get(find)).with_state(search)
+}
+
+/// The answer to a search.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Found {
+    /// The entries, by rising index.
+    pub entries: Vec<Entry>,
+    /// The `from` that goes on, if there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// How many entries of the log can be found.
+    pub size: u64,
+}
+
+/// An entry that was found.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Entry {
+    /// Its index.
+    pub index: u64,
+    /// The digests of what was signed.
+    pub digests: Vec<Digest>,
+    /// The SHA-256 of the keys.
+    pub keys: Vec<Digest>,
+    /// The subjects of the certificates, or `sha256:` and their hashes.
+    pub identities: Vec<String>,
+    /// Who issued the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// When the certificate began, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+}
+
+impl Found {
+    /// What the index says, in this form.
+    pub fn of(page: Page, identities: Identities) -> Self {
+        let entries = page.hits.into_iter().map(|hit| Entry::of(hit, identities)).collect();
+        Self { entries, next: page.next, size: page.size }
+    }
+}
+
+impl Entry {
+    fn of(Hit { index, facts }: Hit, identities: Identities) -> Self {
+        let shown = |identity: String| match identities {
+            Identities::Public => identity,
+            Identities::Hashed => Digest::sha256(identity.as_bytes()).to_string(),
+        };
+        Self {
+            index,
+            digests: facts.digests,
+            keys: facts.keys,
+            identities: facts.identities.into_iter().map(shown).collect(),
+            issuer: facts.issuer,
+            time: facts.time.and_then(|seconds| time::format(seconds).ok()),
+        }
+    }
+}
+
+/// Asks the log at this URL.
+pub async fn ask(url: &str, query: &Query) -> Result<Found, FetchError> {
+    let url = format!("{}/api/v1/search?{}", url.trim_end_matches('/'), written(query));
+    let answer = fetch::read(fetch::client()?.get(url), MAX_ANSWER).await?;
+    json::parse(&answer, MAX_ANSWER).map_err(|error| FetchError(error.to_string()))
+}
+
+fn written(query: &Query) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let time = |seconds: &i64| time::format(*seconds).ok();
+    let parts = [
+        ("digest", query.digest.as_ref().map(ToString::to_string)),
+        ("key", query.key.as_ref().map(ToString::to_string)),
+        ("identity", query.identity.clone()),
+        ("since", query.since.as_ref().and_then(time)),
+        ("until", query.until.as_ref().and_then(time)),
+        ("from", Some(query.from.to_string())),
+        ("limit", Some(query.limit.clamp(1, MAX_HITS).to_string())),
+    ];
+    let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
+    given.collect::<Vec<_>>().join("&")
+}
+
+async fn find(search: Arc<Search>, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
+    let query = read(query).map_err(ApiError::Invalid)?;
+    let found = tokio::task::spawn_blocking(move || search.find(&query)).await;
+    let page = found.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let page = page.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let document = serde_json::to_vec(&Found::of(page, identities));
+    let document = document.map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(full(StatusCode::OK, "application/json", document))
+}
+
+/// Reads a query; what it does not know, or knows already, is refused.
+fn read(query: &str) -> Result<Query, String> {
+    let mut read = Query { limit: DEFAULT_HITS, ..Query::default() };
+    let mut known: Vec<&str> = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` has no value"))?;
+        if known.contains(&name) {
+            return Err(format!("`{name}` is given twice"));
+        }
+        known.push(name);
+        let value = value.replace('+', " ");
+        let value = percent_decode_str(&value).decode_utf8().map_err(|_| format!("`{name}` is not UTF-8"))?;
+        set(&mut read, name, &value)?;
+    }
+    Ok(read)
+}
+
+fn set(query: &mut Query, name: &str, value: &str) -> Result<(), String> {
+    let wrong = |wanted: &str| format!("`{name}` is not {wanted}");
+    let digest = || value.parse::<Digest>().map_err(|_| wrong("a digest such as `sha256:…`"));
+    let number = || value.parse::<u64>().map_err(|_| wrong("a number"));
+    match name {
+        "digest" => query.digest = Some(digest()?),
+        "key" => query.key = Some(digest()?),
+        "identity" => query.identity = Some(value.to_owned()),
+        "since" => query.since = Some(time::parse(value).map_err(|_| wrong("an RFC 3339 time"))?),
+        "until" => query.until = Some(time::parse(value).map_err(|_| wrong("an RFC 3339 time"))?),
+        "from" => query.from = number()?,
+        "limit" => {
+            let limit = usize::try_from(number()?).unwrap_or(usize::MAX);
+            query.limit = Some(limit)
+                .filter(|limit| (1..=MAX_HITS).contains(limit))
+                .ok_or_else(|| wrong(&format!("from 1 to {MAX_HITS}")))?;
+        }
+        _ => return Err(format!("there is no parameter `{name}`")),
+    }
+    Ok(())
+}
+
+const DEFAULT_HITS: usize = 100;
+/// A page of entries with some names each.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;

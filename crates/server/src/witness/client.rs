@@ -1,0 +1,47 @@
+//! Witnesses by their URLs.
+
+use async_trait::async_trait;
+use reqwest::{Client, StatusCode};
+use signet_services::log::{WitnessAnswer, WitnessClient};
+use signet_services::oidc::FetchError;
+
+use crate::fulcio::fetch::{client, read_all};
+
+/// Asks witnesses over HTTP, with a client of its own: no redirects, bounded in time and size.
+pub struct HttpWitnesses {
+    client: Client,
+}
+
+impl HttpWitnesses {
+    /// A client that trusts the system's roots.
+    pub fn new() -> Result<Self, FetchError> {
+        Ok(Self { client: client()? })
+    }
+}
+
+#[async_trait]
+impl WitnessClient for HttpWitnesses {
+    async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String> {
+        let request = self.client.post(format!("{url}/add-checkpoint")).body(request);
+        let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let status = response.status();
+        let body = read_all(&mut response, MAX_ANSWER).await.map_err(|error| error.to_string())?;
+        let body = String::from_utf8_lossy(&body);
+        Ok(match status {
+            StatusCode::OK => WitnessAnswer::Cosigned(body.into_owned()),
+            StatusCode::CONFLICT => match body.trim_end().parse() {
+                Ok(size) => WitnessAnswer::Conflict(size),
+                Err(_) => WitnessAnswer::Refused("status 409 without a size".to_owned()),
+            },
+            _ => {
+                let said: String =
+                    body.trim_end().chars().filter(|c| !c.is_control()).take(MAX_SAID).collect();
+                WitnessAnswer::Refused(format!("status {}: {said}", status.as_u16()))
+            }
+        })
+    }
+}
+
+/// Some lines of ML-DSA-44.
+const MAX_ANSWER: usize = 64 * 1024;
+const MAX_SAID: usize = 200;

@@ -1,0 +1,322 @@
+//! Finding entries by digest, key, identity and time, in an index that is made from the log alone.
+//!
+//! For each 65,536 entries there is a file, sorted by the first eight bytes of a hash over what an entry can be found by;
+//! the newest entries are in memory. What is found is read from the log and compared, so the index can be wrong
+//! only by leaving out. Trusted? No. May it be lost? Yes: it is made again.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use signet_crypto::Digest;
+use signet_formats::rekor::EntryFacts;
+use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH};
+use signet_store::fs::{Disk, read_exact_at};
+
+use super::chunk::{CHUNK_WIDTH, Layout};
+use super::export::load;
+use super::{Log, OpenError, ReadError};
+
+/// What is looked for. All that is given has to be met.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// The digest of what was signed.
+    pub digest: Option<Digest>,
+    /// The SHA-256 of the public key.
+    pub key: Option<Digest>,
+    /// The subject of the certificate.
+    pub identity: Option<String>,
+    /// Certificates from this time on, in seconds since 1970.
+    pub since: Option<i64>,
+    /// Certificates until this time.
+    pub until: Option<i64>,
+    /// The index to begin at.
+    pub from: u64,
+    /// How many entries are wanted, at most [`MAX_HITS`].
+    pub limit: usize,
+}
+
+impl Query {
+    fn is_met(&self, facts: &EntryFacts) -> bool {
+        let in_time = |time: i64| {
+            self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time <= until)
+        };
+        self.digest.as_ref().is_none_or(|digest| facts.digests.contains(digest))
+            && self.key.as_ref().is_none_or(|key| facts.keys.contains(key))
+            && self.identity.as_ref().is_none_or(|identity| facts.identities.contains(identity))
+            && (self.since.is_none() && self.until.is_none() || facts.time.is_some_and(in_time))
+    }
+
+    /// What the index is asked for; nothing if only a time is given.
+    fn term(&self) -> Option<Term> {
+        let digest = self.digest.as_ref().map(|digest| term("digest", &digest.to_string()));
+        let key = || self.key.as_ref().map(|key| term("key", &key.to_string()));
+        let identity = || self.identity.as_ref().map(|identity| term("identity", identity));
+        digest.or_else(key).or_else(identity)
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The entries, by rising index.
+    pub hits: Vec<Hit>,
+    /// Where to go on, if there may be more.
+    pub next: Option<u64>,
+    /// How many entries of the log were searched, all pages together.
+    pub size: u64,
+}
+
+/// An entry that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its index.
+    pub index: u64,
+    /// What it says.
+    pub facts: EntryFacts,
+}
+
+/// The index of a running log. It follows the log when it is asked.
+pub struct Search {
+    log: Log,
+    newest: Mutex<Newest>,
+}
+
+/// What no file has yet.
+#[derive(Default)]
+struct Newest {
+    /// The index of the first entry that is not in a file.
+    first: u64,
+    /// The index of the first entry that is not here either.
+    end: u64,
+    terms: BTreeMap<Term, Vec<u64>>,
+}
+
+impl Search {
+    /// The index of this log; what is missing of it is made while the log runs. Reads the disk.
+    pub fn open(log: Log) -> io::Result<Self> {
+        let layout = &log.shared.layout;
+        log.shared.dir.disk().make_dirs(&directory(layout))?;
+        let mut first = 0;
+        while file_of(layout, first / CHUNK_WIDTH).is_file() {
+            first += CHUNK_WIDTH;
+        }
+        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeMap::new() }) })
+    }
+
+    /// Takes in what the log has published since; at most a chunk at a time. Whether there is more.
+    pub fn follow(&self) -> Result<bool, ReadError> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = self.log.head().checkpoint.size;
+        while newest.end < size {
+            let bundle = newest.end / TILE_WIDTH;
+            let bundle =
+                EntryBundle::of_log(bundle, size).ok_or_else(|| io::Error::other("no such bundle"))?;
+            let entries = facts_of(&self.log.shared.bundle(bundle)?)?;
+            let new = usize::try_from(newest.end - bundle.first_entry()).map_err(io::Error::other)?;
+            for facts in entries.iter().skip(new) {
+                let index = newest.end;
+                facts.iter().flat_map(terms).for_each(|term| {
+                    newest.terms.entry(term).or_default().push(index);
+                });
+                newest.end += 1;
+            }
+            if newest.end - newest.first == CHUNK_WIDTH {
+                newest.file(&self.log.shared.layout, self.log.shared.dir.disk())?;
+                return Ok(newest.end < size);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks for entries, as far as the index has them. Reads the disk.
+    pub fn find(&self, query: &Query) -> Result<Page, ReadError> {
+        self.follow()?;
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = query.term().and_then(|term| newest.terms.get(&term)).cloned().unwrap_or_default();
+        let (filed, size) = (newest.first, newest.end);
+        drop(newest);
+        let read = |bundle| self.log.shared.bundle(bundle);
+        let mut finding =
+            Finding { query, layout: &self.log.shared.layout, read: &read, size, hits: Vec::new() };
+        let next = match query.term() {
+            Some(term) => finding.by_term(term, filed, &recent)?,
+            None => finding.by_reading(query.from, MAX_READ)?,
+        };
+        Ok(Page { hits: finding.hits, next, size })
+    }
+}
+
+impl Newest {
+    /// Writes the file of a whole chunk: records of term and index, sorted.
+    fn file(&mut self, layout: &Layout, disk: &Disk) -> io::Result<()> {
+        let records =
+            self.terms.iter().flat_map(|(term, indices)| indices.iter().map(move |index| (term, index)));
+        let bytes: Vec<u8> =
+            records.flat_map(|(term, index)| [*term, index.to_be_bytes()].concat()).collect();
+        disk.put(&layout.scratch, &file_of(layout, self.first / CHUNK_WIDTH), &bytes)?;
+        *self = Self { first: self.end, end: self.end, terms: BTreeMap::new() };
+        Ok(())
+    }
+}
+
+/// Looks for entries in a log's directory, beside a running log, as far as its checkpoint goes. Where there is no
+/// index, it reads: whatever `limit` says, to the end.
+pub fn search(data: &Path, query: &Query) -> Result<Page, OpenError> {
+    let archive = load(data)?;
+    let kept = archive.kept()?.map_or(0, |kept| kept.checkpoint().size);
+    let size = kept.min(archive.tree.size());
+    let mut filed = 0;
+    while filed + CHUNK_WIDTH <= size && file_of(&archive.layout, filed / CHUNK_WIDTH).is_file() {
+        filed += CHUNK_WIDTH;
+    }
+    let read = |bundle| Ok(archive.bundle(bundle)?);
+    let mut finding = Finding { query, layout: &archive.layout, read: &read, size, hits: Vec::new() };
+    let next = match query.term() {
+        Some(term) => match finding.by_term(term, filed, &[])? {
+            Some(next) => Some(next),
+            None => finding.by_reading(filed.max(query.from), u64::MAX)?,
+        },
+        None => finding.by_reading(query.from, u64::MAX)?,
+    };
+    Ok(Page { hits: finding.hits, next, size })
+}
+
+/// A query being answered.
+struct Finding<'a> {
+    query: &'a Query,
+    layout: &'a Layout,
+    read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
+    size: u64,
+    hits: Vec<Hit>,
+}
+
+impl Finding<'_> {
+    /// Reads what the index names. Returns where to go on.
+    fn by_term(&mut self, term: Term, filed: u64, recent: &[u64]) -> Result<Option<u64>, ReadError> {
+        for number in self.query.from / CHUNK_WIDTH..filed / CHUNK_WIDTH {
+            let named = lookup(&file_of(self.layout, number), term)?;
+            if let Some(next) = self.consider(&named)? {
+                return Ok(Some(next));
+            }
+        }
+        self.consider(recent)
+    }
+
+    /// Looks at the entries at these indices. Where to go on, if enough were found.
+    fn consider(&mut self, indices: &[u64]) -> Result<Option<u64>, ReadError> {
+        let wanted = self.query.from..self.size;
+        for index in indices.iter().filter(|index| wanted.contains(index)) {
+            if self.is_full() {
+                return Ok(Some(*index));
+            }
+            let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
+            let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
+            let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
+            let bytes = (self.read)(bundle)?;
+            let entry = Entries::new(&bytes).nth(place).and_then(Result::ok);
+            self.take(*index, entry.and_then(EntryFacts::of));
+        }
+        Ok(None)
+    }
+
+    /// Reads so many entries from an index on. Where to go on.
+    fn by_reading(&mut self, from: u64, most: u64) -> Result<Option<u64>, ReadError> {
+        let mut index = from;
+        while let Some(bundle) = EntryBundle::of_log(index / TILE_WIDTH, self.size) {
+            if index.saturating_sub(from) >= most {
+                return Ok(Some(index));
+            }
+            let skip = usize::try_from(index - bundle.first_entry()).map_err(io::Error::other)?;
+            let entries = facts_of(&(self.read)(bundle)?)?;
+            if skip >= entries.len() {
+                return Ok(None);
+            }
+            for facts in entries.into_iter().skip(skip) {
+                if self.is_full() {
+                    return Ok(Some(index));
+                }
+                self.take(index, facts);
+                index += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, index: u64, facts: Option<EntryFacts>) {
+        if let Some(facts) = facts.filter(|facts| self.query.is_met(facts)) {
+            self.hits.push(Hit { index, facts });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.hits.len() >= self.query.limit.clamp(1, MAX_HITS)
+    }
+}
+
+type Term = [u8; 8];
+
+fn term(kind: &str, value: &str) -> Term {
+    let hash = Digest::sha256(format!("{kind} {value}").as_bytes());
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+fn terms(facts: &EntryFacts) -> Vec<Term> {
+    let digests = facts.digests.iter().map(|digest| term("digest", &digest.to_string()));
+    let keys = facts.keys.iter().map(|key| term("key", &key.to_string()));
+    let identities = facts.identities.iter().map(|identity| term("identity", identity));
+    let mut terms: Vec<Term> = digests.chain(keys).chain(identities).take(MAX_TERMS).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
+}
+
+/// The facts of each entry of a bundle; `None` for those of another kind.
+fn facts_of(bundle: &[u8]) -> io::Result<Vec<Option<EntryFacts>>> {
+    Entries::new(bundle).map(|entry| entry.map(EntryFacts::of).map_err(io::Error::other)).collect()
+}
+
+/// The indices under a term in a file.
+fn lookup(path: &Path, term: Term) -> io::Result<Vec<u64>> {
+    let file = File::open(path)?;
+    let count = file.metadata()?.len() / RECORD_BYTES;
+    let record = |number: u64| {
+        let mut halves = [[0; 8]; 2];
+        read_exact_at(&file, halves.as_flattened_mut(), number * RECORD_BYTES)?;
+        Ok::<_, io::Error>(halves)
+    };
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low.midpoint(high);
+        let [found, _] = record(middle)?;
+        if found < term { low = middle + 1 } else { high = middle }
+    }
+    let mut indices = Vec::new();
+    while low < count {
+        let [found, index] = record(low)?;
+        if found != term {
+            break;
+        }
+        indices.push(u64::from_be_bytes(index));
+        low += 1;
+    }
+    Ok(indices)
+}
+
+fn directory(layout: &Layout) -> PathBuf {
+    layout.root.join("search")
+}
+
+fn file_of(layout: &Layout, chunk: u64) -> PathBuf {
+    directory(layout).join(format!("{chunk:012}"))
+}
+
+/// The most entries of a page.
+pub const MAX_HITS: usize = 1_000;
+/// The most entries that a page without a term reads.
+const MAX_READ: u64 = 65_536;
+/// Of one entry.
+const MAX_TERMS: usize = 64;
+const RECORD_BYTES: u64 = 16;

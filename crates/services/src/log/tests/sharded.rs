@@ -1,0 +1,96 @@
+//! Rotation.
+
+use super::*;
+use crate::log::{RotateError, Rotated, Shards, request_rotation};
+
+async fn shards(dir: &Path) -> Shards {
+    let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
+    Shards::open(Disk::default(), config(dir), options).await.unwrap()
+}
+
+#[tokio::test]
+async fn entries_go_to_the_new_shard_and_the_old_one_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = shards(dir.path()).await;
+    add(&log.active().unwrap(), 1).await;
+    let old = log.active().unwrap();
+    let same = log.rotate(Some("log.example.org/1".into())).await;
+    assert!(matches!(same, Err(RotateError::SameName)));
+    let new = log.rotate(Some("log.example.org/2".into())).await.unwrap();
+    assert_ne!(new.signer().keys().next(), old.signer().keys().next());
+    assert_eq!(old.add(entry(2)).await.unwrap_err(), AddError::Frozen);
+    assert_eq!(add(&log.active().unwrap(), 1).await.index, 0, "each shard has its own entries");
+    log.close().await;
+    drop((log, new, old));
+
+    let log = shards(dir.path()).await;
+    let names: Vec<String> = log.all().iter().map(|log| log.signer().origin().to_owned()).collect();
+    assert_eq!(names, ["log.example.org/1", "log.example.org/2"]);
+    let sizes: Vec<u64> = log.all().iter().map(|log| log.head().checkpoint.size).collect();
+    assert_eq!(sizes, [1, 1]);
+    assert_eq!(log.all()[0].add(entry(2)).await.unwrap_err(), AddError::Frozen);
+    let made_up = log.rotate(None).await.unwrap();
+    assert!(made_up.signer().origin().starts_with("log-"));
+}
+
+/// Dies before one of its steps: that one and all later ones fail.
+struct DeadFrom(Mutex<usize>);
+
+impl Faults for DeadFrom {
+    fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
+        let mut left = self.0.lock().unwrap();
+        *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whenever_it_dies_one_shard_takes_entries_and_the_others_do_not() {
+    for step in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        shards(dir.path()).await.close().await;
+        let faults = Arc::new(DeadFrom(Mutex::new(usize::MAX)));
+        let log = Shards::open(Disk::with_faults(faults.clone()), config(dir.path()), HomeOptions::default());
+        let log = log.await.unwrap();
+        *faults.0.lock().unwrap() = step;
+        let rotated = log.rotate(Some("log.example.org/2".into())).await.is_ok();
+        log.close().await;
+        drop(log);
+        let log = shards(dir.path()).await;
+        let all = log.all();
+        assert!(!rotated || all.len() == 2, "step {step}: what was acknowledged is so");
+        for frozen in &all[..all.len() - 1] {
+            assert_eq!(frozen.add(entry(1)).await.unwrap_err(), AddError::Frozen, "step {step}");
+        }
+        add(&log.active().unwrap(), 1).await;
+        if all.len() == 1 {
+            log.rotate(Some("log.example.org/2".into())).await.unwrap();
+        }
+        assert_eq!(log.active().unwrap().signer().origin(), "log.example.org/2", "step {step}");
+        if rotated {
+            assert!(step > 10, "the steps were seen");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_running_log_is_asked_by_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(shards(dir.path()).await);
+    let answering = Arc::clone(&log);
+    let (seen, mut new) = tokio::sync::mpsc::unbounded_channel();
+    let task = tokio::spawn(async move {
+        answering.answer_requests(|log| seen.send(log.signer().origin().to_owned()).unwrap()).await;
+    });
+    let data = dir.path().join("log");
+    // Its start gives up what was asked before.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let ask = |name: &str| request_rotation(&data, Some(name.to_owned()));
+    let refused = ask("log.example.org/1").await.unwrap();
+    assert!(matches!(&refused, Rotated::Refused(why) if why.contains("name already")), "{refused:?}");
+    let done = ask("log.example.org/2").await.unwrap();
+    assert_eq!(done, Rotated::to(&log.active().unwrap()));
+    assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
+    task.abort();
+}

@@ -1,0 +1,250 @@
+//! A log whose checkpoints witnesses have to cosign.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
+
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::cosignature;
+use signet_formats::note::VerifierKey;
+use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
+
+use super::crash::copy;
+use super::*;
+use crate::clock::ManualClock;
+use crate::witness::{self, Cosigner, Refusal, Witness, WitnessedLog};
+
+/// Three witnesses in this process, `one`, `two` and `three`, some of them down or silent.
+struct Village {
+    witnesses: BTreeMap<&'static str, Witness>,
+    down: Mutex<Vec<&'static str>>,
+    silent: Mutex<Vec<&'static str>>,
+    asked: AtomicU32,
+    _dir: tempfile::TempDir,
+}
+
+impl Village {
+    async fn new(signer: &LogSigner) -> Arc<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut witnesses = BTreeMap::new();
+        for name in ["one", "two", "three"] {
+            let keys = signer.keys().cloned().collect();
+            let log = WitnessedLog { origin: ORIGIN.into(), keys, per_day: None };
+            let clock = Arc::new(ManualClock::at(1_800_000_000));
+            let config = witness::Config { data: dir.path().join(name), logs: vec![log], clock };
+            let ml_dsa: Option<Arc<dyn Signer>> = (name == "one").then(|| key(KeyAlgorithm::MlDsa44) as _);
+            let cosigner = Cosigner::new(name, key(KeyAlgorithm::Ed25519), ml_dsa).unwrap();
+            let witness = Witness::open_on(Disk::default(), config, cosigner).await.unwrap();
+            witnesses.insert(name, witness);
+        }
+        let (down, silent) = Default::default();
+        Arc::new(Self { witnesses, down, silent, asked: AtomicU32::new(0), _dir: dir })
+    }
+
+    fn policy(&self, rest: &str) -> WitnessPolicy {
+        let mut text = String::new();
+        for (name, witness) in &self.witnesses {
+            for (key, place) in witness.keys().zip(["", "-ml-dsa"]) {
+                text += &format!("witness {name}{place} {key} http://{name}/\n");
+            }
+        }
+        WitnessPolicy::parse(format!("{text}{rest}").as_bytes()).unwrap()
+    }
+
+    /// A log that needs two of the three.
+    fn config(self: &Arc<Self>, dir: &Path) -> Config {
+        self.config_of(dir, "group all 2 one two three\nquorum all\n", PATIENT)
+    }
+
+    fn config_of(self: &Arc<Self>, dir: &Path, policy: &str, within: Duration) -> Config {
+        let witnesses = Witnesses::new(self.policy(policy), Arc::clone(self) as _, within);
+        Config { witnesses: Some(Arc::new(witnesses)), ..config(dir) }
+    }
+
+    async fn open(self: &Arc<Self>, dir: &Path, signer: &LogSigner) -> Log {
+        Log::open(self.config(dir), signer.clone()).await.unwrap()
+    }
+
+    fn set_down(&self, names: &[&'static str]) {
+        *self.down.lock().unwrap() = names.to_vec();
+    }
+
+    fn key(&self, name: &str) -> VerifierKey {
+        self.witnesses[name].keys().next().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl WitnessClient for Village {
+    async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String> {
+        let name = url.strip_prefix("http://").unwrap();
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.silent.lock().unwrap().contains(&name) {
+            std::future::pending::<()>().await;
+        }
+        if self.down.lock().unwrap().contains(&name) {
+            return Err("connection refused".to_owned());
+        }
+        let request = AddCheckpoint::parse(request.as_bytes()).map_err(|error| error.to_string())?;
+        Ok(match self.witnesses[name].add_checkpoint(request).await {
+            Ok(lines) => WitnessAnswer::Cosigned(lines.iter().map(|line| format!("{line}\n")).collect()),
+            Err(Refusal::Conflict { size }) => WitnessAnswer::Conflict(size),
+            Err(refusal) => WitnessAnswer::Refused(refusal.to_string()),
+        })
+    }
+}
+
+fn cosigned(head: &Head, key: &VerifierKey) -> bool {
+    cosignature::verify(&SignedCheckpoint::parse(&head.note).unwrap(), key).is_ok()
+}
+
+#[tokio::test]
+async fn what_is_published_is_cosigned() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let everybody =
+        village.config_of(dir.path(), "group all all one one-ml-dsa two three\nquorum all\n", PATIENT);
+    let log = Log::open(everybody, signer.clone()).await.unwrap();
+    for number in 0..3 {
+        let added = add(&log, number).await;
+        assert!(["one", "two", "three"].into_iter().all(|name| cosigned(&added.head, &village.key(name))));
+        let note = SignedCheckpoint::parse(&added.head.note).unwrap();
+        assert_eq!(note.note().verify(signer.keys().next().unwrap()), Ok(()));
+    }
+    let head = log.head();
+    assert!(cosigned(&head, village.witnesses["one"].keys().nth(1).unwrap()), "by ML-DSA-44, too");
+    log.close().await;
+    drop(log);
+    // After a start it is shown as it was, although nobody cosigns.
+    village.set_down(&["one", "two", "three"]);
+    let log = village.open(dir.path(), &signer).await;
+    assert_eq!(log.head().note, head.note);
+    assert!(log.is_published());
+    assert!(add(&log, 1).await.duplicate);
+}
+
+#[tokio::test]
+async fn without_the_quorum_nothing_is_published() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    let before = add(&log, 0).await.head;
+    village.set_down(&["one", "three"]);
+    for _ in 0..2 {
+        let refused = log.add(entry(1)).await.unwrap_err();
+        assert!(
+            matches!(&refused, AddError::Unwitnessed(why) if why.contains("connection refused")),
+            "{refused}"
+        );
+    }
+    assert_eq!((log.head().note.clone(), log.is_published()), (before.note.clone(), false));
+    assert!(log.inclusion_proof(1, 2).is_err() && log.leaf(1).is_err(), "it is not told of either");
+    assert!(add(&log, 0).await.duplicate, "what is published is found");
+    assert!(log.failure().is_none());
+    log.close().await;
+    drop(log);
+
+    let log = village.open(dir.path(), &signer).await;
+    assert_eq!((log.head().note.clone(), log.is_published()), (before.note.clone(), false));
+    village.set_down(&["three"]);
+    // Nobody adds: what is durable is published all the same.
+    while !log.is_published() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(log.head().checkpoint.size, 2);
+    let found = add(&log, 1).await;
+    assert_eq!((found.index, found.duplicate), (1, true));
+    let statuses = log.witnesses();
+    let third = statuses.iter().find(|status| status.url == "http://three").unwrap();
+    assert_eq!((third.cosigned, third.last_error.as_deref()), (0, Some("connection refused")));
+}
+
+#[tokio::test]
+async fn a_silent_witness_delays_nothing_that_does_not_need_it() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    village.silent.lock().unwrap().push("two");
+    let two_of_three = "group all 2 one two three\nquorum all\n";
+    let log = village.config_of(dir.path(), two_of_three, Duration::from_secs(3));
+    let log = Log::open(log, signer).await.unwrap();
+    for number in 0..3 {
+        assert!(!cosigned(&add(&log, number).await.head, &village.key("two")));
+    }
+    village.set_down(&["three"]);
+    let refused = log.add(entry(3)).await.unwrap_err();
+    assert!(refused.to_string().contains("no answer within 3000 ms"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_witness_that_was_away_catches_up_and_one_that_saw_more_is_not_believed() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    village.set_down(&["three"]);
+    let log = village.open(dir.path(), &signer).await;
+    for number in 0..5 {
+        add(&log, number).await;
+    }
+    log.close().await;
+    drop(log);
+    let yesterday = tempfile::tempdir().unwrap();
+    copy(&dir.path().join("log"), &yesterday.path().join("log"));
+    village.set_down(&[]);
+    let log = village.open(dir.path(), &signer).await;
+    village.set_down(&["two"]);
+    let head = add(&log, 5).await.head;
+    assert!(cosigned(&head, &village.key("three")), "it was asked from size 0");
+    add(&log, 6).await;
+    log.close().await;
+    drop(log);
+    // A copy of yesterday that goes on in another way: the witnesses do not go with it.
+    village.set_down(&[]);
+    let log = village.open(yesterday.path(), &signer).await;
+    let refused = log.add(entry(100)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("it has seen 7 entries of this log, more than there are"),
+        "{refused}"
+    );
+    assert_eq!(log.head().checkpoint.size, 5);
+}
+
+#[tokio::test]
+async fn lines_by_other_keys_are_no_cosignatures() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let impostors = Village::new(&signer).await;
+    let witnesses = Witnesses::new(village.policy("quorum one\n"), impostors, PATIENT);
+    let config = Config { witnesses: Some(Arc::new(witnesses)), ..config(dir.path()) };
+    let log = Log::open(config, signer).await.unwrap();
+    let refused = log.add(entry(0)).await.unwrap_err();
+    assert!(refused.to_string().contains("no cosignature by a key of the policy"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_policy_that_wants_none_is_content_with_those_who_answer() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    village.set_down(&["one", "two"]);
+    let log = Log::open(village.config_of(dir.path(), "quorum none\n", PATIENT), signer).await.unwrap();
+    let head = add(&log, 0).await.head;
+    assert!(!cosigned(&head, &village.key("one")));
+    while village.asked.load(Ordering::Relaxed) < 3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kept_checkpoint_that_the_log_did_not_sign_is_refused() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    let head = add(&log, 0).await.head;
+    log.close().await;
+    drop(log);
+    let other = LogSigner::new(ORIGIN, key(KeyAlgorithm::Ed25519), None).unwrap();
+    let forged = other.sign(&head.checkpoint).await.unwrap().to_string();
+    fs::write(dir.path().join("log/checkpoint"), forged).unwrap();
+    let refused = Log::open(village.config(dir.path()), signer).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Damaged(_)), "{refused}");
+}
+
+/// Longer than any witness here takes that answers at all.
+const PATIENT: Duration = Duration::from_secs(60);

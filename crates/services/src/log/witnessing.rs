@@ -1,0 +1,257 @@
+//! Cosignatures for what the log publishes: it asks the witnesses of a policy, and publishes nothing without their quorum.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::cosignature;
+use signet_formats::merkle::Hash;
+use signet_formats::note::{Note, NoteSignature};
+use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// How witnesses are reached.
+#[async_trait]
+pub trait WitnessClient: Send + Sync {
+    /// Posts a request to `<url>/add-checkpoint`. An error, in words, if there is no answer.
+    async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String>;
+}
+
+/// What a witness answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WitnessAnswer {
+    /// Status 200: signature lines.
+    Cosigned(String),
+    /// Status 409: the size that it cosigned last.
+    Conflict(u64),
+    /// Any other, in words.
+    Refused(String),
+}
+
+/// The witnesses of a log, and what its checkpoints need of them.
+pub struct Witnesses {
+    policy: WitnessPolicy,
+    client: Arc<dyn WitnessClient>,
+    /// How long a witness may take.
+    within: Duration,
+    targets: Vec<Arc<Target>>,
+}
+
+impl Witnesses {
+    /// The witnesses of this policy that have a URL; each may take so long.
+    pub fn new(policy: WitnessPolicy, client: Arc<dyn WitnessClient>, within: Duration) -> Self {
+        // One witness may have several keys; it is asked once.
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, witness) in policy.witnesses().iter().enumerate() {
+            if let Some(url) = &witness.url {
+                places.entry(url.trim_end_matches('/')).or_default().push(place);
+            }
+        }
+        let targets = places.into_iter().map(|(url, places)| Arc::new(Target::new(url, places))).collect();
+        Self { policy, client, within, targets }
+    }
+
+    /// The same witnesses for another log.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.policy.clone(), Arc::clone(&self.client), self.within)
+    }
+
+    /// How each of them is doing.
+    pub fn status(&self) -> Vec<WitnessStatus> {
+        self.targets.iter().map(|target| target.status()).collect()
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &WitnessPolicy {
+        &self.policy
+    }
+
+    /// The checkpoint with the cosignatures that came in time; an error, in words, if they are no quorum.
+    pub(super) async fn cosign(
+        self: &Arc<Self>,
+        signed: &SignedCheckpoint,
+        prove: Arc<dyn Prove>,
+    ) -> Result<Note, String> {
+        let (sender, mut answers) = mpsc::unbounded_channel();
+        for target in &self.targets {
+            let asking = Asking {
+                witnesses: Arc::clone(self),
+                target: Arc::clone(target),
+                signed: signed.clone(),
+                prove: Arc::clone(&prove),
+            };
+            let sender = sender.clone();
+            // Not given up when the others suffice: what a witness knows is learnt in any case.
+            tokio::spawn(async move { drop(sender.send(asking.run().await)) });
+        }
+        drop(sender);
+        let mut lines: BTreeMap<usize, NoteSignature> = BTreeMap::new();
+        while !self.policy.is_met(|place| lines.contains_key(&place)) {
+            match answers.recv().await {
+                Some(more) => lines.extend(more),
+                None => return Err(self.missing(&lines)),
+            }
+        }
+        let rest = async {
+            while let Some(more) = answers.recv().await {
+                lines.extend(more);
+            }
+        };
+        tokio::select! {
+            () = rest => {}
+            () = sleep(GRACE) => {}
+        }
+        let mut note = signed.note().clone();
+        lines.into_values().try_for_each(|line| note.push(line)).map_err(|error| error.to_string())?;
+        Ok(note)
+    }
+
+    fn missing(&self, lines: &BTreeMap<usize, NoteSignature>) -> String {
+        let why: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| target.status())
+            .filter_map(|status| Some(format!("`{}`: {}", status.url, status.last_error?)))
+            .collect();
+        let count = lines.len();
+        format!("{count} cosignatures are not the quorum of the witness policy ({})", why.join("; "))
+    }
+}
+
+/// How a witness is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessStatus {
+    /// Where it is.
+    pub url: String,
+    /// The size of the newest checkpoint that it cosigned, as far as is known.
+    pub size: u64,
+    /// How often it has cosigned.
+    pub cosigned: u64,
+    /// How often it has not.
+    pub failed: u64,
+    /// Why it did not cosign the last one, if it did not.
+    pub last_error: Option<String>,
+}
+
+/// Makes consistency proofs of the log.
+pub(super) trait Prove: Send + Sync {
+    /// From a size to another; may read the disk.
+    fn prove(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, String>;
+}
+
+/// A witness: one URL.
+struct Target {
+    /// The places of its keys in the policy.
+    places: Vec<usize>,
+    /// The size that it cosigned last. Held while it is asked: it is asked one thing at a time.
+    known: tokio::sync::Mutex<u64>,
+    status: Mutex<WitnessStatus>,
+}
+
+impl Target {
+    fn new(url: &str, places: Vec<usize>) -> Self {
+        let status = WitnessStatus { url: url.to_owned(), size: 0, cosigned: 0, failed: 0, last_error: None };
+        Self { places, known: tokio::sync::Mutex::default(), status: Mutex::new(status) }
+    }
+
+    fn status(&self) -> WitnessStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, outcome: &Result<u64, String>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(size) => {
+                status.size = *size;
+                status.cosigned += 1;
+                status.last_error = None;
+            }
+            Err(why) => {
+                tracing::warn!(witness = status.url, why, "no cosignature");
+                status.failed += 1;
+                status.last_error = Some(why.clone());
+            }
+        }
+    }
+}
+
+/// One witness being asked about one checkpoint.
+struct Asking {
+    witnesses: Arc<Witnesses>,
+    target: Arc<Target>,
+    signed: SignedCheckpoint,
+    prove: Arc<dyn Prove>,
+}
+
+impl Asking {
+    /// Its good lines, by the places of their keys; none if it did not cosign in time.
+    async fn run(self) -> Vec<(usize, NoteSignature)> {
+        let within = self.witnesses.within;
+        let late = || Err(format!("no answer within {} ms", within.as_millis()));
+        let answer = timeout(within, self.ask()).await.unwrap_or_else(|_| late());
+        self.target.note(&answer.as_ref().map(|_| self.size()).map_err(Clone::clone));
+        answer.unwrap_or_default()
+    }
+
+    async fn ask(&self) -> Result<Vec<(usize, NoteSignature)>, String> {
+        let mut known = self.target.known.lock().await;
+        let mut again = true;
+        loop {
+            match self.send(*known).await? {
+                WitnessAnswer::Cosigned(lines) => {
+                    *known = self.size();
+                    return self.good_lines(&lines);
+                }
+                WitnessAnswer::Conflict(size) if size > self.size() => {
+                    return Err(format!("it has seen {size} entries of this log, more than there are"));
+                }
+                WitnessAnswer::Conflict(size) if again => (*known, again) = (size, false),
+                WitnessAnswer::Conflict(_) => {
+                    return Err("it changes its mind about what it has seen".to_owned());
+                }
+                WitnessAnswer::Refused(why) => return Err(why),
+            }
+        }
+    }
+
+    async fn send(&self, old_size: u64) -> Result<WitnessAnswer, String> {
+        // Of a witness that knows more than this checkpoint nothing is asked but how much it knows.
+        let old_size = old_size.min(self.size());
+        let (prove, new_size) = (Arc::clone(&self.prove), self.size());
+        let proof = tokio::task::spawn_blocking(move || prove.prove(old_size, new_size)).await;
+        let proof = proof.map_err(|error| error.to_string())??;
+        let request = AddCheckpoint { old_size, proof, checkpoint: self.signed.clone() };
+        let url = self.target.status().url;
+        self.witnesses.client.add_checkpoint(&url, request.to_string()).await
+    }
+
+    /// The lines that are cosignatures by the witness's keys; those of unknown keys are skipped.
+    fn good_lines(&self, lines: &str) -> Result<Vec<(usize, NoteSignature)>, String> {
+        let lines: Vec<NoteSignature> = lines.lines().filter_map(|line| line.parse().ok()).collect();
+        let good = |place: usize| {
+            let key = &self.witnesses.policy.witnesses().get(place)?.key;
+            let line = lines.iter().find(|line| line.name() == key.name() && line.key_id() == key.id())?;
+            let mut note = Note::new(self.signed.note().text()).ok()?;
+            note.push(line.clone()).ok()?;
+            let cosigned = SignedCheckpoint::parse(note.to_string().as_bytes()).ok()?;
+            let cosignature = cosignature::verify(&cosigned, key).ok()?;
+            (cosignature.timestamp > 0).then(|| (place, line.clone()))
+        };
+        let good: Vec<_> = self.target.places.iter().filter_map(|place| good(*place)).collect();
+        match good.is_empty() {
+            true => Err("its answer has no cosignature by a key of the policy".to_owned()),
+            false => Ok(good),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.signed.checkpoint().size
+    }
+}
+
+/// How long those are waited for that are not needed for the quorum.
+const GRACE: Duration = Duration::from_millis(50);

@@ -1,0 +1,173 @@
+//! Watches logs: that each keeps to one history, that its witnesses cosign it, and who signs in it.
+//!
+//! Every entry is read and hashed, so that what the log shows is proven by the entries themselves and none is missed. Kept
+//! on disk is how far each log was read, with its checkpoint; when a log shows a second history both checkpoints are kept.
+//!
+//! Trusted? Yes: whoever can put an older state in its place hides what came between. May it be lost? Then it begins again.
+
+mod config;
+mod follow;
+mod range;
+mod state;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use signet_formats::note::VerifierKey;
+use signet_formats::rekor::EntryFacts;
+use signet_formats::tlog::WitnessPolicy;
+
+use crate::clock::Clock;
+pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
+use follow::Follower;
+use state::StateDir;
+
+/// What a log is read with.
+#[async_trait]
+pub trait LogReader: Send + Sync {
+    /// The resource at a path below the log's URL, of at most `limit` bytes; `None` if it is not there. An error in words.
+    async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String>;
+}
+
+/// A log that is followed.
+#[derive(Clone)]
+pub struct Source {
+    /// Where its checkpoint and tiles are.
+    pub url: String,
+    /// Its name; its key's unless it says otherwise.
+    pub origin: String,
+    /// Its key.
+    pub key: VerifierKey,
+    /// Who has to have cosigned.
+    pub witnesses: Option<WitnessPolicy>,
+}
+
+/// Follows logs, a round at a time.
+pub struct Monitor {
+    followers: Vec<Follower>,
+    watches: Vec<Watch>,
+    state: StateDir,
+    heartbeat: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Monitor {
+    /// A monitor that keeps how far it came in `state`. A log that it does not know yet is read from its first entry on, or
+    /// with `from_now` from its newest.
+    pub fn open(
+        state: PathBuf,
+        sources: Vec<Source>,
+        watches: Vec<Watch>,
+        reader: &Arc<dyn LogReader>,
+        clock: Arc<dyn Clock>,
+        from_now: bool,
+    ) -> io::Result<Self> {
+        let state = StateDir::open(state)?;
+        let followers =
+            sources.into_iter().map(|source| Follower::open(source, Arc::clone(reader), &state, from_now));
+        let followers = followers.collect::<io::Result<_>>()?;
+        Ok(Self { followers, watches, state, heartbeat: None, clock })
+    }
+
+    /// Says in a file, whenever it keeps how far it came, that it lives.
+    #[must_use]
+    pub fn with_heartbeat(self, file: Option<PathBuf>) -> Self {
+        Self { heartbeat: file, ..self }
+    }
+
+    /// Looks at every log once. What is found is found once; but until [`Monitor::keep`] a restart finds it again.
+    pub async fn round(&mut self) -> io::Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for follower in &mut self.followers {
+            findings.extend(follower.round(&self.watches, &self.state).await?);
+        }
+        Ok(findings)
+    }
+
+    /// Keeps how far it came, once those who are to know have been told, and says that it lives.
+    pub fn keep(&mut self, is_well: bool) -> io::Result<()> {
+        for follower in &mut self.followers {
+            follower.keep(&self.state)?;
+        }
+        if let Some(file) = &self.heartbeat {
+            let logs = self.followers.iter().map(Follower::progress).collect();
+            state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well: is_well, logs })?;
+        }
+        Ok(())
+    }
+}
+
+/// That a monitor lives.
+#[derive(Debug, Serialize)]
+struct Heartbeat {
+    /// When it was written, in seconds since 1970.
+    time: i64,
+    /// Whether nothing was wrong in it.
+    well: bool,
+    logs: Vec<Progress>,
+}
+
+/// How far a log was read.
+#[derive(Debug, Serialize)]
+pub(crate) struct Progress {
+    origin: String,
+    size: u64,
+}
+
+/// Something to tell about a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The log's name.
+    pub origin: String,
+    /// What it is.
+    pub what: What,
+}
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// An entry that a watch is for.
+    Entry {
+        /// The watch's name.
+        watch: String,
+        /// The entry's index.
+        index: u64,
+        /// What it says.
+        facts: Box<EntryFacts>,
+    },
+    /// The log has shown two histories. Both checkpoints are in this file.
+    Fork {
+        /// The file.
+        evidence: PathBuf,
+        /// What contradicts what.
+        why: String,
+    },
+    /// The log shows less than it did, of the same history.
+    Stale {
+        /// The size that it shows.
+        size: u64,
+        /// The size that it showed.
+        known: u64,
+    },
+    /// The log cannot be read, or is not signed as it should be. In words.
+    Unreadable(String),
+}
+
+impl What {
+    /// Whether something is wrong; an entry that was found is not.
+    pub fn is_alarm(&self) -> bool {
+        !matches!(self, Self::Entry { .. })
+    }
+
+    /// Whether the log is to blame, for good.
+    pub fn is_fork(&self) -> bool {
+        matches!(self, Self::Fork { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests;

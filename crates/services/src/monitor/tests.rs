@@ -1,0 +1,236 @@
+//! A monitor over logs in this process, honest ones and others.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use signet_crypto::{Digest, KeyAlgorithm};
+use signet_formats::rekor::{EntrySignatureV002, HashedRekordV002, PublicKeyDetails, Verifier};
+use signet_formats::tlog::Resource;
+use signet_keys::PrivateKey;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::log::{Config, Log, LogSigner};
+
+const ORIGIN: &str = "example.org/log";
+
+/// Reads a log, until it is given another.
+struct Shown {
+    log: Mutex<Log>,
+    /// What is changed of what is read.
+    spoil: Mutex<Option<&'static str>>,
+}
+
+impl Shown {
+    fn new(log: &Log) -> Arc<Self> {
+        Arc::new(Self { log: Mutex::new(log.clone()), spoil: Mutex::default() })
+    }
+
+    fn show(&self, log: &Log) {
+        *self.log.lock().unwrap() = log.clone();
+    }
+}
+
+#[async_trait]
+impl LogReader for Shown {
+    async fn read(&self, _: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = match path.parse().unwrap() {
+            Resource::Checkpoint => Some(log.head().note.to_vec()),
+            Resource::Tile(tile) => log.tile(tile).unwrap(),
+            Resource::Entries(bundle) => log.entries(bundle).unwrap(),
+        };
+        let spoilt = self.spoil.lock().unwrap().is_some_and(|what| path.contains(what));
+        assert!(bytes.as_ref().is_none_or(|bytes| bytes.len() <= limit), "{path}");
+        Ok(bytes.map(|mut bytes| {
+            if spoilt {
+                *bytes.last_mut().unwrap() ^= 1;
+            }
+            bytes
+        }))
+    }
+}
+
+fn signer() -> LogSigner {
+    LogSigner::new(ORIGIN, Arc::new(PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap()), None).unwrap()
+}
+
+async fn log(dir: &Path, signer: &LogSigner) -> Log {
+    let mut config = Config::new(dir.to_owned());
+    config.limits.interval = std::time::Duration::ZERO;
+    Log::open(config, signer.clone()).await.unwrap()
+}
+
+fn entry(number: u64, key: &str) -> Vec<u8> {
+    let verifier = Verifier::PublicKey(key.as_bytes().to_vec());
+    let key_details = PublicKeyDetails::PkixEcdsaP256Sha256;
+    let signature = EntrySignatureV002 { signature: number.to_be_bytes().to_vec(), verifier, key_details };
+    HashedRekordV002 { digest: Digest::sha256(&number.to_be_bytes()), signature }.to_body().unwrap()
+}
+
+async fn add(log: &Log, numbers: std::ops::Range<u64>, key: &str) {
+    for number in numbers {
+        log.add(entry(number, key).into()).await.unwrap();
+    }
+}
+
+fn source(signer: &LogSigner) -> Source {
+    let key = signer.keys().next().unwrap().clone();
+    Source { url: "https://log.example.org/".into(), origin: ORIGIN.into(), key, witnesses: None }
+}
+
+fn monitor(dir: &Path, source: Source, reader: &Arc<Shown>, watch: &str, from_now: bool) -> Monitor {
+    let watches = MonitorConfig::from_yaml(watch).unwrap().watches().unwrap();
+    let reader: Arc<dyn LogReader> = reader.clone();
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let monitor = Monitor::open(dir.join("state"), vec![source], watches, &reader, clock, from_now).unwrap();
+    monitor.with_heartbeat(Some(dir.join("heartbeat")))
+}
+
+fn watch_for(key: &str) -> String {
+    format!("watch:\n  - name: ours\n    key: {}\n", Digest::sha256(key.as_bytes()))
+}
+
+async fn whats(monitor: &mut Monitor) -> Vec<What> {
+    monitor.round().await.unwrap().into_iter().map(|finding| finding.what).collect()
+}
+
+#[tokio::test]
+async fn each_entry_is_found_once_also_after_a_restart() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    add(&log, 0..300, "theirs").await;
+    add(&log, 300..302, "ours").await;
+    let open = || monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
+    let mut first = open();
+    let found: Vec<u64> = whats(&mut first)
+        .await
+        .into_iter()
+        .map(|what| match what {
+            What::Entry { index, watch, .. } if watch == "ours" => index,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(found, [300, 301]);
+    assert_eq!(whats(&mut first).await, []);
+    assert_eq!(whats(&mut open()).await.len(), 2, "nobody was told yet");
+    first.keep(true).unwrap();
+    add(&log, 302..303, "ours").await;
+    drop(first);
+    let mut second = open();
+    let found = whats(&mut second).await;
+    assert!(matches!(found.as_slice(), [What::Entry { index: 302, .. }]), "{found:?}");
+    second.keep(true).unwrap();
+    let heartbeat = std::fs::read_to_string(dir.path().join("heartbeat")).unwrap();
+    assert!(heartbeat.contains("\"time\": 1800000000") && heartbeat.contains("\"size\": 303"), "{heartbeat}");
+}
+
+#[tokio::test]
+async fn a_monitor_can_begin_at_the_newest_entry() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    add(&log, 0..777, "ours").await;
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), true);
+    assert_eq!(whats(&mut monitor).await, []);
+    add(&log, 777..1030, "theirs").await;
+    add(&log, 1030..1031, "ours").await;
+    let found = whats(&mut monitor).await;
+    assert!(matches!(found.as_slice(), [What::Entry { index: 1030, .. }]), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_second_history_is_kept_as_evidence() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let (one, other) =
+        (log(&dir.path().join("one"), &signer).await, log(&dir.path().join("two"), &signer).await);
+    add(&one, 0..300, "a").await;
+    add(&other, 0..270, "a").await;
+    add(&other, 270..271, "b").await;
+    let reader = Shown::new(&one);
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, "", false);
+    assert_eq!(whats(&mut monitor).await, []);
+    // Of the same history so far: a slow copy is not to blame, and what it does not have cannot be compared.
+    reader.show(&other);
+    assert_eq!(whats(&mut monitor).await, [What::Stale { size: 271, known: 300 }]);
+    for size in [300, 301, 600] {
+        add(&other, 271..size, "b").await;
+        let found = whats(&mut monitor).await;
+        let [What::Fork { evidence, .. }] = found.as_slice() else { panic!("{size}: {found:?}") };
+        let evidence = std::fs::read_to_string(evidence).unwrap();
+        assert!(evidence.contains("\n300\n") && evidence.contains(&format!("\n{size}\n")), "{evidence}");
+        assert_eq!(evidence.matches("\u{2014} example.org/log").count(), 2);
+    }
+    // Longer than the known one, it shows less of another history again.
+    reader.show(&one);
+    add(&one, 300..302, "a").await;
+    assert_eq!(whats(&mut monitor).await, [], "the first history goes on");
+}
+
+#[tokio::test]
+async fn entries_that_are_not_those_of_the_checkpoint_are_no_fork() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    add(&log, 0..300, "a").await;
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, "", false);
+    assert_eq!(whats(&mut monitor).await, []);
+    add(&log, 300..310, "a").await;
+    for (what, why) in [("entries", "its entries are not those"), ("checkpoint", "note")] {
+        *reader.spoil.lock().unwrap() = Some(what);
+        let found = whats(&mut monitor).await;
+        let [What::Unreadable(said)] = found.as_slice() else { panic!("{what}: {found:?}") };
+        assert!(said.contains(why), "{said}");
+    }
+    *reader.spoil.lock().unwrap() = None;
+    assert_eq!(whats(&mut monitor).await, []);
+}
+
+#[tokio::test]
+async fn another_key_and_too_few_cosignatures_are_told() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    let witness = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap().public_key().clone();
+    let witness = VerifierKey::witness("w", witness).unwrap();
+    let policy = WitnessPolicy::parse(format!("witness w {witness}\nquorum w").as_bytes()).unwrap();
+    let stranger =
+        LogSigner::new(ORIGIN, Arc::new(PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap()), None);
+    for (source, why) in [
+        (source(&stranger.unwrap()), "no signature by this key"),
+        (Source { witnesses: Some(policy), ..source(&signer) }, "cosignatures of the witness policy"),
+        (Source { origin: "other".into(), ..source(&signer) }, "it is the log `example.org/log`"),
+    ] {
+        let found = whats(&mut monitor(dir.path(), source, &reader, "", false)).await;
+        assert!(matches!(found.as_slice(), [What::Unreadable(said)] if said.contains(why)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_could_miss_what_is_meant_is_refused() {
+    let config = "logs:\n  - url: https://l.example.org\n    key: k\nwatch:\n  - name: a\n    identity: {pattern: '^.*@example[.]org$'}\n    issuer: https://i.example.org\nwebhook: https://h.example.org\n";
+    let read = MonitorConfig::from_yaml(config).unwrap();
+    assert_eq!((read.logs.len(), read.watches().unwrap().len()), (1, 1));
+    let watch = &read.watches().unwrap()[0];
+    let mut facts = EntryFacts { identities: vec!["a@example.org".into()], ..EntryFacts::default() };
+    assert!(!watch.sees(&facts), "the issuer is another's");
+    facts.issuer = Some("https://i.example.org".into());
+    assert!(watch.sees(&facts));
+    facts.identities = vec!["a@example.org.evil.example".into()];
+    assert!(!watch.sees(&facts));
+    for wrong in [
+        "watch:\n  - name: a\n    identity: {pattern: 'example[.]org'}\n",
+        "watch:\n  - name: a\n    issuer: https://i.example.org\n",
+        "watch:\n  - name: a\n",
+    ] {
+        assert!(MonitorConfig::from_yaml(wrong).unwrap().watches().is_err(), "{wrong}");
+    }
+    for wrong in [
+        "watches: []\n",
+        "watch:\n  - name: a\n    identiy: b\n",
+        "watch:\n  - name: a\n    digest: sha256:x\n",
+    ] {
+        assert!(MonitorConfig::from_yaml(wrong).is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,171 @@
+//! A witness: it cosigns the checkpoints of the logs that it knows, each only if it appends to the one before
+//! (C2SP tlog-witness).
+//!
+//! What it has cosigned is on disk before anybody gets the cosignature. After a failed sync it cosigns nothing until
+//! the next start.
+//!
+//! On disk: `logs/` (for each log the newest checkpoint that it cosigned), `evidence/` (checkpoints that a log signed and
+//! that contradict each other), `keys/`, `witness.json` (its name and keys).
+//! Trusted? Yes: whoever can put an older file in `logs/` makes it cosign a second history. May it be lost? No.
+
+mod cosigner;
+mod home;
+mod state;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use signet_crypto::Digest;
+use signet_formats::merkle::MerkleError;
+use signet_formats::note::{NoteSignature, VerifierKey};
+use signet_formats::tlog::AddCheckpoint;
+use signet_store::DataDir;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+pub use cosigner::Cosigner;
+pub use home::{HomeOptions, OpenError};
+use state::LogState;
+
+/// What a witness is opened with.
+#[derive(Clone)]
+pub struct Config {
+    /// The data directory; made if it is absent or empty.
+    pub data: PathBuf,
+    /// The logs that it cosigns.
+    pub logs: Vec<WitnessedLog>,
+    /// What its cosignatures take their times from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A log that a witness cosigns.
+#[derive(Clone, Debug)]
+pub struct WitnessedLog {
+    /// The first line of its checkpoints.
+    pub origin: String,
+    /// Its keys; one of them has to have signed.
+    pub keys: Vec<VerifierKey>,
+    /// How many checkpoints a day are cosigned at most.
+    pub per_day: Option<u64>,
+}
+
+/// A running witness. Clones are the same witness.
+#[derive(Clone)]
+pub struct Witness {
+    shared: Arc<Shared>,
+}
+
+impl Witness {
+    /// Cosigns a checkpoint, if it is its log's and appends to the one before: a line for each of the witness's keys.
+    pub async fn add_checkpoint(&self, request: AddCheckpoint) -> Result<Vec<NoteSignature>, Refusal> {
+        let shared = Arc::clone(&self.shared);
+        // To its end, even if whoever asked goes away meanwhile.
+        let done = tokio::spawn(async move { shared.add_checkpoint(request).await }).await;
+        let answer = done.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string())));
+        let counter = match &answer {
+            Ok(_) => &self.shared.counters.cosigned,
+            Err(_) => &self.shared.counters.refused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// The newest checkpoint that was cosigned of a log, by the SHA-256 of its origin; `None` if there is none.
+    pub async fn checkpoint(&self, log: &Digest) -> Option<Bytes> {
+        let state = self.shared.logs.get(log.as_bytes())?.lock().await;
+        state.newest.as_ref().map(|newest| newest.note().to_string().into())
+    }
+
+    /// The witness's public keys, Ed25519 first.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.shared.cosigner.keys()
+    }
+
+    /// How many logs it knows.
+    pub fn logs(&self) -> usize {
+        self.shared.logs.len()
+    }
+
+    /// Whether it can cosign: not after a sync has failed.
+    pub fn is_cosigning(&self) -> bool {
+        !self.shared.dir.disk().has_failed()
+    }
+
+    /// What happened since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+}
+
+/// What happened since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Checkpoints cosigned.
+    pub cosigned: AtomicU64,
+    /// Requests refused.
+    pub refused: AtomicU64,
+    /// Times a log contradicted itself, under its own signature.
+    pub contradictions: AtomicU64,
+}
+
+/// Why a checkpoint was not cosigned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The log cannot append to more than it has.
+    #[error("the old size {old} is larger than the checkpoint's size {new}")]
+    Backwards {
+        /// The old size.
+        old: u64,
+        /// The checkpoint's.
+        new: u64,
+    },
+    /// The proof is from another size than that of the checkpoint cosigned last.
+    #[error("the checkpoint cosigned last is of size {size}")]
+    Conflict {
+        /// Its size.
+        size: u64,
+    },
+    /// The disk or the signer failed.
+    #[error("the witness failed: {0}")]
+    Failed(String),
+    /// The checkpoint does not append to the one before.
+    #[error("the checkpoint does not append to the one before: {0}")]
+    Inconsistent(MerkleError),
+    /// The log asks for more checkpoints a day than it was given.
+    #[error("too many checkpoints for today; try again later")]
+    TooMany,
+    /// No log of this origin is known.
+    #[error("the log `{0}` is not known here")]
+    UnknownLog(String),
+    /// No known key of the log has signed it, or a signature of one is wrong.
+    #[error("the checkpoint is not signed by a known key of its log")]
+    Unsigned,
+}
+
+struct Shared {
+    /// Held for its lock.
+    dir: DataDir,
+    cosigner: Cosigner,
+    clock: Arc<dyn Clock>,
+    /// By the SHA-256 of the origin.
+    logs: BTreeMap<Vec<u8>, Mutex<LogState>>,
+    counters: Counters,
+}
+
+impl Shared {
+    async fn add_checkpoint(self: &Arc<Self>, request: AddCheckpoint) -> Result<Vec<NoteSignature>, Refusal> {
+        let origin = &request.checkpoint.checkpoint().origin;
+        let known = self.logs.get(Digest::sha256(origin.as_bytes()).as_bytes());
+        let log = known.ok_or_else(|| Refusal::UnknownLog(origin.clone()))?;
+        // Comparing with what was cosigned last and putting another in its place is one act.
+        let mut log = log.lock().await;
+        log.add_checkpoint(self, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! What a witness knows of one log.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use signet_crypto::Digest;
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::cosignature;
+use signet_formats::merkle::{self, MerkleError, verify_consistency};
+use signet_formats::note::{KeyKind, Note, NoteError, NoteSignature, VerifierKey};
+use signet_formats::tlog::AddCheckpoint;
+use signet_store::fs::Disk;
+
+use super::{Cosigner, OpenError, Refusal, Shared, WitnessedLog};
+
+/// One log, and the newest checkpoint of it that was cosigned.
+pub(super) struct LogState {
+    log: WitnessedLog,
+    pub(super) newest: Option<SignedCheckpoint>,
+    allowance: Allowance,
+}
+
+impl LogState {
+    /// What the directory has of the log. A file that is not this witness's own word is refused.
+    pub(super) fn load(root: &Path, log: WitnessedLog, cosigner: &Cosigner) -> Result<Self, OpenError> {
+        let path = place(root, &log.origin);
+        let damaged = |why: String| OpenError::Damaged { path: path.clone(), why };
+        let newest = match fs::read(&path) {
+            Ok(bytes) => Some(SignedCheckpoint::parse(&bytes).map_err(|error| damaged(error.to_string()))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(newest) = &newest {
+            let ours = cosigner.keys().next().ok_or(NoteError::NoSignatureByKey);
+            ours.and_then(|key| cosignature::verify(newest, key))
+                .map_err(|error| damaged(error.to_string()))?;
+            if newest.checkpoint().origin != log.origin {
+                return Err(damaged("it is of another log".to_owned()));
+            }
+        }
+        let allowance = Allowance::new(log.per_day);
+        Ok(Self { log, newest, allowance })
+    }
+
+    /// Checks in the order of the specification; then makes it durable, then gives the lines.
+    pub(super) async fn add_checkpoint(
+        &mut self,
+        shared: &Arc<Shared>,
+        request: AddCheckpoint,
+    ) -> Result<Vec<NoteSignature>, Refusal> {
+        let AddCheckpoint { old_size, proof, checkpoint: signed } = request;
+        self.check_signature(&signed)?;
+        let new = signed.checkpoint();
+        if old_size > new.size {
+            return Err(Refusal::Backwards { old: old_size, new: new.size });
+        }
+        let size = self.newest.as_ref().map_or(0, |newest| newest.checkpoint().size);
+        if old_size != size {
+            return Err(Refusal::Conflict { size });
+        }
+        if let Err(error) = self.check_history(new, &proof) {
+            self.keep_evidence(shared, &signed).await;
+            return Err(Refusal::Inconsistent(error));
+        }
+        if !self.allowance.take(shared.clock.read().steady) {
+            return Err(Refusal::TooMany);
+        }
+        self.cosign(shared, signed).await
+    }
+
+    /// At least one known key has signed, and none of them wrongly. Lines of unknown keys are dropped later.
+    fn check_signature(&self, signed: &SignedCheckpoint) -> Result<(), Refusal> {
+        let mut by_any = false;
+        for key in &self.log.keys {
+            let verified = match key.kind() {
+                KeyKind::SubtreeV1 => cosignature::verify(signed, key).map(drop),
+                _ => signed.note().verify(key),
+            };
+            match verified {
+                Ok(()) => by_any = true,
+                Err(NoteError::NoSignatureByKey) => {}
+                Err(_) => return Err(Refusal::Unsigned),
+            }
+        }
+        if by_any { Ok(()) } else { Err(Refusal::Unsigned) }
+    }
+
+    fn check_history(&self, new: &Checkpoint, proof: &[merkle::Hash]) -> Result<(), MerkleError> {
+        let empty = merkle::root(&[]);
+        let (old_size, old_root) = match &self.newest {
+            Some(newest) => (newest.checkpoint().size, newest.checkpoint().root),
+            None => (0, empty),
+        };
+        if new.size == 0 && new.root != empty {
+            return Err(MerkleError::RootMismatch);
+        }
+        verify_consistency(old_size, new.size, &old_root, &new.root, proof)
+    }
+
+    async fn cosign(
+        &mut self,
+        shared: &Arc<Shared>,
+        signed: SignedCheckpoint,
+    ) -> Result<Vec<NoteSignature>, Refusal> {
+        let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
+        let time = u64::try_from(shared.clock.seconds()).unwrap_or(0);
+        if time == 0 {
+            return Err(Refusal::Failed("the clock is not set".to_owned()));
+        }
+        let lines =
+            shared.cosigner.cosign(signed.checkpoint(), time).await.map_err(|error| failed(&error))?;
+        let cosigned = self.with(&signed, &lines).map_err(|error| failed(&error))?;
+        let is_new = self.newest.as_ref().is_none_or(|newest| newest.checkpoint() != signed.checkpoint());
+        // The same again only says a later time: nothing depends on it being kept.
+        if is_new {
+            let target = place(shared.dir.path(), &self.log.origin);
+            put(shared, target, cosigned.note().to_string()).await.map_err(|error| failed(&error))?;
+        }
+        self.newest = Some(cosigned);
+        Ok(lines)
+    }
+
+    /// The checkpoint with the log's lines and ours, and no other.
+    fn with(&self, signed: &SignedCheckpoint, ours: &[NoteSignature]) -> Result<SignedCheckpoint, NoteError> {
+        let mut note = Note::new(signed.note().text())?;
+        let known = |key: &VerifierKey| signed.note().signatures_by(key).next().cloned();
+        for line in self.log.keys.iter().filter_map(known).chain(ours.iter().cloned()) {
+            note.push(line)?;
+        }
+        SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(|_| NoteError::Malformed)
+    }
+
+    /// Two checkpoints that a log signed and of which only one can be true are worth keeping; a proof that is merely wrong is not.
+    async fn keep_evidence(&self, shared: &Arc<Shared>, signed: &SignedCheckpoint) {
+        let contradicts = |newest: &&SignedCheckpoint| {
+            newest.checkpoint().size == signed.checkpoint().size
+                && newest.checkpoint().root != signed.checkpoint().root
+        };
+        let Some(newest) = self.newest.as_ref().filter(contradicts) else { return };
+        shared.counters.contradictions.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            origin = self.log.origin,
+            size = signed.checkpoint().size,
+            "the log contradicts itself"
+        );
+        let (one, other) = (newest.note().to_string(), signed.note().to_string());
+        let dir = shared.dir.path().join("evidence").join(Digest::sha256(self.log.origin.as_bytes()).hex());
+        let name = Digest::sha256(signed.note().text().as_bytes()).hex();
+        if fs::read_dir(&dir).is_ok_and(|kept| kept.count() >= MAX_EVIDENCE) {
+            return;
+        }
+        if let Err(error) = put(shared, dir.join(name), format!("{one}\n{other}")).await {
+            tracing::error!(%error, "the evidence could not be kept");
+        }
+    }
+}
+
+/// How many checkpoints more a log may have cosigned: a day's number comes back evenly over the day.
+struct Allowance {
+    per_day: Option<u64>,
+    left: f64,
+    counted: Duration,
+}
+
+impl Allowance {
+    fn new(per_day: Option<u64>) -> Self {
+        Self { per_day, left: per_day.map_or(0.0, burst), counted: Duration::ZERO }
+    }
+
+    fn take(&mut self, now: Duration) -> bool {
+        let Some(per_day) = self.per_day else { return true };
+        let days = now.saturating_sub(self.counted).as_secs_f64() / DAY;
+        self.left = (self.left + days * per_day as f64).min(burst(per_day));
+        self.counted = now;
+        let any = self.left >= 1.0;
+        if any {
+            self.left -= 1.0;
+        }
+        any
+    }
+}
+
+/// As many at once as there are in an hour, and some for a log that is rarely active.
+fn burst(per_day: u64) -> f64 {
+    (per_day as f64 / 24.0).max(10.0)
+}
+
+async fn put(shared: &Arc<Shared>, target: PathBuf, text: String) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    let put = move || {
+        let (disk, scratch): (&Disk, PathBuf) =
+            (shared.dir.disk(), shared.dir.path().join(super::home::SCRATCH));
+        disk.put(&scratch, &target, text.as_bytes())
+    };
+    tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?
+}
+
+fn place(root: &Path, origin: &str) -> PathBuf {
+    root.join(super::home::LOGS).join(Digest::sha256(origin.as_bytes()).hex())
+}
+
+const DAY: f64 = 86_400.0;
+/// Of one log.
+const MAX_EVIDENCE: usize = 16;
