@@ -219,10 +219,9 @@ impl Source for Repository {
 
     async fn blob(&self, blob: &Descriptor, max: u64) -> Result<Bytes, Error> {
         let what = format!("{}@{}", self.name, blob.digest);
-        let stream =
-            self.store.read_blob(&self.name, &blob.digest, 0..blob.size).await.map_err(failed(&what))?;
-        let stream = stream.ok_or_else(|| Error::NotFound { what: what.clone() })?;
-        let read = stream.map_err(move |error| failed(&what)(error.into()));
+        let found = self.store.open_blob(&self.name, &blob.digest).await.map_err(failed(&what))?;
+        let found = found.ok_or_else(|| Error::NotFound { what: what.clone() })?;
+        let read = found.read(0..blob.size).map_err(move |error| failed(&what)(error.into()));
         BlobStream::new(blob, read).collect_bytes(max).await
     }
 }

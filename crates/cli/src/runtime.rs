@@ -1,6 +1,8 @@
 //! The runtimes that commands run on.
 
 use std::future::Future;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,9 +24,15 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     answer
 }
 
-/// Runs a service on all cores. It handles Ctrl-C itself, to drain.
+/// Runs a service. It handles Ctrl-C itself, to drain.
+///
+/// One core is left to the threads that hash and wait for the disk: with as many workers as cores, answers wait
+/// for a time slice that one of the others has.
 pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
-    build(Builder::new_multi_thread())?.block_on(service)
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cores.saturating_sub(1).max(1));
+    build(builder)?.block_on(service)
 }
 
 fn build(mut builder: Builder) -> Result<Runtime, CliError> {

@@ -65,8 +65,11 @@ impl Digest {
 
     /// The value as lower-case hex, without the algorithm's name.
     pub fn hex(&self) -> String {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-        self.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+        let mut hex = String::with_capacity(2 * self.algorithm.len());
+        for byte in self.as_bytes() {
+            hex.extend([byte >> 4, byte & 0xf].map(hex_digit));
+        }
+        hex
     }
 
     fn from_lc(algorithm: DigestAlgorithm, value: lc::Digest) -> Self {
@@ -84,7 +87,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm, self.hex())
+        fmt::Display::fmt(&self.algorithm, f)?;
+        f.write_str(":")?;
+        f.write_str(&self.hex())
     }
 }
 
@@ -131,6 +136,10 @@ impl schemars::JsonSchema for Digest {
             "pattern": "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$",
         })
     }
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
 }
 
 /// The digest algorithms that Signet accepts anywhere.

@@ -200,8 +200,9 @@ fn body(content: &'static [u8]) -> ByteStream {
 }
 
 async fn read(store: &FsRegistry, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
-    let size = store.blob_size(repository, digest).await.unwrap().unwrap();
-    let chunks = store.read_blob(repository, digest, 0..size).await.unwrap().unwrap();
+    let blob = store.open_blob(repository, digest).await.unwrap().unwrap();
+    let whole = 0..blob.size();
+    let chunks = blob.read(whole);
     chunks.map(|chunk| chunk.unwrap().to_vec()).concat().await
 }
 

@@ -21,7 +21,7 @@ mod verdict;
 pub use code::{Class, Code, UnknownCode};
 pub use decide::{decide, decide_prepared};
 pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
-pub use needs::{digests_needed, needs_artifact};
+pub use needs::Needs;
 pub use policy::{
     CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy,
     PolicyError, PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,

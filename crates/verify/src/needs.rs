@@ -10,45 +10,48 @@ use crate::prepared::{PreparedPolicy, PreparedTrust};
 use crate::signature::candidate::{self, Candidate, Material, Message};
 use crate::trust::TrustSnapshot;
 
-/// The digests of the subject that the evidence can be about: SHA-256, and whatever else is stated or
-/// implied by the key of a signature.
-pub fn digests_needed(
-    evidence: &Evidence,
-    policy: &Policy,
-    trust: &TrustSnapshot,
-) -> BTreeSet<DigestAlgorithm> {
-    let mut needed = BTreeSet::from([DigestAlgorithm::Sha256]);
-    let keys = policy_keys(policy, trust);
-    for_each_candidate(evidence, |candidate| match &candidate.message {
-        Message::Artifact { stated: Some(digest) } => {
-            needed.insert(digest.algorithm());
-        }
-        Message::Artifact { stated: None } => {
-            let schemes = schemes(candidate, &keys);
-            needed.extend(schemes.filter_map(Scheme::digest));
-        }
-        Message::Statement { statement, .. } => {
-            let digests = statement.subjects.iter().flat_map(|subject| &subject.digests);
-            needed.extend(digests.map(|digest| digest.algorithm()));
-        }
-        Message::Payload { payload, .. } => {
-            needed.insert(payload.manifest_digest.algorithm());
-        }
-    });
-    needed
+/// What of the subject the evidence can be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The algorithms of its digests: SHA-256, and whatever else is stated or implied by the key of a signature.
+    pub digests: BTreeSet<DigestAlgorithm>,
+    /// Whether some signature is over the whole content and not over a digest of it, so that
+    /// [`Evidence::artifact`] is wanted.
+    pub artifact: bool,
 }
 
-/// Whether some signature is over the whole content and not over a digest of it, so that
-/// [`Evidence::artifact`] is wanted.
-pub fn needs_artifact(evidence: &Evidence, policy: &Policy, trust: &TrustSnapshot) -> bool {
-    let keys = policy_keys(policy, trust);
-    let mut needed = false;
-    for_each_candidate(evidence, |candidate| {
-        let whole = |scheme: Scheme| scheme.digest().is_none();
-        let artifact = matches!(candidate.message, Message::Artifact { .. });
-        needed |= artifact && schemes(candidate, &keys).any(whole);
-    });
-    needed
+impl Needs {
+    /// The needs of this evidence. Malformed evidence has none: the decision will say what is wrong with it.
+    pub fn of(evidence: &Evidence, policy: &Policy, trust: &TrustSnapshot) -> Self {
+        let mut needs = Self { digests: BTreeSet::from([DigestAlgorithm::Sha256]), artifact: false };
+        let keys = policy_keys(policy, trust);
+        for item in &evidence.items {
+            candidate::read(item)
+                .unwrap_or_default()
+                .iter()
+                .for_each(|candidate| needs.add(candidate, &keys));
+        }
+        needs
+    }
+
+    fn add(&mut self, candidate: &Candidate<'_>, keys: &[KeyAlgorithm]) {
+        match &candidate.message {
+            Message::Artifact { stated } => {
+                for scheme in schemes(candidate, keys) {
+                    self.artifact |= scheme.digest().is_none();
+                    self.digests.extend(scheme.digest().filter(|_| stated.is_none()));
+                }
+                self.digests.extend(stated.map(|digest| digest.algorithm()));
+            }
+            Message::Statement { statement, .. } => {
+                let digests = statement.subjects.iter().flat_map(|subject| &subject.digests);
+                self.digests.extend(digests.map(|digest| digest.algorithm()));
+            }
+            Message::Payload { payload, .. } => {
+                self.digests.insert(payload.manifest_digest.algorithm());
+            }
+        }
+    }
 }
 
 /// The algorithms of the policy's keys; none if the trust snapshot cannot be used, which the decision will say.
@@ -56,13 +59,6 @@ fn policy_keys(policy: &Policy, trust: &TrustSnapshot) -> Vec<KeyAlgorithm> {
     let trust = PreparedTrust::new(trust);
     let policy = trust.as_ref().ok().and_then(|trust| PreparedPolicy::new(policy, trust).ok());
     policy.map_or_else(Vec::new, |policy| policy.keys.iter().map(|known| known.key.algorithm()).collect())
-}
-
-/// Malformed evidence needs nothing: the decision will say what is wrong with it.
-fn for_each_candidate(evidence: &Evidence, mut each: impl FnMut(&Candidate<'_>)) {
-    for item in &evidence.items {
-        candidate::read(item).unwrap_or_default().iter().for_each(&mut each);
-    }
 }
 
 fn schemes(candidate: &Candidate<'_>, keys: &[KeyAlgorithm]) -> impl Iterator<Item = Scheme> {

@@ -83,12 +83,17 @@ pub(super) fn transfer(runs: usize) -> Vec<Row> {
         runs,
         vec![
             Contestant::new("Signet", |run| {
-                our_process.during(|| curl.push(ours.address(), &blob.number(run)))
+                let digest = blob.number(run);
+                our_process.during(|| curl.push(ours.address(), &digest))
             }),
             Contestant::new("docker-registry", |run| {
-                their_process.during(|| curl.push(theirs.address(), &blob.number(run)))
+                let digest = blob.number(run);
+                their_process.during(|| curl.push(theirs.address(), &digest))
             }),
-            Contestant::program("dd, fdatasync", |_| dd(&sandbox)),
+            Contestant::program("dd, fdatasync", |run| {
+                blob.number(run);
+                dd(&sandbox)
+            }),
         ],
     );
     let digest = blob.number(runs);
@@ -141,8 +146,13 @@ impl<'a> Blob<'a> {
     }
 
     /// Makes it that of one run; its digest.
+    ///
+    /// A copy is made and removed first, so that everybody writes into memory that was in use just before. What
+    /// the host of a virtual machine must find first costs the system several times as much to write into.
     fn number(&self, run: usize) -> Digest {
         let path = self.0.path(BLOB);
+        let copy = self.0.path(COPY);
+        fs::copy(&path, &copy).and_then(|_| fs::remove_file(&copy)).expect("the sandbox can be written");
         let mut file = File::options().read(true).write(true).open(path).expect("the blob is there");
         file.write_all(&run.to_be_bytes()).expect("the blob can be written");
         file.seek(SeekFrom::Start(0)).expect("the blob is a file");
@@ -156,11 +166,8 @@ impl<'a> Blob<'a> {
 }
 
 fn dd(sandbox: &Sandbox) -> Command {
-    let copy = sandbox.path("copy");
-    // Absent before the first run.
-    let _ = fs::remove_file(&copy);
     let mut command = sandbox.command(Path::new("dd"));
-    command.args([&format!("if={BLOB}"), "of=copy", "bs=1M", "conv=fdatasync", "status=none"]);
+    command.args([&format!("if={BLOB}"), &format!("of={COPY}"), "bs=1M", "conv=fdatasync", "status=none"]);
     command
 }
 
@@ -195,3 +202,4 @@ impl Curl<'_> {
 }
 
 const BLOB: &str = "blob";
+const COPY: &str = "copy";

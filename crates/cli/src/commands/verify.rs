@@ -9,7 +9,6 @@ use crate::args::VerifyArgs;
 use crate::document::{ImageBody, VerifyDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
-use crate::gather::Place;
 use crate::runtime::block_on;
 use crate::trust::Trust;
 use crate::{clock, connection, decision, render};
@@ -85,11 +84,8 @@ async fn decide(
 ) -> Result<(Digest, Verdict), CliError> {
     let endpoint = connection::source(client, place)?;
     let attachments = connection::attachments(client, place, &endpoint)?;
-    let image = endpoint.store.resolve(endpoint.name.as_ref()).await?;
     let repository = connection::repository_name(place);
-    let verdict =
-        decision::about_image(&attachments, &image, repository.as_deref(), trust, &Place::ALL, at).await;
-    Ok((image.digest(), verdict))
+    Ok(decision::about_named(&endpoint, &attachments, repository.as_deref(), trust, at).await?)
 }
 /// Images verified at once; each of them reads its signatures side by side.
 const PARALLEL: usize = 8;

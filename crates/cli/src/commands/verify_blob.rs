@@ -5,10 +5,7 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::bundle::MAX_BUNDLE_BYTES;
-use signet_verify::{
-    Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Subject, Verdict, decide, digests_needed,
-    needs_artifact,
-};
+use signet_verify::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Needs, Subject, Verdict, decide};
 
 use crate::args::{TrustArgs, VerifyBlobArgs};
 use crate::document::{ImageBody, VerifyDocument};
@@ -61,8 +58,11 @@ pub(crate) fn verify(
     let subject = match name.parse::<Digest>() {
         Ok(digest) if !path.exists() => Subject::of(digest),
         _ => {
-            let subject = hashed(path, &evidence, trust, face)?;
-            evidence.artifact = artifact(path, &subject, &evidence, trust)?;
+            let needs = Needs::of(&evidence, &trust.policy, &trust.snapshot);
+            let subject = hashed(path, &needs, face)?;
+            if needs.artifact {
+                evidence.artifact = artifact(path, &subject)?;
+            }
             subject
         }
     };
@@ -70,8 +70,8 @@ pub(crate) fn verify(
 }
 
 /// The file by the digests that the decision needs, read once.
-fn hashed(path: &Path, evidence: &Evidence, trust: &Trust, face: Face) -> Result<Subject, CliError> {
-    let algorithms: Vec<_> = digests_needed(evidence, &trust.policy, &trust.snapshot).into_iter().collect();
+fn hashed(path: &Path, needs: &Needs, face: Face) -> Result<Subject, CliError> {
+    let algorithms: Vec<_> = needs.digests.iter().copied().collect();
     let hashed = files::digests(path, &algorithms, face)?;
     Ok(Subject {
         digests: hashed.digests,
@@ -81,16 +81,11 @@ fn hashed(path: &Path, evidence: &Evidence, trust: &Trust, face: Face) -> Result
     })
 }
 
-/// The file itself, where a signature over the whole message asks for it and it is not too large.
-fn artifact(
-    path: &Path,
-    subject: &Subject,
-    evidence: &Evidence,
-    trust: &Trust,
-) -> Result<Option<Base64>, CliError> {
+/// The file itself, for a signature over the whole of it, where it is not too large.
+fn artifact(path: &Path, subject: &Subject) -> Result<Option<Base64>, CliError> {
     let fits =
         subject.size.is_some_and(|size| usize::try_from(size).is_ok_and(|size| size <= MAX_ARTIFACT_BYTES));
-    match fits && needs_artifact(evidence, &trust.policy, &trust.snapshot) {
+    match fits {
         true => files::read(path, MAX_ARTIFACT_BYTES).map(|bytes| Some(Base64(bytes))),
         false => Ok(None),
     }

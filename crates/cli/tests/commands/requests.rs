@@ -5,9 +5,9 @@ use signet_testkit::{RegistryServer, Tap, peers};
 use crate::{run, signet, with_keys};
 
 #[test]
-fn one_signature_costs_four_requests_to_verify_and_nine_to_make() {
+fn one_signature_costs_four_requests_to_verify_and_seven_to_make() {
     let server = RegistryServer::signet(signet());
-    assert_eq!(requests(&server), Counted { sign: 9, sign_index: 21, verify: 4 });
+    assert_eq!(requests(&server), Counted { sign: 7, sign_index: 17, verify: 4 });
 }
 
 #[test]

@@ -88,9 +88,11 @@ impl Client {
                 Err(Error::Conflict { .. }) => conflicts += 1,
                 Err(error) => return Err(error),
             }
-            // A writer that read before we wrote writes within about the time that we took.
+            // A writer that read before we wrote writes within about the time that we took. Who has met one waits
+            // for longer, so that the two do not meet again.
             let took = started.elapsed().clamp(Duration::from_millis(2), Duration::from_secs(2));
-            tokio::time::sleep(took + jitter(took * 2)).await;
+            let spread = if rounds == 0 { took / 2 } else { took * 2 };
+            tokio::time::sleep(took + jitter(spread)).await;
         }
         let what = format!("writers of {repository}:{} at once", Tag::referrers_fallback(subject));
         Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })

@@ -89,7 +89,7 @@ impl Client {
 
 /// `scheme://host/v2/<repository>/<rest>`.
 fn url(transport: &Transport, repository: &Repository, rest: &str) -> Result<reqwest::Url> {
-    let base = transport.base(&repository.registry)?;
-    let text = format!("{base}v2/{}/{rest}", repository.path);
-    reqwest::Url::parse(&text).map_err(|error| crate::Error::malformed(text, error.to_string()))
+    let mut url = transport.base(&repository.registry)?;
+    url.set_path(&format!("/v2/{}/{rest}", repository.path));
+    Ok(url)
 }

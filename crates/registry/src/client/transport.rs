@@ -1,5 +1,6 @@
 //! One request: authorised, its answer bounded in time and size, tried again where safe.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub(super) struct Transport {
     pub(super) http: Http,
     pub(super) grants: Grants,
     permits: Semaphore,
+    /// The addresses of the registries that were asked: a call needs its registry's more than once.
+    bases: Mutex<HashMap<Registry, Url>>,
 }
 
 impl Transport {
@@ -33,6 +36,7 @@ impl Transport {
             permits: Semaphore::new(options.limits.parallel.max(1)),
             options,
             grants: Grants::new(),
+            bases: Mutex::default(),
         }
     }
 
@@ -43,10 +47,15 @@ impl Transport {
     /// `http://host` for registries on this machine, unless the options name them for HTTPS, and for
     /// those that the options name for plain HTTP; else `https://host`.
     pub(super) fn base(&self, registry: &Registry) -> Result<Url> {
+        if let Some(base) = lock(&self.bases).get(registry) {
+            return Ok(base.clone());
+        }
         let local = registry.is_loopback() && !self.options.https.contains(registry);
         let plain = local || self.options.plain_http.contains(registry);
         let text = format!("{}://{}", if plain { "http" } else { "https" }, registry.endpoint());
-        Url::parse(&text).map_err(|error| Error::malformed(text, error.to_string()))
+        let base = Url::parse(&text).map_err(|error| Error::malformed(text, error.to_string()))?;
+        lock(&self.bases).insert(registry.clone(), base.clone());
+        Ok(base)
     }
 
     /// The whole answer of at most `most` bytes; tried again where that is safe.

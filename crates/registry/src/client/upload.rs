@@ -25,8 +25,19 @@ pub enum BlobPush {
     Sent,
 }
 
+/// What the request that begins an upload asks for.
+#[derive(Clone)]
+enum Opening<'a> {
+    Session,
+    /// To take the blob from another repository of the registry.
+    Mount(&'a Repository),
+    /// To take it out of this very request (distribution-spec, "Single POST").
+    Whole(Bytes),
+}
+
 enum Session {
-    Mounted,
+    /// None is needed: the blob is there.
+    Done(BlobPush),
     Open(Url),
 }
 
@@ -53,8 +64,12 @@ impl Client {
         bytes: Bytes,
     ) -> Result<Descriptor> {
         let descriptor = Descriptor::of(media_type, &bytes);
+        let opening = match bytes.len() <= WHOLE_AT_ONCE {
+            true => Opening::Whole(bytes.clone()),
+            false => Opening::Session,
+        };
         let open = || async { Ok(BlobStream::of_bytes(&descriptor, bytes.clone())) };
-        self.send_blob(repository, &descriptor, None, open).await?;
+        self.send_blob(repository, &descriptor, opening, open).await?;
         Ok(descriptor)
     }
 
@@ -72,9 +87,13 @@ impl Client {
     where
         F: Future<Output = Result<BlobStream>>,
     {
+        let mount_from = mount_from.filter(|from| from.registry == repository.registry);
         match self.has_blob(repository, &blob.digest).await? {
             true => Ok(BlobPush::Present),
-            false => self.send_blob(repository, blob, mount_from, open).await,
+            false => {
+                let opening = mount_from.map_or(Opening::Session, Opening::Mount);
+                self.send_blob(repository, blob, opening, open).await
+            }
         }
     }
 
@@ -82,7 +101,7 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        mount_from: Option<&Repository>,
+        opening: Opening<'_>,
         open: impl Fn() -> F,
     ) -> Result<BlobPush>
     where
@@ -91,7 +110,7 @@ impl Client {
         let mut attempts = Attempts::new(self.limits());
         let (mut chunked, mut renewed) = (false, false);
         loop {
-            match self.push_once(repository, blob, mount_from, &open, chunked).await {
+            match self.push_once(repository, blob, &opening, &open, chunked).await {
                 Err(error) if !chunked && wants_chunks(&error) => chunked = true,
                 // A token that ended in the middle has been renewed; the content starts over.
                 Err(Error::Unauthorized { .. }) if !renewed => renewed = true,
@@ -105,22 +124,21 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        mount_from: Option<&Repository>,
+        opening: &Opening<'_>,
         open: &impl Fn() -> F,
         chunked: bool,
     ) -> Result<BlobPush>
     where
         F: Future<Output = Result<BlobStream>>,
     {
-        let mount_from = mount_from.filter(|from| from.registry == repository.registry);
-        let started = match self.start_upload(repository, blob, mount_from).await {
-            Err(error) if mount_from.is_some() && is_denied(&error) => {
-                self.start_upload(repository, blob, None).await
+        let started = match self.start_upload(repository, blob, opening).await {
+            Err(error) if !matches!(opening, Opening::Session) && is_denied(&error) => {
+                self.start_upload(repository, blob, &Opening::Session).await
             }
             other => other,
         };
         let session = match started? {
-            Session::Mounted => return Ok(BlobPush::Mounted),
+            Session::Done(push) => return Ok(push),
             Session::Open(location) => location,
         };
         let content = open().await?;
@@ -135,19 +153,31 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        mount_from: Option<&Repository>,
+        opening: &Opening<'_>,
     ) -> Result<Session> {
         let mut url = url(self.transport(), repository, "blobs/uploads/")?;
-        if let Some(from) = mount_from {
-            let digest = blob.digest.to_string();
-            url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", &from.path);
-        }
+        let digest = blob.digest.to_string();
+        let (mounted, content) = match opening {
+            Opening::Session => (None, None),
+            Opening::Mount(from) => {
+                url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", &from.path);
+                (Some(*from), None)
+            }
+            Opening::Whole(bytes) => {
+                url.query_pairs_mut().append_pair("digest", &digest);
+                (None, Some(bytes.clone()))
+            }
+        };
         let call = Call::new(Method::POST, url, repository, Access::Push, what(repository, blob));
-        let call = call.mounting(mount_from).body(Payload::Bytes(Bytes::new()));
-        let (status, headers) = self.transport().send(&call, 0).await?;
-        // 201 says that it was mounted, 202 opens a session.
-        match status {
-            StatusCode::CREATED => Ok(Session::Mounted),
+        let call = if content.is_some() { call.header(CONTENT_TYPE, OCTETS) } else { call };
+        let content = content.unwrap_or_default();
+        let size = content.len() as u64;
+        let call = call.mounting(mounted).body(Payload::Bytes(content));
+        let (status, headers) = self.transport().send(&call, size).await?;
+        // 201 says that it is there, 202 opens a session.
+        match (status, opening) {
+            (StatusCode::CREATED, Opening::Whole(_)) => Ok(Session::Done(BlobPush::Sent)),
+            (StatusCode::CREATED, _) => Ok(Session::Done(BlobPush::Mounted)),
             _ => self.location(&call.url, &headers, &call.what).map(Session::Open),
         }
     }
@@ -198,7 +228,7 @@ impl Client {
         blob: &Descriptor,
     ) -> Call<'a> {
         let call = Call::new(method, url, repository, Access::Push, what(repository, blob));
-        call.header(CONTENT_TYPE, "application/octet-stream")
+        call.header(CONTENT_TYPE, OCTETS)
     }
 
     fn location(&self, from: &Url, headers: &HeaderMap, what: &str) -> Result<Url> {
@@ -229,7 +259,7 @@ fn what(repository: &Repository, blob: &Descriptor) -> String {
     format!("upload of {} to {repository}", blob.digest)
 }
 
-/// The registry will not mount, which is no reason not to send.
+/// The registry will not mount it, or not take it so, which is no reason not to send it.
 fn is_denied(error: &Error) -> bool {
     use Error::{Forbidden, NotFound, Refused, Unauthorized};
     matches!(error, Unauthorized { .. } | Forbidden { .. } | NotFound { .. } | Refused { .. })
@@ -239,3 +269,7 @@ fn is_denied(error: &Error) -> bool {
 fn wants_chunks(error: &Error) -> bool {
     matches!(error, Error::Refused { status: 405 | 411 | 413, .. })
 }
+
+const OCTETS: &str = "application/octet-stream";
+/// Larger blobs are not sent along with a request that may be answered with a session all the same.
+const WHOLE_AT_ONCE: usize = 64 << 10;

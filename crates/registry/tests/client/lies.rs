@@ -234,6 +234,28 @@ async fn chunks_are_sent_where_the_whole_is_refused() {
     assert_eq!((patch.header("content-range"), patch.body.as_slice()), (Some("0-4"), b"hello".as_slice()));
 }
 
+/// Registries may know no upload in one request (distribution-spec, "Single POST"): some open a session
+/// all the same, others refuse.
+#[tokio::test]
+async fn a_session_is_opened_where_one_request_is_not_taken() {
+    for status in [202, 400, 404, 405] {
+        let server = Double::start(move |request| match request.method.as_str() {
+            "POST" if request.target.contains("digest=") && status != 202 => Reply::new(status, ""),
+            "POST" => Reply::new(202, "").with("Location", "/v2/app/blobs/uploads/1?s=0"),
+            _ => Reply::new(201, ""),
+        })
+        .await;
+        client().push_new_bytes(&server.repository(), "t", "hello".into()).await.unwrap();
+        let seen = server.seen();
+        let last = seen.last().unwrap();
+        assert_eq!((last.method.as_str(), last.body.as_slice()), ("PUT", b"hello".as_slice()), "{status}");
+        assert_eq!(seen.len(), if status == 202 { 2 } else { 3 });
+    }
+    let server = Double::always(|| Reply::new(201, "")).await;
+    client().push_new_bytes(&server.repository(), "t", "hello".into()).await.unwrap();
+    assert_eq!(server.seen().len(), 1);
+}
+
 /// An answer that comes a byte at a time, each in time, the whole never.
 #[tokio::test]
 async fn answers_a_byte_at_a_time() {

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use signet_crypto::Digest;
-use signet_store::registry::StoreError;
+use signet_store::registry::{OpenBlob, StoreError};
 
 use super::error::{self, ApiError};
 use super::request::{self, Unsatisfiable};
@@ -11,12 +11,8 @@ use super::service::{Call, Service};
 
 impl Service {
     pub(super) async fn blob(&self, call: &Call, digest: &Digest) -> Result<Response<Body>, ApiError> {
-        let size = match self.store.blob_size(&call.repository, digest).await {
-            // A client that asks before it pushes then sends it, which heals it. Who pulls is told of the damage.
-            Err(StoreError::Corrupt(_)) if call.method == Method::HEAD => None,
-            size => size?,
-        };
-        let size = size.ok_or_else(|| unknown(digest))?;
+        let blob = self.find_blob(call, digest).await?.ok_or_else(|| unknown(digest))?;
+        let size = blob.size();
         if request::has_already(&call.headers, digest) {
             let mut response = response::empty(StatusCode::NOT_MODIFIED);
             response::set_digest(&mut response, digest);
@@ -27,12 +23,9 @@ impl Service {
             Ok(None) => (StatusCode::OK, 0..size),
             Err(Unsatisfiable) => return Err(unsatisfiable(size)),
         };
-        let mut response = match call.method {
-            Method::HEAD => response::empty(status),
-            _ => {
-                let content = self.store.read_blob(&call.repository, digest, range.clone()).await?;
-                response::streamed(status, content.ok_or_else(|| unknown(digest))?)
-            }
+        let mut response = match blob {
+            Found::Known(_) => response::empty(status),
+            Found::Open(blob) => response::streamed(status, blob.read(range.clone())),
         };
         response::set_digest(&mut response, digest);
         response::set(&mut response, header::CONTENT_LENGTH, &(range.end - range.start).to_string());
@@ -50,10 +43,36 @@ impl Service {
         Ok(response)
     }
 
+    async fn find_blob(&self, call: &Call, digest: &Digest) -> Result<Option<Found>, ApiError> {
+        if call.method != Method::HEAD {
+            return Ok(self.store.open_blob(&call.repository, digest).await?.map(Found::Open));
+        }
+        match self.store.blob_size(&call.repository, digest).await {
+            // A client that asks before it pushes then sends it, which heals it. Who pulls is told of the damage.
+            Err(StoreError::Corrupt(_)) => Ok(None),
+            size => Ok(size?.map(Found::Known)),
+        }
+    }
+
     pub(super) async fn delete_blob(&self, call: &Call, digest: &Digest) -> Result<Response<Body>, ApiError> {
         match self.store.delete_blob(&call.repository, digest).await? {
             true => Ok(response::empty(StatusCode::ACCEPTED)),
             false => Err(unknown(digest)),
+        }
+    }
+}
+
+/// A blob of the repository, as much of it as is asked for.
+enum Found {
+    Known(u64),
+    Open(OpenBlob),
+}
+
+impl Found {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Known(size) => *size,
+            Self::Open(blob) => blob.size(),
         }
     }
 }

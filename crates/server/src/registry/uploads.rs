@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_store::UploadId;
-use signet_store::registry::MountFrom;
+use signet_store::registry::{MountFrom, StoreError};
 
 use super::error::{self, ApiError};
 use super::request;
@@ -25,6 +25,11 @@ impl Service {
             return Ok(created(call, &digest));
         }
         let digest = call.query.digest("digest")?;
+        if let Some(digest) = digest
+            && body.size_hint().exact().is_some_and(|size| size <= WHOLE_IN_MEMORY)
+        {
+            return self.push_in_memory(call, &digest, body).await;
+        }
         let named = call.query.first("digest-algorithm").map(algorithm).transpose()?;
         let algorithm = digest.map(|d| d.algorithm()).or(named).unwrap_or(DigestAlgorithm::Sha256);
         let id = self.store.start_upload(&call.repository, algorithm).await?;
@@ -67,6 +72,18 @@ impl Service {
     pub(super) async fn cancel_upload(&self, call: &Call, id: UploadId) -> Result<Response<Body>, ApiError> {
         self.store.cancel_upload(&call.repository, id).await?;
         Ok(response::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// A small blob in one request needs no upload that could be gone on with.
+    async fn push_in_memory(
+        &self,
+        call: &Call,
+        digest: &Digest,
+        body: Incoming,
+    ) -> Result<Response<Body>, ApiError> {
+        let body = body.collect().await.map_err(|why| StoreError::BodyBrokeOff(io::Error::other(why)))?;
+        self.store.put_blob(&call.repository, digest, body.to_bytes()).await?;
+        Ok(created(call, digest))
     }
 
     async fn push_last(
@@ -127,4 +144,6 @@ fn algorithm(name: &str) -> Result<DigestAlgorithm, ApiError> {
     name.parse().map_err(|why| ApiError::bad_request(error::DIGEST_INVALID, format!("`{name}`: {why}")))
 }
 
+/// A body of at most this many bytes is received in memory.
+const WHOLE_IN_MEMORY: u64 = 64 << 10;
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");

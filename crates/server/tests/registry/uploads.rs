@@ -53,6 +53,26 @@ async fn a_blob_is_streamed_and_finished_with_its_last_bytes() {
 }
 
 #[tokio::test]
+async fn a_blob_is_pushed_in_one_request() {
+    let registry = Registry::start().await;
+    for size in [0, 65_536, 65_537] {
+        let content = vec![7; size];
+        let digest = Digest::of(DigestAlgorithm::Sha512, &content);
+        let path = format!("/v2/a/blobs/uploads/?digest={digest}");
+        let pushed = registry.request(Method::POST, &path).body(content.clone()).send().await.unwrap();
+        assert_eq!(
+            (pushed.status(), header(&pushed, "location")),
+            (StatusCode::CREATED, format!("/v2/a/blobs/{digest}"))
+        );
+        let blob = registry.get(&format!("/v2/a/blobs/{digest}")).await;
+        assert_eq!(
+            (header(&blob, "content-length"), blob.bytes().await.unwrap()),
+            (size.to_string(), content.into())
+        );
+    }
+}
+
+#[tokio::test]
 async fn content_with_another_digest_is_refused_and_leaves_nothing() {
     let registry = Registry::start().await;
     let digest = Digest::sha256(b"other");

@@ -25,30 +25,51 @@ impl Inner {
         digest: &Digest,
     ) -> Result<Option<u64>, StoreError> {
         let _shared = self.shared(repository);
-        let link = self.layout.blob_link(repository, digest);
-        let Some(marked) = present(fs::metadata(&link))? else { return Ok(None) };
-        // Whoever asks is about to push a manifest that names it; collected now, the push would fail.
-        if marked.modified()?.elapsed().is_ok_and(|age| age > REMARK_AFTER) {
-            File::options().append(true).open(&link)?.set_modified(SystemTime::now())?;
+        if !self.touch_link(repository, digest)? {
+            return Ok(None);
         }
         let content = present(fs::metadata(self.layout.content(digest)))?;
         content.map(|content| content.len()).ok_or(StoreError::Corrupt(*digest)).map(Some)
     }
 
-    pub(super) fn read_blob(
+    pub(super) fn open_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        range: Range<u64>,
-    ) -> Result<Option<ByteStream>, StoreError> {
-        if !self.has_blob(repository, digest) {
+    ) -> Result<Option<OpenBlob>, StoreError> {
+        let _shared = self.shared(repository);
+        if !self.touch_link(repository, digest)? {
             return Ok(None);
         }
         let file = present(File::open(self.layout.content(digest)))?;
         let mut file = file.ok_or(StoreError::Corrupt(*digest))?;
-        file.seek(SeekFrom::Start(range.start))?;
-        let (remaining, transfer) = (range.end.saturating_sub(range.start), self.transfers.begin());
-        Ok(Some(read_stream(Reader { file, remaining, transfer, given: VecDeque::new() })))
+        let size = file.metadata()?.len();
+        let content = if size > AT_ONCE {
+            Content::File(file, self.transfers.begin())
+        } else {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Content::Whole(bytes.into())
+        };
+        Ok(Some(OpenBlob { size, content }))
+    }
+
+    /// Stores a blob that is in memory.
+    pub(super) fn put_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let limit = self.limits.blob_bytes;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(StoreError::TooLarge { limit });
+        }
+        let found = Digest::of(digest.algorithm(), bytes);
+        if found != *digest {
+            return Err(StoreError::DigestMismatch { found });
+        }
+        self.place_blob(repository, digest, |content| self.disk().put(&self.layout.scratch(), content, bytes))
     }
 
     pub(super) fn delete_blob(
@@ -87,17 +108,38 @@ impl Inner {
         digest: &Digest,
         file: &Path,
     ) -> Result<(), StoreError> {
+        self.place_blob(repository, digest, |content| self.disk().rename(file, content))
+    }
+
+    pub(super) fn has_blob(&self, repository: &RepositoryName, digest: &Digest) -> bool {
+        self.layout.blob_link(repository, digest).is_file()
+    }
+
+    /// Puts content in its place and links it to the repository. Also over content that is there already:
+    /// it may have rotted, and what is put there was just checked.
+    fn place_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        place: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let _shared = self.shared(repository);
         self.linking(digest, || {
-            // Also over content that is there already: it may have rotted, this was just checked.
-            self.disk().rename(file, &self.layout.content(digest))?;
+            place(&self.layout.content(digest))?;
             self.disk().mark(&self.layout.blob_link(repository, digest))
         })?;
         Ok(())
     }
 
-    pub(super) fn has_blob(&self, repository: &RepositoryName, digest: &Digest) -> bool {
-        self.layout.blob_link(repository, digest).is_file()
+    /// Whether the repository has the blob. Whoever asks may be about to push a manifest that names it, which
+    /// would fail if it were collected now: a link that is no longer new becomes so again.
+    fn touch_link(&self, repository: &RepositoryName, digest: &Digest) -> io::Result<bool> {
+        let link = self.layout.blob_link(repository, digest);
+        let Some(marked) = present(fs::metadata(&link))? else { return Ok(false) };
+        if marked.modified()?.elapsed().is_ok_and(|age| age > REMARK_AFTER) {
+            File::options().append(true).open(&link)?.set_modified(SystemTime::now())?;
+        }
+        Ok(true)
     }
 
     fn is_held(&self, digest: &Digest, from: &MountFrom) -> io::Result<bool> {
@@ -109,6 +151,45 @@ impl Inner {
             }
         }
     }
+}
+
+/// A blob to be read.
+pub struct OpenBlob {
+    size: u64,
+    content: Content,
+}
+
+impl OpenBlob {
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes that are in `range`.
+    pub fn read(self, range: Range<u64>) -> ByteStream {
+        match self.content {
+            Content::Whole(bytes) => Box::pin(stream::iter([part(&bytes, range)])),
+            Content::File(mut file, transfer) => {
+                let remaining = range.end.saturating_sub(range.start);
+                match file.seek(SeekFrom::Start(range.start)) {
+                    Ok(_) => read_stream(Reader { file, remaining, transfer, given: VecDeque::new() }),
+                    Err(error) => Box::pin(stream::iter([Err(error)])),
+                }
+            }
+        }
+    }
+}
+
+enum Content {
+    /// A small blob is read where it is opened: to hand it from thread to thread costs more.
+    Whole(Bytes),
+    File(File, Transfer),
+}
+
+fn part(bytes: &Bytes, range: Range<u64>) -> io::Result<Bytes> {
+    let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    let part = bytes.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(bytes.slice_ref(part))
 }
 
 /// Hashes a file's bytes to its end; how many.
@@ -166,6 +247,8 @@ impl Reader {
     }
 }
 
+/// A blob of this many bytes is read at once.
+const AT_ONCE: u64 = 64 << 10;
 const HASHED_AT_ONCE: usize = 128 << 10;
 /// A connection asks for the next piece while it still has part of the last one, not more.
 const PIECES_ON_THE_WAY: usize = 3;

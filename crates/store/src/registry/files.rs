@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,7 +16,9 @@ use super::error::StoreError;
 use super::layout::Layout;
 use super::transfers::Transfers;
 use super::uploads::Uploads;
-use super::{ByteStream, ManifestPush, MountFrom, Page, PushedManifest, RegistryStore, StoredManifest};
+use super::{
+    ByteStream, ManifestPush, MountFrom, OpenBlob, Page, PushedManifest, RegistryStore, StoredManifest,
+};
 use crate::data_dir::{DataDir, Kind, OpenError};
 use crate::fs::Disk;
 use crate::name::{RepositoryName, UploadId};
@@ -146,14 +147,23 @@ impl RegistryStore for FsRegistry {
         self.blocking(move |inner| inner.blob_size(&repository, &digest)).await
     }
 
-    async fn read_blob(
+    async fn open_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        range: Range<u64>,
-    ) -> Result<Option<ByteStream>, StoreError> {
+    ) -> Result<Option<OpenBlob>, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.blocking(move |inner| inner.read_blob(&repository, &digest, range)).await
+        self.blocking(move |inner| inner.open_blob(&repository, &digest)).await
+    }
+
+    async fn put_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<(), StoreError> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.blocking(move |inner| inner.put_blob(&repository, &digest, &bytes)).await
     }
 
     async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StoreError> {

@@ -22,7 +22,6 @@ mod tags;
 mod transfers;
 mod uploads;
 
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -32,6 +31,7 @@ use futures_util::Stream;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::Tag;
 
+pub use blobs::OpenBlob;
 pub use error::StoreError;
 pub use files::{FsRegistry, Limits};
 pub use fsck::{Finding, FsckReport};
@@ -54,13 +54,20 @@ pub trait RegistryStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// The bytes of a blob of the repository that are in `range`, which is within its size.
-    async fn read_blob(
+    /// A blob of the repository, if it has it, to be read.
+    async fn open_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        range: Range<u64>,
-    ) -> Result<Option<ByteStream>, StoreError>;
+    ) -> Result<Option<OpenBlob>, StoreError>;
+
+    /// Gives the repository a blob that is in memory, if its digest is that one.
+    async fn put_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<(), StoreError>;
 
     /// Takes a blob out of the repository; whether it was there. Other repositories keep it.
     async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StoreError>;

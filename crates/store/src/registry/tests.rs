@@ -82,8 +82,9 @@ pub(super) fn index(children: &[Digest]) -> Manifest {
 }
 
 async fn read(store: &FsRegistry, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
-    let size = store.blob_size(repository, digest).await.unwrap().unwrap();
-    let chunks = store.read_blob(repository, digest, 0..size).await.unwrap().unwrap();
+    let blob = store.open_blob(repository, digest).await.unwrap().unwrap();
+    let whole = 0..blob.size();
+    let chunks = blob.read(whole);
     chunks.map(|chunk| chunk.unwrap().to_vec()).concat().await
 }
 
@@ -111,9 +112,9 @@ async fn what_a_reader_still_holds_is_not_written_over() {
     let dir = tempfile::tempdir().unwrap();
     let store = FsRegistry::open(dir.path(), Limits::default()).unwrap();
     let repository = name("a");
-    let whole: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let whole: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
     let digest = push_blob(&store, &repository, Vec::leak(whole.clone())).await;
-    let mut stream = store.read_blob(&repository, &digest, 3..3_999_999).await.unwrap().unwrap();
+    let mut stream = store.open_blob(&repository, &digest).await.unwrap().unwrap().read(3..15_999_999);
     let (mut held, mut read) = (Vec::new(), Vec::new());
     while let Some(piece) = stream.next().await {
         let piece = piece.unwrap();
@@ -121,12 +122,48 @@ async fn what_a_reader_still_holds_is_not_written_over() {
         // Of every other piece a part.
         if held.len() % 2 == 0 { held.push(piece.slice(7..)) } else { held.push(Bytes::new()) }
     }
-    assert!(held.len() > 4 && read == whole[3..3_999_999], "{} pieces", held.len());
+    assert!(held.len() > 4 && read == whole[3..15_999_999], "{} pieces", held.len());
     let mut at = 3;
     for piece in held.iter().filter(|piece| !piece.is_empty()) {
         assert!(whole[at + 7..].starts_with(piece), "the piece at {at}");
         at += 2 * (piece.len() + 7);
     }
+}
+
+#[tokio::test]
+async fn a_blob_is_read_alike_whether_at_once_or_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    for size in [0_u32, 1, 65_536, 65_537] {
+        let whole: Vec<u8> = (0..size).map(|at| at.to_le_bytes()[0]).collect();
+        let digest = Digest::sha256(&whole);
+        store.put_blob(&repository, &digest, whole.clone().into()).await.unwrap();
+        assert_eq!(read(&store, &repository, &digest).await, whole);
+        let size = u64::from(size);
+        let of = async |range| store.open_blob(&repository, &digest).await.unwrap().unwrap().read(range);
+        let part: Vec<_> = of(size / 2..size).await.collect().await;
+        assert_eq!(
+            part.into_iter().map(|piece| piece.unwrap().to_vec()).collect::<Vec<_>>().concat(),
+            whole[whole.len() / 2..]
+        );
+        let beyond: Vec<_> = of(0..size + 1).await.collect().await;
+        assert!(beyond.last().unwrap().is_err(), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_from_memory_is_checked_and_lasts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository, digest) = (open(dir.path()), name("a"), Digest::sha256(b"good"));
+    let wrong = store.put_blob(&repository, &digest, "evil".into()).await;
+    assert!(matches!(wrong, Err(StoreError::DigestMismatch { .. })));
+    let large = vec![0; (1 << 20) + 1];
+    let over = store.put_blob(&repository, &Digest::sha256(&large), large.into()).await;
+    assert!(matches!(over, Err(StoreError::TooLarge { limit: 1048576 })));
+    assert_eq!(store.blob_size(&repository, &digest).await.unwrap(), None);
+    store.put_blob(&repository, &digest, "good".into()).await.unwrap();
+    drop(store);
+    assert_eq!(read(&open(dir.path()), &repository, &digest).await, b"good");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ impl Transfer {
 }
 
 const ALL_PIECES: usize = 8 << 20;
-const LARGEST_PIECE: usize = 512 << 10;
+const LARGEST_PIECE: usize = 2 << 20;
 const SMALLEST_PIECE: usize = 32 << 10;
 
 #[cfg(test)]

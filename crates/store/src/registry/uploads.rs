@@ -104,7 +104,9 @@ impl Inner {
             self.discard(id, &upload, &mut progress)?;
             return Err(StoreError::DigestMismatch { found });
         }
-        if let Err(error) = self.disk().sync(&file, &upload.path) {
+        if !progress.durable
+            && let Err(error) = self.disk().sync(&file, &upload.path)
+        {
             if !failed_before {
                 self.give_up(id, &upload, &mut progress);
             }
@@ -202,7 +204,7 @@ pub(super) struct Upload {
 impl Upload {
     fn new(repository: RepositoryName, algorithm: DigestAlgorithm, path: PathBuf, offset: u64) -> Self {
         let hasher = (offset == 0).then(|| Hasher::new(algorithm));
-        let progress = Progress { hasher, ended: false };
+        let progress = Progress { hasher, durable: false, ended: false };
         let progress = Arc::new(AsyncMutex::new(progress));
         Self { repository, algorithm, path, offset: AtomicU64::new(offset), progress }
     }
@@ -225,6 +227,8 @@ impl Upload {
 struct Progress {
     /// What the file's bytes hash to; unknown after a restart or a failed write.
     hasher: Option<Hasher>,
+    /// Whether this process has synced the file since its last byte was written.
+    durable: bool,
     /// Finished, cancelled or given up.
     ended: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,10 +27,12 @@ pub(super) async fn append(
 ) -> Result<u64, StoreError> {
     let (disk, limit) = (inner.disk().clone(), inner.limits.blob_bytes);
     let (hasher, opened) = (progress.hasher.take(), Arc::clone(upload));
+    progress.durable = false;
     let writer = joined(spawn_blocking(move || Writer::open(disk, limit, &opened, hasher)).await)?;
     let (mut writer, written) = write_all(writer, upload, body, inner.transfers.begin()).await?;
     // Also if the body broke off or was too large: what came of it is kept.
     writer.settle().await?;
+    progress.durable = true;
     progress.hasher = writer.hasher;
     written.map(|()| writer.offset)
 }
@@ -148,17 +150,12 @@ impl Writer {
         }
     }
 
-    /// Makes all that was written durable.
+    /// Makes all that was written durable. The file's name has been so since the upload began.
     async fn settle(&mut self) -> Result<(), StoreError> {
         self.flushed().await?;
         let (disk, path, file) = (self.disk.clone(), self.path.clone(), self.file.try_clone()?);
-        joined(spawn_blocking(move || sync_upload(&disk, &file, &path)).await)
+        joined(spawn_blocking(move || Ok(disk.sync(&file, &path)?)).await)
     }
-}
-
-fn sync_upload(disk: &Disk, file: &File, path: &Path) -> Result<(), StoreError> {
-    disk.sync(file, path)?;
-    Ok(disk.sync_parent(path)?)
 }
 
 fn joined<T>(result: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
