@@ -31,6 +31,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
         refuse_a_policy_for_others(&log, policy)?;
     }
     let host = Host::listen(args.listen, None).await?;
+    let stop = runtime::stopped();
     face.result(&document(args, &log, &host), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
     let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     };
     let ready = Arc::clone(&shards);
     let is_ready = move || ready.active().is_some_and(|log| log.is_writing() && log.is_published());
-    let served = host.run(router.merge(health(is_ready)), runtime::stopped());
+    let served = host.run(router.merge(health(is_ready)), stop);
     tokio::select! {
         () = served => {}
         () = shards.answer_requests(|shard| follow_in(search.as_ref(), shard)) => {}
