@@ -1,5 +1,6 @@
 use signet_formats::cms::SignedData;
 use signet_formats::sct::{Sct, read_list};
+use signet_formats::static_ct::tile_leaves;
 use signet_formats::timestamp::{ReceivedRequest, TimestampToken, TstInfo};
 use signet_formats::x509::{Certificate, CertificateRequest, Name};
 
@@ -27,6 +28,15 @@ pub fn sct(data: &[u8]) {
         let _ = sct.leaf_index();
     }
     let _ = read_list(data).map(|scts| scts.iter().map(Sct::leaf_index).collect::<Vec<_>>());
+}
+
+/// Entries of logs of certificates: one spelling each.
+pub fn static_ct(data: &[u8]) {
+    let leaves: Result<Vec<_>, _> = tile_leaves(data).collect();
+    let Ok(leaves) = leaves else { return };
+    let written: Vec<u8> = leaves.iter().flat_map(|leaf| leaf.to_bytes().expect("it was read")).collect();
+    assert_eq!(written, data);
+    assert!(leaves.iter().all(|leaf| leaf.hash().is_some()));
 }
 
 /// CMS SignedData: every certificate inside may be asked whether it signed.

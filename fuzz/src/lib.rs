@@ -8,7 +8,7 @@ mod decision;
 mod documents;
 mod text;
 
-pub use binary::{cms, sct, timestamp, x509};
+pub use binary::{cms, sct, static_ct, timestamp, x509};
 pub use decision::decide;
 pub use documents::{
     bundle, canonical_json, cosign, dsse, in_toto, json, local_bundle, oci_manifest, policy, rekor_body,

@@ -39,27 +39,31 @@ fn build(mut builder: Builder) -> Result<Runtime, CliError> {
     builder.enable_all().build().map_err(CliError::internal)
 }
 
-/// Waits for Ctrl-C, or where there are signals for SIGTERM.
-pub(crate) async fn stopped() {
-    // Where a signal cannot be waited for, the other one still can.
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = terminated() => {}
+/// Waits for Ctrl-C, or where there are signals for SIGTERM: from the call on, not only once it is waited for, so that a
+/// service that has said that it is ready can be told to stop.
+#[cfg(unix)]
+pub(crate) fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let [mut interrupt, mut terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        // Where a signal cannot be waited for, the other one still can.
+        tokio::select! {
+            Some(()) = received(&mut interrupt) => {}
+            Some(()) = received(&mut terminate) => {}
+            else => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => {
-            signal.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    }
+async fn received(signal: &mut std::io::Result<tokio::signal::unix::Signal>) -> Option<()> {
+    signal.as_mut().ok()?.recv().await
 }
 
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
+pub(crate) async fn stopped() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }

@@ -37,8 +37,9 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
     };
+    let stop = runtime::stopped();
     face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
-    app.run(runtime::stopped()).await;
+    app.run(stop).await;
     Ok(Status::Yes)
 }
 

@@ -51,6 +51,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let ca = Ca::open_in(dir, config(args, dev.as_ref(), log, clock)?).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;
@@ -63,7 +64,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let router = dev
         .into_iter()
         .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
-    host.run(router, runtime::stopped()).await;
+    host.run(router, stop).await;
     if let Some(log) = own_log {
         log.log().close().await;
     }

@@ -18,11 +18,12 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
     let log = Log::open_home(Disk::default(), Config::new(args.data.clone()), options).await?;
     let host = Host::listen(args.listen, None).await?;
+    let stop = runtime::stopped();
     face.result(&document(args, &log, &host), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
     let writing = log.clone();
     let router = rekor::router(log.clone(), kind).map_err(CliError::internal)?;
-    host.run(router.merge(health(move || writing.is_writing())), runtime::stopped()).await;
+    host.run(router.merge(health(move || writing.is_writing())), stop).await;
     log.close().await;
     Ok(Status::Yes)
 }

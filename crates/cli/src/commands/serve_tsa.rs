@@ -53,6 +53,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     });
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
     })?;
@@ -61,7 +62,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     }
     let ready = tsa.clone();
     let router = signet_server::tsa::router(tsa).merge(health(move || ready.is_ready()));
-    host.run(router, runtime::stopped()).await;
+    host.run(router, stop).await;
     watch.abort();
     Ok(Status::Yes)
 }

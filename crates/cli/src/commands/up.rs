@@ -26,6 +26,7 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
     super::serve::log(file.logging.format, file.logging.requests);
     let Built { stack, data } = stack::build(file).await?;
     let document = document(&data, &stack);
+    let stop = runtime::stopped();
     face.result(&document, up)?;
     if document.issuers.is_empty() {
         face.note("no issuer of identity tokens is configured: nobody gets a certificate")?;
@@ -33,7 +34,7 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
     for part in &document.not_ready {
         face.note(&format!("`{part}` is not ready yet: it refuses requests until it is"))?;
     }
-    stack.run(runtime::stopped()).await?;
+    stack.run(stop).await?;
     Ok(Status::Yes)
 }
 

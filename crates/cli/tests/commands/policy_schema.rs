@@ -120,7 +120,10 @@ fn policies(page: &str) -> Vec<String> {
     while lines.any(|line| line.starts_with("apiVersion: signet.dev/v1alpha1")) {
         let rest = lines.by_ref().take_while(|line| *line != "EOF" && !line.starts_with("```"));
         let rest: String = rest.map(|line| format!("{line}\n")).collect();
-        policies.push(format!("apiVersion: signet.dev/v1alpha1\n{rest}"));
+        // Other files that people write have the same version.
+        if rest.contains("kind: ImagePolicy\n") {
+            policies.push(format!("apiVersion: signet.dev/v1alpha1\n{rest}"));
+        }
     }
     policies
 }

@@ -54,6 +54,18 @@ fn a_service_that_is_told_to_stop_ends_well() {
     }
 }
 
+/// From the moment that it says it is ready.
+#[test]
+fn a_stack_that_is_told_to_stop_at_once_ends_well() {
+    for signal in ["-INT", "-TERM"] {
+        let sandbox = Sandbox::new();
+        let mut service = Service::up(&sandbox, &["--dev"]);
+        kill(signal, service.process());
+        assert_eq!(service.process().wait().expect("it ends").code(), Some(0), "{signal}");
+        run(&sandbox, &["fsck", "--data", "up"]).exits(0);
+    }
+}
+
 #[test]
 fn a_demonstration_that_is_kept_runs_until_it_is_told_to_stop() {
     let sandbox = Sandbox::new();

@@ -229,12 +229,13 @@ impl<W: Write> Writer<'_, W> {
 /// Locks, what is unfinished, and what is made again from the rest.
 fn is_left_out(path: &Path) -> bool {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
-    match parts.as_slice() {
-        ["ca" | "tsa", "lock"] | ["registry", "lock" | "scratch" | "damaged"] => true,
-        ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"] => true,
-        ["registry", "repositories", .., "_uploads"] => true,
-        _ => false,
-    }
+    matches!(
+        parts.as_slice(),
+        ["ca" | "tsa", "lock"]
+            | ["registry", "lock" | "scratch" | "damaged"]
+            | ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"]
+            | ["registry", "repositories", .., "_uploads"]
+    )
 }
 
 /// Writes the files of an archive below `root`, each of them synced.

@@ -51,19 +51,7 @@ impl Config {
     /// The URL that clients are told, if it is not where the stack listens. Refuses what would be open to the
     /// network and should not be.
     fn stated_url(&self) -> Result<Option<String>, StackError> {
-        let url = self.public_url.as_deref().map(|url| url.trim_end_matches('/'));
-        if let Some(url) = url {
-            let refused = |why| Err(StackError::PublicUrl { url: url.to_owned(), why });
-            match url.split_once("://") {
-                Some(("http" | "https", host)) if host.is_empty() => return refused("it has no host"),
-                // sigstore-python drops the path of a CA's URL.
-                Some(("http" | "https", host)) if host.contains(['/', '?', '#', '@', ' ']) => {
-                    return refused("it has more than a host and a port");
-                }
-                Some(("http" | "https", _)) => {}
-                _ => return refused("it is neither http nor https"),
-            }
-        }
+        let url = self.public_url.as_deref().map(base_url).transpose()?;
         if self.listen.ip().is_loopback() {
             return Ok(url.map(str::to_owned));
         }
@@ -84,6 +72,21 @@ impl Config {
 }
 
 type OpenCa = (Ca, CertificateLog, Option<Arc<DevIssuer>>);
+
+/// A URL of a host and a port, without a slash at its end.
+fn base_url(url: &str) -> Result<&str, StackError> {
+    let url = url.trim_end_matches('/');
+    let refused = |why| Err(StackError::PublicUrl { url: url.to_owned(), why });
+    match url.split_once(':') {
+        Some(("http" | "https", rest)) => match rest.strip_prefix("//").unwrap_or_default() {
+            "" => refused("it has no host"),
+            // sigstore-python drops the path of a CA's URL.
+            host if host.contains(['/', '?', '#', '@', ' ']) => refused("it has more than a host and a port"),
+            _ => Ok(url),
+        },
+        _ => refused("it is neither http nor https"),
+    }
+}
 
 /// What all services are opened with.
 struct Opening<'a> {

@@ -15,7 +15,14 @@ type Known = (u64, u64);
 /// Bounded: the oldest is forgotten first.
 #[derive(Default)]
 pub(super) struct Recent {
-    entries: Mutex<(HashMap<[u8; 32], Known>, VecDeque<[u8; 32]>)>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    known: HashMap<[u8; 32], Known>,
+    /// The oldest first.
+    order: VecDeque<[u8; 32]>,
 }
 
 impl Recent {
@@ -29,12 +36,12 @@ impl Recent {
     }
 
     pub(super) fn find(&self, identity: &[u8; 32]) -> Option<Known> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).0.get(identity).copied()
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).known.get(identity).copied()
     }
 
     pub(super) fn insert(&self, identity: [u8; 32], known: Known) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let (map, order) = &mut *entries;
+        let Entries { known: map, order } = &mut *entries;
         if map.insert(identity, known).is_none() {
             order.push_back(identity);
         }
