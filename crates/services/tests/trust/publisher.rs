@@ -205,22 +205,22 @@ impl Stage {
         let home = TempDir::new().unwrap();
         let home = Home::new(&home.path().join("home")).unwrap();
         home.pin(root.to_json().as_bytes(), Some(URL)).unwrap();
-        let memory = Memory::of(&self.served());
+        let memory = Memory::of(&served(&self.publisher, &self.dir.path().join("data")));
         home.update(&memory, self.clock.seconds()).await.unwrap();
         home.current(self.clock.seconds()).unwrap().trusted_root.unwrap()
     }
+}
 
-    /// Everything that the publisher serves.
-    fn served(&self) -> BTreeMap<String, Vec<u8>> {
-        let repository = self.dir.path().join("data/repository");
-        let names = |dir: &Path, prefix: &str| -> Vec<String> {
-            let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
-            entries.map(|name| format!("{prefix}{}", name.to_str().unwrap())).collect()
-        };
-        let all = [names(&repository, ""), names(&repository.join("targets"), "targets/")].concat();
-        let file = |name: String| self.publisher.file(&name).unwrap().map(|bytes| (name, bytes));
-        all.into_iter().filter_map(file).collect()
-    }
+/// Everything that the publisher of a data directory serves.
+pub(crate) fn served(publisher: &Publisher, data: &Path) -> BTreeMap<String, Vec<u8>> {
+    let repository = data.join("repository");
+    let names = |dir: &Path, prefix: &str| -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.map(|name| format!("{prefix}{}", name.to_str().unwrap())).collect()
+    };
+    let all = [names(&repository, ""), names(&repository.join("targets"), "targets/")].concat();
+    let file = |name: String| publisher.file(&name).unwrap().map(|bytes| (name, bytes));
+    all.into_iter().filter_map(file).collect()
 }
 
 fn key() -> PrivateKey {
