@@ -189,7 +189,7 @@ async fn aborts(dir: &Path) -> Result<usize, String> {
             let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
             let (data, mut told) = (dir.path().join("log"), Told::default());
             let play = Play::start(COMMAND, &data, 0, Some((step, fault))).map_err(why)?;
-            let (lines, lived) = play.to_its_end().map_err(why)?;
+            let (lines, lived) = play.until_its_end().map_err(why)?;
             lines.iter().try_for_each(|line| told.hear(line)).map_err(why)?;
             let log = open_home(Disk::default(), &data).await.map_err(why)?;
             check(&log, &told).await.map_err(why)?;

@@ -53,7 +53,7 @@ impl Play {
     }
 
     /// Waits until it ends: what was told, and whether it ended well rather than at a fault.
-    pub(super) fn to_its_end(mut self) -> Result<(Vec<String>, bool), String> {
+    pub(super) fn until_its_end(mut self) -> Result<(Vec<String>, bool), String> {
         let status = self.child.wait().map_err(|error| error.to_string())?;
         // An abort is a signal; whatever else is not success is a failure.
         match status.code() {

@@ -40,11 +40,11 @@ pub(super) async fn steps(dir: &Path) -> Result<String, String> {
             let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
             let (data, mut serials) = (dir.path().join("tsa"), BTreeSet::new());
             let (lines, lived) =
-                Play::start(COMMAND, &data, 0, Some((step, fault)))?.to_its_end().map_err(why)?;
+                Play::start(COMMAND, &data, 0, Some((step, fault)))?.until_its_end().map_err(why)?;
             hear(&mut serials, lines).map_err(why)?;
             // Far beyond the last step: nothing goes wrong any more.
             let again =
-                Play::start(COMMAND, &data, 1, Some((usize::MAX, fault)))?.to_its_end().map_err(why)?;
+                Play::start(COMMAND, &data, 1, Some((usize::MAX, fault)))?.until_its_end().map_err(why)?;
             hear(&mut serials, again.0).map_err(why)?;
             if lived {
                 break;

@@ -118,7 +118,7 @@ fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
     }
     for digest in &args.digest {
         let name = digest.to_string();
-        config.watch.push(WatchText { digest: Some(digest.clone()), ..WatchText::named(&name) });
+        config.watch.push(WatchText { digest: Some(*digest), ..WatchText::named(&name) });
     }
     for signer in &args.signer {
         config.watch.push(WatchText { key: Some(log_search::key(signer)?), ..WatchText::named(signer) });

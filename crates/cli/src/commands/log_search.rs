@@ -27,7 +27,7 @@ pub(crate) fn run(args: &LogSearchArgs, face: Face) -> Answer {
 
 fn query(args: &LogSearchArgs) -> Result<Query, CliError> {
     Ok(Query {
-        digest: args.digest.clone(),
+        digest: args.digest,
         key: args.key.as_deref().map(key).transpose()?,
         identity: args.identity.clone(),
         since: args.since,

@@ -141,7 +141,8 @@ impl Judge {
         self.document(&service.document);
         request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
         let log: Value = serde_json::from_str(&service.document).expect("one document");
-        let (url, key) = (log["url"].as_str().expect("a URL"), log["keys"][0].as_str().expect("a key"));
+        let said = |pointer: &str| log.pointer(pointer).and_then(Value::as_str).expect("the log says it");
+        let (url, key) = (said("/url"), said("/keys/0"));
         self.command(0, &["log", "monitor", "--once", "--state", "seen", "--url", url, "--key", key]);
         drop(service);
         self.document(&Service::of(&self.sandbox, &["witness", "--data", "witness"]).document);

@@ -15,7 +15,8 @@ fn log_key(sandbox: &Sandbox) -> String {
 
 fn keys(service: &Service) -> Vec<String> {
     let document: Value = serde_json::from_str(&service.document).unwrap();
-    document["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect()
+    let keys = document.get("keys").and_then(Value::as_array).unwrap();
+    keys.iter().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
 fn witness(sandbox: &Sandbox, log: &str) -> Service {

@@ -29,6 +29,8 @@ pub struct Shards {
 impl Shards {
     /// Opens all of them. `options` are for the first; the others have the names that they were given.
     pub async fn open(disk: Disk, config: Config, options: HomeOptions) -> Result<Self, HomeError> {
+        let data = std::path::absolute(&config.data).map_err(OpenError::Io)?;
+        let config = Config { data, ..config };
         let active = read_active(&config.data)?;
         let mut logs = Vec::new();
         for number in 0..=active {
