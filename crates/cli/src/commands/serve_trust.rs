@@ -25,13 +25,14 @@ pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
     let host = Host::listen(args.listen, tls.as_ref()).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving trust at {}/tuf from `{}`\n", document.url, document.data)
     })?;
     let ready = watch.clone();
     let router = signet_server::tuf::router(publisher).merge(health(move || ready.is_fresh()));
     let watching = tokio::spawn(async move { watch.run().await });
-    host.run(router, runtime::stopped()).await;
+    host.run(router, stop).await;
     watching.abort();
     Ok(Status::Yes)
 }

@@ -28,10 +28,11 @@ pub(crate) async fn run(args: &ServeWitnessArgs, face: Face) -> Answer {
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let stop = runtime::stopped();
     face.result(&document(args, &witness, &host), text)?;
     let ready = witness.clone();
     let router = witness::router(witness).merge(health(move || ready.is_cosigning()));
-    host.run(router, runtime::stopped()).await;
+    host.run(router, stop).await;
     Ok(Status::Yes)
 }
 
