@@ -35,6 +35,8 @@ pub(super) struct Gone;
 
 impl Client {
     pub(super) fn new(base: &str, ledger: Arc<Mutex<Ledger>>) -> Result<Self, String> {
+        // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
         Ok(Self { http, base: base.to_owned(), ledger, witness: None })
     }

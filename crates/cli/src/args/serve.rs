@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use signet_server::host::TlsFiles;
 
 use super::shared::duration;
 
@@ -36,12 +37,8 @@ pub(crate) struct ServeTrustArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
     pub(crate) listen: SocketAddr,
-    /// The PEM certificate chain to serve TLS with.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The PEM key of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// Serve a transparency log from a directory.
@@ -109,12 +106,8 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
-    /// The PEM certificate chain to serve TLS with.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The PEM key of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// Serve an OCI registry from a directory.
@@ -141,12 +134,8 @@ pub(crate) struct ServeRegistryArgs {
     /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
     #[arg(long, value_name = "FILE", requires = "htpasswd")]
     pub(crate) access: Option<PathBuf>,
-    /// The PEM certificate chain to serve TLS with.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The PEM key of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Serve only what this policy permits.
     #[arg(long, value_name = "POLICY", requires = "htpasswd")]
     pub(crate) require_signed: Option<PathBuf>,
@@ -191,12 +180,8 @@ pub(crate) struct ServeTsaArgs {
     /// How many time servers have to agree. Unset: most of them.
     #[arg(long, value_name = "COUNT", requires = "ntp")]
     pub(crate) ntp_agree: Option<usize>,
-    /// The PEM certificate chain to serve TLS with.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The PEM key of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// Serve a certificate authority for identities (Fulcio's API).
@@ -215,7 +200,7 @@ pub(crate) struct ServeCaArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "dev")]
     pub(crate) issuers: Option<PathBuf>,
     /// For development: run an issuer whose tokens `signet dev-token` mints. On loopback only.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tls_cert")]
     pub(crate) dev: bool,
     /// The private key to issue with.
     #[arg(long, value_name = "FILE", requires = "certificate_chain")]
@@ -229,12 +214,8 @@ pub(crate) struct ServeCaArgs {
     /// The PEM public key of the certificate log.
     #[arg(long, value_name = "FILE", requires = "ct_log")]
     pub(crate) ct_log_key: Option<PathBuf>,
-    /// The PEM certificate chain to serve TLS with.
-    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "dev")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The PEM key of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// Mint an identity token of a development issuer.
@@ -264,4 +245,23 @@ pub(crate) struct DevTokenArgs {
     /// A token of a Kubernetes service account.
     #[arg(long, value_name = "NAMESPACE/ACCOUNT", group = "bearer")]
     pub(crate) kubernetes: Option<String>,
+}
+
+/// What a service proves itself with.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TlsArgs {
+    /// The PEM certificate chain to serve TLS with.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The PEM key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// The files, where the service is to speak TLS.
+    pub(crate) fn files(&self) -> Option<TlsFiles> {
+        let (certificates, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(TlsFiles { certificates, key })
+    }
 }

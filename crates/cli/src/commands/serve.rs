@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate, TlsFiles};
+use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate};
 use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
@@ -36,7 +36,7 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
     if let Some(gate) = gate {
         gate.guard(app.store().clone());
     }
-    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let scheme = if args.tls.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
@@ -57,8 +57,7 @@ fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
 
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {
     let mut config = Config::new(args.data.clone(), args.listen);
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    config.tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    config.tls = args.tls.files();
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);

@@ -6,7 +6,6 @@ use axum::Router;
 use signet_keys::read_public;
 use signet_server::fulcio::HttpCtLog;
 use signet_server::host::{Host, health};
-use signet_server::registry::TlsFiles;
 use signet_server::{oidc_dev, static_ct};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
@@ -34,10 +33,8 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     if args.dev {
         on_loopback(args.listen)?;
     }
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     let dir = DataDir::open(&args.data, Kind::Ca)?;
-    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,

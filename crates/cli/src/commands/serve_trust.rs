@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use signet_server::host::{Host, health};
-use signet_server::registry::TlsFiles;
 use signet_services::clock::SystemClock;
 use signet_services::trust::Watch;
 
@@ -20,9 +19,7 @@ pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
     let watch = Watch::new(publisher.clone(), Arc::new(SystemClock::start()));
     // What has expired is signed before anybody asks; without a root there is nothing to serve.
     watch.look().await?;
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
-    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
     let stop = runtime::stopped();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_server::host::{Host, health};
-use signet_server::registry::TlsFiles;
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::tsa::ntp::NtpBound;
 use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
@@ -39,9 +38,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
         config.time = TimeSource::Development;
     }
     let tsa = Tsa::open(&args.data, identity(args)?, config).await?;
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
-    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
     // Asked before the first request, so that it need not be refused.
     if let Some(servers) = &servers {
         servers.ask().await;

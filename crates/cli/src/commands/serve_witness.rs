@@ -6,7 +6,6 @@ use std::sync::Arc;
 use signet_formats::note::{KeyKind, VerifierKey};
 use signet_formats::tlog::parse_log_list;
 use signet_server::host::{Host, health};
-use signet_server::registry::TlsFiles;
 use signet_server::witness;
 use signet_services::clock::SystemClock;
 use signet_services::witness::{Config, HomeOptions, Witness, WitnessedLog};
@@ -25,9 +24,7 @@ pub(crate) async fn run(args: &ServeWitnessArgs, face: Face) -> Answer {
     let config = Config { data, logs: logs(&args.log)?, clock };
     let options = HomeOptions { name: args.name.clone(), ml_dsa: args.ml_dsa };
     let witness = Witness::open_home(Disk::default(), config, options).await?;
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
-    let host = Host::listen(args.listen, tls.as_ref()).await?;
+    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
     let stop = runtime::stopped();
     face.result(&document(args, &witness, &host), text)?;
     let ready = witness.clone();

@@ -15,7 +15,7 @@ use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{Sandbox, request};
 
 use crate::run;
-use crate::service::Service;
+use crate::service;
 
 /// A token's number, if the service still answers.
 fn stamp(address: &str) -> Option<Vec<u8>> {
@@ -31,8 +31,8 @@ fn killed_under_load_again_and_again_no_serial_number_comes_twice() {
     let sandbox = Sandbox::new();
     let seen = Mutex::new(BTreeSet::new());
     for _ in 0..5 {
-        let mut service = Service::of(&sandbox, &["tsa", "--data", "tsa", "--dev"]);
-        let address = service.address();
+        let mut service = service::serve(&sandbox, &["tsa", "--data", "tsa", "--dev"]);
+        let address = service.address().to_owned();
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -76,8 +76,8 @@ fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() 
     let seen = Mutex::new(BTreeSet::new());
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     for _ in 0..4 {
-        let mut service = Service::of(&sandbox, &["ca", "--data", "ca", "--dev"]);
-        let address = service.address();
+        let mut service = service::serve(&sandbox, &["ca", "--data", "ca", "--dev"]);
+        let address = service.address().to_owned();
         thread::scope(|scope| {
             for email in ["a@b.c", "d@e.f", "g@h.i", "j@k.l"] {
                 let minted = run(&sandbox, &["dev-token", "--data", "ca", "--email", email]).exits(0);
@@ -97,7 +97,7 @@ fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() 
         });
     }
     // A last start cuts away what was never acknowledged.
-    drop(Service::of(&sandbox, &["ca", "--data", "ca", "--dev"]));
+    drop(service::serve(&sandbox, &["ca", "--data", "ca", "--dev"]));
     let lines = |file: &str| -> Vec<serde_json::Value> {
         let text = String::from_utf8(sandbox.read(file)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -127,7 +127,7 @@ fn development_services_are_on_loopback_only() {
 fn tokens_are_minted_in_every_shape_for_the_issuer_that_runs() {
     let sandbox = Sandbox::new();
     run(&sandbox, &["dev-token", "--data", "ca", "--email", "a@b.c"]).refuses_saying(&["--dev"]);
-    let service = Service::of(&sandbox, &["ca", "--data", "ca", "--dev"]);
+    let service = service::serve(&sandbox, &["ca", "--data", "ca", "--dev"]);
     let cases: [(&[&str], &str, &str); 4] = [
         (&["--email", "a@b.c"], "email", "a@b.c"),
         (&["--github", "o/r", "--workflow", "w.yml"], "github", "repo:o/r:ref:refs/heads/main"),

@@ -11,7 +11,7 @@ use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{Outcome, Sandbox, request};
 
 use crate::run;
-use crate::service::Service;
+use crate::service;
 
 /// Signs something and logs it, as clients of Rekor v2 do; its index.
 fn log(address: &str, message: &str) -> u64 {
@@ -71,15 +71,15 @@ fn trusted(sandbox: &Sandbox) -> TrustedRoot {
 #[test]
 fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
     let sandbox = Sandbox::new();
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
     let image = service.repository("app").push_image("1", "content");
-    certify(&sandbox, &address);
-    log(&address, "before");
+    certify(&sandbox, address);
+    log(address, "before");
     thread::scope(|scope| {
         // Written to all the while.
         let writing =
-            scope.spawn(|| (0..40).for_each(|number| assert!(log(&address, &number.to_string()) > 1)));
+            scope.spawn(|| (0..40).for_each(|number| assert!(log(address, &number.to_string()) > 1)));
         run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
         writing.join().expect("every entry was taken");
     });
@@ -92,7 +92,7 @@ fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
         run(&sandbox, &["restore", "--from", "backup.tar", "--data", "up", "--output", "json"]).exits(0);
     assert_eq!((said(&restored, "frozen").len(), said(&restored, "resumed").len()), (2, 0), "{restored}");
     run(&sandbox, &["fsck", "--data", "up"]).exits(0);
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
     assert!(service.repository("app").manifest(&image.to_string()).is_some());
     let new = trusted(&sandbox);
@@ -108,7 +108,7 @@ fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
     );
     assert!(new.tlogs[0].validity.end.is_some() && new.tlogs[1].validity.end.is_none());
     assert_eq!((new.ctlogs.len(), &new.ctlogs[0].public_key), (2, &old.ctlogs[0].public_key));
-    assert_eq!(log(&address, "after"), 1, "in a log of its own, after its first entry");
+    assert_eq!(log(address, "after"), 1, "in a log of its own, after its first entry");
     drop(service);
     run(&sandbox, &["fsck", "--data", "up"]).exits(0);
 }
@@ -116,16 +116,16 @@ fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
 #[test]
 fn a_log_goes_on_if_somebody_elses_head_proves_that_nothing_newer_exists() {
     let sandbox = Sandbox::new();
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
-    log(&address, "one");
-    certify(&sandbox, &address);
+    log(address, "one");
+    certify(&sandbox, address);
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
     let ct = trusted(&sandbox).ctlogs[0].base_url.replace("https://", "");
-    sandbox.write("log.head", checkpoint(&address, "/api/v2/checkpoint"));
-    sandbox.write("ct.head", checkpoint(&address, &format!("/ct/{ct}/checkpoint")));
-    log(&address, "two");
-    sandbox.write("newer.head", checkpoint(&address, "/api/v2/checkpoint"));
+    sandbox.write("log.head", checkpoint(address, "/api/v2/checkpoint"));
+    sandbox.write("ct.head", checkpoint(address, &format!("/ct/{ct}/checkpoint")));
+    log(address, "two");
+    sandbox.write("newer.head", checkpoint(address, "/api/v2/checkpoint"));
     let forged = String::from_utf8(sandbox.read("log.head")).expect("text");
     sandbox.write("forged.head", forged.replace("\n2\n", "\n3\n"));
     drop(service);
@@ -140,15 +140,15 @@ fn a_log_goes_on_if_somebody_elses_head_proves_that_nothing_newer_exists() {
     assert_eq!(restore("one", &["log.head"]), (1, 1));
     fs::remove_dir_all(sandbox.path("up")).expect("the directory is ours");
     assert_eq!(restore("up", &["log.head", "ct.head"]), (2, 0));
-    let service = Service::up(&sandbox, &["--dev"]);
-    assert_eq!(log(&service.address(), "three"), 2, "where the backup ended");
+    let service = service::up(&sandbox, &["--dev"]);
+    assert_eq!(log(service.address(), "three"), 2, "where the backup ended");
 }
 
 #[test]
 fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
     let sandbox = Sandbox::new();
     assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("stack.json"));
-    drop(Service::up(&sandbox, &["--dev"]));
+    drop(service::up(&sandbox, &["--dev"]));
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
     assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("it exists"));
     assert!(
@@ -176,7 +176,7 @@ fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
 fn a_backup_is_for_its_owner_only_and_so_are_the_keys_in_it() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = Sandbox::new();
-    drop(Service::up(&sandbox, &["--dev"]));
+    drop(service::up(&sandbox, &["--dev"]));
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
     run(&sandbox, &["restore", "--from", "backup.tar", "--data", "new"]).exits(0);
     for (path, mode) in
@@ -192,12 +192,12 @@ fn a_backup_is_for_its_owner_only_and_so_are_the_keys_in_it() {
 #[test]
 fn damage_is_found_in_every_part_of_a_stack() {
     let sandbox = Sandbox::new();
-    let mut service = Service::up(&sandbox, &["--dev"]);
+    let mut service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
     service.repository("app").push_image("1", "content");
-    certify(&sandbox, &address);
-    log(&address, "one");
-    let origin = service.said("logOrigin");
+    certify(&sandbox, address);
+    log(address, "one");
+    let origin = service.said("logOrigin").to_owned();
     let ct = trusted(&sandbox).ctlogs[0].base_url.replace("https://", "");
     assert!(run(&sandbox, &["fsck", "--data", "up"]).exits(3).says("SGN-4001"), "it is running");
     // Stopped, not killed: a kept checkpoint tells damage at the very end from a write that was cut off.

@@ -1,10 +1,10 @@
 //! `signet trust` and `signet serve trust`: roots made by several people, served, pinned and followed.
 
 use insta::assert_snapshot;
-use signet_testkit::{Sandbox, vectors};
+use signet_testkit::{Sandbox, Service, vectors};
 
 use crate::run;
-use crate::service::Service;
+use crate::service;
 use crate::text::shown;
 
 #[test]
@@ -43,7 +43,7 @@ fn a_root_is_made_by_several_and_followed_by_everybody() {
     sandbox.write("trusted_root.json", TRUSTED_ROOT);
     run(&sandbox, &[&publish[..], &root, &["--trusted-root", "trusted_root.json"]].concat()).exits(0);
 
-    let service = Service::of(&sandbox, &["trust", "--data", "repo"]);
+    let service = service::serve(&sandbox, &["trust", "--data", "repo"]);
     let url = format!("http://{}/tuf", service.address());
     run(&sandbox, &["trust", "status"]).exits(2).refuses_saying(&["SGN-1808"]);
     run(&sandbox, &["trust", "init", "--root", "root.json", &url]).exits(0);
@@ -168,7 +168,7 @@ pub(crate) fn published(sandbox: &Sandbox, trusted_root: &str) -> Service {
     run(sandbox, &["trust", "sign", "--key", "1.key", "repo/staged/root.json"]).exits(0);
     sandbox.write("root.json", sandbox.read("repo/staged/root.json"));
     run(sandbox, &["trust", "publish", "--data", "repo", "--trusted-root", "trusted_root.json"]).exits(0);
-    Service::of(sandbox, &["trust", "--data", "repo"])
+    service::serve(sandbox, &["trust", "--data", "repo"])
 }
 
 const TRUSTED_ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 use signet_testkit::{RegistryServer, Sandbox, request};
 
-use crate::service::Service;
+use crate::service;
 use crate::{run, signet, with_keys};
 
 #[test]
@@ -120,16 +120,16 @@ impl Judge {
     }
 
     fn data_directory(&mut self) {
-        let service = Service::start(&self.sandbox, "data");
-        self.document(&service.document);
+        let service = service::registry(&self.sandbox, "data");
+        self.document(service.printed());
         drop(service);
         self.command(0, &["fsck", "--data", "data"]);
         self.command(0, &["registry", "gc", "--data", "data"]);
     }
 
     fn stack(&mut self) {
-        let service = Service::up(&self.sandbox, &["--dev"]);
-        self.document(&service.document);
+        let service = service::up(&self.sandbox, &["--dev"]);
+        self.document(service.printed());
         drop(service);
         self.command(0, &["fsck", "--data", "up"]);
         self.command(0, &["backup", "--data", "up", "--out", "backup.tar"]);
@@ -137,15 +137,15 @@ impl Judge {
     }
 
     fn log(&mut self) {
-        let service = Service::of(&self.sandbox, &["log", "--data", "log", "--opaque"]);
-        self.document(&service.document);
-        request(&service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
-        let log: Value = serde_json::from_str(&service.document).expect("one document");
+        let service = service::serve(&self.sandbox, &["log", "--data", "log", "--opaque"]);
+        self.document(service.printed());
+        request(service.address(), "POST", "/add", &[], b"entry").expect("the log answers");
+        let log: Value = serde_json::from_str(service.printed()).expect("one document");
         let said = |pointer: &str| log.pointer(pointer).and_then(Value::as_str).expect("the log says it");
         let (url, key) = (said("/url"), said("/keys/0"));
         self.command(0, &["log", "monitor", "--once", "--state", "seen", "--url", url, "--key", key]);
         drop(service);
-        self.document(&Service::of(&self.sandbox, &["witness", "--data", "witness"]).document);
+        self.document(service::serve(&self.sandbox, &["witness", "--data", "witness"]).printed());
         self.command(0, &["log", "fsck", "--data", "log"]);
         self.command(0, &["log", "freeze", "--data", "log"]);
         self.command(0, &["log", "proof", "--data", "log", "--index", "0"]);
@@ -159,7 +159,7 @@ impl Judge {
         self.command(0, &["trust", "sign", "--key", "my.key", "trust/staged/root.json"]);
         self.sandbox.write("root.json", self.sandbox.read("trust/staged/root.json"));
         self.command(0, &["trust", "publish", "--data", "trust"]);
-        let service = Service::of(&self.sandbox, &["trust", "--data", "trust"]);
+        let service = service::serve(&self.sandbox, &["trust", "--data", "trust"]);
         let url = format!("http://{}/tuf", service.address());
         self.command(0, &["trust", "init", "--root", "root.json", &url]);
         self.command(0, &["trust", "export", "--out", "trust.json", "--max-age-days", "30"]);

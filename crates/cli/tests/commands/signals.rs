@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use signet_testkit::{Sandbox, request};
 
-use crate::service::Service;
+use crate::service;
 use crate::{run, signet, with_keys};
 
 #[test]
@@ -44,8 +44,8 @@ fn ctrl_c_ends_hashing_at_once() {
 fn a_service_that_is_told_to_stop_ends_well() {
     for signal in ["-INT", "-TERM"] {
         let sandbox = Sandbox::new();
-        let mut service = Service::start(&sandbox, "data");
-        let (repository, address) = (service.repository("app"), service.address());
+        let mut service = service::registry(&sandbox, "data");
+        let (repository, address) = (service.repository("app"), service.address().to_owned());
         repository.push_image("1", "content");
         kill(signal, service.process());
         assert_eq!(service.process().wait().expect("it ends").code(), Some(0), "{signal}");
@@ -59,7 +59,7 @@ fn a_service_that_is_told_to_stop_ends_well() {
 fn a_stack_that_is_told_to_stop_at_once_ends_well() {
     for signal in ["-INT", "-TERM"] {
         let sandbox = Sandbox::new();
-        let mut service = Service::up(&sandbox, &["--dev"]);
+        let mut service = service::up(&sandbox, &["--dev"]);
         kill(signal, service.process());
         assert_eq!(service.process().wait().expect("it ends").code(), Some(0), "{signal}");
         run(&sandbox, &["fsck", "--data", "up"]).exits(0);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use insta::assert_snapshot;
 use signet_testkit::Sandbox;
 
-use crate::service::Service;
+use crate::service;
 use crate::text::shown;
 use crate::{run, with_keys};
 
@@ -33,7 +33,7 @@ fn what_nothing_refers_to_is_removed_and_signatures_stay() {
     assert_snapshot!("gc-dry-run", shown(&gc(&["--dry-run"])));
     assert_snapshot!("gc", shown(&gc(&[])));
     run(&sandbox, &["fsck", "--data", "data"]).exits(0);
-    let service = Service::start(&sandbox, "data");
+    let service = service::registry(&sandbox, "data");
     let image = service.repository("app").tagged("1");
     run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(0);
 }
@@ -58,11 +58,11 @@ fn a_directory_that_is_not_one_of_ours_is_refused() {
 fn a_directory_has_one_process_and_a_port_one_service() {
     let sandbox = with_keys();
     // Neither `new` nor `deep` is there yet, and the path is relative.
-    let service = Service::start(&sandbox, "new/deep/data");
+    let service = service::registry(&sandbox, "new/deep/data");
     assert_snapshot!("fsck-in-use", named(&sandbox, &["fsck", "--data", "new/deep/data"], 3));
     let address = service.address();
-    let taken = ["serve", "registry", "--data", "other", "--listen", &address];
-    assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(&address, "the address"));
+    let taken = ["serve", "registry", "--data", "other", "--listen", address];
+    assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(address, "the address"));
     let open = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0"];
     assert_snapshot!("serve-open-to-the-network", named(&sandbox, &open, 2));
 }
@@ -80,7 +80,7 @@ fn named(sandbox: &Sandbox, args: &[&str], status: i32) -> String {
 /// Serves `data` for a while: an image that is tagged and signed, and one that lost its tag. Answers the
 /// first one's digest as hex.
 fn with_images(sandbox: &Sandbox) -> String {
-    let service = Service::start(sandbox, "data");
+    let service = service::registry(sandbox, "data");
     let repository = service.repository("app");
     repository.push_image("1", "of old");
     let digest = repository.push_image("1", "content");

@@ -9,7 +9,7 @@ use signet_formats::trusted_root::TrustedRoot;
 use signet_testkit::{Sandbox, request};
 
 use crate::run;
-use crate::service::Service;
+use crate::service;
 
 fn get(address: &str, path: &str) -> (u16, String) {
     let answer = request(address, "GET", path, &[], &[]).expect("it answers");
@@ -23,7 +23,7 @@ fn root(sandbox: &Sandbox) -> TrustedRoot {
 #[test]
 fn every_service_answers_at_one_address_from_one_directory() {
     let sandbox = Sandbox::new();
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
     for path in [
         "/v2/",
@@ -33,19 +33,19 @@ fn every_service_answers_at_one_address_from_one_directory() {
         "/ready",
         "/ping",
     ] {
-        assert_eq!(get(&address, path).0, 200, "{path}");
+        assert_eq!(get(address, path).0, 200, "{path}");
     }
     for (path, status) in [("/api/v2/log/entries", 405), ("/v2x", 404), ("/", 404), ("/metrics", 404)] {
-        assert_eq!(get(&address, path).0, status, "{path}");
+        assert_eq!(get(address, path).0, status, "{path}");
     }
     let trusted = root(&sandbox);
     let ct = trusted.ctlogs.first().expect("a log of certificates").base_url.clone();
     let ct = ct.strip_prefix("https://").expect("https");
-    let (_, checkpoint) = get(&address, &format!("/ct/{ct}/checkpoint"));
+    let (_, checkpoint) = get(address, &format!("/ct/{ct}/checkpoint"));
     assert!(checkpoint.starts_with(&format!("{ct}\n0\n")), "{checkpoint}");
     let origin = service.said("logOrigin");
     assert_eq!(trusted.tlogs.first().expect("a log").base_url, format!("https://{origin}"));
-    assert!(get(&address, "/api/v2/checkpoint").1.starts_with(&format!("{origin}\n1\n")));
+    assert!(get(address, "/api/v2/checkpoint").1.starts_with(&format!("{origin}\n1\n")));
     for authority in trusted.certificate_authorities.iter().chain(&trusted.timestamp_authorities) {
         assert!(authority.common_name.starts_with("Signet development"), "{authority:?}");
     }
@@ -73,16 +73,16 @@ fn after_a_restart_it_is_the_same_stack() {
             .collect();
         (root.tlogs, root.ctlogs, chains)
     };
-    drop(Service::up(&sandbox, &["--dev"]));
+    drop(service::up(&sandbox, &["--dev"]));
     let first = keys(root(&sandbox));
-    drop(Service::up(&sandbox, &["--dev"]));
+    drop(service::up(&sandbox, &["--dev"]));
     assert_eq!(keys(root(&sandbox)), first);
 }
 
 #[test]
 fn a_token_for_the_stack_is_minted_from_its_directory() {
     let sandbox = Sandbox::new();
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let minted = run(&sandbox, &["dev-token", "--data", "up", "--email", "a@b.c"]).exits(0);
     let token = signet_formats::jwt::Jwt::parse(minted.stdout.trim()).expect("a token");
     let issuer = format!("http://{}/oidc-dev/email", service.address());
@@ -94,7 +94,7 @@ fn a_token_for_the_stack_is_minted_from_its_directory() {
 fn secrets_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = Sandbox::new();
-    drop(Service::up(&sandbox, &["--dev"]));
+    drop(service::up(&sandbox, &["--dev"]));
     let mut secrets = 0;
     let mut folders = vec![sandbox.path("up")];
     while let Some(folder) = folders.pop() {
@@ -139,9 +139,9 @@ fn without_issuers_it_starts_and_says_that_nobody_gets_a_certificate() {
         "up.yaml",
         "{apiVersion: signet.dev/v1alpha1, kind: Stack, data: up, registry: {enabled: false}}",
     );
-    let service = Service::up(&sandbox, &["--config", "up.yaml"]);
-    assert_eq!(get(&service.address(), "/v2/").0, 404, "the registry is switched off");
-    let document: Value = serde_json::from_str(&service.document).expect("one document");
+    let service = service::up(&sandbox, &["--config", "up.yaml"]);
+    assert_eq!(get(service.address(), "/v2/").0, 404, "the registry is switched off");
+    let document: Value = serde_json::from_str(service.printed()).expect("one document");
     assert_eq!(document.get("issuers"), Some(&Value::Array(Vec::new())));
     assert_eq!(document.get("registry"), None);
 }
@@ -196,12 +196,12 @@ fn operators_ask_at_an_address_of_their_own() {
     let sandbox = Sandbox::new();
     let config = "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}}";
     sandbox.write("up.yaml", config);
-    let service = Service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
+    let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
     let admin = service.said("admin");
-    assert_eq!(get(&admin, "/ready"), (200, r#"{"ca":true,"ct":true,"log":true,"tsa":true}"#.to_owned()));
-    assert_eq!(get(&admin, "/healthz").0, 200);
+    assert_eq!(get(admin, "/ready"), (200, r#"{"ca":true,"ct":true,"log":true,"tsa":true}"#.to_owned()));
+    assert_eq!(get(admin, "/healthz").0, 200);
     service.repository("app").push_image("1", "content");
-    let (_, metrics) = get(&admin, "/metrics");
+    let (_, metrics) = get(admin, "/metrics");
     let origin = service.said("logOrigin");
     for sample in
         ["signet_ready{service=\"log\"} 1\n", &format!("signet_log_entries{{log=\"{origin}\"}} 1\n")]
@@ -219,8 +219,8 @@ fn the_reference_lists_every_metric_and_no_other() {
     sandbox
         .write("up.yaml", "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}}");
     // Not for development, so that the clock's metrics are there.
-    let service = Service::up(&sandbox, &["--config", "up.yaml"]);
-    let (_, metrics) = get(&service.said("admin"), "/metrics");
+    let service = service::up(&sandbox, &["--config", "up.yaml"]);
+    let (_, metrics) = get(service.said("admin"), "/metrics");
     let served = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let mut served: Vec<(String, String)> =
         served.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
@@ -246,10 +246,10 @@ fn the_reference_lists_every_metric_and_no_other() {
 #[test]
 fn a_request_keeps_its_id() {
     let sandbox = Sandbox::new();
-    let service = Service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let id = |path: &str, sent: &str| {
         let answer =
-            request(&service.address(), "GET", path, &[("x-request-id", sent)], &[]).expect("it answers");
+            request(service.address(), "GET", path, &[("x-request-id", sent)], &[]).expect("it answers");
         answer.header("x-request-id").expect("an id").to_owned()
     };
     for path in ["/ready", "/v2/"] {

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use serde_json::Value;
-use signet_testkit::{LogServer, Sandbox, request};
+use signet_testkit::{LogServer, Sandbox, Service, request};
 
-use crate::service::Service;
+use crate::service;
 use crate::{run, signet};
 
 /// The log's key; its first start makes it.
@@ -14,13 +14,13 @@ fn log_key(sandbox: &Sandbox) -> String {
 }
 
 fn keys(service: &Service) -> Vec<String> {
-    let document: Value = serde_json::from_str(&service.document).unwrap();
+    let document: Value = serde_json::from_str(service.printed()).unwrap();
     let keys = document.get("keys").and_then(Value::as_array).unwrap();
     keys.iter().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
 fn witness(sandbox: &Sandbox, log: &str) -> Service {
-    Service::of(sandbox, &["witness", "--data", "witness", "--ml-dsa", "--log", log])
+    service::serve(sandbox, &["witness", "--data", "witness", "--ml-dsa", "--log", log])
 }
 
 fn policy(sandbox: &Sandbox, witness: &Service) {
@@ -48,7 +48,7 @@ fn a_log_publishes_what_its_witness_cosigned_and_nothing_else() {
     assert_eq!(witnessed.matches("\n\u{2014} witness-").count(), 2, "{witnessed}");
     let origin = witnessed.lines().next().unwrap();
     let id = signet_crypto::Digest::sha256(origin.as_bytes()).hex();
-    let seen = request(&served.address(), "GET", &format!("/witness/{id}/checkpoint"), &[], b"").unwrap();
+    let seen = request(served.address(), "GET", &format!("/witness/{id}/checkpoint"), &[], b"").unwrap();
     assert_eq!((seen.status, String::from_utf8(seen.body).unwrap()), (200, witnessed.clone()));
 
     served.process().kill().unwrap();
@@ -77,9 +77,9 @@ fn what_a_witness_says_no_to() {
     log.add("one");
     let note = checkpoint(&log);
     sandbox.write("logs", format!("logs/v0\n\nvkey {key}\nqpd 86400\ncontact somebody\n"));
-    let served = Service::of(&sandbox, &["witness", "--data", "witness", "--log", "logs"]);
+    let served = service::serve(&sandbox, &["witness", "--data", "witness", "--log", "logs"]);
     let ask =
-        |body: &str| request(&served.address(), "POST", "/add-checkpoint", &[], body.as_bytes()).unwrap();
+        |body: &str| request(served.address(), "POST", "/add-checkpoint", &[], body.as_bytes()).unwrap();
     assert_eq!(ask("nonsense").status, 400);
     assert_eq!(ask(&format!("old 2\n\n{note}")).status, 400);
     assert_eq!(ask(&format!("old 0\n\n{}", note.replacen("log-", "other-", 1))).status, 404);

@@ -1,11 +1,8 @@
 //! Timestamps and keyless certificates of Signet, judged by OpenSSL and cosign 3.1.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use serde_json::Value;
-use signet_testkit::{Outcome, Peer, RegistryServer, Sandbox, peers, request};
+use signet_testkit::{Outcome, Peer, RegistryServer, Sandbox, Service, peers, request};
 
 use crate::signet;
 
@@ -13,7 +10,7 @@ use crate::signet;
 fn openssl_accepts_our_timestamps_and_no_tampered_ones() {
     let Some([openssl]) = peers(["openssl"]) else { return };
     let sandbox = Sandbox::new();
-    let tsa = Service::start(&sandbox, "tsa");
+    let tsa = Authority::start(&sandbox, "tsa");
     sandbox.write("data", "data");
     sandbox.write("chain.pem", tsa.get("/api/v1/timestamp/certchain"));
     for (digest, certificate) in [("-sha256", true), ("-sha384", true), ("-sha512", false)] {
@@ -44,7 +41,7 @@ fn openssl_verifies(sandbox: &Sandbox, openssl: &Peer, query: &str) -> Outcome {
 fn cosign_signs_and_verifies_keyless_with_our_authorities() {
     let Some([cosign]) = peers(["cosign"]) else { return };
     let sandbox = Sandbox::new();
-    let (ca, tsa) = (Service::start(&sandbox, "ca"), Service::start(&sandbox, "tsa"));
+    let (ca, tsa) = (Authority::start(&sandbox, "ca"), Authority::start(&sandbox, "tsa"));
     trust_and_config(&sandbox, &cosign, &ca, &tsa);
     let registry = RegistryServer::signet(signet());
     let repository = registry.repository("app");
@@ -55,7 +52,7 @@ fn cosign_signs_and_verifies_keyless_with_our_authorities() {
     let sign = [&sign[..], &["--trusted-root", "root.json", "--identity-token", &token, &image]].concat();
     sandbox.run(&cosign, &sign).succeeds();
     let verify = |identity: &str, kind: &str| {
-        let issuer = format!("{}/oidc-dev/{kind}", ca.url);
+        let issuer = format!("{}/oidc-dev/{kind}", ca.url());
         let identity = ["--certificate-identity", identity, "--certificate-oidc-issuer", &issuer];
         let proofs = ["--insecure-ignore-tlog", "--use-signed-timestamps", "--allow-http-registry"];
         let args = [&["verify", "--trusted-root", "root.json"][..], &identity, &proofs, &[&image]].concat();
@@ -66,7 +63,7 @@ fn cosign_signs_and_verifies_keyless_with_our_authorities() {
     verify(workflow, "gitlab").refuses_saying(&["no matching", "no signatures found"]);
     // A root with another log of certificates: the promise is nobody's.
     let elsewhere = Sandbox::new();
-    let other = Service::start(&elsewhere, "ca");
+    let other = Authority::start(&elsewhere, "ca");
     std::fs::copy(other.log_key(), sandbox.path("ct.key")).unwrap();
     write_root(&sandbox, &cosign, &ca, &tsa);
     verify(workflow, "github").refuses_saying(&["SCT", "unable to verify", "no signatures found"]);
@@ -74,65 +71,55 @@ fn cosign_signs_and_verifies_keyless_with_our_authorities() {
 
 const START: &str = "start-time=2026-01-01T00:00:00Z";
 
-fn trust_and_config(sandbox: &Sandbox, cosign: &Peer, ca: &Service, tsa: &Service) {
+fn trust_and_config(sandbox: &Sandbox, cosign: &Peer, ca: &Authority, tsa: &Authority) {
     let bundle: Value = serde_json::from_slice(&ca.get("/api/v2/trustBundle")).unwrap();
     let chain = bundle["chains"][0]["certificates"].as_array().unwrap();
     sandbox.write("ca.pem", chain.iter().map(|pem| pem.as_str().unwrap()).collect::<String>());
     sandbox.write("tsa.pem", tsa.get("/api/v1/timestamp/certchain"));
     std::fs::copy(ca.log_key(), sandbox.path("ct.key")).unwrap();
     write_root(sandbox, cosign, ca, tsa);
-    let fulcio = format!("url={},api-version=1,{START},operator=signet", ca.url);
-    let tsa = format!("url={}/api/v1/timestamp,api-version=1,{START},operator=signet", tsa.url);
+    let fulcio = format!("url={},api-version=1,{START},operator=signet", ca.url());
+    let tsa = format!("url={}/api/v1/timestamp,api-version=1,{START},operator=signet", tsa.url());
     let config = ["signing-config", "create", "--fulcio", &fulcio, "--tsa", &tsa, "--tsa-config", "ANY"];
     sandbox.run(cosign, &[&config[..], &["--out", "config.json"]].concat()).succeeds();
 }
 
-fn write_root(sandbox: &Sandbox, cosign: &Peer, ca: &Service, tsa: &Service) {
+fn write_root(sandbox: &Sandbox, cosign: &Peer, ca: &Authority, tsa: &Authority) {
     let key = sandbox.run(signet(), &["keys", "export-public", "--key", "ct.key"]).succeeds();
     sandbox.write("ct.pub", key.stdout);
-    let fulcio = format!("url={},certificate-chain=ca.pem", ca.url);
+    let fulcio = format!("url={},certificate-chain=ca.pem", ca.url());
     let log = format!("url=http://ct.example,public-key=ct.pub,{START}");
-    let tsa = format!("url={}/api/v1/timestamp,certificate-chain=tsa.pem", tsa.url);
+    let tsa = format!("url={}/api/v1/timestamp,certificate-chain=tsa.pem", tsa.url());
     let root = ["trusted-root", "create", "--fulcio", &fulcio, "--ctfe", &log, "--tsa", &tsa];
     sandbox.run(cosign, &[&root[..], &["--out", "root.json"]].concat()).succeeds();
 }
 
-/// `signet serve KIND --dev` on a free port, with its data in the sandbox. Stopped, by its process, when
-/// dropped.
-struct Service {
-    child: Child,
-    address: String,
-    url: String,
+/// `signet serve KIND --dev`, with its data in the sandbox.
+struct Authority {
+    service: Service,
     data: String,
 }
 
-impl Service {
+impl Authority {
     fn start(sandbox: &Sandbox, kind: &str) -> Self {
         let data = sandbox.path(kind).display().to_string();
-        let args = ["serve", kind, "--data", &data, "--listen", "127.0.0.1:0", "--dev", "--output", "json"];
-        let mut child = sandbox.command(signet()).args(args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&line);
-            if line == "}" {
-                break;
-            }
-        }
-        let document: Value = serde_json::from_str(&text).expect("the service starts");
-        let said = |name: &str| document[name].as_str().unwrap().to_owned();
-        Self { address: said("address"), url: said("url"), child, data }
+        let service = Service::start(signet(), sandbox, &["serve", kind, "--data", &data, "--dev"]);
+        Self { service, data }
+    }
+
+    fn url(&self) -> &str {
+        self.service.said("url")
     }
 
     fn get(&self, path: &str) -> Vec<u8> {
-        let answer = request(&self.address, "GET", path, &[], &[]).unwrap();
+        let answer = request(self.service.address(), "GET", path, &[], &[]).unwrap();
         assert_eq!(answer.status, 200, "{path}");
         answer.body
     }
 
     fn stamp(&self, query: &[u8]) -> Vec<u8> {
         let headers = [("content-type", "application/timestamp-query")];
-        request(&self.address, "POST", "/api/v1/timestamp", &headers, query).unwrap().body
+        request(self.service.address(), "POST", "/api/v1/timestamp", &headers, query).unwrap().body
     }
 
     fn token(&self, sandbox: &Sandbox, bearer: &[&str]) -> String {
@@ -143,12 +130,5 @@ impl Service {
     /// The key of the log of certificates.
     fn log_key(&self) -> String {
         format!("{}/ct/keys/p256.key", self.data)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

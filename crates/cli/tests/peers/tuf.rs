@@ -1,11 +1,8 @@
 //! python-tuf and cosign (go-tuf) follow a repository of trust that Signet makes, through a change of its root.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use serde_json::Value;
-use signet_testkit::{Outcome, Peer, Sandbox, peers};
+use signet_testkit::{Outcome, Peer, Sandbox, Service, peers};
 
 use crate::{NO_TRUST, signet};
 
@@ -62,7 +59,7 @@ fn initialize(repository: &Repository, cosign: &Peer) -> Outcome {
 struct Repository {
     sandbox: Sandbox,
     url: String,
-    service: Child,
+    _service: Service,
 }
 
 impl Repository {
@@ -75,19 +72,9 @@ impl Repository {
         sandbox.write("root.json", sandbox.read("repo/staged/root.json"));
         sandbox.write("trusted_root.json", NO_TRUST);
         run(&["trust", "publish", "--data", "repo", "--trusted-root", "trusted_root.json"]);
-        let args = ["serve", "trust", "--data", "repo", "--listen", "127.0.0.1:0", "--output", "json"];
-        let mut service = sandbox.command(signet()).args(args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(service.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&line);
-            if line == "}" {
-                break;
-            }
-        }
-        let document: Value = serde_json::from_str(&text).expect("the service starts");
-        let url = format!("{}/tuf", document.pointer("/url").and_then(Value::as_str).unwrap());
-        Self { sandbox, url, service }
+        let service = Service::start(signet(), &sandbox, &["serve", "trust", "--data", "repo"]);
+        let url = format!("{}/tuf", service.said("url"));
+        Self { sandbox, url, _service: service }
     }
 
     /// Publishes a root with another root key and another online key.
@@ -109,12 +96,5 @@ impl Repository {
         let folder = self.sandbox.path("repo/repository/targets");
         let target = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
         std::fs::write(target, NO_TRUST.replace("0.1", "0.2")).unwrap();
-    }
-}
-
-impl Drop for Repository {
-    fn drop(&mut self) {
-        let _ = self.service.kill();
-        let _ = self.service.wait();
     }
 }

@@ -2,11 +2,8 @@
 //! that it wrote.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use serde_json::Value;
-use signet_testkit::{Outcome, Peer, Repository, Sandbox, peers};
+use signet_testkit::{Outcome, Peer, Sandbox, StackServer, peers, request};
 
 use crate::signet;
 
@@ -16,7 +13,7 @@ const IDENTITY: &str = "you@example.com";
 fn cosign_signs_and_verifies_an_image_with_the_two_files_alone() {
     let Some([cosign]) = peers(["cosign"]) else { return };
     let stack = Stack::start();
-    let repository = Repository::new(&stack.address, "app");
+    let repository = stack.server.repository("app");
     let image = repository.at(&repository.push_image("1", "content"));
     let unsigned = repository.at(&repository.push_image("2", "other"));
     let token = stack.token();
@@ -85,11 +82,10 @@ fn cosign_and_sigstore_python_verify_what_each_other_signs() {
 const ROOT: &str = "up/client/trusted_root.json";
 const CONFIG: &str = "up/client/signing_config.json";
 
-/// `signet up --dev` on a free port, with its data in a sandbox. Stopped, by its process, when dropped.
+/// `signet up --dev`, with its data in the sandbox beside a file to sign.
 struct Stack {
     sandbox: Sandbox,
-    child: Child,
-    address: String,
+    server: StackServer,
 }
 
 impl Stack {
@@ -97,19 +93,8 @@ impl Stack {
         let sandbox = Sandbox::new();
         sandbox.write("file", "what is signed\n");
         sandbox.write("changed", "what is  signed\n");
-        let args = ["up", "--data", "up", "--dev", "--listen", "127.0.0.1:0", "--output", "json"];
-        let mut child = sandbox.command(signet()).args(args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&line);
-            if line == "}" {
-                break;
-            }
-        }
-        let document: Value = serde_json::from_str(&text).expect("the stack starts");
-        let address = document.get("address").and_then(Value::as_str).unwrap().to_owned();
-        Self { sandbox, child, address }
+        let server = StackServer::start(signet(), &sandbox, "up");
+        Self { sandbox, server }
     }
 
     fn run(&self, program: &Peer, args: &[&str], more: &[&str]) -> Outcome {
@@ -117,16 +102,15 @@ impl Stack {
     }
 
     fn issuer(&self) -> String {
-        format!("http://{}/oidc-dev/email", self.address)
+        self.server.issuer("email")
     }
 
     fn token(&self) -> String {
-        let minted = self.sandbox.run(signet(), &["dev-token", "--data", "up", "--email", IDENTITY]);
-        minted.succeeds().stdout.trim().to_owned()
+        self.server.token(&self.sandbox, &["--email", IDENTITY])
     }
 
     fn checkpoint(&self) -> String {
-        let answer = signet_testkit::request(&self.address, "GET", "/api/v2/checkpoint", &[], &[]).unwrap();
+        let answer = request(self.server.address(), "GET", "/api/v2/checkpoint", &[], &[]).unwrap();
         String::from_utf8(answer.body).unwrap()
     }
 
@@ -155,12 +139,5 @@ impl Stack {
             "signingConfig": read(CONFIG),
         });
         self.sandbox.write("trust.json", both.to_string());
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
