@@ -16,6 +16,7 @@ pub mod ctlog;
 pub mod journal;
 pub mod log;
 pub mod monitor;
+mod note_keys;
 pub mod oidc;
 mod own_key;
 pub mod trust;

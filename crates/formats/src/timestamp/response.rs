@@ -85,6 +85,18 @@ pub enum PkiFailure {
 }
 
 impl PkiFailure {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::BadAlg,
+        Self::BadRequest,
+        Self::BadDataFormat,
+        Self::TimeNotAvailable,
+        Self::UnacceptedPolicy,
+        Self::UnacceptedExtension,
+        Self::AddInfoNotAvailable,
+        Self::SystemFailure,
+    ];
+
     /// The name in RFC 3161.
     pub fn name(self) -> &'static str {
         match self {
@@ -101,7 +113,7 @@ impl PkiFailure {
 
     /// The failure of this bit number.
     pub(super) fn of_bit(bit: usize) -> Option<Self> {
-        ALL.into_iter().find(|failure| failure.bit() as usize == bit)
+        Self::ALL.into_iter().find(|failure| failure.bit() as usize == bit)
     }
 
     fn bit(self) -> u32 {
@@ -140,14 +152,3 @@ fn accuracy(accuracy: Duration) -> Vec<u8> {
 
 /// `directoryName` of GeneralName.
 const DIRECTORY_NAME: u8 = 4;
-
-const ALL: [PkiFailure; 8] = [
-    PkiFailure::BadAlg,
-    PkiFailure::BadRequest,
-    PkiFailure::BadDataFormat,
-    PkiFailure::TimeNotAvailable,
-    PkiFailure::UnacceptedPolicy,
-    PkiFailure::UnacceptedExtension,
-    PkiFailure::AddInfoNotAvailable,
-    PkiFailure::SystemFailure,
-];

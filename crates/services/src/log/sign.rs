@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_crypto::Scheme;
 use signet_formats::checkpoint::Checkpoint;
 use signet_formats::note::{Note, NoteError, VerifierKey};
 use signet_formats::static_ct::{tree_head, tree_head_line};
@@ -10,6 +10,7 @@ use signet_keys::{Payload, SignError, Signer};
 
 use super::form::Form;
 use crate::clock::{Clock, milliseconds};
+use crate::note_keys::{NoteKey, note_keys};
 
 /// What signs a log's checkpoints: an Ed25519 key, which every reader knows, and if wanted one of ML-DSA-44; for a log
 /// of certificates one of P-256.
@@ -19,7 +20,7 @@ pub struct LogSigner {
     form: Form,
     /// For signatures that say when.
     clock: Option<Arc<dyn Clock>>,
-    keys: Vec<(VerifierKey, Scheme, Arc<dyn Signer>)>,
+    keys: Vec<NoteKey>,
 }
 
 impl LogSigner {
@@ -29,17 +30,8 @@ impl LogSigner {
         ed25519: Arc<dyn Signer>,
         ml_dsa: Option<Arc<dyn Signer>>,
     ) -> Result<Self, NoteError> {
-        let first = (KeyAlgorithm::Ed25519, Scheme::Ed25519, ed25519);
-        let second = ml_dsa.map(|signer| (KeyAlgorithm::MlDsa44, Scheme::MlDsa44, signer));
-        let keys = std::iter::once(first).chain(second).map(|(algorithm, scheme, signer)| {
-            let key = signer.public_key().clone();
-            match key.algorithm() == algorithm {
-                true => Ok((VerifierKey::log(origin, key)?, scheme, signer)),
-                false => Err(NoteError::KeyUnsupported),
-            }
-        });
-        let (origin, keys) = (origin.to_owned(), keys.collect::<Result<_, _>>()?);
-        Ok(Self { origin, form: Form::Bytes, clock: None, keys })
+        let keys = note_keys(ed25519, ml_dsa, |key| VerifierKey::log(origin, key))?;
+        Ok(Self { origin: origin.to_owned(), form: Form::Bytes, clock: None, keys })
     }
 
     /// The P-256 key of the log of certificates of this name.

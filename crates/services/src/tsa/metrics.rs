@@ -17,7 +17,7 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Counters {
     granted: AtomicU64,
-    refused: [AtomicU64; FAILURES.len()],
+    refused: [AtomicU64; PkiFailure::ALL.len()],
 }
 
 impl Counters {
@@ -28,7 +28,7 @@ impl Counters {
 
     /// How many requests were refused, by failure.
     pub fn refused(&self) -> impl Iterator<Item = (PkiFailure, u64)> {
-        FAILURES
+        PkiFailure::ALL
             .into_iter()
             .zip(&self.refused)
             .map(|(failure, count)| (failure, count.load(Ordering::Relaxed)))
@@ -37,7 +37,7 @@ impl Counters {
     pub(super) fn count(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Granted => Some(&self.granted),
-            Outcome::Refused(failure) => FAILURES
+            Outcome::Refused(failure) => PkiFailure::ALL
                 .iter()
                 .zip(&self.refused)
                 .find(|(known, _)| **known == failure)
@@ -46,14 +46,3 @@ impl Counters {
         counter.map(|counter| counter.fetch_add(1, Ordering::Relaxed));
     }
 }
-
-const FAILURES: [PkiFailure; 8] = [
-    PkiFailure::BadAlg,
-    PkiFailure::BadRequest,
-    PkiFailure::BadDataFormat,
-    PkiFailure::TimeNotAvailable,
-    PkiFailure::UnacceptedPolicy,
-    PkiFailure::UnacceptedExtension,
-    PkiFailure::AddInfoNotAvailable,
-    PkiFailure::SystemFailure,
-];

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_formats::checkpoint::Checkpoint;
 use signet_formats::cosignature;
 use signet_formats::note::{NoteError, NoteSignature, VerifierKey};
 use signet_keys::{Payload, SignError, Signer};
 
+use crate::note_keys::{NoteKey, note_keys};
+
 /// What cosigns: an Ed25519 key, which every reader knows, and if wanted one of ML-DSA-44.
 #[derive(Clone)]
 pub struct Cosigner {
-    keys: Vec<(VerifierKey, Scheme, Arc<dyn Signer>)>,
+    keys: Vec<NoteKey>,
 }
 
 impl Cosigner {
@@ -21,16 +22,7 @@ impl Cosigner {
         ed25519: Arc<dyn Signer>,
         ml_dsa: Option<Arc<dyn Signer>>,
     ) -> Result<Self, NoteError> {
-        let first = (KeyAlgorithm::Ed25519, Scheme::Ed25519, ed25519);
-        let second = ml_dsa.map(|signer| (KeyAlgorithm::MlDsa44, Scheme::MlDsa44, signer));
-        let keys = std::iter::once(first).chain(second).map(|(algorithm, scheme, signer)| {
-            let key = signer.public_key().clone();
-            match key.algorithm() == algorithm {
-                true => Ok((VerifierKey::witness(name, key)?, scheme, signer)),
-                false => Err(NoteError::KeyUnsupported),
-            }
-        });
-        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
+        Ok(Self { keys: note_keys(ed25519, ml_dsa, |key| VerifierKey::witness(name, key))? })
     }
 
     /// The public halves, Ed25519 first.
