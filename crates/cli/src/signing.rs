@@ -55,7 +55,7 @@ impl Signing {
         annotations: &[(String, String)],
     ) -> Result<Content, Stop> {
         let annotations =
-            annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            annotations.iter().cloned().collect();
         let subject = Subject { name, annotations, ..Subject::of(digest) };
         let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
         self.envelope(payload).await

@@ -379,7 +379,7 @@ impl From<PredicateRule> for String {
     }
 }
 
-/// What a signed repository name other than the one asked for means.
+/// What it means if a signature does not name the repository that was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -389,6 +389,8 @@ pub enum RepositoryRule {
     /// It is noted, so that mirrors and copies work.
     #[default]
     Note,
+    /// The signature does not count, nor does one that names no repository.
+    Require,
 }
 
 /// Why a policy was refused.

@@ -6,7 +6,7 @@ use signet_crypto::Digest;
 use signet_formats::sct::Sct;
 use signet_formats::x509::Certificate;
 
-use super::chain::{self, Leaf, Purpose};
+use super::chain::{self, Leaf, Paths, Purpose};
 use crate::Code;
 use crate::budget::Budget;
 use crate::prepared::{PreparedAuthority, PreparedLog, PreparedTrust};
@@ -33,9 +33,9 @@ pub(super) fn check(
     if times.is_empty() {
         nodes.push(Node::fail(Check::Certificate, Code::TimeUnproven));
     }
+    let mut paths = Paths::new(leaf, &trust.certificate_authorities, Purpose::CodeSigning, budget);
     for time in times {
-        let authorities = &trust.certificate_authorities;
-        let found = chain::find_authority(leaf, authorities, Purpose::CodeSigning, *time, budget);
+        let found = paths.authority_at(*time);
         let about = format!("at {}", super::time_text(*time));
         let wanted = "a path to an authority of the trust root, valid at that time";
         nodes.push(match found {
