@@ -74,7 +74,12 @@ impl Statement {
             |error: serde_json::Error| StatementError::Json(JsonError::Malformed(error.to_string()));
         let wire = WireStatement {
             kind: self.version.type_uri().to_owned(),
-            subject: self.subjects.iter().map(WireSubject::of).collect::<Result<_, _>>().map_err(malformed)?,
+            subject: self
+                .subjects
+                .iter()
+                .map(WireSubject::of)
+                .collect::<Result<_, _>>()
+                .map_err(malformed)?,
             predicate_type: self.predicate_type.clone(),
             predicate: Some(serde_json::from_str(&self.predicate).map_err(malformed)?),
         };
@@ -208,7 +213,8 @@ impl WireSubject {
         if self.digest.count == 0 || self.digest.count > MAX_DIGESTS {
             return Err(StatementError::DigestCount(self.digest.count));
         }
-        let text = |(name, value): (String, Box<RawValue>)| Some((name, serde_json::from_str(value.get()).ok()?));
+        let text =
+            |(name, value): (String, Box<RawValue>)| Some((name, serde_json::from_str(value.get()).ok()?));
         let mut subject = Subject {
             name: self.name.filter(|name| !name.is_empty()),
             annotations: annotations.entries.into_iter().filter_map(text).collect(),

@@ -78,7 +78,8 @@ pub enum Content {
 impl Content {
     /// How many bytes there are to read.
     pub(crate) fn size(&self) -> usize {
-        let beside = |annotations: &BTreeMap<String, String>| annotations.values().map(String::len).sum::<usize>();
+        let beside =
+            |annotations: &BTreeMap<String, String>| annotations.values().map(String::len).sum::<usize>();
         match self {
             Self::Bundle { bytes } => bytes.0.len(),
             Self::CosignSignature { payload, annotations } => payload.0.len() + beside(annotations),

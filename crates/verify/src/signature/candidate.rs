@@ -112,7 +112,10 @@ impl Candidate<'_> {
 impl SignedStatement {
     /// The statement's subjects that are this one, by any of their digests.
     fn subjects_that_are(&self, subject: &Subject) -> impl Iterator<Item = &in_toto::Subject> {
-        self.statement.subjects.iter().filter(|stated| stated.digests.iter().any(|digest| subject.has(digest)))
+        self.statement
+            .subjects
+            .iter()
+            .filter(|stated| stated.digests.iter().any(|digest| subject.has(digest)))
     }
 }
 

@@ -87,17 +87,29 @@ fn check_scts(
     let tbs = certificate.precert_tbs();
     let mut nodes = Vec::new();
     for sct in &scts {
-        let known = trust.certificate_logs.iter().filter(|log| log.log_id == sct.log_id());
-        for log in known {
-            let outcome = check_sct(sct, log, &issuers, &tbs, budget);
-            nodes.push(Node::of(Check::CertificateTransparency, outcome).about(&*log.base_url));
-            if outcome.is_ok() {
-                logs.insert(log.log_id.clone());
-            }
+        // A trust root lists a log once for each span of time in which it is trusted: any of them will do.
+        let instances = trust.certificate_logs.iter().filter(|log| log.log_id == sct.log_id());
+        let outcomes = instances.map(|log| (log, check_sct(sct, log, &issuers, &tbs, budget)));
+        let Some((log, outcome)) = first_sound(outcomes) else { continue };
+        nodes.push(Node::of(Check::CertificateTransparency, outcome).about(&*log.base_url));
+        if outcome.is_ok() {
+            logs.insert(log.log_id.clone());
         }
     }
     let found = format!("{} timestamps, {} of trusted logs", scts.len(), logs.len());
     (Some(Node::pass(Check::CertificateTransparency).found(found).resting_on(nodes)), logs)
+}
+
+/// The first that is sound, or else the first.
+fn first_sound<T>(outcomes: impl Iterator<Item = (T, Result<(), Code>)>) -> Option<(T, Result<(), Code>)> {
+    let mut first = None;
+    for (of, outcome) in outcomes {
+        if outcome.is_ok() {
+            return Some((of, outcome));
+        }
+        first = first.or(Some((of, outcome)));
+    }
+    first
 }
 
 fn check_sct(

@@ -183,7 +183,8 @@ fn find_path<'a>(
         remembering.iter().map(|algorithm| algorithm as _).collect();
     match end_entity.verify_for_usage(&algorithms, &anchors, &pool_der, at, usage, None, None) {
         Ok(path) => {
-            let ours = |cert: &webpki::Cert<'_>| pool.iter().find(|c| c.der() == cert.der().as_ref()).copied();
+            let ours =
+                |cert: &webpki::Cert<'_>| pool.iter().find(|c| c.der() == cert.der().as_ref()).copied();
             Ok(path.intermediate_certificates().filter_map(ours).collect())
         }
         Err(_) if budget.is_empty() => Err(Code::BudgetExhausted),

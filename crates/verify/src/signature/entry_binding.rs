@@ -139,7 +139,10 @@ impl Side<'_> {
             _ => Some("payload"),
         });
         let of_type = differs(body.payload_type == IN_TOTO_PAYLOAD_TYPE, "payload type");
-        self.payload(&body.payload_hash).or(of_type).or(payload).or_else(|| self.only(&body.signatures, Self::signature))
+        self.payload(&body.payload_hash)
+            .or(of_type)
+            .or(payload)
+            .or_else(|| self.only(&body.signatures, Self::signature))
     }
 
     /// The one signature of the logged envelope, which must be the evidence's.

@@ -40,12 +40,12 @@ pub(super) fn check_all(
     for entry in &candidate.beside.entries {
         let about = format!("entry {} of log {}", entry.log_index, hex(&entry.log_id));
         let binding = entry_binding::check(context, candidate, signed_by, entry);
-        let Some(log) = context.trust.logs.iter().find(|log| log.log_id == entry.log_id) else {
+        let instances = context.trust.logs.iter().filter(|log| log.log_id == entry.log_id);
+        let Some((log, proven)) = prove_by_any(context, entry, instances, stamped) else {
             let unknown = Node::note(Check::LogEntry, Some(Code::LogUnknown)).about(about);
             logged.nodes.push(unknown.resting_on(vec![binding]));
             continue;
         };
-        let proven = prove(context, entry, log, stamped);
         let mut children = vec![binding];
         children.extend(proven.nodes);
         let node = Node::pass(Check::LogEntry).about(about).found(&*log.base_url).resting_on(children);
@@ -65,6 +65,33 @@ struct Proven {
     /// The integrated time, if the log signed it.
     time: Option<i64>,
     witnesses: BTreeSet<String>,
+}
+
+/// The proofs by the instance of the log that bears them out, or came closest: a trust root lists a log once
+/// for each span of time in which it is trusted.
+fn prove_by_any<'a>(
+    context: &Context<'_>,
+    entry: &TlogEntry,
+    instances: impl Iterator<Item = &'a PreparedLog>,
+    stamped: &[i64],
+) -> Option<(&'a PreparedLog, Proven)> {
+    let mut closest: Option<(&PreparedLog, Proven)> = None;
+    for log in instances {
+        let proven = prove(context, entry, log, stamped);
+        if proven.failures() == 0 {
+            return Some((log, proven));
+        }
+        if closest.as_ref().is_none_or(|(_, other)| proven.failures() < other.failures()) {
+            closest = Some((log, proven));
+        }
+    }
+    closest
+}
+
+impl Proven {
+    fn failures(&self) -> usize {
+        self.nodes.iter().filter(|node| node.failed()).count()
+    }
 }
 
 fn prove(context: &Context<'_>, entry: &TlogEntry, log: &PreparedLog, stamped: &[i64]) -> Proven {

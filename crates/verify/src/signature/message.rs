@@ -3,9 +3,9 @@
 use signet_crypto::{Digest, DigestAlgorithm, PublicKey, Scheme};
 use signet_formats::base64;
 
-use super::{Context, MAX_SHOWN};
 use super::candidate::{Candidate, Material, Message};
 use super::signed_bytes::SignedBytes;
+use super::{Context, MAX_SHOWN};
 use crate::Code;
 use crate::prepared::PreparedKey;
 use crate::verdict::{Check, Node};
@@ -49,7 +49,8 @@ pub(super) fn check_subject(context: &Context<'_>, candidate: &Candidate<'_>) ->
 }
 
 fn subjects_text(statement: &signet_formats::in_toto::Statement) -> String {
-    let digests: Vec<Digest> = statement.subjects.iter().flat_map(|s| s.digests.clone()).take(MAX_SHOWN).collect();
+    let digests: Vec<Digest> =
+        statement.subjects.iter().flat_map(|s| s.digests.clone()).take(MAX_SHOWN).collect();
     join(&digests)
 }
 
@@ -95,7 +96,7 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
                     by: Some(SignedBy::Key(known)),
                 };
             }
-            Err(failure) => code = worse(code, failure),
+            Err(failure) => code = more_open(code, failure),
         }
     }
     // A hint at a key that the policy does not name says more than "does not verify".
@@ -120,7 +121,7 @@ fn hint_text(hint: &str) -> String {
 }
 
 /// Of two failures the one that leaves more open: content that was not at hand, a budget used up.
-fn worse(one: Code, other: Code) -> Code {
+fn more_open(one: Code, other: Code) -> Code {
     match one.class() {
         crate::Class::Undecided => one,
         _ => other,
@@ -133,7 +134,7 @@ fn verify(context: &Context<'_>, candidate: &Candidate<'_>, key: &PublicKey) -> 
     for scheme in Scheme::for_key(key.algorithm()) {
         match verify_with(context, candidate, key, *scheme) {
             Ok(()) => return Ok(*scheme),
-            Err(code) => failure = worse(failure, code),
+            Err(code) => failure = more_open(failure, code),
         }
     }
     Err(failure)

@@ -193,11 +193,12 @@ fn check_signer(
         (Material::Key { .. }, Some(SignedBy::Key(key))) => {
             let decision_time = [context.at];
             let when = if times.is_empty() { &decision_time } else { times };
-            let outside = when.iter().find(|time| !key.valid_for.contains(**time));
+            let outside = when.iter().find(|time| !key.is_trusted_at(**time));
             let node = outside.map(|time| {
+                let windows: Vec<String> = key.windows.iter().map(ToString::to_string).collect();
                 Node::fail(Check::KeyValidity, Code::KeyOutsideValidity)
                     .found(time_text(*time))
-                    .wanted(key.valid_for.to_string())
+                    .wanted(windows.join(" or "))
             });
             (node.into_iter().collect(), BTreeSet::new())
         }

@@ -49,7 +49,10 @@ fn assert_bounded(name: &str, case: impl Fn() -> Case, outcome: Outcome, code: C
     let output = child.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    match said.lines().find_map(|line| line.split("peak Some(").nth(1)?.trim_end_matches(')').parse::<u64>().ok()) {
+    match said
+        .lines()
+        .find_map(|line| line.split("peak Some(").nth(1)?.trim_end_matches(')').parse::<u64>().ok())
+    {
         Some(peak) => assert!(peak < MOST, "{peak} bytes"),
         None => println!("skipped: needs /proc"),
     }
