@@ -11,7 +11,7 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 25] = [
+const PRIVATE: [&str; 26] = [
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -23,7 +23,8 @@ const PRIVATE: [&str; 25] = [
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
     "| time for which a decision about the same digests is reused | 10 s |",
-    "| public-key operations of one decision; 256 KiB hashed for one count as one more | 4,096 |",
+    "| certificates that came along among which a path is sought | 4 |",
+    "| public-key operations of one decision; 256 KiB that are read or hashed count as one more | 4,096 |",
     "| policy | 1 MiB |",
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",
@@ -107,10 +108,12 @@ fn evidence() -> Rows {
         ("depth of JSON", number(json::MAX_DEPTH)),
         ("subjects of a statement", number(in_toto::MAX_SUBJECTS)),
         ("digests of a subject", number(in_toto::MAX_DIGESTS)),
+        ("annotations of a subject", number(in_toto::MAX_ANNOTATIONS)),
         ("signatures of an envelope (a bundle's has exactly 1)", number(dsse::MAX_SIGNATURES)),
         ("log entries of a bundle", number(bundle::MAX_TLOG_ENTRIES)),
         ("timestamps of a bundle", number(bundle::MAX_TIMESTAMPS)),
         ("certificates of a bundle's chain", number(bundle::MAX_CHAIN)),
+        ("certificates of an older signature's chain", number(cosign::MAX_CHAIN)),
         ("certificate", bytes(x509::MAX_CERTIFICATE_BYTES)),
         ("hashes of an inclusion proof", number(rekor::MAX_PROOF_HASHES)),
         ("body of a log entry", bytes(rekor::MAX_BODY_BYTES)),
