@@ -7,7 +7,6 @@ use std::path::Path;
 use signet_clients::Error as ClientError;
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
-use signet_server::fulcio::VerifierError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, StackError};
@@ -411,15 +410,6 @@ impl From<CaError> for CliError {
         match error {
             CaError::Authority(error) => error.into(),
             CaError::Dir(error) => error.into(),
-            other => Self::new(Code::ServiceFailed, other.to_string()),
-        }
-    }
-}
-
-impl From<VerifierError> for CliError {
-    fn from(error: VerifierError) -> Self {
-        match error {
-            VerifierError::Config(error) => error.into(),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
     }

@@ -22,7 +22,7 @@ use crate::files;
 /// Looks at the logs, once or until it is stopped.
 pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
     let config = config(args)?;
-    let client = HttpLogs::new().map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
+    let client = HttpLogs::default();
     let monitor = open(args, &config, &client)?;
     let webhook = args.webhook.clone().or(config.webhook);
     let mut watching = Watching { monitor, client, webhook, untold: Vec::new(), once: args.once, face };

@@ -15,7 +15,6 @@ use signet_services::made_up_name;
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
-use signet_verify::Code;
 
 use super::authorities::{on_loopback, read_authority, read_issuers};
 use crate::args::ServeCaArgs;
@@ -88,8 +87,7 @@ fn their_log(args: &ServeCaArgs) -> Result<Arc<dyn CtLog>, CliError> {
     let (Some(url), Some(key)) = (&args.ct_log, &args.ct_log_key) else {
         return Err(CliError::internal("a log of certificates without a URL"));
     };
-    let log = HttpCtLog::new(url, read_public(key)?);
-    Ok(Arc::new(log.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?))
+    Ok(Arc::new(HttpCtLog::new(url, read_public(key)?)))
 }
 
 fn config(

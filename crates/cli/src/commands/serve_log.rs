@@ -9,7 +9,7 @@ use signet_formats::tlog::{MAX_POLICY_BYTES, PolicyLog, WitnessPolicy};
 use signet_server::host::{Host, health};
 use signet_server::rekor::{self, Identities, SearchHandle};
 use signet_server::witness::HttpWitnesses;
-use signet_services::log::{Config, HomeOptions, Log, Search, Shards, Witnesses};
+use signet_services::log::{Config, HomeOptions, Log, REFRESH, Search, Shards, Witnesses};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
@@ -93,11 +93,10 @@ fn identities(mode: SearchMode) -> Identities {
 fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {
     let mut config = Config::new(args.data.clone());
     if let Some(policy) = policy {
-        let client = HttpWitnesses::new();
-        let client = client.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
         let within = Duration::from_millis(args.witness_timeout_ms);
-        config.witnesses = Some(Arc::new(Witnesses::new(policy, Arc::new(client), within)));
+        config.witnesses = Some(Arc::new(Witnesses::new(policy, Arc::new(HttpWitnesses::default()), within)));
         config.limits.interval = WITNESSED_INTERVAL;
+        config.refresh = Some(REFRESH);
     }
     if let Some(interval) = args.checkpoint_interval_ms {
         config.limits.interval = Duration::from_millis(interval);

@@ -1,7 +1,7 @@
 //! The repository that clients follow: made, signed again before it expires, and changed.
 //!
 //! Its data directory: `repository/` is what is served, `keys/` holds the online keys (0600), `staged/` a root
-//! that is being signed. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
+//! that is being signed, `root.key` in development the only key that signs roots. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
 //! who can write `repository/` can only withhold. May it be lost? Keys and roots no: clients follow the chain of
 //! roots; the rest is made again.
 //!
@@ -70,6 +70,11 @@ impl Publisher {
         Self { disk, ..self }
     }
 
+    /// The data directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes a new online key in the directory, to be named by a root that is still to be signed.
     pub fn new_online_key(&self) -> Result<PublicKey, PublisherError> {
         let dir = self.open()?;
@@ -133,7 +138,7 @@ impl Publisher {
     pub async fn publish(
         &self,
         root: Option<&[u8]>,
-        targets: &[(String, Vec<u8>)],
+        targets: &[Target],
     ) -> Result<Published, PublisherError> {
         let dir = self.open()?;
         let repository = self.repository(dir.disk());
@@ -152,21 +157,21 @@ impl Publisher {
         if self.staged_root().is_file() {
             dir.disk().remove(&self.staged_root())?;
         }
-        let mut files = BTreeMap::new();
-        for (name, bytes) in targets {
-            let file = TargetFile::of(bytes);
-            let hash = file.hashes.known().into_iter().next();
-            repository.put(&format!("targets/{}", target_url(name, hash.as_ref())?), bytes)?;
-            files.insert(name.clone(), file);
-        }
+        let files = put_targets(&repository, targets)?;
         self.write(&repository, root, Renew::Everything, files).await
     }
 
-    /// Signs again what is due, if anything is.
-    pub async fn renew(&self) -> Result<Published, PublisherError> {
+    /// Signs again what is due, if anything is, and publishes those of the targets that have changed.
+    pub async fn keep(&self, targets: &[Target]) -> Result<Published, PublisherError> {
         let dir = self.open()?;
         let root = self.root()?.ok_or(PublisherError::NoRoot)?;
-        self.write(&self.repository(dir.disk()), root, Renew::Due, BTreeMap::new()).await
+        let repository = self.repository(dir.disk());
+        let known = self.state(&repository)?.targets.map(|it| it.metadata.body.targets).unwrap_or_default();
+        let is_new = |(name, bytes): &&Target| known.get(name) != Some(&TargetFile::of(bytes));
+        let changed: Vec<Target> = targets.iter().filter(is_new).cloned().collect();
+        let files = put_targets(&repository, &changed)?;
+        let renew = if files.is_empty() { Renew::Due } else { Renew::Everything };
+        self.write(&repository, root, renew, files).await
     }
 
     /// What is published now.
@@ -176,8 +181,13 @@ impl Publisher {
         Ok(Published::of(&root, &state))
     }
 
-    fn open(&self) -> Result<DataDir, OpenError> {
+    pub(super) fn open(&self) -> Result<DataDir, OpenError> {
         DataDir::open_on(self.disk.clone(), &self.dir, Kind::Trust)
+    }
+
+    /// The time by the publisher's clock.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.seconds()
     }
 
     fn repository(&self, disk: &Disk) -> Store {
@@ -255,6 +265,24 @@ impl Publisher {
         let targets = Signed::read(repository, Role::Targets, version, MAX_TARGETS_BYTES)?;
         Ok(State { timestamp: Some(timestamp), snapshot: Some(snapshot), targets: Some(targets) })
     }
+}
+
+/// A target: its path, and its content.
+pub type Target = (String, Vec<u8>);
+
+/// Writes targets under the names that clients ask for; what the metadata says of them.
+fn put_targets(
+    repository: &Store,
+    targets: &[Target],
+) -> Result<BTreeMap<String, TargetFile>, PublisherError> {
+    let mut files = BTreeMap::new();
+    for (name, bytes) in targets {
+        let file = TargetFile::of(bytes);
+        let hash = file.hashes.known().into_iter().next();
+        repository.put(&format!("targets/{}", target_url(name, hash.as_ref())?), bytes)?;
+        files.insert(name.clone(), file);
+    }
+    Ok(files)
 }
 
 /// What is published.

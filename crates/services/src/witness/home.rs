@@ -5,10 +5,10 @@ use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
-use signet_crypto::{Digest, KeyAlgorithm};
+use signet_crypto::KeyAlgorithm;
 use signet_formats::note::NoteError;
 use signet_keys::FileError;
 use signet_store::fs::Disk;
@@ -16,7 +16,7 @@ use signet_store::{DataDir, Kind};
 use tokio::sync::Mutex;
 
 use super::state::LogState;
-use super::{Config, Cosigner, Counters, Shared, Witness, WitnessedLog};
+use super::{Config, Cosigner, Counters, Shared, Witness, WitnessedLog, id_of};
 use crate::own_key::{has_own_key, made_up_name, own_key};
 
 /// Which witness to make, where there is none yet.
@@ -57,10 +57,10 @@ impl Witness {
         Identity::of(&cosigner).settle(&dir)?;
         let mut logs = BTreeMap::new();
         for log in merged(config.logs)? {
-            let id = Digest::sha256(log.origin.as_bytes()).as_bytes().to_vec();
-            logs.insert(id, Mutex::new(LogState::load(dir.path(), log, &cosigner)?));
+            let id = id_of(&log.origin);
+            logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner)?)));
         }
-        let counters = Counters::default();
+        let (logs, counters) = (RwLock::new(logs), Counters::default());
         Ok(Self { shared: Arc::new(Shared { dir, cosigner, clock: config.clock, logs, counters }) })
     }
 }

@@ -79,13 +79,13 @@ async fn what_is_due_is_signed_again_before_it_expires() {
         let roles = stage.publisher.published().unwrap().roles;
         roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>()
     };
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 1, 1, 1]);
     stage.clock.advance(Duration::from_secs(3_600));
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 2, 1, 1]);
     stage.clock.advance(Duration::from_secs(46 * DAY));
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 3, 2, 2]);
     assert_eq!(stage.followed(&root).await, b"trusted");
 }
@@ -255,7 +255,7 @@ async fn a_publication_that_was_cut_off_anywhere_is_seen_whole_or_not_at_all() {
         assert!(done.is_err() || seen == b"new", "{steps}: what was acknowledged is lost");
 
         stage.clock.advance(Duration::from_secs(3_600));
-        stage.publisher.renew().await.unwrap();
+        stage.publisher.keep(&[]).await.unwrap();
         assert_eq!(stage.followed(&root).await, seen);
         stage.publish(&root, b"newest").await.unwrap();
         assert_eq!(stage.followed(&root).await, b"newest");
