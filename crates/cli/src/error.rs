@@ -426,6 +426,8 @@ impl From<StackError> for CliError {
             StackError::Log(error) => error.into(),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
+            StackError::Trust(error) => error.into(),
+            StackError::Witness(error) => error.into(),
             StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),

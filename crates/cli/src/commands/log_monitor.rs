@@ -12,7 +12,7 @@ use signet_services::monitor::{
 use signet_verify::{Code, Matcher, Pattern};
 
 use super::log_search;
-use super::serve_log::read_policy;
+use super::witnesses::read_policy;
 use crate::args::LogMonitorArgs;
 use crate::document::{LogFinding, LogFindingKind, LogMonitorDocument};
 use crate::error::{Answer, CliError, Status, about};

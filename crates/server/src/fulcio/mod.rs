@@ -23,9 +23,7 @@ use signet_formats::x509::Certificate;
 use signet_services::ca::{Ca, IssueError};
 use signet_services::clock::Clock;
 use signet_services::oidc::dev::DevIssuer;
-use signet_services::oidc::{
-    ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier,
-};
+use signet_services::oidc::{ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier};
 
 pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;

@@ -14,11 +14,13 @@ use std::path::{Component, Path, PathBuf};
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_platform::{Access, Staged};
 use signet_services::log;
+use signet_services::trust::mark_restored;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::names::{Names, Shard};
+use super::trust;
 
 /// What was written or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,7 +131,7 @@ fn settle(
         .ok_or_else(|| foreign(&"it has no `stack.json`"))?;
     // It may have been taken into use since; what takes its place is made anew.
     names.next = None;
-    trust::mark_restored(&root.path().join(TRUST)).map_err(|error| foreign(&error))?;
+    mark_restored(&root.path().join(trust::DIR)).map_err(|error| foreign(&error))?;
     for (kind, shards) in [("log", &mut names.log), ("ct", &mut names.ct)] {
         for shard in shards.iter() {
             let path = Names::dir(root, kind, shard);
@@ -277,7 +279,7 @@ fn write(disk: &Disk, target: &Path, content: &mut impl Read) -> io::Result<u64>
 /// What a stack consists of. What refers to something comes before it.
 const ORDER: [&str; 7] = ["stack.json", "trust", "ca", "tsa", "registry", "ct", "log"];
 /// Within a directory, what comes before the rest.
-const FIRST: [&str; 9] = [
+const FIRST: [&str; 10] = [
     "_tags",
     "_referrers",
     "_indexes",
@@ -287,4 +289,5 @@ const FIRST: [&str; 9] = [
     "log.json",
     "entries",
     "repository",
+    "timestamp.json",
 ];

@@ -66,7 +66,10 @@ impl Clients {
     fn targets(&self, names: &Names) -> io::Result<[Target; 2]> {
         let trusted = self.trusted_root(names)?.to_json().map_err(io::Error::other)?;
         let config = self.signing_config(names).to_json().map_err(io::Error::other)?;
-        Ok([(TRUSTED_ROOT.to_owned(), trusted), (SIGNING_CONFIG.to_owned(), format!("{config}\n").into_bytes())])
+        Ok([
+            (TRUSTED_ROOT.to_owned(), trusted),
+            (SIGNING_CONFIG.to_owned(), format!("{config}\n").into_bytes()),
+        ])
     }
 
     /// Writes the root that is to be pinned: the newest that is published, if there is one.
@@ -90,9 +93,8 @@ impl Clients {
     }
 
     fn trusted_root(&self, names: &Names) -> io::Result<TrustedRoot> {
-        let instance = |kind: &str, shard: &Shard| {
-            log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?)
-        };
+        let instance =
+            |kind: &str, shard: &Shard| log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?);
         // One that was named and is not made yet has no key.
         let is_made = |shard: &&Shard| Names::dir(&self.root, "log", shard).is_dir();
         let timestamps = format!("{}{TSA_PATH}", self.url);
@@ -120,9 +122,8 @@ impl Clients {
         };
         // People log in there; machines bring their tokens.
         let issuers = self.ca.issuers().iter();
-        let people = issuers.filter(|(issuer, is_pattern)| {
-            !is_pattern && matches!(issuer.provider, Provider::Email { .. })
-        });
+        let people = issuers
+            .filter(|(issuer, is_pattern)| !is_pattern && matches!(issuer.provider, Provider::Email { .. }));
         SigningConfig {
             certificate_authorities: vec![service(&self.url, 1)],
             identity_providers: people.map(|(issuer, _)| service(&issuer.url, 1)).collect(),

@@ -282,7 +282,8 @@ impl Services {
     pub fn readiness(&self) -> Vec<(&'static str, bool)> {
         let log = self.log.active().is_some_and(|log| log.is_writing() && log.is_published());
         let ct = self.ct.log().is_writing();
-        let mut parts = vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
+        let mut parts =
+            vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
         // Before there is a root nobody follows it.
         let trust = self.trust.as_ref().filter(|trust| trust.published().is_some());
         parts.extend(trust.map(|trust| ("trust", trust.is_fresh())));

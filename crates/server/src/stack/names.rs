@@ -117,8 +117,7 @@ impl Names {
         let all = self.known_logs().chain(&self.ct);
         !self.log.is_empty()
             && !self.ct.is_empty()
-            && all.clone().all(is_name)
-            && all.clone().all(|shard| names.insert(&shard.origin))
+            && all.into_iter().all(|shard| is_name(shard) && names.insert(&shard.origin))
     }
 }
 
@@ -139,7 +138,10 @@ mod tests {
         assert_ne!(first.log, first.ct);
         let next = Names { next: Some(Shard::named(Some("b".into()), "log", 5)), ..first.clone() };
         let turned = next.turned(9);
-        assert_eq!((turned.log[0].end, turned.log[1].origin.as_str(), turned.log[1].end), (Some(9), "b", None));
+        assert_eq!(
+            (turned.log[0].end, turned.log[1].origin.as_str(), turned.log[1].end),
+            (Some(9), "b", None)
+        );
         assert_eq!((turned.next.is_none(), turned.turned(10)), (true, turned.clone()));
     }
 

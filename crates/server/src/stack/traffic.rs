@@ -105,16 +105,8 @@ fn load(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
 }
 
-const PARTS: [Part; 8] = [
-    Part::Registry,
-    Part::Log,
-    Part::Ct,
-    Part::Tsa,
-    Part::Ca,
-    Part::Trust,
-    Part::Witness,
-    Part::Other,
-];
+const PARTS: [Part; 8] =
+    [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Trust, Part::Witness, Part::Other];
 const PREFIXES: [(&str, Part); 13] = [
     ("/v2", Part::Registry),
     ("/api/v2/log", Part::Log),

@@ -32,4 +32,4 @@ pub(super) async fn begin(watch: &Watch, dev: bool) -> Result<(), StackError> {
 }
 
 /// Below the stack's directory; `signet trust` works on it.
-const DIR: &str = "trust";
+pub(super) const DIR: &str = "trust";

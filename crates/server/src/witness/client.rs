@@ -15,7 +15,8 @@ pub struct HttpWitnesses {
 #[async_trait]
 impl WitnessClient for HttpWitnesses {
     async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String> {
-        let response = self.http.post(&format!("{url}/add-checkpoint"), "text/plain; charset=utf-8", request).await;
+        let response =
+            self.http.post(&format!("{url}/add-checkpoint"), "text/plain; charset=utf-8", request).await;
         let response = response.map_err(|error| error.to_string())?;
         let status = response.status();
         let body = body(response, MAX_ANSWER).await.map_err(|error| error.to_string())?;

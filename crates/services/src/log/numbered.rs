@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use signet_store::fs::Disk;
 
-use super::shards::{Book, Place};
 use super::OpenError;
+use super::shards::{Book, Place};
 
 pub(super) struct Numbered {
     disk: Disk,

@@ -29,11 +29,7 @@ impl Publisher {
     }
 
     /// What the next root says: what this one does, but for longer.
-    fn plan(
-        &self,
-        current: Option<&Metadata<Root>>,
-        key: &PrivateKey,
-    ) -> Result<RootPlan, PublisherError> {
+    fn plan(&self, current: Option<&Metadata<Root>>, key: &PrivateKey) -> Result<RootPlan, PublisherError> {
         let expires = self.now() + LIFE;
         Ok(match current {
             Some(current) => RootPlan { expires, ..RootPlan::of(current)? },

@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 pub use cosigner::Cosigner;
-pub use home::{HomeOptions, OpenError};
+pub use home::{HomeOptions, OpenError, fsck};
 use state::LogState;
 
 /// What a witness is opened with.
