@@ -54,13 +54,15 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let ready = ca.clone();
     let mut router = signet_server::fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
     if let Some(log) = &own_log {
-        log.accept(ca.chains().filter_map(<[_]>::last).cloned().collect());
+        log.accept(ca.roots());
         router = router.merge(static_ct::router(log.clone()));
     }
     let router = dev
         .into_iter()
         .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
+    let renewing = tokio::spawn(async move { ca.keep_renewed(|| ()).await });
     host.run(router, stop).await;
+    renewing.abort();
     if let Some(log) = own_log {
         log.log().close().await;
     }

@@ -73,7 +73,7 @@ async fn signing_certificate(State(ca): State<Ca>, headers: HeaderMap, body: Bod
 }
 
 async fn trust_bundle(State(ca): State<Ca>) -> Response<Body> {
-    answer(StatusCode::OK, &Bundle { chains: ca.chains().map(Chain::of).collect() })
+    answer(StatusCode::OK, &Bundle { chains: ca.chains().iter().map(|chain| Chain::of(chain)).collect() })
 }
 
 async fn configuration(State(ca): State<Ca>) -> Response<Body> {

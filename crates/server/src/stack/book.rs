@@ -49,6 +49,13 @@ impl Book {
         data.join("log")
     }
 
+    /// Writes what clients are given: something in it has changed.
+    pub(super) fn tell_clients(&self) {
+        if let Err(error) = self.shared.write_clients() {
+            tracing::error!(error, "what clients are given is not up to date");
+        }
+    }
+
     /// From now on these are told. Once.
     pub(super) fn tell(&self, told: Told) {
         // A second time nobody calls it.
@@ -116,10 +123,8 @@ impl signet_services::log::Book for Book {
         changed.keep(&self.shared.root)?;
         *names = changed;
         drop(names);
-        if let Err(error) = self.shared.write_clients() {
-            // They know the new shard already; what is missing is that the old one has ended.
-            tracing::error!(error, "what clients are given is not up to date");
-        }
+        // They know the new shard already; what is new is that the old one has ended.
+        self.tell_clients();
         Ok(())
     }
 

@@ -107,7 +107,12 @@ impl Clients {
                 .map(|shard| instance("log", shard))
                 .collect::<io::Result<_>>()?,
             ctlogs: names.ct.iter().map(|shard| instance("ct", shard)).collect::<io::Result<_>>()?,
-            certificate_authorities: self.ca.chains().map(|chain| authority(chain, &self.url)).collect(),
+            certificate_authorities: self
+                .ca
+                .chains()
+                .iter()
+                .map(|chain| authority(chain, &self.url))
+                .collect(),
             timestamp_authorities: vec![authority(self.tsa.chain(), &timestamps)],
         })
     }

@@ -93,7 +93,7 @@ fn certificates(page: &mut Page, services: &Services) {
     page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
     page.sample("", &[], refused);
     page.family("signet_ca_not_after_seconds", "gauge", "When an issuing certificate ends, in Unix time.");
-    for (number, chain) in services.ca.chains().enumerate() {
+    for (number, chain) in services.ca.chains().iter().enumerate() {
         if let Some(own) = chain.first() {
             page.sample("", &[("intermediate", &number.to_string())], own.not_after());
         }

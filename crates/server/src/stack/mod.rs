@@ -188,6 +188,7 @@ pub struct Stack {
     url: String,
     services: Services,
     client: ClientFiles,
+    book: Arc<Book>,
     /// Held for its lock, and let go last.
     root: Arc<DataDir>,
 }
@@ -221,7 +222,7 @@ impl Stack {
     /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
     /// logs last: what the others have promised to log is in them by then.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
-        let Self { host, admin, services, root, .. } = self;
+        let Self { host, admin, services, book, root, .. } = self;
         let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();
         if let Some(registry) = &services.registry {
@@ -233,6 +234,8 @@ impl Stack {
         if let Some(trust) = services.trust.clone() {
             beside.spawn(async move { trust.run().await });
         }
+        let ca = services.ca.clone();
+        beside.spawn(async move { ca.keep_renewed(|| book.tell_clients()).await });
         let log = Arc::clone(&services.log);
         beside.spawn(async move { log.answer_requests(|_| ()).await });
         if let Some(admin) = admin {

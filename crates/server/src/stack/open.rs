@@ -53,7 +53,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
-    Ok(Stack { host, admin, url, services, client, root })
+    Ok(Stack { host, admin, url, services, client, book, root })
 }
 
 impl Config {
@@ -206,7 +206,7 @@ impl Opening<'_> {
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
         let ca = Ca::open_in(dir, own).await?;
-        ct.accept(ca.chains().filter_map(<[_]>::last).cloned().collect());
+        ct.accept(ca.roots());
         Ok((ca, (ct, frozen), dev.map(Arc::new)))
     }
 
