@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use signet_formats::tuf::Role;
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::trust::{Fetch, FetchError, Home, Periods, Publisher, TRUSTED_ROOT};
+use signet_services::trust::{Fetch, FetchError, Home, HomeError, Periods, Publisher, TRUSTED_ROOT};
+use signet_store::OpenError;
 use signet_store::fs::Disk;
 
 use super::play::{Killer, Role as Played, aborts, tell, whole};
@@ -119,13 +120,22 @@ impl Follower {
             return Ok(0);
         }
         let now = SystemClock::start().seconds();
-        let updated = self.home.update(&self.files, now).await;
-        updated.map_err(|error| format!("it cannot be followed: {error}"))?;
+        self.update(now).await?;
         let current = self.home.current(now).map_err(|error| error.to_string())?;
         let version = current.updater.timestamp().map_or(0, |timestamp| timestamp.version);
         match version >= seen {
             true => Ok(version),
             false => Err(format!("version {version} is shown, after version {seen}")),
+        }
+    }
+
+    async fn update(&self, now: i64) -> Result<(), String> {
+        loop {
+            match self.home.update(&self.files, now).await {
+                // A process that is just being started has the lock of its parent until it runs.
+                Err(HomeError::Dir(OpenError::InUse { .. })) => tokio::task::yield_now().await,
+                updated => return updated.map_err(|error| format!("it cannot be followed: {error}")),
+            }
         }
     }
 

@@ -150,7 +150,8 @@ impl Clients {
     }
 
     async fn timestamp(&self, message: &str) -> Result<(), String> {
-        let request = TimestampRequest::new(Digest::sha256(message.as_bytes()));
+        let imprint = Digest::sha256(message.as_bytes());
+        let request = TimestampRequest { imprint, policy: None, nonce: None, with_certificates: true };
         let answer = self.post("/api/v1/timestamp", "application/timestamp-query", request.to_der()).await?;
         let token = TimestampToken::from_response(&answer).map_err(|error| error.to_string())?;
         tell(&format!("serial {:?}", token.info().serial).replace(", ", ","));
@@ -272,4 +273,4 @@ fn generate() -> Result<PrivateKey, String> {
     PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(|error| error.to_string())
 }
 
-const LONGEST_LIFE_MICROS: u64 = 700_000;
+const LONGEST_LIFE_MICROS: u64 = 500_000;

@@ -40,7 +40,7 @@ fn it_cosigns_the_logs_that_it_was_told_of_and_its_own_only_if_it_was_told_so() 
     };
     config(false);
     let stack = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
-    assert_eq!(get(stack.said("admin"), "/ready").1.contains("\"witness\":true"), true);
+    assert!(get(stack.said("admin"), "/ready").1.contains("\"witness\":true"));
     let ours = get(stack.address(), "/api/v2/checkpoint").1;
     assert_eq!((cosign(stack.address(), &theirs), cosign(stack.address(), &ours)), (200, 404));
     let metrics = get(stack.said("admin"), "/metrics").1;

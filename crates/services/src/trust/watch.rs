@@ -80,7 +80,7 @@ impl Watch {
 
     /// Looks again and again, for ever.
     pub async fn run(&self) {
-        let mut last = None;
+        let mut last = self.published();
         loop {
             let looked = self.look().await;
             let again = if looked.as_ref().is_err_and(is_passing) { SOON } else { AGAIN };
