@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use signet_services::clock::Clock;
 use signet_services::log::{Log, OpenError, Place};
+use signet_services::trust::{PublisherError, Watch};
 use signet_services::witness::{Witness, WitnessedLog};
 use signet_store::DataDir;
 use tokio::task::spawn_blocking;
@@ -131,11 +132,23 @@ impl signet_services::log::Book for Book {
     async fn introduce(&self, next: &Log) -> Result<(), String> {
         let (shared, log) = (Arc::clone(&self.shared), witnessed(next));
         let done = spawn_blocking(move || shared.introduce(&log)).await;
-        done.map_err(|error| error.to_string())?
+        done.map_err(|error| error.to_string())??;
+        match self.shared.told.get().and_then(|told| told.clients.trust.as_ref()) {
+            Some(trust) => published(trust).await,
+            None => Ok(()),
+        }
     }
 
     async fn begin(&self, next: &Log) -> Result<(), String> {
         rekor::begin(next).await.map_err(|error| error.to_string())
+    }
+}
+
+/// Those who follow the repository of trust are to see it before anybody shows them an entry.
+async fn published(trust: &Watch) -> Result<(), String> {
+    match trust.look().await {
+        Ok(_) | Err(PublisherError::NoRoot) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

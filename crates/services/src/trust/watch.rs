@@ -26,6 +26,8 @@ struct Shared {
     /// Told when the targets are others.
     changed: Notify,
     published: Mutex<Option<Published>>,
+    /// Held by who looks.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Watch {
@@ -64,6 +66,7 @@ impl Watch {
 
     /// Looks once: signs again what is due, and publishes targets that have changed.
     pub async fn look(&self) -> Result<Published, PublisherError> {
+        let _alone = self.shared.looking.lock().await;
         let targets = lock(&self.shared.targets).clone();
         let kept = self.publisher.keep(&targets).await;
         // Somebody publishes at this moment, or what is due could not be signed; what was published may still serve.

@@ -100,8 +100,8 @@ impl Writer<'_> {
 
     pub(super) async fn timestamp(&mut self) -> Result<(), PublisherError> {
         let old = self.state.timestamp.as_ref();
-        let young = self.periods.timestamp - self.periods.renew;
-        if !self.all && old.is_some_and(|old| old.expires - self.now > young) {
+        let Periods { timestamp: life, renew, .. } = self.periods;
+        if !self.all && !is_due(old.map(|old| old.expires - self.now), life - renew, life) {
             return Ok(());
         }
         let snapshot = self.state.snapshot.as_ref().ok_or(PublisherError::NoRoot)?;
@@ -126,7 +126,8 @@ impl Writer<'_> {
 
     /// Whether something that expires then is signed anew: also if something above it was.
     fn is_due(&self, expires: Option<i64>) -> bool {
-        self.all || expires.is_none_or(|expires| expires - self.now < self.periods.others / 2)
+        let life = self.periods.others;
+        self.all || is_due(expires.map(|expires| expires - self.now), life / 2 - 1, life)
     }
 
     async fn put<B: Body>(&self, role: Role, body: B, version: u64) -> Result<Signed<B>, PublisherError> {
@@ -142,4 +143,10 @@ impl Writer<'_> {
         sign(&mut metadata, &self.id, self.key).await?;
         Ok(metadata)
     }
+}
+
+/// Whether something with so much time left is signed anew: if it is not more than `least`, or is more than it is ever given,
+/// because the clock was ahead when it was signed.
+fn is_due(left: Option<i64>, least: i64, life: i64) -> bool {
+    left.is_none_or(|left| left <= least || left > life)
 }
