@@ -18,6 +18,7 @@ mod keyless;
 mod method;
 mod password;
 mod pinned;
+mod plain;
 mod progress;
 mod render;
 mod runtime;

@@ -19,6 +19,7 @@ const PRIVATE: [&str; 26] = [
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
     "| indexes that hold a manifest, directly or through others, by which its pull is decided | 100 |",
     "| steps from a manifest to the outermost of them | 16 |",
+    "| layers of a manifest of signatures, or of all in an index of such, that is served without a decision | 4,096 |",
     "| manifests of one image that are signed | 1,000 |",
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
