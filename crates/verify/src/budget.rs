@@ -1,6 +1,6 @@
 //! The bound on the work of one decision, so that nobody can exhaust a verifier by attaching junk.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second,
 /// with all that they may hash within two.
@@ -12,27 +12,22 @@ const BYTES_PER_OPERATION: usize = 256 * 1024;
 /// Counts public-key operations down.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: Cell<u32>,
-    exhausted: Cell<bool>,
+    left: AtomicU32,
+    exhausted: AtomicBool,
 }
 
 impl Budget {
     pub(crate) fn new(operations: u32) -> Self {
-        Self { left: Cell::new(operations), exhausted: Cell::new(false) }
+        Self { left: AtomicU32::new(operations), exhausted: AtomicBool::new(false) }
     }
 
     /// Takes `operations` from what is left; an error if there are not enough.
     pub(crate) fn spend(&self, operations: u32) -> Result<(), Exhausted> {
-        match self.left.get().checked_sub(operations) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => {
-                self.exhausted.set(true);
-                Err(Exhausted)
-            }
-        }
+        let spend = |left: u32| left.checked_sub(operations);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).map(|_| ()).map_err(|_| {
+            self.exhausted.store(true, Ordering::Relaxed);
+            Exhausted
+        })
     }
 
     /// Takes what it costs to verify a signature over the message, which is hashed each time.
@@ -43,7 +38,7 @@ impl Budget {
 
     /// Whether some work was refused.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.exhausted.get()
+        self.exhausted.load(Ordering::Relaxed)
     }
 }
 
