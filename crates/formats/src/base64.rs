@@ -3,7 +3,6 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::display::Base64Display;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -45,7 +44,7 @@ pub struct Base64(pub Vec<u8>);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(&self.0, &STANDARD))
+        serializer.serialize_str(&encode(&self.0))
     }
 }
 
