@@ -245,7 +245,7 @@ fn options_that_contradict_are_refused() {
     let sign = |args: &[&str]| setting.sign(&[args, &["localhost/app:1"]].concat());
     sign(&["--format", "cosign-legacy"]).exits(2).refuses_saying(&["SGN-3009"]);
     sign(&["--scheme", "ed25519"]).exits(2).refuses_saying(&["--scheme"]);
-    sign(&["--key", "my.key"]).exits(2).refuses_saying(&["SGN-3010"]);
+    sign(&["--key", "my.key"]).exits(2).refuses_saying(&["'--identity-token"]);
     sign(&["--login", "device"]).exits(2).refuses_saying(&["SGN-3010"]);
     sign(&["--tlog-upload=false"]).exits(2).refuses_saying(&["--signing-config"]);
     sign(&["--fulcio-url", "https://x"]).exits(2).refuses_saying(&["--signing-config"]);

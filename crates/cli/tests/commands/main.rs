@@ -13,6 +13,7 @@ mod log;
 mod nested;
 mod policy_schema;
 mod process;
+mod proven;
 mod reference;
 mod registry;
 mod requests;
@@ -25,6 +26,7 @@ mod store;
 #[cfg(unix)]
 mod terminal;
 mod text;
+mod tls;
 mod trust;
 mod up;
 mod witness;

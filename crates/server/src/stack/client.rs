@@ -30,6 +30,7 @@ impl ClientFiles {
         names: &Names,
         services: &Services,
         url: &str,
+        also_trust: Vec<TrustedRoot>,
     ) -> Result<Self, StackError> {
         let dir = root.path().join("client");
         root.disk().make_dirs(&dir).map_err(|error| StackError::Client { path: dir.clone(), error })?;
@@ -37,7 +38,7 @@ impl ClientFiles {
             trusted_root: dir.join("trusted_root.json"),
             signing_config: dir.join("signing_config.json"),
         };
-        let trusted = trusted_root(root, names, services, url);
+        let trusted = trusted_root(root, names, services, url).and_then(|own| with_others(own, also_trust));
         put(root, &files.trusted_root, trusted.and_then(|root| root.to_json().map_err(io::Error::other)))?;
         let config = signing_config(names, url).to_json().map_err(io::Error::other);
         put(root, &files.signing_config, config.map(|text| format!("{text}\n").into_bytes()))?;
@@ -63,6 +64,12 @@ fn trusted_root(root: &DataDir, names: &Names, services: &Services, url: &str) -
         certificate_authorities: services.ca.chains().map(|chain| authority(chain, url)).collect(),
         timestamp_authorities: vec![authority(services.tsa.chain(), &timestamps)],
     })
+}
+
+/// Of what another root has too, the stack's own word counts.
+fn with_others(mut own: TrustedRoot, others: Vec<TrustedRoot>) -> io::Result<TrustedRoot> {
+    others.into_iter().try_for_each(|other| own.add(other)).map_err(io::Error::other)?;
+    Ok(own)
 }
 
 /// The first key of a log, which every client knows.

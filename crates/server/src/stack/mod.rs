@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_formats::trusted_root::TrustedRoot;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, Log};
@@ -54,6 +55,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// For development: an issuer of identity tokens, and timestamps that state no accuracy. On loopback only.
     pub dev: bool,
+    /// What clients are to trust besides this stack: its former keys, other instances.
+    pub also_trust: Vec<TrustedRoot>,
     /// Serve HTTPS with this certificate.
     pub tls: Option<TlsFiles>,
     /// Where operators ask: metrics and readiness, without authentication.
@@ -78,6 +81,7 @@ impl Config {
             listen,
             public_url: None,
             dev: false,
+            also_trust: Vec::new(),
             tls: None,
             admin: None,
             bounds: Bounds::default(),

@@ -40,7 +40,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         opening.ca(config.ca),
     )?;
     let services = Services { registry, log, tsa, ca, ct, dev, time_servers };
-    let client = ClientFiles::write(&root, &names, &services, &url)?;
+    let client = ClientFiles::write(&root, &names, &services, &url, config.also_trust)?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
