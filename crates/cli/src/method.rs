@@ -8,7 +8,7 @@ use signet_formats::cosign::LegacySignature;
 use signet_keys::read_private;
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
-use crate::args::{KeylessArgs, PasswordArgs};
+use crate::args::{CosignSignArgs, KeylessArgs, PasswordArgs};
 use crate::error::{CliError, Stop};
 use crate::face::Face;
 use crate::password;
@@ -26,6 +26,16 @@ pub(crate) struct MethodArgs<'a> {
     pub(crate) scheme: Option<Scheme>,
     /// Which services prove the signature, and how to sign without a key.
     pub(crate) keyless: &'a KeylessArgs,
+    /// cosign's options, some of which ask for services.
+    pub(crate) cosign: &'a CosignSignArgs,
+}
+
+impl MethodArgs<'_> {
+    /// Whether services are to prove the signature. A key needs none.
+    fn with_services(&self) -> bool {
+        let configured = self.keyless.services.signing_config.is_some();
+        self.key.is_none() || configured || self.cosign.wants_services()
+    }
 }
 
 /// With what is signed.
@@ -39,6 +49,7 @@ pub(crate) enum Method {
 impl Method {
     /// What the options say.
     pub(crate) fn of(args: &MethodArgs<'_>, face: Face) -> Result<Self, CliError> {
+        args.cosign.accept(args.with_services())?;
         let Some(key) = args.key else {
             if args.scheme.is_some() {
                 return Err(CliError::new(
@@ -51,9 +62,9 @@ impl Method {
         };
         let key = read_private(key, &password::source(args.password))?;
         let signing = Signing::new(key, args.scheme)?;
-        match args.keyless.services.signing_config {
-            Some(_) => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),
-            None => Ok(Self::Key(signing)),
+        match args.with_services() {
+            true => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),
+            false => Ok(Self::Key(signing)),
         }
     }
 

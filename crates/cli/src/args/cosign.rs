@@ -29,11 +29,14 @@ pub(crate) struct CosignSignArgs {
 }
 
 impl CosignSignArgs {
+    /// Whether services are asked for without a config, which the pinned trust root leads to then.
+    pub(crate) fn wants_services(&self) -> bool {
+        self.tlog_upload == Some(true) || self.use_signing_config == Some(true)
+    }
+
     /// Refuses what this version does not do, signing with services or without them.
     pub(crate) fn accept(&self, services: bool) -> Result<(), CliError> {
         refuse(&[
-            (self.tlog_upload == Some(true) && !services, "--tlog-upload", NO_SERVICES),
-            (self.use_signing_config == Some(true) && !services, "--use-signing-config", NO_SERVICES),
             (self.tlog_upload == Some(false) && services, "--tlog-upload=false", BY_CONFIG),
             (self.use_signing_config == Some(false) && services, "--use-signing-config=false", BY_CONFIG),
             (self.rekor_url.is_some(), "--rekor-url", BY_CONFIG),
@@ -86,8 +89,6 @@ fn refuse(asked: &[(bool, &str, &str)]) -> Result<(), CliError> {
     }
 }
 
-const NO_SERVICES: &str = "give `--signing-config FILE` and `--trusted-root FILE`: without them `--key` signs without \
-    log or timestamp, and so do `--tlog-upload=false` and `--use-signing-config=false`";
 const BY_CONFIG: &str = "leave it out: which services are used is said by `--signing-config FILE` alone";
 const OLD_FORMAT: &str = "sign images with `--format cosign-legacy`; files are signed in the new format only";
 const NO_DRY_RUN: &str =

@@ -191,7 +191,10 @@ fn configured(args: &ServicesArgs) -> Result<(Config, TrustSnapshot), CliError> 
             let config = Config::parse(&pinned::signing_config()?, Path::new(SIGNING_CONFIG))?;
             Ok((config, pinned::trusted_root()?))
         }
-        _ => Err(CliError::new(Code::SigningUnconfigured, "neither a key nor services were given")),
+        _ => Err(CliError::new(
+            Code::SigningUnconfigured,
+            "no services were given, and no trust root is pinned",
+        )),
     }
 }
 

@@ -157,8 +157,7 @@ fn an_image_is_signed_and_verified_keyless_with_what_the_pinned_root_leads_to() 
     sandbox.write("policy.yaml", policy.replace("ISSUER", &issuer));
     run(&sandbox, &["verify", "--policy", "policy.yaml", &image]).exits(0);
     run(&sandbox, &["keys", "generate", "--no-password", "--out", "key"]).exits(0);
-    let with = ["--trusted-root", stack.trusted_root()];
-    run(&sandbox, &[&["sign", "--key", "key.key", &image][..], &config, &with].concat()).exits(0);
+    run(&sandbox, &["sign", "--key", "key.key", "--use-signing-config", &image]).exits(0);
     let public = String::from_utf8(sandbox.read("key.pub")).expect("PEM is text");
     let indented: String = public.lines().map(|line| format!("        {line}\n")).collect();
     let keyed = format!(

@@ -1,4 +1,5 @@
 //! Signing with a key and with services: the signature of a key that is known, logged and stamped.
+#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use serde_json::{Value, json};
 use signet_testkit::{Outcome, Sandbox, StackServer};

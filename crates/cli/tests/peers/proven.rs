@@ -1,4 +1,5 @@
 //! Signatures by a key that are logged and stamped, between Signet and cosign 3.1.
+#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use serde_json::Value;
 use signet_testkit::{Outcome, Peer, Sandbox, StackServer, peers};
