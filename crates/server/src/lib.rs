@@ -8,6 +8,7 @@ pub mod oidc_dev;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+mod stamp;
 pub mod static_ct;
 pub mod tsa;
 pub mod tuf;

@@ -1,10 +1,9 @@
 //! TLS from PEM files, which are followed as they change: a certificate that is renewed needs no restart.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -13,6 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+
+use crate::stamp::{Stamp, stamp};
 
 /// Where the server's certificate and key are.
 #[derive(Clone, Debug)]
@@ -43,11 +44,7 @@ impl TlsFiles {
         certified.map(Arc::new).map_err(invalid)
     }
 
-    fn stamps(&self) -> [Option<(SystemTime, u64)>; 2] {
-        let stamp = |path: &Path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
+    fn stamps(&self) -> [Stamp; 2] {
         [stamp(&self.certificates), stamp(&self.key)]
     }
 }
@@ -63,7 +60,7 @@ struct Followed {
 struct State {
     current: Arc<CertifiedKey>,
     /// The state of the files when they were last read, also if they could not be used.
-    seen: [Option<(SystemTime, u64)>; 2],
+    seen: [Stamp; 2],
     looked: Instant,
 }
 
@@ -112,6 +109,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
 
     use super::*;
