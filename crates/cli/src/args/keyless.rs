@@ -25,8 +25,6 @@ pub(crate) struct ServicesArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Keyless signing")]
 pub(crate) struct KeylessArgs {
-    #[command(flatten)]
-    pub(crate) services: ServicesArgs,
     /// The identity token: a file with it, or `-` for standard input. The token itself is taken too, but other
     /// users of this machine can see it then. Unset: what stands ready (`SIGSTORE_ID_TOKEN`, GitHub Actions,
     /// GitLab, Buildkite, CircleCI, a projected Kubernetes token, SPIFFE, Google), else a login at the terminal.
@@ -45,6 +43,8 @@ pub(crate) struct KeylessArgs {
     /// As which client to log in.
     #[arg(long, value_name = "ID", default_value = "sigstore", hide_default_value = true)]
     pub(crate) oidc_client_id: String,
+    #[command(flatten)]
+    pub(crate) services: ServicesArgs,
 }
 
 /// How a person logs in.
