@@ -7,7 +7,6 @@ use std::path::Path;
 use signet_clients::Error as ClientError;
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
-use signet_server::fulcio::VerifierError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, StackError};
@@ -416,15 +415,6 @@ impl From<CaError> for CliError {
     }
 }
 
-impl From<VerifierError> for CliError {
-    fn from(error: VerifierError) -> Self {
-        match error {
-            VerifierError::Config(error) => error.into(),
-            other => Self::new(Code::ServiceFailed, other.to_string()),
-        }
-    }
-}
-
 impl From<StackError> for CliError {
     fn from(error: StackError) -> Self {
         match error {
@@ -436,6 +426,8 @@ impl From<StackError> for CliError {
             StackError::Log(error) => error.into(),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
+            StackError::Trust(error) => error.into(),
+            StackError::Witness(error) => error.into(),
             StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),

@@ -108,6 +108,9 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
+    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signet_server::host::{Bounds, TlsFiles};
 use signet_server::registry::{AuthFiles, GarbageCollection, PullGate};
-use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig};
+use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig, WitnessConfig};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Hierarchy, Rate};
 use signet_services::log::Limits;
@@ -15,8 +15,9 @@ use signet_services::tsa::Identity;
 use signet_verify::Code;
 
 use super::StackFile;
-use super::file::{CaSection, RegistrySection, TsaSection};
+use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
 use crate::commands::authorities::{read_authority, read_issuers, time_servers};
+use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
 use crate::gate::Gate;
 use crate::trust::{Anchors, Trust, read_trusted_root};
@@ -47,11 +48,11 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     config.bounds =
         Bounds { connections: limits.connections.max(1), idle: limits.idle.0, drain: limits.drain.0 };
     config.registry = registry(file.registry, gate.clone())?;
-    let limits =
-        Limits { queue: file.log.queue, queue_bytes: file.log.queue_bytes, interval: file.log.interval.0 };
-    config.log = LogConfig { ml_dsa: file.log.ml_dsa, limits };
+    config.log = log(&file.log)?;
     config.tsa = tsa(file.tsa)?;
     config.ca = ca(file.ca)?;
+    config.trust = file.trust.enabled;
+    config.witness = witness(file.witness)?;
     let stack = config.build().await?;
     if let Some((gate, registry)) = gate.zip(stack.services().registry.as_ref()) {
         gate.guard(registry.store().clone());
@@ -77,6 +78,29 @@ fn gate(section: &RegistrySection) -> Result<Option<Gate>, CliError> {
     let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
     let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
     Trust::of_policy(policy, &section.keys, &anchors).map(|trust| Some(Gate::new(trust)))
+}
+
+fn log(section: &LogSection) -> Result<LogConfig, CliError> {
+    let LogSection { ml_dsa, interval, queue, queue_bytes, .. } = *section;
+    let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
+    let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
+    let witnesses = witnesses.map(|policy| {
+        limits.interval = limits.interval.max(WITNESSED_INTERVAL);
+        witnesses_of(policy, section.witness_timeout.0)
+    });
+    Ok(LogConfig { ml_dsa, limits, witnesses })
+}
+
+fn witness(section: WitnessSection) -> Result<Option<WitnessConfig>, CliError> {
+    let WitnessSection { enabled, logs, own_log, name, ml_dsa } = section;
+    match enabled {
+        true => Ok(Some(WitnessConfig { logs: witnessed_logs(&logs)?, own_log, name, ml_dsa })),
+        false if own_log || !logs.is_empty() => Err(CliError::new(
+            Code::ConfigInvalid,
+            "`witness.logs` and `witness.ownLog` need `witness.enabled`",
+        )),
+        false => Ok(None),
+    }
 }
 
 fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {

@@ -11,8 +11,8 @@ use crate::service;
 #[test]
 fn every_endpoint_of_the_reference_is_served() {
     let sandbox = Sandbox::new();
-    sandbox
-        .write("up.yaml", "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}}");
+    let config = "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}, witness: {enabled: true}}";
+    sandbox.write("up.yaml", config);
     let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
     let root = TrustedRoot::parse(&sandbox.read("up/client/trusted_root.json")).expect("a trusted root");
     let name = root.ctlogs.first().expect("a log").base_url.replace("https://", "");
@@ -20,7 +20,8 @@ fn every_endpoint_of_the_reference_is_served() {
     assert!(stack.len() > 15 && admin.len() == 3, "{stack:?} {admin:?}");
     for (address, paths) in [(service.address(), stack), (service.said("admin"), admin)] {
         for path in paths {
-            let path = path.replace("NAME", &name).replace("KIND", "email").replace('…', "x");
+            let path =
+                path.replace("NAME", &name).replace("KIND", "email").replace("HASH", "x").replace('…', "x");
             // No endpoint takes this, and each says so itself: what is not there is 404.
             let answer = request(address, "DELETE", &path, &[], &[]).expect("it answers");
             let is_there = [405, 401].contains(&answer.status) || path.starts_with("/v2/");

@@ -31,6 +31,8 @@ mod text;
 mod tls;
 mod trust;
 mod up;
+mod up_trust;
+mod up_witness;
 mod witness;
 
 use std::path::Path;
