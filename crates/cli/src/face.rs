@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::args::{GlobalArgs, Output};
 use crate::document::{Document, Named};
 use crate::error::{CliError, Stop};
+use crate::plain::{self, Plain};
 
 /// How this process talks: data to standard output, all else to standard error.
 #[derive(Clone, Copy, Debug)]
@@ -78,13 +79,13 @@ impl Face {
     pub(crate) fn note(self, line: &str) -> Result<(), Stop> {
         match self.quiet {
             true => Ok(()),
-            false => writeln!(anstream::stderr(), "{line}").map_err(Stop::output),
+            false => lines(line).map_err(Stop::output),
         }
     }
 
     /// A line to standard error that a person has to act on.
     pub(crate) fn prompt(self, line: &str) -> io::Result<()> {
-        writeln!(anstream::stderr(), "{line}")
+        lines(line)
     }
 
     /// An error to standard error.
@@ -93,11 +94,17 @@ impl Face {
         let cyan = paint(AnsiColor::Cyan);
         let mut err = anstream::stderr().lock();
         writeln!(err, "{red}error[{}]{red:#}: {}", error.code, error.code.title())?;
-        for line in error.detail.lines() {
+        for line in plain::lines(&error.detail) {
             writeln!(err, "  {line}")?;
         }
-        writeln!(err, "{cyan}hint{cyan:#}: {}", error.hint)
+        writeln!(err, "{cyan}hint{cyan:#}: {}", Plain(&error.hint))
     }
+}
+
+/// Lines to standard error.
+fn lines(text: &str) -> io::Result<()> {
+    let mut err = anstream::stderr().lock();
+    plain::lines(text).try_for_each(|line| writeln!(err, "{line}"))
 }
 
 /// A bold colour. It is written only where the stream takes colours.

@@ -17,6 +17,7 @@ mod gather;
 mod method;
 mod password;
 mod pinned;
+mod plain;
 mod progress;
 mod proven;
 mod render;

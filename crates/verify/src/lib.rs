@@ -25,7 +25,7 @@ pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
 pub use needs::Needs;
 pub use policy::{
     CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy,
-    PolicyError, PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,
+    PolicyError, PredicateRule, Principal, RepositoryRule, Rule, Spec,
 };
 pub use prepared::{PreparedTrust, TrustUnusable};
 pub use subject::Subject;

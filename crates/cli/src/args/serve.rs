@@ -141,9 +141,12 @@ pub(crate) struct ServeRegistryArgs {
     pub(crate) access: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
-    /// Serve only what this policy permits.
-    #[arg(long, value_name = "POLICY", requires = "htpasswd")]
+    /// Serve only what this policy permits, but to those who may push: they read what they are about to sign.
+    #[arg(long, value_name = "POLICY", requires = "access")]
     pub(crate) require_signed: Option<PathBuf>,
+    /// Where clients reach the registry, for a policy that compares the repository that was signed.
+    #[arg(long, value_name = "URL", requires = "require_signed")]
+    pub(crate) public_url: Option<String>,
     /// The key of a principal that the policy names by id.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) key: Vec<PathBuf>,

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Map, json};
-use signet_formats::base64;
+use signet_crypto::KeyAlgorithm;
 use signet_formats::jwt::{JwtAlgorithm, signing_input};
+use signet_formats::{base64, pem};
+use signet_keys::PrivateKey;
 use signet_server::stack::{Config, Stack, StackError, WitnessConfig};
 use signet_services::oidc::Issuers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,9 +110,13 @@ async fn an_issuer_that_cannot_be_reached_is_an_outage_of_its_own_identities_onl
     let claims: Map<_, _> = claims.as_object().cloned().unwrap();
     let token =
         format!("{}.{}", signing_input(JwtAlgorithm::Es256, "1", &claims), base64::encode_url([0; 64]));
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let body = json!({
         "credentials": { "oidcIdentityToken": token },
-        "publicKeyRequest": { "publicKey": { "content": "" }, "proofOfPossession": "" },
+        "publicKeyRequest": {
+            "publicKey": { "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
+            "proofOfPossession": base64::encode([0; 64]),
+        },
     });
     let asked =
         stack.http.post(format!("{}/api/v2/signingCert", stack.url)).body(body.to_string()).send().await;
