@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 
 use crate::args::{GlobalArgs, Output};
@@ -58,6 +59,10 @@ impl Face {
 
     /// Text to standard output.
     pub(crate) fn text(self, text: &str) -> Result<(), Stop> {
+        if !self.has_colour() {
+            // At once: stripped while it is written, each line would be a system call.
+            return self.bytes(strip_str(text).to_string().as_bytes());
+        }
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stop::output)
     }

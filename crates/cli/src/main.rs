@@ -26,6 +26,7 @@ mod schema;
 mod signing;
 mod stack;
 mod targets;
+mod threads;
 mod trust;
 mod trust_fetch;
 mod witness;

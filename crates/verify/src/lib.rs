@@ -18,9 +18,10 @@ mod submission;
 mod trust;
 pub mod tuf;
 mod verdict;
+mod workers;
 
 pub use code::{Class, Code, UnknownCode};
-pub use decide::{decide, decide_prepared};
+pub use decide::{decide, decide_by, decide_prepared};
 pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
 pub use needs::Needs;
 pub use policy::{
@@ -32,3 +33,4 @@ pub use subject::Subject;
 pub use submission::{SubmissionRefused, check_submission, is_logged};
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};
+pub use workers::Workers;

@@ -7,23 +7,24 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use signet_server::host::TlsFiles;
 
+use super::deferred::Deferred;
 use super::shared::duration;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServeCommand {
     /// Serve a transparency log from a directory.
-    Log(ServeLogArgs),
+    Log(Deferred<ServeLogArgs>),
     /// Serve an OCI registry from a directory.
-    Registry(ServeRegistryArgs),
+    Registry(Deferred<ServeRegistryArgs>),
     /// Serve a timestamp authority (RFC 3161).
-    Tsa(ServeTsaArgs),
+    Tsa(Deferred<ServeTsaArgs>),
     /// Serve a certificate authority for identities (Fulcio's API).
-    Ca(ServeCaArgs),
+    Ca(Deferred<ServeCaArgs>),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
-    Trust(ServeTrustArgs),
+    Trust(Deferred<ServeTrustArgs>),
     /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
-    Witness(ServeWitnessArgs),
+    Witness(Deferred<ServeWitnessArgs>),
 }
 
 /// Serve a repository of trust (TUF), and sign it again before it expires.

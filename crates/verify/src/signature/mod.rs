@@ -10,9 +10,9 @@ mod message;
 mod signed_bytes;
 mod timestamp;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::OnceLock;
 
 use signet_crypto::Digest;
 use signet_formats::x509::Certificate;
@@ -21,11 +21,12 @@ use self::candidate::{Candidate, FormError, Material};
 use self::message::SignedBy;
 use crate::Code;
 use crate::budget::Budget;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, EvidenceItem};
 use crate::policy::RepositoryRule;
 use crate::prepared::{PreparedPolicy, PreparedTrust};
 use crate::subject::Subject;
 use crate::verdict::{Check, Node};
+use crate::workers::Workers;
 
 /// What every check of one decision looks at.
 pub(crate) struct Context<'a> {
@@ -36,7 +37,7 @@ pub(crate) struct Context<'a> {
     pub(crate) at: i64,
     pub(crate) budget: &'a Budget,
     /// Whether the whole content, where it is at hand, is the subject: hashed once, however many signatures ask.
-    pub(crate) content_is_subject: OnceCell<bool>,
+    pub(crate) content_is_subject: OnceLock<bool>,
 }
 
 /// What one signature proves, whatever the policy makes of it.
@@ -122,18 +123,30 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Assesses every signature in the evidence, in its order.
-pub(crate) fn assess_all(context: &Context<'_>) -> Vec<Assessment> {
-    let mut assessments = Vec::new();
-    for item in &context.evidence.items {
-        let within = context.budget.spend_bytes(item.content.size());
-        let read = within.map_err(|_| FormError::budget_exhausted()).and_then(|()| candidate::read(item));
-        match read {
-            Ok(candidates) => assessments.extend(candidates.iter().map(|c| assess(context, c))),
-            Err(form) => assessments.push(Assessment::unreadable(&item.origin, form.into())),
-        }
+/// Assesses every signature in the evidence, in its order; by `workers` in theirs, with the same result as long as the
+/// budget suffices.
+pub(crate) fn assess_all(context: &Context<'_>, workers: Option<&dyn Workers>) -> Vec<Assessment> {
+    let items = &context.evidence.items;
+    let assessed: Vec<OnceLock<Vec<Assessment>>> = items.iter().map(|_| OnceLock::new()).collect();
+    if let Some(workers) = workers {
+        workers.do_all(items.len(), &|number| {
+            if let (Some(item), Some(slot)) = (items.get(number), assessed.get(number)) {
+                slot.get_or_init(|| assess_item(context, item));
+            }
+        });
     }
-    assessments
+    // What is not done yet is done here: no evidence is passed over.
+    let all = items.iter().zip(assessed);
+    all.flat_map(|(item, slot)| slot.into_inner().unwrap_or_else(|| assess_item(context, item))).collect()
+}
+
+fn assess_item(context: &Context<'_>, item: &EvidenceItem) -> Vec<Assessment> {
+    let within = context.budget.spend_bytes(item.content.size());
+    let read = within.map_err(|_| FormError::budget_exhausted()).and_then(|()| candidate::read(item));
+    match read {
+        Ok(candidates) => candidates.iter().map(|candidate| assess(context, candidate)).collect(),
+        Err(form) => vec![Assessment::unreadable(&item.origin, form.into())],
+    }
 }
 
 fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
