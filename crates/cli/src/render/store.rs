@@ -10,7 +10,7 @@ use crate::plain::Plain;
 /// The findings, a line each, and a summary.
 pub(crate) fn fsck(document: &FsckDocument) -> String {
     let FsckDocument { data, repositories, contents, findings, repaired, .. } = document;
-    let repaired: String = repaired.iter().map(|finding| format!("repaired: {finding}\n")).collect();
+    let repaired: String = repaired.iter().map(|finding| format!("repaired: {}\n", Plain(finding))).collect();
     let logs: String =
         document.logs.iter().map(|log| format!("`{}` with {} entries, ", log.origin, log.entries)).collect();
     let checked = format!("{logs}{repositories} repositories and {contents} pieces of content in `{data}`");
