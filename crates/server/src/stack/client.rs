@@ -41,8 +41,6 @@ pub(super) struct Clients {
     pub(super) tsa: Tsa,
     /// What is to be trusted besides; of what both have, the stack's own word counts.
     pub(super) also_trust: Vec<TrustedRoot>,
-    /// What the URLs of the development issuer begin with, if there is one. It has no page to log in at.
-    pub(super) dev_issuers: Option<String>,
     /// Those who follow the repository of trust are given the same.
     pub(super) trust: Option<Watch>,
 }
@@ -131,10 +129,9 @@ impl Clients {
             operator: OPERATOR.to_owned(),
         };
         // People log in there; machines bring their tokens.
-        let is_dev = |url: &str| self.dev_issuers.as_ref().is_some_and(|dev| url.starts_with(dev));
-        let people = self.ca.issuers().iter().filter(|(issuer, is_pattern)| {
-            !is_pattern && matches!(issuer.provider, Provider::Email { .. }) && !is_dev(&issuer.url)
-        });
+        let issuers = self.ca.issuers().iter();
+        let people = issuers
+            .filter(|(issuer, is_pattern)| !is_pattern && matches!(issuer.provider, Provider::Email { .. }));
         SigningConfig {
             certificate_authorities: vec![service(&self.url, 1)],
             identity_providers: people.map(|(issuer, _)| service(&issuer.url, 1)).collect(),

@@ -136,7 +136,6 @@ impl Opening<'_> {
             ca: services.ca.clone(),
             tsa: services.tsa.clone(),
             also_trust: self.also_trust.clone(),
-            dev_issuers: self.dev.then(|| format!("{}{}/", self.url, oidc_dev::PATH)),
             trust: services.trust.clone(),
         };
         let files = clients.write(self.names)?;
