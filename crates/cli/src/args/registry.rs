@@ -30,4 +30,8 @@ pub(crate) struct FsckArgs {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Mend what can be mended without a copy, in a registry's directory: lists of referrers and indexes are made to say
+    /// what the manifests say, and damaged content is set aside, so that whoever has it can push it again.
+    #[arg(long)]
+    pub(crate) repair: bool,
 }

@@ -75,6 +75,8 @@ pub(crate) struct ServeLogArgs {
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub(crate) checkpoint_interval_ms: Option<u64>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// What a search tells of identities.
@@ -96,7 +98,7 @@ pub(crate) struct ServeWitnessArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006")]
     pub(crate) listen: SocketAddr,
     /// The witness's name, fixed at the first start. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]

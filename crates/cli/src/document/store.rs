@@ -34,6 +34,9 @@ pub(crate) struct FsckDocument {
     pub(crate) logs: Vec<CheckedLog>,
     /// What is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
+    /// What was wrong and is mended, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repaired: Vec<String>,
 }
 
 /// A log of a stack.

@@ -24,6 +24,27 @@ fn a_directory_is_sound_until_a_byte_changes() {
 }
 
 #[test]
+fn a_signature_that_is_not_listed_any_more_is_found_again_after_a_repair() {
+    let sandbox = with_keys();
+    with_images(&sandbox);
+    let verify = |status: i32| {
+        let service = service::registry(&sandbox, "data");
+        let image = service.repository("app").tagged("1");
+        run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(status);
+    };
+    fs::remove_dir_all(sandbox.path("data/repositories/app/_referrers")).expect("the image is signed");
+    verify(1);
+    let fsck = |more: &[&str]| run(&sandbox, &[&["fsck", "--data", "data"], more].concat());
+    assert!(fsck(&[]).exits(1).says("is not among the referrers"));
+    let repaired = fsck(&["--repair"]).exits(0);
+    assert!(repaired.stdout.starts_with("repaired: app@sha256:"), "{repaired}");
+    assert!(!fsck(&["--repair"]).exits(0).says("repaired"));
+    verify(0);
+    drop(service::up(&sandbox, &["--dev"]));
+    run(&sandbox, &["fsck", "--data", "up", "--repair"]).exits(2).refuses_saying(&["whole stack"]);
+}
+
+#[test]
 fn what_nothing_refers_to_is_removed_and_signatures_stay() {
     let sandbox = with_keys();
     with_images(&sandbox);

@@ -5,13 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::rights::{ANONYMOUS, Rights};
+use crate::stamp::{Stamp, stamp};
 
 /// Where users and their rights are written. A change is taken over within seconds; one that cannot be
 /// read is not, and those read before stay.
@@ -32,7 +33,7 @@ pub(super) struct Users {
     files: AuthFiles,
     current: RwLock<Arc<Known>>,
     /// The state of the files when they were last read, also if they could not be used.
-    seen: Mutex<Stamps>,
+    seen: Mutex<[Stamp; 2]>,
     /// bcrypt is slow on purpose: a flood of guesses must not take every core.
     checks: Semaphore,
 }
@@ -146,14 +147,8 @@ impl Passed {
 }
 
 /// When each file was changed last, and its size; nothing if it is not there.
-type Stamps = [Option<(SystemTime, u64)>; 2];
-
-fn stamps(files: &AuthFiles) -> Stamps {
-    let stamp = |path: &PathBuf| {
-        let metadata = fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    [stamp(&files.htpasswd), files.rights.as_ref().and_then(stamp)]
+fn stamps(files: &AuthFiles) -> [Stamp; 2] {
+    [stamp(&files.htpasswd), files.rights.as_deref().and_then(stamp)]
 }
 
 fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, String>> {

@@ -42,7 +42,7 @@ impl FsRegistry {
 }
 
 impl Inner {
-    fn set_aside_if_damaged(&self, digest: &Digest, path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn set_aside_if_damaged(&self, digest: &Digest, path: &Path) -> Result<bool, StoreError> {
         if is_intact(*digest, path)? {
             return Ok(false);
         }
