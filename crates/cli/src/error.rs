@@ -181,7 +181,10 @@ impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
         let told = Self::new(registry_code(&error), error.to_string());
         match refusal(&error) {
-            Some(advice) => told.hint(advice.hint.clone()),
+            // It is the registry's word, and not ours.
+            Some(advice) => {
+                Self { detail: format!("{}\nthe registry advises: {}", told.detail, advice.hint), ..told }
+            }
             None => told,
         }
     }
@@ -314,7 +317,7 @@ impl From<BuildError> for CliError {
         let code = match error {
             BuildError::Store(error) => return error.into(),
             BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
-            BuildError::GateWithoutUsers => Code::UsageInvalid,
+            BuildError::GateWithoutRights => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
             BuildError::Listen { .. } => {
                 return Self::new(Code::ServiceFailed, error.to_string())

@@ -6,25 +6,26 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use signet_crypto::Digest;
 
+use super::deferred::Deferred;
 use super::shared::duration;
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// Hash every entry and compare all that was made from them. The log may be running.
-    Fsck(LogFsckArgs),
+    Fsck(Deferred<LogFsckArgs>),
     /// Print the proof that an entry is in the log, as C2SP tlog-proof. The log may be running.
-    Proof(LogProofArgs),
+    Proof(Deferred<LogProofArgs>),
     /// Find entries by digest, key, identity and time. The log may be running.
-    Search(LogSearchArgs),
+    Search(Deferred<LogSearchArgs>),
     /// Follow logs: that each keeps to one history, and who signs in it.
-    Monitor(LogMonitorArgs),
+    Monitor(Deferred<LogMonitorArgs>),
     /// Write the log as files that any web server can serve (C2SP tlog-tiles). The log may be running.
-    Export(LogExportArgs),
+    Export(Deferred<LogExportArgs>),
     /// Let the log take no more entries, for good. It can still be served and read.
-    Freeze(LogFreezeArgs),
+    Freeze(Deferred<LogFreezeArgs>),
     /// Freeze the log and go on in a new shard with a name and keys of its own. The log may be running: it does it itself.
-    Rotate(LogRotateArgs),
+    Rotate(Deferred<LogRotateArgs>),
 }
 
 /// Hash every entry and compare all that was made from them.

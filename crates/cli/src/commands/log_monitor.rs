@@ -18,6 +18,7 @@ use crate::document::{LogFinding, LogFindingKind, LogMonitorDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::files;
+use crate::plain::Plain;
 
 /// Looks at the logs, once or until it is stopped.
 pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
@@ -173,7 +174,7 @@ fn finding(finding: &Finding) -> LogFinding {
 }
 
 fn text(document: &LogMonitorDocument) -> String {
-    let line = |finding: &LogFinding| format!("`{}`: {}\n", finding.log, finding.message.escape_debug());
+    let line = |finding: &LogFinding| format!("`{}`: {}\n", finding.log, Plain(&finding.message));
     document.findings.iter().map(line).collect()
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     let missing =
         || CliError::new(Code::UsageInvalid, "there is no data directory").hint("give `--data DIR`");
     let data = file.data.clone().ok_or_else(missing)?;
-    let gate = gate(&file.registry)?.map(Arc::new);
+    let gate = gate(&file.registry, file.public_url.as_deref())?.map(Arc::new);
     let mut config = Config::new(data.clone(), file.listen);
     config.public_url = file.public_url;
     config.dev = file.dev;
@@ -72,10 +72,11 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
     }))
 }
 
-fn gate(section: &RegistrySection) -> Result<Option<Gate>, CliError> {
+fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, CliError> {
     let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
     let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
-    Trust::of_policy(policy, &section.keys, &anchors).map(|trust| Some(Gate::new(trust)))
+    let trust = Trust::of_policy(policy, &section.keys, &anchors)?;
+    Gate::new(trust, url).map(Some)
 }
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {

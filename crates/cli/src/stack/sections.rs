@@ -86,7 +86,7 @@ pub(crate) struct RegistrySection {
     pub(crate) access: Option<PathBuf>,
     /// Collect garbage so often while it runs; what is younger than an hour is kept. Unset: never.
     pub(crate) gc_interval: Option<Span>,
-    /// Serve only what this policy permits; needs users. Unset: everything.
+    /// Serve only what this policy permits, but to those who may push; needs `access`. Unset: everything.
     #[schemars(with = "Option<String>")]
     pub(crate) require_signed: Option<PathBuf>,
     /// The keys of principals that the policy names by id.
