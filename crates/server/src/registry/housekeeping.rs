@@ -62,7 +62,7 @@ impl Housekeeping {
         let Some(GarbageCollection { every, grace }) = self.garbage else { return };
         loop {
             sleep(every).await;
-            match self.store.collect_garbage(GcOptions { grace, dry_run: false }).await {
+            match self.store.collect_garbage(GcOptions { grace, uploads: self.upload_age, dry_run: false }).await {
                 Ok(report) => {
                     let (manifests, blobs) = (report.manifests.len(), report.blobs.len());
                     info!(manifests, blobs, bytes = report.bytes, "garbage collected");
@@ -86,7 +86,7 @@ impl Housekeeping {
     }
 }
 
-const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+const FORGET_EVERY: Duration = Duration::from_secs(5 * 60);
 const SCRUB_EVERY: Duration = Duration::from_secs(60 * 60);
 /// A tenth of the time is spent reading.
 const SCRUB_REST: u32 = 9;

@@ -46,6 +46,21 @@ async fn uploads_are_bounded_in_number() {
     );
 }
 
+/// 997 bare POSTs of who may push to one repository had stopped all pushes for a day.
+#[tokio::test]
+async fn one_repositorys_pusher_does_not_stop_the_pushes_of_others() {
+    let registry = Registry::start_with(|config, _| config.limits.store.uploads = 8).await;
+    for _ in 0..8 {
+        registry.start_upload("flooded").await;
+    }
+    let more = registry.send(Method::POST, "/v2/flooded/blobs/uploads/").await;
+    assert_eq!(more.status(), StatusCode::TOO_MANY_REQUESTS);
+    let location = registry.start_upload("other").await;
+    let digest = Digest::sha256(b"content");
+    let pushed = registry.request(Method::PUT, &format!("{location}?digest={digest}")).body("content");
+    assert_eq!(pushed.send().await.unwrap().status(), StatusCode::CREATED);
+}
+
 #[tokio::test]
 async fn more_connections_than_allowed_wait_for_their_turn() {
     let registry = Registry::start_with(|config, _| config.limits.connections = 1).await;

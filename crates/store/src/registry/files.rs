@@ -185,9 +185,10 @@ impl RegistryStore for FsRegistry {
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
+        owner: &str,
     ) -> Result<UploadId, StoreError> {
-        let repository = repository.clone();
-        self.blocking(move |inner| inner.start_upload(&repository, algorithm)).await
+        let (repository, owner) = (repository.clone(), owner.to_owned());
+        self.blocking(move |inner| inner.start_upload(&repository, algorithm, &owner)).await
     }
 
     async fn upload_offset(&self, repository: &RepositoryName, id: UploadId) -> Result<u64, StoreError> {

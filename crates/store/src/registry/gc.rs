@@ -18,7 +18,7 @@ use super::StoreError;
 use super::files::{FsRegistry, Inner};
 use super::layout::{Links, entry_names, present};
 use super::manifests::blobs_of;
-use crate::name::RepositoryName;
+use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
     /// Collects garbage, or only reports what it would remove.
@@ -32,13 +32,15 @@ impl FsRegistry {
 pub struct GcOptions {
     /// What is younger is kept. Longer than any push takes.
     pub grace: Duration,
+    /// Uploads that nobody added to for this long go too.
+    pub uploads: Duration,
     /// Remove nothing.
     pub dry_run: bool,
 }
 
 impl Default for GcOptions {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(60 * 60), dry_run: false }
+        Self { grace: HOUR, uploads: 24 * HOUR, dry_run: false }
     }
 }
 
@@ -53,6 +55,8 @@ pub struct GcReport {
     pub contents: Vec<Digest>,
     /// How many bytes that content had.
     pub bytes: u64,
+    /// Uploads that were begun and never finished.
+    pub uploads: Vec<(RepositoryName, UploadId)>,
     /// Repositories left alone because a manifest there is damaged and does not say what it keeps.
     pub damaged: Vec<RepositoryName>,
 }
@@ -65,7 +69,15 @@ impl Inner {
             self.collect_repository(&repository, options, &mut report, &mut linked)?;
         }
         self.collect_contents(options, &linked, &mut report)?;
+        report.uploads = self.collect_uploads(options);
         Ok(report)
+    }
+
+    /// One that cannot be removed is being added to.
+    fn collect_uploads(&self, options: GcOptions) -> Vec<(RepositoryName, UploadId)> {
+        let mut stale = self.stale_uploads(options.uploads);
+        stale.retain(|(repository, id)| options.dry_run || self.cancel_upload(repository, *id).is_ok());
+        stale
     }
 
     fn collect_repository(
@@ -228,3 +240,5 @@ fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
     let old = marked.modified()?.elapsed().is_ok_and(|age| age >= grace);
     Ok(!old)
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -80,11 +80,13 @@ pub trait RegistryStore: Send + Sync + 'static {
         from: MountFrom,
     ) -> Result<bool, StoreError>;
 
-    /// Begins an upload whose digest will be of `algorithm`, as far as is known.
+    /// Begins an upload whose digest will be of `algorithm`, as far as is known. Where that makes too many, one of
+    /// those ends whose `owner` has more.
     async fn start_upload(
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
+        owner: &str,
     ) -> Result<UploadId, StoreError>;
 
     /// How many bytes an upload has.
