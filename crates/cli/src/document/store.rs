@@ -90,6 +90,9 @@ pub(crate) struct CopyDocument {
     pub(crate) referrers: u64,
     /// Tags of cosign's older attachments.
     pub(crate) attachments: u64,
+    /// Manifests that the source lists as attached and does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<Digest>,
     /// Whether another writer could still have removed a signature from a list unseen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) race_possible: bool,

@@ -1,8 +1,10 @@
 //! Storing a manifest that refers to another one.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 use signet_http::jitter;
@@ -72,7 +74,7 @@ impl Client {
         entry: &Descriptor,
     ) -> Result<Attached> {
         let digest = entry.digest;
-        let (mut conflicts, mut written) = (0, false);
+        let (mut conflicts, mut written, mut gone) = (0, false, HashSet::new());
         for rounds in 0..self.limits().fallback_rounds {
             let started = Instant::now();
             let index = self.fallback_index(repository, subject).await?;
@@ -80,12 +82,20 @@ impl Client {
                 let race_possible = written && conflicts == 0;
                 return Ok(Attached::FallbackTag { digest, rounds: rounds.saturating_sub(1), race_possible });
             }
-            match self.write_index(repository, subject, index.as_ref(), entry).await {
+            match self.write_index(repository, subject, index.as_ref(), &gone, entry).await {
                 Ok(PushOutcome { condition_held: true, .. }) => {
                     return Ok(Attached::FallbackTag { digest, rounds, race_possible: false });
                 }
                 Ok(_) => written = true,
                 Err(Error::Conflict { .. }) => conflicts += 1,
+                Err(error) if is_missing_entry(&error) => {
+                    let before = gone.len();
+                    gone.extend(self.deleted(repository, index.as_ref()).await?);
+                    if gone.len() == before {
+                        return Err(error);
+                    }
+                    continue;
+                }
                 Err(error) => return Err(error),
             }
             // A writer that read before we wrote writes within about the time that we took. Who has met one waits
@@ -98,14 +108,29 @@ impl Client {
         Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })
     }
 
+    /// The entries of the index that the registry no longer has. One that checks what an index lists refuses it with
+    /// them, and would refuse every later signature.
+    async fn deleted(&self, repository: &Repository, index: Option<&Resolved>) -> Result<HashSet<Digest>> {
+        let entries = index.map(|index| index.manifest.manifests()).unwrap_or_default();
+        let listed: Vec<Digest> = entries.iter().map(|entry| entry.digest).collect();
+        let asked = futures_util::stream::iter(listed).map(async |digest| {
+            let is_there = self.has_manifest(repository, &digest).await?;
+            Ok::<_, Error>((!is_there).then_some(digest))
+        });
+        let gone = asked.buffer_unordered(self.limits().parallel.max(1));
+        gone.try_filter_map(async |gone| Ok(gone)).try_collect().await
+    }
+
     async fn write_index(
         &self,
         repository: &Repository,
         subject: &Digest,
         index: Option<&Resolved>,
+        gone: &HashSet<Digest>,
         entry: &Descriptor,
     ) -> Result<PushOutcome> {
         let mut entries = index.map(|index| index.manifest.manifests().to_vec()).unwrap_or_default();
+        entries.retain(|entry| !gone.contains(&entry.digest));
         if entries.len() >= self.limits().referrers {
             let what = format!("referrers of {subject}");
             return Err(Error::LimitHit { what, limit: self.limits().referrers as u64 });
@@ -129,6 +154,11 @@ pub(crate) fn referrer(resolved: &Resolved) -> Descriptor {
         annotations: resolved.manifest.annotations.clone(),
         ..resolved.descriptor.clone()
     }
+}
+
+/// docker-registry 2.8 and others have no index that lists what they do not have (`MANIFEST_BLOB_UNKNOWN`).
+fn is_missing_entry(error: &Error) -> bool {
+    matches!(error, Error::Refused { detail, .. } if detail.contains("MANIFEST_BLOB_UNKNOWN"))
 }
 
 fn lists(index: Option<&Resolved>, digest: Digest) -> bool {

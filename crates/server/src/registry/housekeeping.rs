@@ -62,7 +62,11 @@ impl Housekeeping {
         let Some(GarbageCollection { every, grace }) = self.garbage else { return };
         loop {
             sleep(every).await;
-            match self.store.collect_garbage(GcOptions { grace, uploads: self.upload_age, dry_run: false }).await {
+            match self
+                .store
+                .collect_garbage(GcOptions { grace, uploads: self.upload_age, dry_run: false })
+                .await
+            {
                 Ok(report) => {
                     let (manifests, blobs) = (report.manifests.len(), report.blobs.len());
                     info!(manifests, blobs, bytes = report.bytes, "garbage collected");

@@ -17,7 +17,6 @@ use signet_formats::oci::Manifest;
 use super::StoreError;
 use super::files::{FsRegistry, Inner};
 use super::layout::{Links, entry_names, present};
-use super::manifests::blobs_of;
 use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
@@ -229,9 +228,11 @@ impl Drop for Journal<'_> {
     }
 }
 
-/// What a manifest keeps, not its subject: what refers does not keep what it refers to.
+/// What a manifest keeps, not its subject: what refers does not keep what it refers to. A foreign layer too, if somebody
+/// pushed it.
 fn names(manifest: &Manifest) -> Vec<Digest> {
-    blobs_of(manifest).chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
+    let blobs = manifest.config.iter().chain(manifest.layers());
+    blobs.chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
 }
 
 fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {

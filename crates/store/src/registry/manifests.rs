@@ -151,15 +151,8 @@ impl Inner {
 
 /// The blobs that must be there for a manifest to be complete.
 pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
-    let layers = manifest.layers().iter().filter(|layer| !is_foreign(layer));
+    let layers = manifest.layers().iter().filter(|layer| !layer.is_foreign_layer());
     manifest.config.iter().chain(layers)
-}
-
-/// Layers that registries may lack by design: Windows base images and other non-distributable ones.
-fn is_foreign(layer: &Descriptor) -> bool {
-    !layer.urls.is_empty()
-        || layer.media_type.contains("nondistributable")
-        || layer.media_type == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 }
 
 /// Reads a pushed manifest, which must be what its `Content-Type` says: two readings of the same

@@ -202,7 +202,8 @@ async fn uploads_are_bounded_in_size_number_and_age() {
 async fn one_owners_many_uploads_do_not_keep_others_from_beginning_theirs() {
     let dir = tempfile::tempdir().unwrap();
     let (store, flooded, other) = (open(dir.path()), name("flooded"), name("other"));
-    let begin = async |repository, owner| store.start_upload(repository, DigestAlgorithm::Sha256, owner).await;
+    let begin =
+        async |repository, owner| store.start_upload(repository, DigestAlgorithm::Sha256, owner).await;
     let first = begin(&flooded, "flooder").await.unwrap();
     store.append_upload(&flooded, first, None, body(&[b"not empty"])).await.unwrap();
     let mut empty = Vec::new();
@@ -218,7 +219,10 @@ async fn one_owners_many_uploads_do_not_keep_others_from_beginning_theirs() {
     }
     assert!(matches!(ended[..], [Err(StoreError::UploadUnknown)]), "one empty upload has ended");
     assert_eq!(fs::read_dir(store.inner.layout.uploads(&flooded)).unwrap().count(), 3);
-    assert!(matches!(begin(&flooded, "flooder").await, Err(StoreError::TooManyUploads)), "not for who has more");
+    assert!(
+        matches!(begin(&flooded, "flooder").await, Err(StoreError::TooManyUploads)),
+        "not for who has more"
+    );
     store.append_upload(&other, own, None, body(&[b"mine"])).await.unwrap();
     store.finish_upload(&other, own, &Digest::sha256(b"mine")).await.unwrap();
     assert_eq!(store.upload_offset(&flooded, first).await.unwrap(), 9, "what has bytes ends last");
