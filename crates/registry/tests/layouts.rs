@@ -88,6 +88,28 @@ async fn what_is_damaged_in_a_layout_is_put_there_again() {
     }
 }
 
+/// A copy had said "sent 0" and left the damage.
+#[tokio::test]
+async fn what_is_damaged_in_a_layout_is_put_there_again() {
+    let [good, bad] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (source, target, image) = (layout(good.path()), layout(bad.path()), image(1));
+    let blob = source.put_bytes("t", "a blob".into()).await.unwrap();
+    for damage in [&b"a blab"[..], b"a blo", b"a blob, and more", b""] {
+        target.put_blob(&blob, &source).await.unwrap();
+        target.put_manifest(&image).await.unwrap();
+        for digest in [blob.digest, image.digest()] {
+            std::fs::write(bad.path().join("blobs/sha256").join(digest.hex()), damage).unwrap();
+        }
+        assert_eq!(target.has_manifest(&image.digest()).await, Ok(false));
+        assert_eq!(target.put_blob(&blob, &source).await, Ok(BlobPush::Sent));
+        target.put_manifest(&image).await.unwrap();
+        let read = target.blob(&blob).await.unwrap().collect_bytes(100).await;
+        assert_eq!(read, Ok("a blob".into()));
+        assert_eq!(target.put_blob(&blob, &source).await, Ok(BlobPush::Present));
+        assert_eq!(target.has_manifest(&image.digest()).await, Ok(true));
+    }
+}
+
 #[tokio::test]
 async fn a_tag_moves_and_the_other_image_stays() {
     let directory = tempfile::tempdir().unwrap();

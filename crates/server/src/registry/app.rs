@@ -34,6 +34,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Users and rights; without them the registry listens on loopback only.
     pub auth: Option<AuthFiles>,
+    /// Take users' passwords over plain HTTP also from beyond loopback, where something before it speaks HTTPS.
+    pub allow_http: bool,
+    /// The host of the URL by which clients reach it, where that is another than the one it listens on.
+    pub public_host: Option<String>,
     /// What decides about pulls; needs `auth`.
     pub gate: Option<Arc<dyn PullGate>>,
     /// Collect garbage while it runs; otherwise only `signet registry gc` does, while it is stopped.
@@ -48,7 +52,8 @@ impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
         let (limits, disk) = (Limits::default(), Disk::default());
-        Self { data, listen, tls: None, auth: None, gate: None, garbage: None, limits, disk }
+        let (tls, auth, gate, garbage) = (None, None, None, None);
+        Self { data, listen, tls, auth, allow_http: false, public_host: None, gate, garbage, limits, disk }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
@@ -68,6 +73,9 @@ impl Config {
         if auth.is_none() && !self.listen.ip().is_loopback() {
             return Err(BuildError::OpenToTheNetwork { listen: self.listen });
         }
+        if self.tls.is_none() && !self.allow_http && !self.listen.ip().is_loopback() {
+            return Err(BuildError::PasswordsInTheClear { listen: self.listen });
+        }
         if auth.is_none() && self.gate.is_some() {
             return Err(BuildError::GateWithoutUsers);
         }
@@ -76,6 +84,7 @@ impl Config {
         let service = Service {
             store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,
             authenticator: authenticator.unwrap_or(Authenticator::Open),
+            public_host: self.public_host,
             gate: self.gate,
             manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
         };
@@ -100,10 +109,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let bounds = host::Bounds::default();
         Self {
-            connections: 256,
-            idle: Duration::from_secs(120),
-            drain: Duration::from_secs(20),
+            connections: bounds.connections,
+            idle: bounds.idle,
+            drain: bounds.drain,
             upload_age: Duration::from_secs(24 * 60 * 60),
             store: store::Limits::default(),
         }
@@ -199,6 +209,12 @@ pub enum BuildError {
     /// Without users, everyone who reaches the address could push.
     #[error("{listen} is not on loopback, and there are no users: give an htpasswd file")]
     OpenToTheNetwork {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// Whoever sees the traffic would read the users' passwords, and could change what is pulled.
+    #[error("{listen} is not on loopback, and passwords would go to it over plain HTTP: give a certificate")]
+    PasswordsInTheClear {
         /// The address.
         listen: SocketAddr,
     },

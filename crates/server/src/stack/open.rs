@@ -34,7 +34,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let names = Names::of(&root, clock.seconds())?;
     let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &own_url };
     let (registry, log, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
-        opening.registry(config.registry, config.listen),
+        opening.registry(config.registry, config.listen, &url),
         opening.log(config.log),
         opening.tsa(config.tsa),
         opening.ca(config.ca),
@@ -103,12 +103,16 @@ impl Opening<'_> {
         &self,
         config: Option<RegistryConfig>,
         listen: std::net::SocketAddr,
+        public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };
         let mut own = registry::Config::new(self.root.path().join("registry"), listen);
         own.auth = config.auth;
         own.garbage = config.garbage;
         own.gate = config.gate;
+        // The stack speaks HTTPS itself, or is told the URL of what does before it.
+        own.allow_http = true;
+        own.public_host = public_url.parse::<http::Uri>().ok().and_then(|url| url.host().map(str::to_owned));
         blocking(move || Ok(Some(own.open()?))).await
     }
 

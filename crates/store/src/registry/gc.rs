@@ -56,7 +56,7 @@ pub struct GcReport {
     pub bytes: u64,
     /// Uploads that were begun and never finished.
     pub uploads: Vec<(RepositoryName, UploadId)>,
-    /// Repositories left alone because a manifest there is damaged and does not say what it keeps.
+    /// Repositories left alone because a manifest or tag there is damaged and does not say what it keeps.
     pub damaged: Vec<RepositoryName>,
 }
 
@@ -91,7 +91,7 @@ impl Inner {
         let blobs = self.layout.linked(repository, Links::Blobs)?;
         let kept = match self.kept(repository, &manifests, options.grace) {
             Ok(kept) => kept,
-            Err(StoreError::Corrupt(_) | StoreError::Manifest(_)) => {
+            Err(StoreError::Corrupt(_) | StoreError::CorruptTag(_) | StoreError::Manifest(_)) => {
                 report.damaged.push(repository.clone());
                 linked.extend(manifests);
                 linked.extend(blobs);
@@ -141,8 +141,9 @@ impl Inner {
             parsed.insert(*digest, names(&manifest));
         }
         let mut pending = Vec::new();
-        for (_, named) in self.all_tags(repository)? {
-            pending.extend(named);
+        for (tag, named) in self.all_tags(repository)? {
+            // What it kept nobody knows: nothing goes.
+            pending.push(named.ok_or(StoreError::CorruptTag(tag))?);
         }
         for digest in manifests {
             if is_young(&self.layout.manifest_link(repository, digest), grace)? {

@@ -9,7 +9,7 @@ use signet_formats::oci::{Descriptor, Manifest, ManifestError, ManifestKind};
 use super::backlinks::MAX_TRACKED_CHILDREN;
 use super::files::Inner;
 use super::layout::{file_name, read_if_present};
-use super::{ManifestPush, PushedManifest, StoreError, StoredManifest};
+use super::{Expect, ManifestPush, PushedManifest, StoreError, StoredManifest};
 use crate::name::RepositoryName;
 
 impl Inner {
@@ -52,6 +52,8 @@ impl Inner {
         let manifest = parse(push)?;
         let _exclusive = self.exclusive(repository);
         if let Some(tag) = push.tags.first()
+            // A push that expects nothing heals a damaged tag.
+            && push.expect != Expect::Anything
             && !push.expect.accepts(self.read_tag(repository, tag)?)
         {
             return Err(StoreError::ExpectationFailed);

@@ -351,6 +351,21 @@ async fn content_is_shared_until_the_last_repository_drops_it() {
 }
 
 #[tokio::test]
+async fn what_a_damaged_tag_kept_is_not_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let digest = push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
+    drop(store);
+    let store = open(dir.path());
+    let tag = "v1".parse().unwrap();
+    fs::write(store.inner.layout.tag(&repository, &tag), "sha256:12").unwrap();
+    assert!(matches!(store.resolve_tag(&repository, &tag).await, Err(StoreError::CorruptTag(_))));
+    assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
+    assert!(store.manifest(&repository, &digest).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     let dir = tempfile::tempdir().unwrap();
     let repository = name("a");
