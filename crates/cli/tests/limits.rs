@@ -11,7 +11,9 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 25] = [
+const PRIVATE: [&str; 27] = [
+    "| time for the headers of a request | 15 s |",
+    "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -189,6 +191,10 @@ fn registry() -> Rows {
         ("time for requests to end when it stops", time(limits.drain)),
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
+        (
+            "age after which an upload without a byte is forgotten",
+            time(signet_store::registry::EMPTY_UPLOADS_FOR),
+        ),
         ("uploads in progress", number(limits.store.uploads)),
     ]
 }

@@ -60,7 +60,7 @@ fn of_stack(args: &FsckArgs, report: StackReport) -> FsckDocument {
 
 fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
-        let options = GcOptions { dry_run: args.dry_run, ..GcOptions::default() };
+        let options = GcOptions { grace: args.older_than, dry_run: args.dry_run, ..GcOptions::default() };
         let report = open(&args.data)?.collect_garbage(options).await?;
         face.result(&gc_document(args, report), render::gc)?;
         Ok(Status::Yes)
@@ -78,6 +78,7 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         blobs: names(report.blobs),
         contents: report.contents,
         bytes: report.bytes,
+        uploads: report.uploads.len(),
         damaged: report.damaged.iter().map(ToString::to_string).collect(),
     }
 }

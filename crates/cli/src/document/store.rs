@@ -62,7 +62,9 @@ pub(crate) struct GcDocument {
     pub(crate) contents: Vec<Digest>,
     /// How many bytes that content had.
     pub(crate) bytes: u64,
-    /// Repositories left alone because a manifest in them is damaged.
+    /// How many uploads that were begun and never finished.
+    pub(crate) uploads: usize,
+    /// Repositories left alone because a manifest or tag in them is damaged.
     pub(crate) damaged: Vec<String>,
 }
 

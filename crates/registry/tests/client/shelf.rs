@@ -83,7 +83,8 @@ impl Shelf {
             return Reply::new(400, error);
         }
         if self.checks_indexes && lists_missing(&request.body, &manifests, &repository) {
-            let error = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
+            let error =
+                r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
             return Reply::new(400, error);
         }
         let digest = Digest::sha256(&request.body).to_string();
@@ -122,11 +123,7 @@ fn lists_missing(index: &[u8], manifests: &HashMap<(String, String), Vec<u8>>, r
     digests.any(|digest| !manifests.contains_key(&(repository.to_owned(), digest)))
 }
 
-fn lists_missing(
-    index: &[u8],
-    manifests: &HashMap<(String, String), Vec<u8>>,
-    repository: &str,
-) -> bool {
+fn lists_missing(index: &[u8], manifests: &HashMap<(String, String), Vec<u8>>, repository: &str) -> bool {
     let index: serde_json::Value = serde_json::from_slice(index).unwrap();
     let entries = index["manifests"].as_array().into_iter().flatten();
     let mut digests = entries.map(|entry| entry["digest"].as_str().unwrap().to_owned());

@@ -240,14 +240,17 @@ async fn a_copy_names_the_referrers_that_are_listed_and_gone() {
     })
     .await;
     let (client, repository) = (client(), server.repository());
-    let empty = client.push_bytes(&repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
+    let empty =
+        client.push_bytes(&repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
     assert_eq!(empty.size, 2);
     let name = ManifestName::Tag("v1".parse().unwrap());
     let image = client.push_manifest(&repository, &name, MEDIA_TYPE, manifest().into(), None).await.unwrap();
     let mut attached = Vec::new();
     for note in [1, 2] {
         let bytes = referrer(&image.digest, note);
-        attached.push(client.attach(&repository, &image.digest, MEDIA_TYPE, bytes.into()).await.unwrap().digest());
+        attached.push(
+            client.attach(&repository, &image.digest, MEDIA_TYPE, bytes.into()).await.unwrap().digest(),
+        );
     }
     shelf.manifests.lock().unwrap().remove(&("app".to_owned(), attached[0].to_string()));
     let directory = tempfile::tempdir().unwrap();

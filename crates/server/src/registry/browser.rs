@@ -64,13 +64,20 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_and_its_own_are_answered() {
-        for host in
-            ["localhost", "LocalHost:5000", "127.0.0.1:5000", "127.3.2.1", "[::1]:5000", "registry.example:443"]
-        {
+        for host in [
+            "localhost",
+            "LocalHost:5000",
+            "127.0.0.1:5000",
+            "127.3.2.1",
+            "[::1]:5000",
+            "registry.example:443",
+        ] {
             assert!(!is_refused(&[("host", host)]), "{host}");
         }
         assert!(!is_refused(&[]), "no browser");
-        for host in ["evil.example", "evil.example:5000", "localhost.evil.example", "10.0.0.1:5000", "", "[::2]"] {
+        for host in
+            ["evil.example", "evil.example:5000", "localhost.evil.example", "10.0.0.1:5000", "", "[::2]"]
+        {
             assert!(is_refused(&[("host", host)]), "{host}");
         }
     }

@@ -105,7 +105,8 @@ struct Detail {
     hint: String,
 }
 
-const HEAL: &str = "push it again; `signet fsck --data DIR` says what else is damaged, while the registry is stopped";
+const HEAL: &str =
+    "push it again; `signet fsck --data DIR` says what else is damaged, while the registry is stopped";
 
 // The codes of distribution-spec, "Error Codes".
 pub(super) const BLOB_UNKNOWN: &str = "BLOB_UNKNOWN";

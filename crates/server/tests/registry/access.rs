@@ -96,11 +96,16 @@ async fn a_registry_without_users_answers_no_page_of_another_site() {
     for (name, value) in [("host", "evil.example:5000"), ("origin", "https://evil.example")] {
         let asked = registry.request(Method::POST, "/v2/a/blobs/uploads/").header(name, value);
         let asked = asked.send().await.unwrap();
-        assert_eq!((asked.status(), code(asked).await), (StatusCode::FORBIDDEN, "DENIED".to_owned()), "{name}");
+        assert_eq!(
+            (asked.status(), code(asked).await),
+            (StatusCode::FORBIDDEN, "DENIED".to_owned()),
+            "{name}"
+        );
     }
     let mut registry = Registry::start_with(users).await;
     registry.log_in("ci", "ci-password");
-    let asked = registry.request(Method::GET, "/v2/").header("host", "registry.example").send().await.unwrap();
+    let asked =
+        registry.request(Method::GET, "/v2/").header("host", "registry.example").send().await.unwrap();
     assert_eq!(asked.status(), StatusCode::OK, "who has to log in may reach it by any name");
 }
 

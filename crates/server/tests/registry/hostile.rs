@@ -102,7 +102,8 @@ async fn no_request_leaves_the_repositories() {
     std::fs::write(registry.data.path().join("secret"), "secret").unwrap();
     for path in ["../secret", "a/../../secret", "%2e%2e/secret", "a/_tags", "a//b"] {
         let mut stream = TcpStream::connect(registry.address).await.unwrap();
-        let request = format!("GET /v2/{path}/manifests/v1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET /v2/{path}/manifests/v1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

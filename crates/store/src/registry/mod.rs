@@ -36,6 +36,7 @@ pub use error::StoreError;
 pub use files::{FsRegistry, Limits};
 pub use fsck::{Finding, FsckReport};
 pub use gc::{GcOptions, GcReport};
+pub use uploads::EMPTY_UPLOADS_FOR;
 
 use crate::name::{RepositoryName, UploadId};
 

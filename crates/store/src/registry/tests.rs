@@ -355,7 +355,8 @@ async fn what_a_damaged_tag_kept_is_not_collected() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));
     let config = push_blob(&store, &repository, b"{}").await;
-    let digest = push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
+    let digest =
+        push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
     drop(store);
     let store = open(dir.path());
     let tag = "v1".parse().unwrap();

@@ -132,7 +132,7 @@ impl Inner {
     /// The uploads that nobody added to for `age`, or for a short while if they never had a byte.
     pub(super) fn stale_uploads(&self, age: Duration) -> Vec<(RepositoryName, UploadId)> {
         let is_stale = |upload: &Upload| {
-            let allowed = if upload.offset() == 0 { age.min(EMPTY_FOR) } else { age };
+            let allowed = if upload.offset() == 0 { age.min(EMPTY_UPLOADS_FOR) } else { age };
             upload.idle() >= allowed
         };
         let uploads = self.uploads.all().into_iter().filter(|(_, upload)| is_stale(upload));
@@ -281,4 +281,4 @@ fn parse_file_name(name: &str) -> Option<(UploadId, DigestAlgorithm)> {
 }
 
 /// An upload that was begun and not gone on with for this long has been forgotten by who began it.
-const EMPTY_FOR: Duration = Duration::from_secs(15 * 60);
+pub const EMPTY_UPLOADS_FOR: Duration = Duration::from_secs(15 * 60);
