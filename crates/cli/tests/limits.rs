@@ -160,6 +160,7 @@ fn registries() -> Rows {
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
+        ("gzipped archive, unpacked", bytes(unpacked(&limits))),
     ]
 }
 
@@ -176,6 +177,10 @@ fn services() -> Rows {
         ("time for a person to log in", time(limits.login)),
         ("time for a program that gives a token", time(limits.helper)),
     ]
+}
+
+fn unpacked(limits: &signet_registry::Limits) -> usize {
+    usize::try_from(limits.unpacked_bytes).expect("a size fits")
 }
 
 fn slowest(limits: &signet_registry::Limits) -> usize {

@@ -95,6 +95,7 @@ pub async fn copy(
 ) -> Result<CopyReport> {
     let root = source.store.resolve(source.name.as_ref()).await?;
     check_name(target, &root)?;
+    target.store.takes(&root.manifest)?;
     let limits = source.store.limits();
     let met = Met { walk: Walk::new(limits.depth, limits.copy_manifests), unsearched: VecDeque::new() };
     let report = Mutex::new(CopyReport::new(root.digest()));

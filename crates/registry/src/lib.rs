@@ -40,7 +40,7 @@ pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
 pub use error::{Advice, Error};
 pub use flight::parallel;
 pub use limits::Limits;
-pub use local::{DockerArchive, Layout, OciArchive};
+pub use local::{DockerArchive, DockerSave, Layout, OciArchive};
 pub use location::{Endpoint, Location};
 pub use store::{ImageStore, RegistryStore};
 pub use stream::BlobStream;

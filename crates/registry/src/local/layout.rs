@@ -65,6 +65,16 @@ impl Layout {
         self.root.join(blob_name(digest))
     }
 
+    /// Lists an image without a name.
+    pub(super) fn list(&self, manifest: &Resolved) -> Result<()> {
+        let entry = manifest.descriptor.clone();
+        self.change_index(|entries| {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        })
+    }
+
     /// Changes `index.json` under a lock on the layout, so that writers at once lose nothing.
     fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
         let marker = self.root.join("oci-layout");
