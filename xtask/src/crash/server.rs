@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signet_server::registry::{App, Config};
 use signet_store::fs::Disk;
-use signet_store::registry::{FsRegistry, GcOptions, Limits};
+use signet_store::registry::{FsRegistry, GcOptions, Limits, RegistryStore};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::deferred::Deferred;
 use super::shared::duration;
 
 /// Maintain a registry's data directory.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
     /// Remove what nothing refers to. Signatures of what is kept are kept.
-    Gc(GcArgs),
+    Gc(Deferred<GcArgs>),
 }
 
 /// Remove what nothing refers to. Signatures of what is kept are kept.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signet_crypto::Digest;
 use signet_server::stack::{self, StackReport};
-use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits, RegistryStore};
 use signet_store::{Kind, RepositoryName, kind_of};
 use signet_verify::Code;
 

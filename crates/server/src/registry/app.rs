@@ -58,17 +58,41 @@ impl Config {
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let listen = self.listen;
-        let tls = self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
-        let registry = self.open()?;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
-        let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
-        Ok(App { registry, listener, address, tls })
+        let (listen, tls) = (self.listen, self.acceptor()?);
+        App::listen(self.open()?, listen, tls).await
+    }
+
+    /// The same over another store than a data directory.
+    pub async fn build_over<S: RegistryStore + Clone>(self, store: S) -> Result<App<S>, BuildError> {
+        let (listen, tls) = (self.listen, self.acceptor()?);
+        let authenticator = self.authenticator()?;
+        App::listen(self.over(store, authenticator), listen, tls).await
     }
 
     /// Checks the configuration and opens the data directory, for a process that listens itself.
     pub fn open(self) -> Result<Registry, BuildError> {
+        let authenticator = self.authenticator()?;
+        let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
+        Ok(self.over(store, authenticator))
+    }
+
+    fn over<S: RegistryStore + Clone>(self, store: S, authenticator: Authenticator) -> Registry<S> {
+        let service = Service {
+            store: Arc::new(store.clone()),
+            authenticator,
+            public_host: self.public_host,
+            gate: self.gate,
+            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
+        };
+        Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, BuildError> {
+        self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)
+    }
+
+    /// Who may make requests, if that is safe where it listens.
+    fn authenticator(&self) -> Result<Authenticator, BuildError> {
         let auth = self.auth.as_ref();
         if auth.is_none() && !self.listen.ip().is_loopback() {
             return Err(BuildError::OpenToTheNetwork { listen: self.listen });
@@ -76,19 +100,11 @@ impl Config {
         if self.tls.is_none() && !self.allow_http && !self.listen.ip().is_loopback() {
             return Err(BuildError::PasswordsInTheClear { listen: self.listen });
         }
-        if auth.is_none() && self.gate.is_some() {
-            return Err(BuildError::GateWithoutUsers);
+        if self.gate.is_some() && auth.is_none_or(|auth| auth.rights.is_none()) {
+            return Err(BuildError::GateWithoutRights);
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
-        let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
-        let service = Service {
-            store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,
-            authenticator: authenticator.unwrap_or(Authenticator::Open),
-            public_host: self.public_host,
-            gate: self.gate,
-            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
-        };
-        Ok(Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits })
+        Ok(authenticator.unwrap_or(Authenticator::Open))
     }
 }
 
@@ -121,21 +137,32 @@ impl Default for Limits {
 }
 
 /// A registry that listens and is ready to run.
-pub struct App {
-    registry: Registry,
+pub struct App<S = FsRegistry> {
+    registry: Registry<S>,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
 }
 
-impl App {
+impl<S: RegistryStore + Clone> App<S> {
+    async fn listen(
+        registry: Registry<S>,
+        listen: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<Self, BuildError> {
+        let failed = |error| BuildError::Listen { listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { registry, listener, address, tls })
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Its store, for whoever needs to read beside the HTTP interface.
-    pub fn store(&self) -> &FsRegistry {
+    pub fn store(&self) -> &S {
         self.registry.store()
     }
 
@@ -158,16 +185,16 @@ impl App {
 
 /// An open registry that does not listen. Clones are the same one.
 #[derive(Clone)]
-pub struct Registry {
+pub struct Registry<S = FsRegistry> {
     service: Arc<Service>,
-    store: FsRegistry,
+    store: S,
     garbage: Option<GarbageCollection>,
     limits: Limits,
 }
 
-impl Registry {
+impl<S: RegistryStore + Clone> Registry<S> {
     /// Its store, for whoever needs to read beside the HTTP interface.
-    pub fn store(&self) -> &FsRegistry {
+    pub fn store(&self) -> &S {
         &self.store
     }
 
@@ -177,10 +204,9 @@ impl Registry {
     }
 
     /// All that it does beside answering; it never ends.
-    pub(crate) fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn housekeeping(&self) -> impl Future<Output = ()> + Send + use<S> {
         let housekeeping = Housekeeping {
             service: Arc::clone(&self.service),
-            store: self.store.clone(),
             upload_age: self.limits.upload_age,
             garbage: self.garbage,
         };
@@ -195,9 +221,9 @@ pub enum BuildError {
     /// The htpasswd or rights file is unusable.
     #[error("the users or their rights cannot be read: {0}")]
     Auth(io::Error),
-    /// The gate would not know who pulls.
-    #[error("a policy for pulls needs users: give an htpasswd file")]
-    GateWithoutUsers,
+    /// Everyone would have push right, and who may push is served without being asked about.
+    #[error("a policy for pulls needs users, and an access file that lets some of them only pull")]
+    GateWithoutRights,
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {error}")]
     Listen {

@@ -15,16 +15,9 @@ use signet_crypto::Digest;
 use signet_formats::oci::Manifest;
 
 use super::StoreError;
-use super::files::{FsRegistry, Inner};
+use super::files::Inner;
 use super::layout::{Links, entry_names, present};
 use crate::name::{RepositoryName, UploadId};
-
-impl FsRegistry {
-    /// Collects garbage, or only reports what it would remove.
-    pub async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
-        self.blocking(move |inner| inner.collect_garbage(options)).await
-    }
-}
 
 /// How garbage is collected.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +54,7 @@ pub struct GcReport {
 }
 
 impl Inner {
-    fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+    pub(super) fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
         let _journal = Journal::begin(self)?;
         let (mut report, mut linked) = (GcReport::default(), HashSet::new());
         for repository in self.layout.repository_names()? {

@@ -408,7 +408,7 @@ async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
     fs::write(store.inner.layout.content(&layer), "reyal").unwrap();
     let damaged = async || {
         let damaged = Mutex::new(Vec::new());
-        store.scrub(0, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
+        store.scrub(0, &|digest| damaged.lock().unwrap().push(digest)).await.unwrap();
         damaged.into_inner().unwrap()
     };
     assert_eq!((damaged().await, damaged().await), (vec![layer], vec![]));

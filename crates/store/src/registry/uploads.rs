@@ -21,15 +21,6 @@ use super::{ByteStream, StoreError};
 use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
-    /// Forgets uploads that nobody added to for `age`, and much earlier those that never had a byte; how many.
-    pub async fn expire_uploads(&self, age: Duration) -> Result<usize, StoreError> {
-        let expired = self.blocking(move |inner| {
-            let stale = inner.stale_uploads(age).into_iter();
-            Ok(stale.filter(|(repository, id)| inner.cancel_upload(repository, *id).is_ok()).count())
-        });
-        expired.await
-    }
-
     pub(super) async fn append(
         &self,
         repository: &RepositoryName,
@@ -127,6 +118,11 @@ impl Inner {
         let upload = self.uploads.find(repository, id)?;
         let mut progress = upload.begin()?;
         self.discard(id, &upload, &mut progress)
+    }
+
+    pub(super) fn expire_uploads(&self, age: Duration) -> usize {
+        let stale = self.stale_uploads(age).into_iter();
+        stale.filter(|(repository, id)| self.cancel_upload(repository, *id).is_ok()).count()
     }
 
     /// The uploads that nobody added to for `age`, or for a short while if they never had a byte.
