@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag, media_type};
@@ -11,6 +12,7 @@ use signet_registry::{
     BlobPush, Client, CopyOptions, CopyReport, Error, ImageStore, Layout, Limits, Location, ManifestName,
     OciArchive, Options, Resolved, copy,
 };
+use signet_testkit::peers;
 
 fn image(note: usize) -> Resolved {
     let empty = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
@@ -236,4 +238,23 @@ async fn a_gzipped_archive_is_read_up_to_a_bound() {
     std::fs::write(&archive, &cut[..cut.len() / 2]).unwrap();
     let cut = open(size).map(|_| ());
     assert!(matches!(cut, Err(Error::Damaged { .. })), "{cut:?}");
+}
+
+#[tokio::test]
+async fn skopeo_reads_a_docker_archive_that_was_written() {
+    let Some([skopeo]) = peers(["skopeo"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
+    let from = format!("oci:{}:v1", place("layout"));
+    for (file, name) in [("named.tar", ":registry.example/team/app:v1"), ("nameless.tar", "")] {
+        let archive = format!("docker-archive:{}{name}", place(file));
+        copied(&from, &archive).await.unwrap();
+        let target = format!("oci:{}:v1", place(&format!("{file}-read")));
+        let read =
+            Command::new(&skopeo).args(["--insecure-policy", "copy", &archive, &target]).output().unwrap();
+        assert!(read.status.success(), "{file}: {}", String::from_utf8_lossy(&read.stderr));
+        let read = layout(&directory.path().join(format!("{file}-read"))).resolve(None).await.unwrap();
+        assert_eq!(read.manifest.config.unwrap().digest, image.manifest.config.clone().unwrap().digest);
+    }
 }

@@ -1,6 +1,5 @@
 //! Storing a manifest that refers to another one.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -74,7 +73,7 @@ impl Client {
         entry: &Descriptor,
     ) -> Result<Attached> {
         let digest = entry.digest;
-        let (mut conflicts, mut written, mut gone) = (0, false, HashSet::new());
+        let (mut conflicts, mut written) = (0, false);
         for rounds in 0..self.limits().fallback_rounds {
             let started = Instant::now();
             let index = self.fallback_index(repository, subject).await?;
@@ -82,20 +81,12 @@ impl Client {
                 let race_possible = written && conflicts == 0;
                 return Ok(Attached::FallbackTag { digest, rounds: rounds.saturating_sub(1), race_possible });
             }
-            match self.write_index(repository, subject, index.as_ref(), &gone, entry).await {
+            match self.write_index(repository, subject, index.as_ref(), entry).await {
                 Ok(PushOutcome { condition_held: true, .. }) => {
                     return Ok(Attached::FallbackTag { digest, rounds, race_possible: false });
                 }
                 Ok(_) => written = true,
                 Err(Error::Conflict { .. }) => conflicts += 1,
-                Err(error) if is_missing_entry(&error) => {
-                    let before = gone.len();
-                    gone.extend(self.deleted(repository, index.as_ref()).await?);
-                    if gone.len() == before {
-                        return Err(error);
-                    }
-                    continue;
-                }
                 Err(error) => return Err(error),
             }
             // A writer that read before we wrote writes within about the time that we took. Who has met one waits
@@ -108,34 +99,52 @@ impl Client {
         Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })
     }
 
-    /// The entries of the index that the registry no longer has. One that checks what an index lists refuses it with
-    /// them, and would refuse every later signature.
-    async fn deleted(&self, repository: &Repository, index: Option<&Resolved>) -> Result<HashSet<Digest>> {
-        let entries = index.map(|index| index.manifest.manifests()).unwrap_or_default();
-        let listed: Vec<Digest> = entries.iter().map(|entry| entry.digest).collect();
-        let asked = futures_util::stream::iter(listed).map(async |digest| {
-            let is_there = self.has_manifest(repository, &digest).await?;
-            Ok::<_, Error>((!is_there).then_some(digest))
-        });
-        let gone = asked.buffer_unordered(self.limits().parallel.max(1));
-        gone.try_filter_map(async |gone| Ok(gone)).try_collect().await
-    }
-
+    /// Writes the index with one entry more. A registry that checks what an index lists refuses it with entries that were
+    /// deleted, and would refuse every later signature: those are dropped.
     async fn write_index(
         &self,
         repository: &Repository,
         subject: &Digest,
         index: Option<&Resolved>,
-        gone: &HashSet<Digest>,
         entry: &Descriptor,
     ) -> Result<PushOutcome> {
-        let mut entries = index.map(|index| index.manifest.manifests().to_vec()).unwrap_or_default();
-        entries.retain(|entry| !gone.contains(&entry.digest));
-        if entries.len() >= self.limits().referrers {
+        let listed = index.map(|index| index.manifest.manifests()).unwrap_or_default();
+        match self.put_index(repository, subject, index, listed, entry).await {
+            Err(error) if is_missing_entry(&error) => {
+                let existing = self.existing(repository, listed).await?;
+                match existing.len() < listed.len() {
+                    true => self.put_index(repository, subject, index, &existing, entry).await,
+                    false => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Those of the entries that the registry still has, in their order.
+    async fn existing(&self, repository: &Repository, listed: &[Descriptor]) -> Result<Vec<Descriptor>> {
+        let asked = listed.iter().cloned().map(|entry| async move {
+            let is_there = self.has_manifest(repository, &entry.digest).await?;
+            Ok(is_there.then_some(entry))
+        });
+        let asked = futures_util::stream::iter(asked).buffered(self.limits().parallel.max(1));
+        let found: Vec<Option<Descriptor>> = asked.try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn put_index(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        index: Option<&Resolved>,
+        listed: &[Descriptor],
+        entry: &Descriptor,
+    ) -> Result<PushOutcome> {
+        if listed.len() >= self.limits().referrers {
             let what = format!("referrers of {subject}");
             return Err(Error::LimitHit { what, limit: self.limits().referrers as u64 });
         }
-        entries.push(entry.clone());
+        let entries = listed.iter().chain([entry]).cloned().collect();
         let bytes = index_bytes(index.map(|index| &index.manifest), entries)?;
         let precondition = match index {
             None => Precondition::Absent,

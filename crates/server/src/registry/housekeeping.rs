@@ -49,7 +49,8 @@ impl Housekeeping {
 
     /// Reads all content again and again for damage.
     async fn scrub(&self) {
-        let damaged = |digest: Digest| error!(%digest, "stored content is damaged and set aside: push it again");
+        let damaged =
+            |digest: Digest| error!(%digest, "stored content is damaged and set aside: push it again");
         loop {
             sleep(SCRUB_EVERY).await;
             if let Err(error) = self.service.store.scrub(SCRUB_REST, &damaged).await {
