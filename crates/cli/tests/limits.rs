@@ -11,7 +11,9 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 26] = [
+const PRIVATE: [&str; 28] = [
+    "| time for the headers of a request | 15 s |",
+    "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -162,6 +164,7 @@ fn registries() -> Rows {
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
+        ("gzipped archive, unpacked", bytes(unpacked(&limits))),
     ]
 }
 
@@ -180,6 +183,10 @@ fn services() -> Rows {
     ]
 }
 
+fn unpacked(limits: &signet_registry::Limits) -> usize {
+    usize::try_from(limits.unpacked_bytes).expect("a size fits")
+}
+
 fn slowest(limits: &signet_registry::Limits) -> usize {
     usize::try_from(limits.slowest).expect("a speed fits")
 }
@@ -193,6 +200,10 @@ fn registry() -> Rows {
         ("time for requests to end when it stops", time(limits.drain)),
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
+        (
+            "age after which an upload without a byte is forgotten",
+            time(signet_store::registry::EMPTY_UPLOADS_FOR),
+        ),
         ("uploads in progress", number(limits.store.uploads)),
     ]
 }

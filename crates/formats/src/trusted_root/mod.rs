@@ -1,6 +1,7 @@
 //! Sigstore's `trusted_root.json` (sigstore_trustroot.proto): the keys and certificates of the
 //! services that a verifier trusts, and when it does.
 
+mod merge;
 mod write;
 
 use std::fmt;
