@@ -9,6 +9,7 @@ use signet_registry::{Endpoint, Error, ImageStore, ManifestName, Resolved};
 use signet_verify::{Evidence, Needs, Subject, Verdict, decide_by};
 
 use crate::gather::{self, Place, Source};
+use crate::runtime::at_length;
 use crate::threads::Threads;
 use crate::trust::Trust;
 
@@ -66,14 +67,14 @@ async fn by_evidence(
     places: &[Place],
     at: i64,
 ) -> Verdict {
-    let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
+    let mut verdict = at_length(|| about_manifest(image, name, &mut evidence, trust, at));
     for place in places {
         if verdict.is_allowed() {
             break;
         }
         let more = gather::gather(source, &image.digest(), *place).await;
         gather::append(&mut evidence, more);
-        verdict = about_manifest(image, name, &mut evidence, trust, at);
+        verdict = at_length(|| about_manifest(image, name, &mut evidence, trust, at));
     }
     verdict
 }

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use crate::args::{GlobalArgs, Output};
 use crate::document::{Document, Named};
 use crate::error::{CliError, Stop};
+use crate::plain::{self, Plain};
 
 /// How this process talks: data to standard output, all else to standard error.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +84,13 @@ impl Face {
     pub(crate) fn note(self, line: &str) -> Result<(), Stop> {
         match self.quiet {
             true => Ok(()),
-            false => writeln!(anstream::stderr(), "{line}").map_err(Stop::output),
+            false => lines(line).map_err(Stop::output),
         }
     }
 
     /// A line to standard error that a person has to act on.
     pub(crate) fn prompt(self, line: &str) -> io::Result<()> {
-        writeln!(anstream::stderr(), "{line}")
+        lines(line)
     }
 
     /// An error to standard error.
@@ -98,11 +99,20 @@ impl Face {
         let cyan = paint(AnsiColor::Cyan);
         let mut err = anstream::stderr().lock();
         writeln!(err, "{red}error[{}]{red:#}: {}", error.code, error.code.title())?;
-        for line in error.detail.lines() {
+        for line in plain::lines(&error.detail) {
             writeln!(err, "  {line}")?;
         }
-        writeln!(err, "{cyan}hint{cyan:#}: {}", error.hint)
+        let mut hint = error.hint.lines().map(str::trim_start);
+        writeln!(err, "{cyan}hint{cyan:#}: {}", Plain(hint.next().unwrap_or_default()))?;
+        // Indented, as the detail is: no text of others begins a line.
+        hint.try_for_each(|line| writeln!(err, "  {}", Plain(line)))
     }
+}
+
+/// Lines to standard error.
+fn lines(text: &str) -> io::Result<()> {
+    let mut err = anstream::stderr().lock();
+    plain::lines(text).try_for_each(|line| writeln!(err, "{line}"))
 }
 
 /// A bold colour. It is written only where the stream takes colours.

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Answer, CliError, Stop};
 
@@ -19,6 +20,10 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
             answer = command => answer,
         }
     });
+    if matches!(answer, Err(Stop::Interrupted)) && runtime.metrics().num_alive_tasks() > 0 {
+        // What was dropped half-way may have somebody to tell: a registry cancels an upload.
+        runtime.block_on(tokio::time::sleep(FAREWELL));
+    }
     // Blocking work of an interrupted command is not waited for.
     runtime.shutdown_background();
     answer
@@ -33,6 +38,14 @@ pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(cores.saturating_sub(1).max(1));
     build(builder)?.block_on(service)
+}
+
+/// Does work that takes long on this thread; the other tasks of a service go on elsewhere meanwhile.
+pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 fn build(mut builder: Builder) -> Result<Runtime, CliError> {
@@ -67,3 +80,5 @@ pub(crate) async fn stopped() {
         std::future::pending().await
     }
 }
+
+const FAREWELL: Duration = Duration::from_millis(300);

@@ -3,11 +3,14 @@
 mod answer;
 pub mod fulcio;
 pub mod host;
+mod metrics;
 pub mod monitor;
 pub mod oidc_dev;
+mod outgoing;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+mod stamp;
 pub mod static_ct;
 pub mod tsa;
 pub mod tuf;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// with all that they may hash within two.
 pub(crate) const MAX_OPERATIONS: u32 = 4096;
 
-/// How many bytes are hashed in about the time of one operation: 4096 of them are 1 GiB.
+/// How many bytes are read or hashed in about the time of one operation: 4096 of them are 1 GiB.
 const BYTES_PER_OPERATION: usize = 256 * 1024;
 
-/// Counts public-key operations down.
+/// Counts public-key operations down, for all who work on one decision.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: AtomicU32,
@@ -23,23 +23,37 @@ impl Budget {
 
     /// Takes `operations` from what is left; an error if there are not enough.
     pub(crate) fn spend(&self, operations: u32) -> Result<(), Exhausted> {
-        let spend = |left: u32| left.checked_sub(operations);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).map(|_| ()).map_err(|_| {
+        let less = |left: u32| left.checked_sub(operations);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.map(|_| ()).map_err(|_| {
             self.exhausted.store(true, Ordering::Relaxed);
             Exhausted
         })
     }
 
+    /// Takes what it costs to read or hash so many bytes.
+    pub(crate) fn spend_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.spend(operations_of(bytes))
+    }
+
     /// Takes what it costs to verify a signature over the message, which is hashed each time.
     pub(crate) fn spend_over(&self, message: &[u8]) -> Result<(), Exhausted> {
-        let hashing = u32::try_from(message.len() / BYTES_PER_OPERATION).unwrap_or(u32::MAX);
-        self.spend(hashing.saturating_add(1))
+        self.spend(operations_of(message.len()).saturating_add(1))
+    }
+
+    /// Whether nothing is left at all, and some was asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_exhausted() && self.left.load(Ordering::Relaxed) == 0
     }
 
     /// Whether some work was refused.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted.load(Ordering::Relaxed)
     }
+}
+
+fn operations_of(bytes: usize) -> u32 {
+    u32::try_from(bytes / BYTES_PER_OPERATION).unwrap_or(u32::MAX)
 }
 
 /// The budget does not allow the operation.

@@ -8,7 +8,7 @@ use crate::budget::{Budget, MAX_OPERATIONS};
 use crate::code::Code;
 use crate::evidence::Evidence;
 use crate::policy::Policy;
-use crate::prepared::{PreparedPolicy, PreparedTrust, TrustUnusable};
+use crate::prepared::{PreparedPolicy, PreparedTrust, Unusable};
 use crate::rules;
 use crate::signature::{self, Assessment, Context};
 use crate::subject::Subject;
@@ -21,7 +21,7 @@ use crate::workers::Workers;
 /// `at` is the time of the decision in seconds since 1970-01-01 UTC. Every check is made and shown,
 /// within a work budget; a bad signature never hides a good one. The answer is
 /// - *allow* if the sound signatures satisfy every rule,
-/// - *undecidable* if they do not and something was not read, a limit was hit or the trust is unusable,
+/// - *undecidable* if they do not and something was not read, a limit was hit, or trust or policy is unusable,
 /// - *deny* otherwise.
 pub fn decide(
     subject: &Subject,
@@ -68,7 +68,7 @@ fn decide_unprepared(
         Ok(prepared) => decide_using(subject, evidence, &prepared, policy, at, workers),
         Err(unusable) => {
             let inputs = inputs(subject, evidence, id_of(trust), policy, at);
-            trust_unusable(inputs, &unusable)
+            undecided(inputs, unusable.into())
         }
     }
 }
@@ -84,7 +84,7 @@ fn decide_using(
     let inputs = inputs(subject, evidence, trust.id, policy, at);
     let policy = match PreparedPolicy::new(policy, trust) {
         Ok(policy) => policy,
-        Err(unusable) => return trust_unusable(inputs, &unusable),
+        Err(unusable) => return undecided(inputs, unusable),
     };
     let assess = |workers| {
         let budget = Budget::new(MAX_OPERATIONS);
@@ -168,10 +168,12 @@ fn reason(rules: &[Node], assessments: &[Assessment]) -> Code {
     }
 }
 
-fn trust_unusable(inputs: Inputs, unusable: &TrustUnusable) -> Verdict {
-    let code = Code::TrustUnusable;
-    let trust = Node::fail(Check::Trust, code).found(unusable.to_string());
-    let checks = Node::fail(Check::Decision, code).resting_on(vec![trust]);
+fn undecided(inputs: Inputs, unusable: Unusable) -> Verdict {
+    let (check, code, why) = match unusable {
+        Unusable::Policy(why) => (Check::Policy, Code::PolicyInvalid, why),
+        Unusable::Trust(why) => (Check::Trust, Code::TrustUnusable, why),
+    };
+    let checks = Node::fail(Check::Decision, code).resting_on(vec![Node::fail(check, code).found(why)]);
     verdict(inputs, Outcome::Undecidable, Some(code), Vec::new(), checks)
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use signet_crypto::Digest;
 
 use super::deferred::Deferred;
-use super::shared::duration;
+use super::shared::{duration, time};
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
@@ -87,10 +87,6 @@ pub(crate) struct LogSearchArgs {
     pub(crate) limit: u16,
 }
 
-fn time(text: &str) -> Result<i64, String> {
-    signet_formats::time::parse(text).map_err(|error| error.to_string())
-}
-
 /// Write the log as files that any web server can serve.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogExportArgs {
@@ -116,12 +112,16 @@ pub(crate) struct LogFreezeArgs {
 /// witness policy, the witnesses have to know the new key first: the refusal says it, and the same command goes on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogRotateArgs {
-    /// The log's data directory.
+    /// The log's data directory, or that of `signet up`, which has to be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The new shard's name. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
+    /// Only make the new shard and say its key, which `signet up` also puts into the trusted root; entries go on as before. The
+    /// same command without this lets it take them.
+    #[arg(long)]
+    pub(crate) prepare: bool,
 }
 
 /// Follow logs: that each keeps to one history, and who signs in it.

@@ -52,13 +52,15 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
 fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
     let Some(policy) = &args.require_signed else { return Ok(None) };
     let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
-    Trust::of_policy(policy, &args.key, &anchors).map(|trust| Some(Gate::new(trust)))
+    let trust = Trust::of_policy(policy, &args.key, &anchors)?;
+    Gate::new(trust, args.public_url.as_deref()).map(Some)
 }
 
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {
     let mut config = Config::new(args.data.clone(), args.listen);
     config.tls = args.tls.files();
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.allow_http = args.allow_http;
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
     Ok(config.build().await?)

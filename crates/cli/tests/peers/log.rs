@@ -2,15 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use signet_crypto::KeyAlgorithm;
-use signet_formats::note::VerifierKey;
 use signet_keys::PrivateKey;
-use signet_testkit::{LogServer, Sandbox, log_request, peers, request};
+use signet_testkit::{LogServer, NoteKey, Program, Sandbox, free_address, log_request, peers, request};
 
 use crate::{denied, signet};
 
@@ -104,22 +100,20 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     let Some([rekor]) = peers(["rekor-server-posix"]) else { return };
     let (sandbox, key) = (Sandbox::new(), NoteKey::new("rekor.example.org"));
     sandbox.write("rekor.pem", &key.pem);
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let [port, witness_port, grpc, metrics] = [free(), free(), free(), free()];
-    let witness = format!("127.0.0.1:{witness_port}");
+    let [address, witness, grpc, metrics] = [(); 4].map(|()| free_address());
+    let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
     let witnessing = ["serve", "witness", "--data", "witness", "--listen", &witness, "--log", &key.public];
-    let _witness = Running::start(sandbox.command(signet()).args(witnessing), &witness);
+    let _witness = Program::start(sandbox.command(signet()).args(witnessing), &witness);
     let known: serde_json::Value = serde_json::from_slice(&sandbox.read("witness/witness.json")).unwrap();
     let vkey = known["keys"][0].as_str().unwrap();
     sandbox.write("policy", format!("witness w {vkey} http://{witness}/\ngroup g all w\nquorum g\n"));
     let serve =
         ["serve", "--hostname=rekor.example.org", "--signer-filepath=rekor.pem", "--storage-dir=rekor"];
-    let ports = [("http", &port), ("grpc", &grpc), ("http-metrics", &metrics)];
-    let ports = ports.map(|(name, port)| format!("--{name}-port={port}"));
+    let ports = [("http", &address), ("grpc", &grpc), ("http-metrics", &metrics)];
+    let ports = ports.map(|(name, address)| format!("--{name}-port={}", port(address)));
     let mut command = sandbox.command(&rekor);
     command.args(serve).args(ports).args(["--checkpoint-interval=1s", "--witness-policy-path=policy"]);
-    let address = format!("127.0.0.1:{port}");
-    let _rekor = Running::start(&mut command, &address);
+    let _rekor = Program::start(&mut command, &address);
     let request_body = log_request(&PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(), b"artifact");
     let json = [("content-type", "application/json")];
     let answer = request(&address, "POST", "/api/v2/log/entries", &json, request_body.as_bytes()).unwrap();
@@ -135,51 +129,6 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     assert!(found.stdout.contains("entry 0 is one of"), "{found}");
     let data = sandbox.path("rekor").display().to_string();
     sandbox.run(signet(), &["log", "fsck", "--tiles", &data, "--key", &key.public]).succeeds();
-}
-
-/// A server that is ready once somebody can connect. Stopped when dropped.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command, address: &str) -> Self {
-        let mut running = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        while TcpStream::connect(address).is_err() {
-            assert!(running.0.try_wait().unwrap().is_none(), "{command:?} has ended");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        running
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; then the wait only reaps it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A log key in the form that Go's note package reads, and as verifiers do.
-struct NoteKey {
-    secret: String,
-    public: String,
-    pem: String,
-}
-
-impl NoteKey {
-    fn new(name: &str) -> Self {
-        let seed = [7; 32];
-        // RFC 8410: a PKCS#8 of an Ed25519 key is a fixed prefix and its 32 bytes.
-        let pkcs8 =
-            [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".as_slice(), &seed].concat();
-        let pem =
-            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(&pkcs8));
-        let key = PrivateKey::from_pkcs8_der(&pkcs8).unwrap();
-        let public = VerifierKey::log(name, key.public_key().clone()).unwrap();
-        let typed = BASE64.encode([&[1][..], &seed].concat());
-        let secret = format!("PRIVATE+KEY+{name}+{}+{typed}", public.id());
-        Self { secret, public: public.to_string(), pem }
-    }
 }
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.

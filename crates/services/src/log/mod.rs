@@ -12,11 +12,13 @@
 mod archive;
 mod chunk;
 mod export;
+mod filing;
 mod filter;
 mod form;
 mod fsck;
 mod home;
 mod index;
+mod numbered;
 mod open;
 mod read;
 mod requests;
@@ -49,9 +51,9 @@ pub use fsck::{FsckReport, fsck, verify_head};
 pub use home::{HomeError, HomeOptions, keys_of, make_dirs, origin_of};
 pub use open::OpenError;
 pub use read::ReadError;
-pub use requests::{Rotated, request_rotation};
+pub use requests::{Rotated, Rotation, request_rotation};
 pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
-pub use shards::{RotateError, Shards};
+pub use shards::{Book, Place, RotateError, Shards};
 pub use sign::LogSigner;
 pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
@@ -74,14 +76,20 @@ pub struct Config {
     pub limits: Limits,
     /// Who has to cosign what is published; unset, nobody.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// How old a published checkpoint may get before it is signed again, where what signs it says when. Unset, as old as it
+    /// likes.
+    pub refresh: Option<Duration>,
 }
 
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default(), witnesses: None }
+        Self { data, floor: None, limits: Limits::default(), witnesses: None, refresh: None }
     }
 }
+
+/// How old a checkpoint may get that says when it was signed: monitors take a log for gone that has been silent for long.
+pub const REFRESH: Duration = Duration::from_secs(600);
 
 /// Bounds on what waits, and how often checkpoints are made.
 #[derive(Clone, Copy, Debug)]
@@ -113,20 +121,41 @@ impl Log {
     /// Adds an entry, unless the log has it: then where it is. Returns once the entry is durable and a published
     /// checkpoint has it.
     pub async fn add(&self, entry: Bytes) -> Result<Added, AddError> {
-        self.shared.admit(&entry)?;
-        let leaf = self.shared.form.leaf_of_new(&entry).ok_or(AddError::Malformed)?;
         let (reply, answer) = oneshot::channel();
+        // Whoever has gone away finds the entry when it asks again.
+        self.submit(entry, move |added| drop(reply.send(added)));
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// The same for who does not wait. `done` is called once it is known, by the thread that writes, so it has to be
+    /// quick. If it is dropped instead, the log has [`Log::ended`].
+    pub fn submit(&self, entry: Bytes, done: impl FnOnce(Result<Added, AddError>) + Send + 'static) {
+        let leaf = self
+            .shared
+            .admit(&entry)
+            .and_then(|()| self.shared.form.leaf_of_new(&entry).ok_or(AddError::Malformed));
+        let leaf = match leaf {
+            Ok(leaf) => leaf,
+            Err(refused) => return done(Err(refused)),
+        };
         let bytes = entry.len();
-        let submission = Submission { entry, leaf, reply };
         self.shared.counters.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
-        if let Err(refused) = self.queue.try_send(Message::Add(submission)) {
+        let submission = Message::Add(Submission { entry, leaf, done: Box::new(done) });
+        if let Err(refused) = self.queue.try_send(submission) {
             self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-            return Err(match refused {
-                TrySendError::Full(_) => self.shared.busy(),
-                TrySendError::Disconnected(_) => self.shared.ended(),
-            });
+            let (why, message) = match refused {
+                TrySendError::Full(message) => (self.shared.busy(), message),
+                TrySendError::Disconnected(message) => (self.ended(), message),
+            };
+            if let Message::Add(submission) = message {
+                (submission.done)(Err(why));
+            }
         }
-        answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    /// What those learn who still wait when nothing is written any more.
+    pub fn ended(&self) -> AddError {
+        self.shared.ended()
     }
 
     /// The newest published checkpoint.

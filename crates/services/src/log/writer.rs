@@ -1,10 +1,10 @@
-//! The one task that writes, and those that file what it wrote.
+//! The one task that writes.
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,11 +14,11 @@ use signet_formats::note::Note;
 use signet_formats::tlog::{TILE_HEIGHT, consistency_proof, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::chunk::{CHUNK_WIDTH, Content};
+use super::filing::Filing;
 use super::index::{Index, Runs};
-use super::run::Run;
 use super::wal::{self, Frame};
 use super::witnessing::{Prove, Witnesses};
 use super::{AddError, Added, Head, ReadError, Shared};
@@ -35,8 +35,11 @@ pub(super) enum Message {
 pub(super) struct Submission {
     pub(super) entry: Bytes,
     pub(super) leaf: Hash,
-    pub(super) reply: oneshot::Sender<Result<Added, AddError>>,
+    pub(super) done: Done,
 }
+
+/// Tells who waits. Dropped, it says that the log has ended.
+pub(super) type Done = Box<dyn FnOnce(Result<Added, AddError>) + Send>;
 
 /// What the writer begins with.
 pub(super) struct Start {
@@ -47,14 +50,18 @@ pub(super) struct Start {
     pub(super) runs: Runs,
     /// How many chunks are on disk.
     pub(super) chunks: u64,
+    /// How old a published checkpoint may get.
+    pub(super) refresh: Option<Duration>,
 }
 
 /// Starts the writer on a thread of its own. It ends with the last handle of the log, on
 /// [`Message::Close`], or when the disk fails; `ended` is dropped when it has let go of everything.
 pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> io::Result<()> {
-    let Start { shared, queue, wal, index, runs, chunks } = start;
+    let Start { shared, queue, wal, index, runs, chunks, refresh } = start;
     let filing = Filing::start(Arc::clone(&shared), runs)?;
-    let writer = Writer { shared, queue, wal, index, filing, chunks, runtime, began: None };
+    let published = Instant::now();
+    let writer =
+        Writer { shared, queue, wal, index, filing, chunks, runtime, began: None, refresh, published };
     let builder = thread::Builder::new().name("log-writer".to_owned());
     let spawned = builder.spawn(move || {
         writer.run();
@@ -75,10 +82,14 @@ struct Writer {
     runtime: Handle,
     /// When the last batch began.
     began: Option<Instant>,
+    /// How old a published checkpoint may get.
+    refresh: Option<Duration>,
+    /// When the last checkpoint was published.
+    published: Instant,
 }
 
 /// Those who wait for a batch.
-type Waiting = Vec<(oneshot::Sender<Result<Added, AddError>>, u64, bool)>;
+type Waiting = Vec<(Done, u64, bool)>;
 
 impl Writer {
     fn run(mut self) {
@@ -94,16 +105,25 @@ impl Writer {
         self.filing.end();
     }
 
-    /// The next message; without one, as soon as it is time to publish again what was not witnessed. `None` at the end.
+    /// The next message; without one, as soon as it is time to publish again: what was not witnessed, or a checkpoint that has
+    /// grown old. `None` at the end.
     fn wait(&self) -> Option<Option<Message>> {
-        if !self.shared.behind.load(Ordering::Acquire) {
-            return self.queue.recv().ok().map(Some);
-        }
-        match self.queue.recv_timeout(PUBLISH_AGAIN_AFTER) {
+        let again = match self.shared.behind.load(Ordering::Acquire) {
+            true => Some(PUBLISH_AGAIN_AFTER),
+            false => self.until_refresh(),
+        };
+        let Some(again) = again else { return self.queue.recv().ok().map(Some) };
+        match self.queue.recv_timeout(again) {
             Ok(message) => Some(Some(message)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,
         }
+    }
+
+    /// How long the published checkpoint is young yet. What a frozen log says last needs no other date.
+    fn until_refresh(&self) -> Option<Duration> {
+        let refresh = self.refresh.filter(|_| !self.shared.frozen.load(Ordering::Acquire))?;
+        Some(refresh.saturating_sub(self.published.elapsed()))
     }
 
     /// Under load, waits for more entries; the first after a pause goes at once.
@@ -147,19 +167,18 @@ impl Writer {
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
-        let published = match self.size() > self.shared.head().checkpoint.size {
+        let is_old = self.until_refresh().is_some_and(|left| left.is_zero());
+        let published = match is_old || self.size() > self.shared.head().checkpoint.size {
             true => self.publish()?,
             false => Ok(()),
         };
         self.shared.behind.store(published.is_err(), Ordering::Release);
         let head = self.shared.head();
-        for (reply, index, duplicate) in waiting.drain(..) {
-            let answer = match &published {
+        for (done, index, duplicate) in waiting.drain(..) {
+            done(match &published {
                 Err(why) if index >= head.checkpoint.size => Err(AddError::Unwitnessed(why.clone())),
                 _ => Ok(Added { index, duplicate, head: Arc::clone(&head) }),
-            };
-            // Whoever has gone away finds the entry when it asks again.
-            let _ = reply.send(answer);
+            });
         }
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.shared.counters.added.fetch_add(count(added), Ordering::Relaxed);
@@ -172,16 +191,16 @@ impl Writer {
     fn stage(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> io::Result<Vec<(Hash, Bytes)>> {
         let mut next = self.size();
         let mut fresh = Vec::new();
-        for Submission { entry, leaf, reply } in batch {
+        for Submission { entry, leaf, done } in batch {
             let known = match &self.index {
                 Some(index) => index.find(&self.shared.layout, &leaf)?,
                 None => None,
             };
             match known {
-                Some(index) => waiting.push((reply, index, true)),
+                Some(index) => waiting.push((done, index, true)),
                 None => {
                     self.index.iter_mut().for_each(|index| index.insert(leaf, next));
-                    waiting.push((reply, next, false));
+                    waiting.push((done, next, false));
                     fresh.push(self.shared.form.placed(entry, leaf, next)?);
                     next += 1;
                 }
@@ -222,7 +241,7 @@ impl Writer {
     }
 
     /// Signs the head of what is durable, has it witnessed, and shows it to readers. `Err` says why too few cosigned.
-    fn publish(&self) -> Result<Result<(), String>, ReadError> {
+    fn publish(&mut self) -> Result<Result<(), String>, ReadError> {
         let size = self.size();
         let root = tree_root(&self.shared.nodes(), size)?;
         let origin = self.shared.signer.origin().to_owned();
@@ -238,6 +257,7 @@ impl Writer {
             };
         }
         self.shared.publish(Head { checkpoint, note: note.to_string().into() });
+        self.published = Instant::now();
         Ok(Ok(()))
     }
 
@@ -308,111 +328,8 @@ impl Prove for Prover {
 /// The writer has ended; why is said elsewhere.
 struct Ended;
 
-/// Files chunks and keeps the checkpoint, and merges the index, each on a thread of its own.
-struct Filing {
-    chunks: Option<SyncSender<Content>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Filing {
-    fn start(shared: Arc<Shared>, runs: Runs) -> io::Result<Self> {
-        let (chunks, contents) = mpsc::sync_channel(1);
-        let (grown, merges) = mpsc::channel();
-        let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: 0 };
-        let filing =
-            thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
-        let merger = move || {
-            while merges.recv().is_ok() {
-                if let Err(error) = merge(&shared, &runs) {
-                    shared.fail(error.to_string());
-                }
-            }
-        };
-        let merging = thread::Builder::new().name("log-merging".to_owned()).spawn(merger)?;
-        Ok(Self { chunks: Some(chunks), threads: vec![filing, merging] })
-    }
-
-    fn file(&self, content: Content) -> io::Result<()> {
-        let sent = self.chunks.as_ref().map(|chunks| chunks.send(content));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            _ => Err(io::Error::other("the hashes could not be written")),
-        }
-    }
-
-    /// Waits until all is filed.
-    fn end(&mut self) {
-        self.chunks = None;
-        for thread in self.threads.drain(..) {
-            // It has panicked: the defect is in the output already.
-            let _ = thread.join();
-        }
-    }
-}
-
-struct Filer {
-    shared: Arc<Shared>,
-    runs: Runs,
-    /// Tells who merges that there is another run.
-    grown: mpsc::Sender<()>,
-    /// The size of the checkpoint that was kept.
-    kept: u64,
-}
-
-impl Filer {
-    fn run(mut self, contents: &Receiver<Content>) {
-        loop {
-            let next = contents.recv_timeout(KEEP_EVERY);
-            let done = match &next {
-                Ok(content) => self.file(content).and_then(|()| self.keep()),
-                Err(_) => self.keep(),
-            };
-            if let Err(error) = done {
-                // The writer learns of it by the channel.
-                return self.shared.fail(error.to_string());
-            }
-            if matches!(next, Err(RecvTimeoutError::Disconnected)) {
-                return;
-            }
-        }
-    }
-
-    fn file(&self, content: &Content) -> io::Result<()> {
-        let (layout, disk) = (&self.shared.layout, self.shared.dir.disk());
-        content.write(disk, layout)?;
-        if self.shared.form.is_found_by_hash() {
-            self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
-        }
-        let chunks = content.number + 1;
-        self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
-        self.shared.places.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
-        // Who merges has ended only if it panicked.
-        let _ = self.grown.send(());
-        Ok(())
-    }
-
-    /// Keeps the newest checkpoint in the directory.
-    fn keep(&mut self) -> io::Result<()> {
-        let head = self.shared.head();
-        // Where witnesses cosign, who publishes keeps it, before.
-        if self.shared.witnesses.is_none() && head.checkpoint.size > self.kept {
-            let layout = &self.shared.layout;
-            self.shared.dir.disk().put(&layout.scratch, &layout.checkpoint(), &head.note)?;
-            self.kept = head.checkpoint.size;
-        }
-        Ok(())
-    }
-}
-
-fn merge(shared: &Shared, runs: &Runs) -> io::Result<()> {
-    while runs.merge(&shared.layout, shared.dir.disk())? {}
-    Ok(())
-}
-
 /// The most entries, and about the most bytes, of a batch.
 const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
-/// How old the checkpoint on disk may get.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);
