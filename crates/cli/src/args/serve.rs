@@ -137,6 +137,9 @@ pub(crate) struct ServeRegistryArgs {
     /// Users and their bcrypt passwords, as `htpasswd -B` writes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) htpasswd: Option<PathBuf>,
+    /// Take passwords over plain HTTP also from beyond loopback, where something before it speaks HTTPS.
+    #[arg(long, requires = "htpasswd")]
+    pub(crate) allow_http: bool,
     /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
     #[arg(long, value_name = "FILE", requires = "htpasswd")]
     pub(crate) access: Option<PathBuf>,

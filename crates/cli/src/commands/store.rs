@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signet_crypto::Digest;
 use signet_server::stack::{self, StackReport};
-use signet_store::registry::{Finding, FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_store::registry::{Finding, FsRegistry, FsckReport, GcOptions, GcReport, Limits, RegistryStore};
 use signet_store::{Kind, RepositoryName, kind_of};
 use signet_verify::Code;
 
@@ -79,7 +79,7 @@ fn of_which(args: &FsckArgs) -> CliError {
 
 fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
-        let options = GcOptions { dry_run: args.dry_run, ..GcOptions::default() };
+        let options = GcOptions { grace: args.older_than, dry_run: args.dry_run, ..GcOptions::default() };
         let report = open(&args.data)?.collect_garbage(options).await?;
         face.result(&gc_document(args, report), render::gc)?;
         Ok(Status::Yes)
@@ -97,6 +97,7 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         blobs: names(report.blobs),
         contents: report.contents,
         bytes: report.bytes,
+        uploads: report.uploads.len(),
         damaged: report.damaged.iter().map(ToString::to_string).collect(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod attack;
 mod authorities;
+mod container;
 mod containers_image;
 mod cosign;
 mod cosign_files;

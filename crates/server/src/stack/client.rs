@@ -116,7 +116,12 @@ impl Clients {
                 .iter()
                 .map(|chain| authority(chain, &self.url))
                 .collect(),
-            timestamp_authorities: vec![authority(self.tsa.chain(), &timestamps)],
+            timestamp_authorities: self
+                .tsa
+                .chains()
+                .iter()
+                .map(|chain| authority(chain, &timestamps))
+                .collect(),
         })
     }
 

@@ -238,8 +238,9 @@ impl Stack {
         if let Some(trust) = services.trust.clone() {
             beside.spawn(async move { trust.run().await });
         }
-        let ca = services.ca.clone();
-        beside.spawn(async move { ca.keep_renewed(|| book.tell_clients()).await });
+        let (clients, told) = (Arc::clone(&book), book);
+        beside.spawn(services.ca.clone().keep_renewed(move || clients.tell_clients()));
+        beside.spawn(services.tsa.clone().keep_renewed(move || told.tell_clients()));
         let log = Arc::clone(&services.log);
         beside.spawn(async move { log.answer_requests(|_| ()).await });
         if let Some(admin) = admin {

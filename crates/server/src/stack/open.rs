@@ -48,7 +48,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     };
     let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
     let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
-        opening.registry(config.registry, config.listen),
+        opening.registry(config.registry, config.listen, &url),
         opening.log(config.log),
         opening.witness(config.witness),
         opening.tsa(config.tsa),
@@ -151,12 +151,16 @@ impl Opening<'_> {
         &self,
         config: Option<RegistryConfig>,
         listen: std::net::SocketAddr,
+        public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };
         let mut own = registry::Config::new(self.root.path().join("registry"), listen);
         own.auth = config.auth;
         own.garbage = config.garbage;
         own.gate = config.gate;
+        // The stack speaks HTTPS itself, or is told the URL of what does before it.
+        own.allow_http = true;
+        own.public_host = public_url.parse::<http::Uri>().ok().and_then(|url| url.host().map(str::to_owned));
         blocking(move || Ok(Some(own.open()?))).await
     }
 
