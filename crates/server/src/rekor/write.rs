@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use signet_crypto::{Digest, DigestAlgorithm};
@@ -15,6 +15,7 @@ use super::checks::Checks;
 use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
+use crate::host::read_body;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
@@ -47,7 +48,10 @@ async fn add(log: &Log, entry: Bytes) -> Result<Added, ApiError> {
 }
 
 async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    to_bytes(body, limit).await.map_err(|error| ApiError::Invalid(error.to_string()))
+    // Rekor knows one status for all that is wrong with a request.
+    let failed =
+        |status: StatusCode| ApiError::Invalid(format!("the request was not received whole: {status}"));
+    read_body(body, limit).await.map_err(failed)
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.
