@@ -20,7 +20,7 @@ pub(crate) use attached::{
     UnreadBody, Verified,
 };
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
-pub(crate) use key::{KeyDocument, KeyPairDocument};
+pub(crate) use key::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
     LogRotateDocument, LogSearchDocument, ServeLogDocument, ServeWitnessDocument,
@@ -30,7 +30,10 @@ pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
-pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
+pub(crate) use trust::{
+    TrustAnchor, TrustDocument, TrustExportDocument, TrustMergeDocument, TrustPrevious, TrustRole,
+    TrustRootDocument,
+};
 pub(crate) use up::{BackupDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
@@ -79,6 +82,7 @@ documents! {
     InspectDocument, "inspect", "`signet inspect`";
     KeyDocument, "key", "`signet keys inspect`";
     KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
+    PublicKeyDocument, "public-key", "`signet keys export-public`";
     RestoreDocument, "restore", "`signet restore`";
     ServeDocument, "serve", "`signet serve`";
     LogDocument, "log", "`signet log export`, `signet log freeze`";
@@ -92,6 +96,7 @@ documents! {
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TrustDocument, "trust", "`signet trust init`, `status`, `update`, `import` and `publish`";
     TrustExportDocument, "trust-export", "`signet trust export`";
+    TrustMergeDocument, "trust-merge", "`signet trust merge`";
     TrustRootDocument, "trust-root", "`signet trust create`, `rotate` and `sign`";
     TreeDocument, "tree", "`signet tree`";
     UpDocument, "up", "`signet up`";

@@ -13,6 +13,7 @@ mod keyless;
 mod keys;
 mod log;
 mod oras_crane;
+mod proven;
 mod python;
 mod skopeo;
 mod tuf;

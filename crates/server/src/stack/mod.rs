@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_formats::trusted_root::TrustedRoot;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, Shards, Witnesses};
@@ -65,6 +66,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// For development: an issuer of identity tokens, and timestamps that state no accuracy. On loopback only.
     pub dev: bool,
+    /// What clients are to trust besides this stack: its former keys, other instances.
+    pub also_trust: Vec<TrustedRoot>,
     /// Serve HTTPS with this certificate.
     pub tls: Option<TlsFiles>,
     /// Where operators ask: metrics and readiness, without authentication.
@@ -93,6 +96,7 @@ impl Config {
             listen,
             public_url: None,
             dev: false,
+            also_trust: Vec::new(),
             tls: None,
             admin: None,
             bounds: Bounds::default(),
