@@ -125,7 +125,7 @@ impl Client {
     async fn existing(&self, repository: &Repository, listed: &[Descriptor]) -> Result<Vec<Descriptor>> {
         let asked = listed.iter().cloned().map(|entry| async move {
             let is_there = self.has_manifest(repository, &entry.digest).await?;
-            Ok(is_there.then_some(entry))
+            Ok::<_, Error>(is_there.then_some(entry))
         });
         let asked = futures_util::stream::iter(asked).buffered(self.limits().parallel.max(1));
         let found: Vec<Option<Descriptor>> = asked.try_collect().await?;
