@@ -18,12 +18,11 @@ use crate::trust::Trust;
 /// Where it is named by its digest, what refers to it is read while its manifest is.
 pub(crate) async fn about_named(
     image: &Endpoint,
-    attachments: &Arc<dyn ImageStore>,
+    source: &Arc<dyn ImageStore>,
     name: Option<&str>,
     trust: &Trust,
     at: i64,
 ) -> Result<(Digest, Verdict), Error> {
-    let source = &gather::of_store(attachments);
     let manifest = image.store.resolve(image.name.as_ref());
     let [first, rest @ ..] = &Place::ALL;
     let (manifest, evidence) = match &image.name {
@@ -42,7 +41,7 @@ pub(crate) async fn about_named(
 
 /// Decides about a manifest by what is attached to it in these places.
 pub(crate) async fn about_image(
-    source: &Arc<dyn Source>,
+    source: &dyn Source,
     image: &Resolved,
     name: Option<&str>,
     trust: &Trust,
@@ -60,7 +59,7 @@ pub(crate) async fn about_image(
 ///
 /// It stops at a yes: more evidence can only add signatures, and they do not turn a yes into a no.
 async fn by_evidence(
-    source: &Arc<dyn Source>,
+    source: &dyn Source,
     image: &Resolved,
     name: Option<&str>,
     mut evidence: Evidence,

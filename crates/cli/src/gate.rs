@@ -1,7 +1,7 @@
 //! The policy that a registry asks before it serves a pull. It wires the store to [`signet_verify::decide`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -76,7 +76,7 @@ impl Gate {
             return decision;
         }
         let at = clock::now();
-        let verdict = self.verdict(attached, manifest, at).await.map_err(|error| registry_code(&error))?;
+        let verdict = self.verdict(&attached, manifest, at).await.map_err(|error| registry_code(&error))?;
         let decision = match verdict.outcome {
             Outcome::Allow => Ok(()),
             Outcome::Deny => Err(verdict.code.unwrap_or(Code::Internal)),
@@ -86,11 +86,10 @@ impl Gate {
         decision
     }
 
-    async fn verdict(&self, attached: Attached, manifest: &Digest, at: i64) -> Result<Verdict, Error> {
+    async fn verdict(&self, attached: &Attached, manifest: &Digest, at: i64) -> Result<Verdict, Error> {
         let image = attached.manifest(&ManifestName::Digest(*manifest)).await?;
         let name = self.host.as_ref().map(|host| format!("{host}/{}", attached.repository.name));
-        let attached: Arc<dyn Source> = Arc::new(attached);
-        Ok(decision::about_image(&attached, &image, name.as_deref(), &self.trust, &Place::ALL, at).await)
+        Ok(decision::about_image(attached, &image, name.as_deref(), &self.trust, &Place::ALL, at).await)
     }
 
     fn known(&self, inputs: &Digest) -> Option<Result<(), Code>> {

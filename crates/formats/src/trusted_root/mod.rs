@@ -117,16 +117,16 @@ pub struct LogInstance {
 impl LogInstance {
     /// What is stated of the key and is not so. A key that cannot be read contradicts nothing: it is of no use.
     ///
-    /// The id of a log whose key is ECDSA or RSA is that of the key (Rekor v1, RFC 6962); others' ids are made
-    /// of the log's name too, which is not told here.
+    /// The id of a log whose key is ECDSA is that of the key (Rekor v1, RFC 6962). Others' ids may be made of the
+    /// log's name too, which is not told here.
     fn contradiction(&self) -> Option<&'static str> {
         if self.hash != DigestAlgorithm::Sha256 {
             return Some("hashAlgorithm");
         }
         let key = log_key(&self.public_key)?;
-        let by_key_alone = !matches!(
+        let by_key_alone = matches!(
             key.algorithm(),
-            KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::EcdsaP521
         );
         let stated = self.key_details.meaning().map(|(algorithm, _)| algorithm);
         let key_id = self.checkpoint_key_id.as_deref().unwrap_or_default();

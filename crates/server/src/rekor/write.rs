@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use signet_crypto::{Digest, DigestAlgorithm};
@@ -15,6 +15,7 @@ use super::checks::{Checks, Logged};
 use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
+use crate::host::read_body;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
@@ -45,7 +46,10 @@ async fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> Result<T,
 
 /// The body, copied: as it comes it is part of the connection's buffer, which could not be used again while it waits.
 async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let body = to_bytes(body, limit).await.map_err(|error| ApiError::Invalid(error.to_string()))?;
+    // Rekor knows one status for all that is wrong with a request.
+    let failed =
+        |status: StatusCode| ApiError::Invalid(format!("the request was not received whole: {status}"));
+    let body = read_body(body, limit).await.map_err(failed)?;
     Ok(Bytes::copy_from_slice(&body))
 }
 

@@ -235,6 +235,10 @@ fn code_of(error: &webpki::Error, codes: Codes) -> Code {
     match error {
         E::CertExpired { .. } | E::CertNotValidYet { .. } | E::InvalidCertValidity => codes.outside_validity,
         E::RequiredEkuNotFoundContext(_) | E::CaUsedAsEndEntity => codes.usage,
+        // It gave up: there may be a path.
+        E::MaximumSignatureChecksExceeded
+        | E::MaximumPathBuildCallsExceeded
+        | E::MaximumNameConstraintComparisonsExceeded => Code::BudgetExhausted,
         _ => codes.untrusted,
     }
 }
