@@ -22,7 +22,7 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     });
     if matches!(answer, Err(Stop::Interrupted)) && runtime.metrics().num_alive_tasks() > 0 {
         // What was dropped half-way may have somebody to tell: a registry cancels an upload.
-        runtime.block_on(tokio::time::sleep(FAREWELL));
+        runtime.block_on(async { tokio::time::sleep(FAREWELL).await });
     }
     // Blocking work of an interrupted command is not waited for.
     runtime.shutdown_background();

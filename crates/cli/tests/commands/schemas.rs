@@ -113,6 +113,7 @@ impl Judge {
         self.command(0, &["keys", "import", "--key", "new.key", "--out", "newer"]);
         self.command(0, &["keys", "inspect", "new.key"]);
         self.command(0, &["keys", "inspect", "new.pub"]);
+        self.command(0, &["keys", "export-public", "--key", "new.pub"]);
         self.command(0, &["sign-blob", "--key", "my.key", "--bundle", "b.json", "file"]);
         self.command(0, &["verify-blob", "--key", "my.pub", "--bundle", "b.json", "file"]);
         self.command(2, &["verify-blob", "--key", "my.pub", "--bundle", "none.json", "file"]);
