@@ -27,7 +27,7 @@ pub struct DockerArchive {
 }
 
 enum Image {
-    Layout(Reader, Option<Digest>),
+    Layout(Box<Reader>, Option<Digest>),
     Made { tarball: Tarball, manifest: Box<Resolved>, entries: HashMap<Digest, String> },
 }
 
@@ -117,7 +117,7 @@ impl ImageStore for DockerArchive {
 /// containerd adds the whole reference as an annotation of its own beside the tag.
 fn in_layout(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> {
     let shown = tarball.path().display().to_string();
-    let reader = Reader { tree: Tree::Tar(tarball), limits: limits.clone() };
+    let reader = Box::new(Reader { tree: Tree::Tar(tarball), limits: limits.clone() });
     let Some(name) = name else { return Ok(Image::Layout(reader, None)) };
     let index = reader.index()?;
     let is_called = |entry: &&Descriptor| {

@@ -196,7 +196,7 @@ async fn damaged_content_is_set_aside_and_healed_by_who_pushes_it_again() {
     assert_eq!(setting.store.repair(found.clone()).await.unwrap(), found);
     let repository = setting.repository.clone();
     let gone = Finding::MissingContent { repository, digest: setting.config };
-    assert_eq!(setting.findings().await, [gone.clone()]);
+    assert_eq!(setting.findings().await, std::slice::from_ref(&gone));
     assert_eq!(setting.store.repair(vec![gone]).await.unwrap(), [], "nobody here has it");
     push_blob(&setting.store, &setting.repository, b"{}").await;
     assert_eq!(setting.findings().await, []);
