@@ -1,5 +1,5 @@
-//! Keyless signatures between Signet and cosign 3.1: a whole stack of Signet's, nothing changed in cosign but a
-//! trusted root and a signing config, and none of its `--insecure-…` options.
+//! Keyless signatures between Signet and the clients of Sigstore: a whole stack of Signet's, nothing changed in them but a
+//! trusted root and a signing config, and none of cosign's `--insecure-…` options.
 
 use std::fs;
 
@@ -70,14 +70,7 @@ fn cosign_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
         let sign = ["sign-blob", "--identity-token", "token", "-y", "--bundle", "b.json"];
         setting.run(signer, &[&sign, &setting.services(), &["file"]]).succeeds();
         both(&setting, &cosign, "b.json", true);
-        let bundle: Value =
-            serde_json::from_slice(&setting.sandbox.read("b.json")).expect("a bundle is JSON");
-        for path in TAMPERED {
-            let mut changed = bundle.clone();
-            let place = changed.pointer_mut(path).unwrap_or_else(|| panic!("{path}: {bundle}"));
-            *place = flipped(place.as_str().expect("text")).into();
-            let name = format!("{}.json", path.rsplit('/').next().expect("a path has an end"));
-            setting.sandbox.write(&name, changed.to_string());
+        for name in tampered(&setting.sandbox, "b.json") {
             both(&setting, &cosign, &name, false);
         }
     }
@@ -119,6 +112,36 @@ fn sigstore_python_and_sigstore_go_verify_our_keyless_files() {
     setting.run(python.as_ref(), &[&sign, &["file"]]).succeeds();
     setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "file"]).succeeds();
     denied(&setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "changed"]));
+}
+
+/// sigstore-js is a library: a script makes a program of it.
+#[test]
+fn sigstore_js_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
+    let Some([node]) = peers(["node-peer"]) else { return };
+    let setting = Setting::new();
+    setting.sandbox.write("sigstore.js", include_str!("sigstore.js"));
+    setting.sandbox.write("changed", "changed");
+    let (config, root) = (setting.stack.signing_config(), setting.stack.trusted_root());
+    let issuer = setting.stack.issuer("email");
+    let js = |args: &[&str]| setting.run(node.as_ref(), &[&["sigstore.js"], args]);
+    js(&["sign", config, "token", "file", "theirs.json"]).succeeds();
+    let sign = ["sign-blob", "--identity-token", "token", "--bundle", "ours.json"];
+    setting.run(signet(), &[&sign, &setting.services(), &["file"]]).succeeds();
+    for bundle in ["theirs.json", "ours.json"] {
+        let theirs = |who: &str, file: &str, bundle: &str| js(&["verify", root, who, &issuer, file, bundle]);
+        let ours = |who: &str, file: &str, bundle: &str| {
+            setting.verify(signet(), "verify-blob", who, &["--bundle", bundle, file])
+        };
+        theirs(EMAIL, "file", bundle).succeeds();
+        ours(EMAIL, "file", bundle).succeeds();
+        let tampered = tampered(&setting.sandbox, bundle);
+        let tampered = tampered.iter().map(|tampered| (EMAIL, "file", tampered.as_str()));
+        let others = [("other@b.c", "file", bundle), (EMAIL, "changed", bundle)];
+        for (who, file, bundle) in others.into_iter().chain(tampered) {
+            theirs(who, file, bundle).refuses_saying(&["refused: "]);
+            denied(&ours(who, file, bundle));
+        }
+    }
 }
 
 /// Rekor v1's clock proves the time; there is no timestamp. The log is a double: nobody packages one.
@@ -169,6 +192,22 @@ fn both(setting: &Setting, cosign: &Peer, bundle: &str, good: bool) {
     }
 }
 
+/// Copies of a bundle, each with another part changed: their names.
+pub(crate) fn tampered(sandbox: &Sandbox, bundle: &str) -> Vec<String> {
+    let bundle: Value = serde_json::from_slice(&sandbox.read(bundle)).expect("a bundle is JSON");
+    let tamper = |path: &&str| {
+        let mut changed = bundle.clone();
+        let place = changed.pointer_mut(path)?;
+        *place = flipped(place.as_str().expect("text")).into();
+        let name = format!("{}.json", path.rsplit('/').next().expect("a path has an end"));
+        sandbox.write(&name, changed.to_string());
+        Some(name)
+    };
+    let names: Vec<String> = TAMPERED.iter().filter_map(tamper).collect();
+    assert_eq!(names.len(), TAMPERED.len() - 1, "a bundle has one of the places of a certificate: {bundle}");
+    names
+}
+
 /// The same text but for one character near its end, where signatures are.
 fn flipped(text: &str) -> String {
     let place = text.len() - 12;
@@ -180,9 +219,11 @@ fn flipped(text: &str) -> String {
 }
 
 /// Every part that something hangs on. The root beside a proof is not one for cosign: it takes the checkpoint's.
-const TAMPERED: [&str; 5] = [
+const TAMPERED: [&str; 6] = [
     "/messageSignature/signature",
     "/verificationMaterial/certificate/rawBytes",
+    // Before version 0.3.
+    "/verificationMaterial/x509CertificateChain/certificates/0/rawBytes",
     "/verificationMaterial/tlogEntries/0/canonicalizedBody",
     "/verificationMaterial/tlogEntries/0/inclusionProof/checkpoint/envelope",
     "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp",

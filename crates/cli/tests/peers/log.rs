@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use signet_crypto::KeyAlgorithm;
@@ -12,6 +9,7 @@ use signet_formats::note::VerifierKey;
 use signet_keys::PrivateKey;
 use signet_testkit::{LogServer, Sandbox, log_request, peers, request};
 
+use crate::servers::{Running, free_ports};
 use crate::{denied, signet};
 
 const ORIGIN: &str = "rekor.example.org";
@@ -104,8 +102,7 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     let Some([rekor]) = peers(["rekor-server-posix"]) else { return };
     let (sandbox, key) = (Sandbox::new(), NoteKey::new("rekor.example.org"));
     sandbox.write("rekor.pem", &key.pem);
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let [port, witness_port, grpc, metrics] = [free(), free(), free(), free()];
+    let [port, witness_port, grpc, metrics] = free_ports();
     let witness = format!("127.0.0.1:{witness_port}");
     let witnessing = ["serve", "witness", "--data", "witness", "--listen", &witness, "--log", &key.public];
     let _witness = Running::start(sandbox.command(signet()).args(witnessing), &witness);
@@ -137,37 +134,15 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     sandbox.run(signet(), &["log", "fsck", "--tiles", &data, "--key", &key.public]).succeeds();
 }
 
-/// A server that is ready once somebody can connect. Stopped when dropped.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command, address: &str) -> Self {
-        let mut running = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        while TcpStream::connect(address).is_err() {
-            assert!(running.0.try_wait().unwrap().is_none(), "{command:?} has ended");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        running
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; then the wait only reaps it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A log key in the form that Go's note package reads, and as verifiers do.
-struct NoteKey {
-    secret: String,
-    public: String,
-    pem: String,
+pub(crate) struct NoteKey {
+    pub(crate) secret: String,
+    pub(crate) public: String,
+    pub(crate) pem: String,
 }
 
 impl NoteKey {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let seed = [7; 32];
         // RFC 8410: a PKCS#8 of an Ed25519 key is a fixed prefix and its 32 bytes.
         let pkcs8 =
@@ -183,7 +158,7 @@ impl NoteKey {
 }
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.
-fn public_pem(vkey: &str) -> String {
+pub(crate) fn public_pem(vkey: &str) -> String {
     let typed = vkey.splitn(3, '+').nth(2).and_then(|typed| BASE64.decode(typed).ok());
     let typed = typed.unwrap_or_else(|| panic!("not a key of a note: {vkey}"));
     let (_type, bits) = typed.split_first().expect("a key has a type");

@@ -160,7 +160,7 @@ impl Opening<'_> {
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
         let ca = Ca::open_in(dir, own).await?;
-        ct.accept(ca.chains().filter_map(<[_]>::last).cloned().collect());
+        ct.accept(ca.roots().cloned().chain(config.ct_roots).collect());
         Ok((ca, ct, dev.map(Arc::new)))
     }
 

@@ -140,6 +140,11 @@ impl Ca {
         self.inner.hierarchy.chains()
     }
 
+    /// The roots of the chains.
+    pub fn roots(&self) -> impl Iterator<Item = &Certificate> {
+        self.chains().filter_map(<[_]>::last)
+    }
+
     /// The key of the log that promises to publish.
     pub fn log_key(&self) -> &PublicKey {
         self.inner.log.public_key()
