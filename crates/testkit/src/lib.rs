@@ -23,7 +23,7 @@ mod vectors;
 pub use http::{Response, request};
 pub use log::{LogServer, log_request};
 pub use peer::{Peer, peers};
-pub use rekor_v1::RekorV1Server;
+pub use rekor_v1::{RekorV1Log, RekorV1Server};
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};
 pub use server::RegistryServer;

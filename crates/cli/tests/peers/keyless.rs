@@ -160,7 +160,7 @@ fn cosign_verifies_what_signet_logs_in_rekor_v1() {
     config["rekorTlogUrls"] = Value::from(vec![service]);
     config["tsaUrls"] = Value::from(Vec::<Value>::new());
     let mut root = read(setting.stack.trusted_root());
-    root["tlogs"] = Value::from(vec![log.root().clone()]);
+    root["tlogs"] = Value::from(vec![log.root()]);
     setting.sandbox.write("config.json", config.to_string());
     setting.sandbox.write("root.json", root.to_string());
     let services =
