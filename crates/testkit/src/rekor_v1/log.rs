@@ -123,7 +123,8 @@ impl RekorV1Log {
     fn describe(&self) -> Option<Value> {
         let (active, inactive) = self.trees.split_last()?;
         let mut described = self.describe_tree(active);
-        described["inactiveShards"] = inactive.iter().map(|tree| self.describe_tree(tree)).collect();
+        let inactive = inactive.iter().map(|tree| self.describe_tree(tree)).collect();
+        described.as_object_mut()?.insert("inactiveShards".to_owned(), inactive);
         Some(described)
     }
 

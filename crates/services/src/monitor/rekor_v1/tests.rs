@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::json;
-use signet_crypto::{Digest, KeyAlgorithm};
+use signet_crypto::{Digest, KeyAlgorithm, PublicKey};
 use signet_formats::note::VerifierKey;
+use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::{base64, pem};
 use signet_keys::PrivateKey;
 use signet_testkit::RekorV1Log;
@@ -209,6 +210,59 @@ async fn a_tree_that_is_gone_is_told() {
         matches!(found.as_slice(), [What::Unreadable(said)] if said.contains("does not show the tree")),
         "{found:?}"
     );
+}
+
+/// An entry of the public instance and the proof that the log gave with it, in the tree that ended with it.
+struct Recorded(TlogEntry);
+
+#[async_trait]
+impl LogReader for Recorded {
+    async fn read(&self, _: &str, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+        let Self(entry) = self;
+        let proof = entry.proof.as_ref().unwrap();
+        let hex: Vec<String> = proof.hashes.iter().map(Digest::hex).collect();
+        let tree =
+            |id: &str, size: u64, head: &str| json!({"treeID": id, "treeSize": size, "signedTreeHead": head});
+        let mut log = tree("2605736670972794746", proof.tree_size, proof.checkpoint.as_ref().unwrap());
+        log["inactiveShards"] = json!([tree("3904496407287907110", entry.log_index - proof.log_index, "")]);
+        let inclusion = json!({"logIndex": proof.log_index, "rootHash": proof.root_hash.hex(), "treeSize": proof.tree_size, "hashes": hex});
+        let answer = json!({"uuid": {
+            "body": base64::encode(&entry.body),
+            "integratedTime": entry.integrated_time,
+            "logID": "00".repeat(32),
+            "logIndex": entry.log_index,
+            "verification": {"inclusionProof": inclusion},
+        }});
+        match path {
+            "log" => Ok(Some(log.to_string().into_bytes())),
+            "log/entries?logIndex=79571823" => Ok(Some(answer.to_string().into_bytes())),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_entry_of_the_public_instance_is_read() {
+    let Some(vectors) = signet_testkit::vectors("sigstore") else { return };
+    let read = |path: &str| std::fs::read(vectors.join(path)).unwrap();
+    let bundle: serde_json::Value =
+        serde_json::from_slice(&read("bundle-verify/happy-path-v0.3/bundle.sigstore.json")).unwrap();
+    let entry = bundle.pointer("/verificationMaterial/tlogEntries/0").unwrap().to_string();
+    let entry = TlogEntry::parse(entry.as_bytes(), 1 << 20).unwrap();
+    let root = TrustedRoot::parse(&read("public-good-trusted_root.json")).unwrap();
+    let key = PublicKey::from_spki_der(&root.tlogs[0].public_key).unwrap();
+    let source = Source {
+        url: "https://rekor.sigstore.dev/api/v1".to_owned(),
+        origin: "rekor.sigstore.dev".to_owned(),
+        key: VerifierKey::log("rekor.sigstore.dev", key).unwrap(),
+        witnesses: None,
+    };
+    let watch = "watch:\n  - name: beacon\n    identity: {pattern: '^https://github[.]com/sigstore-conformance/.*$'}\n";
+    let watches = MonitorConfig::from_yaml(watch).unwrap().watches().unwrap();
+    let reader: Arc<dyn LogReader> = Arc::new(Recorded(entry));
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(1_800_000_000)));
+    let monitor = Monitor::open(dir.path().to_owned(), vec![source], watches, &reader, clock, true);
+    assert_eq!(indexes(&mut monitor.unwrap()).await, [79_571_823]);
 }
 
 #[test]
