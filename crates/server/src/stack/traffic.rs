@@ -102,7 +102,7 @@ fn load(count: &AtomicU64) -> u64 {
 }
 
 const PARTS: [Part; 6] = [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Other];
-const PREFIXES: [(&str, Part); 9] = [
+const PREFIXES: [(&str, Part); 11] = [
     ("/v2", Part::Registry),
     ("/api/v2/log", Part::Log),
     ("/api/v2/checkpoint", Part::Log),
@@ -110,6 +110,8 @@ const PREFIXES: [(&str, Part); 9] = [
     ("/api/v2/signingCert", Part::Ca),
     ("/api/v2/trustBundle", Part::Ca),
     ("/api/v2/configuration", Part::Ca),
+    ("/api/v1/signingCert", Part::Ca),
+    ("/api/v1/rootCert", Part::Ca),
     ("/api/v1/timestamp", Part::Tsa),
     ("/ct", Part::Ct),
 ];
@@ -128,6 +130,7 @@ mod tests {
             ("/api/v2/log/entries", Part::Log),
             ("/api/v2/tile/0/000", Part::Log),
             ("/api/v2/signingCert", Part::Ca),
+            ("/api/v1/signingCert", Part::Ca),
             ("/api/v1/timestamp/certchain", Part::Tsa),
             ("/ct/x/checkpoint", Part::Ct),
             ("/ready", Part::Other),
