@@ -114,6 +114,54 @@ fn sigstore_python_and_sigstore_go_verify_our_keyless_files() {
     denied(&setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "changed"]));
 }
 
+/// cosign 2 asks for certificates in Fulcio's first form. It logs in Rekor v1 only, so a timestamp has to do, and takes no
+/// trusted root that names operators.
+#[test]
+fn cosign_2_gets_its_certificates_from_us() {
+    let Some([cosign]) = peers(["cosign2"]) else { return };
+    let setting = Setting::new();
+    setting.sandbox.write("changed", "changed");
+    let log = fs::read_dir(setting.sandbox.path("up/ct")).expect("the stack has one").next();
+    let log = log.and_then(Result::ok).expect("it has a log of certificates").path().join("keys/p256.key");
+    let key = setting.run(signet(), &[&["keys", "export-public", "--key", &log.display().to_string()]]);
+    setting.sandbox.write("ct.pub", key.succeeds().stdout);
+    let root = fs::read_to_string(setting.stack.trusted_root()).expect("it was written");
+    let mut root: Value = serde_json::from_str(&root).expect("it is JSON");
+    for kind in ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"] {
+        let parts = root.get_mut(kind).and_then(Value::as_array_mut).expect("a root has them");
+        parts.iter_mut().filter_map(Value::as_object_mut).for_each(|part| drop(part.remove("operator")));
+    }
+    setting.sandbox.write("root.json", root.to_string());
+    let timestamps = format!("{}/api/v1/timestamp", setting.stack.url());
+    let signed = setting
+        .sandbox
+        .command(&cosign)
+        .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "ct.pub")
+        .args(["sign-blob", "--fulcio-url", setting.stack.url(), "--timestamp-server-url", &timestamps])
+        .args([
+            "--tlog-upload=false",
+            "--new-bundle-format",
+            "--bundle",
+            "b.json",
+            "--rfc3161-timestamp",
+            "t",
+        ])
+        .args(["--identity-token", "token", "-y", "file"])
+        .output()
+        .expect("cosign can be run");
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let issuer = setting.stack.issuer("email");
+    let who = ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", &issuer];
+    let proofs = ["--insecure-ignore-tlog", "--trusted-root", "root.json", "--bundle", "b.json"];
+    let ours = |file| setting.run(signet(), &[&["verify-blob"], &who, &proofs, &[file]]);
+    let theirs = ["--new-bundle-format", "--use-signed-timestamps"];
+    let theirs = |file| setting.run(cosign.as_ref(), &[&["verify-blob"], &theirs, &who, &proofs, &[file]]);
+    ours("file").succeeds();
+    theirs("file").succeeds();
+    denied(&ours("changed"));
+    theirs("changed").refuses_saying(&["invalid signature", "failed to verify"]);
+}
+
 /// sigstore-js is a library: a script makes a program of it.
 #[test]
 fn sigstore_js_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {

@@ -22,8 +22,13 @@ pub(super) fn read(body: &[u8], bearer: Option<&str>) -> Result<(String, Proof),
 }
 
 fn signature(key: &Key, signature: &str) -> Result<Proof, String> {
-    let spki = STANDARD.decode(&key.content).map_err(|_| "`publicKey.content` is not base64")?;
-    let key = PublicKey::from_spki_der(&spki).map_err(|error| format!("`publicKey.content`: {error}"))?;
+    let content = STANDARD.decode(&key.content).map_err(|_| "`publicKey.content` is not base64")?;
+    // The API asks for DER, cosign sends PEM.
+    let key = match std::str::from_utf8(&content) {
+        Ok(pem) => PublicKey::from_pem(pem),
+        Err(_) => PublicKey::from_spki_der(&content),
+    };
+    let key = key.map_err(|error| format!("`publicKey.content`: {error}"))?;
     let signature = STANDARD.decode(signature).map_err(|_| "`signedEmailAddress` is not base64")?;
     Ok(Proof::Signature { key, signature })
 }

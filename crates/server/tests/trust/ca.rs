@@ -119,7 +119,7 @@ async fn a_signing_request_with_a_bearer_token_gets_a_certificate() {
     assert!(error["message"].as_str().unwrap().contains("not signed by its own key"), "{error}");
 }
 
-/// cosign 2 sends the key in DER, and takes PEM.
+/// It asks for the key in DER, cosign 2 sends PEM.
 #[tokio::test]
 async fn the_first_form_gets_the_same_certificate() {
     let (stack, key) = (Stack::start(|_| {}).await, key());
@@ -136,6 +136,11 @@ async fn the_first_form_gets_the_same_certificate() {
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     let chain = certificates_from_pem(&answer).unwrap();
     assert_eq!(chain[0].public_key().unwrap(), *key.public_key());
+    let content = pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der());
+    let in_pem = serde_json::json!({"algorithm": "ecdsa", "content": base64::encode(content)});
+    let in_pem = serde_json::json!({"publicKey": in_pem, "signedEmailAddress": proof("a@example.com")});
+    let (status, answer) = ask(&in_pem, &stack.token()).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
     let root = stack.ca.get("/api/v1/rootCert").send().await.unwrap();
     assert_eq!(root.headers()["content-type"], "application/pem-certificate-chain");
     assert_eq!(certificates_from_pem(&root.text().await.unwrap()).unwrap(), chain[1..]);
