@@ -1,4 +1,4 @@
-//! `cargo xtask crash registry|log|tsa`: what a service acknowledged is there, whatever ended it.
+//! `cargo xtask crash registry|log|tsa|ca|trust|up`: what a service acknowledged is there, whatever ended it.
 //!
 //! Of the registry:
 //!
@@ -11,9 +11,12 @@
 //! were told ([`ledger`]).
 //!
 //! The same of the log ([`log`]): its entries are where they were said to be, and every checkpoint that it showed is one of
-//! its history. And of the timestamp authority ([`tsa`]): no serial is given twice.
+//! its history. Of the timestamp authority ([`tsa`]): no serial is given twice. Of the certificate authority ([`ca`]): neither,
+//! and every certificate is recorded and in the log. Of the repository of trust ([`trust`]): whoever follows it is never
+//! shown less than before, or what cannot be verified. And of a whole stack ([`up`]): all of that at once.
 
 mod actions;
+mod ca;
 mod client;
 mod disk;
 mod kills;
@@ -25,13 +28,16 @@ mod random;
 mod script;
 mod server;
 mod steps;
+mod trust;
 mod tsa;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How to call it.
-pub(crate) const USAGE: &str = "crash registry|log|tsa [--kills N] [--seed S] [--steps no] [--dir D]";
+pub(crate) const USAGE: &str =
+    "crash registry|log|tsa|ca|trust|up [--kills N] [--seed S] [--steps no] [--dir D]";
 
 /// Runs the harness, or the registry that it kills.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
@@ -41,50 +47,88 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         Some((&"registry", options)) => runtime.block_on(registry(Options::parse(options)?)),
         Some((&"log", options)) => runtime.block_on(log(Options::parse(options)?)),
         Some((&"tsa", options)) => runtime.block_on(tsa(Options::parse(options)?)),
+        Some((&"ca", options)) => runtime.block_on(ca(Options::parse(options)?)),
+        Some((&"trust", options)) => runtime.block_on(trust(Options::parse(options)?)),
+        Some((&"up", options)) => runtime.block_on(up(Options::parse(options)?)),
         Some((&log::COMMAND, options)) => runtime.block_on(log::play(options)),
         Some((&tsa::COMMAND, options)) => runtime.block_on(tsa::play(options)),
+        Some((&ca::COMMAND, options)) => runtime.block_on(ca::play(options)),
+        Some((&trust::COMMAND, options)) => runtime.block_on(trust::play(options)),
+        Some((&up::COMMAND, options)) => runtime.block_on(up::play(options)),
         Some((&server::COMMAND, options)) => runtime.block_on(server::serve(options)),
         _ => Err(usage()),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a program for people")]
 async fn registry(options: Options) -> Result<(), String> {
-    let started = Instant::now();
-    println!("seed {}", options.seed);
+    let began = Began::now(&options);
     if options.steps {
-        println!("{}", steps::run(&options.dir, options.seed).await?);
+        say(&steps::run(&options.dir, options.seed).await?);
     }
-    println!("{}", kills::run(&options.dir, options.kills, options.seed).await?);
-    println!("nothing acknowledged was lost ({:.0} s)", started.elapsed().as_secs_f64());
-    Ok(())
+    say(&kills::run(&options.dir, options.kills, options.seed).await?);
+    began.end("nothing acknowledged was lost")
 }
 
-#[expect(clippy::print_stdout, reason = "a program for people")]
 async fn log(options: Options) -> Result<(), String> {
-    let started = Instant::now();
-    println!("seed {}", options.seed);
+    let began = Began::now(&options);
     if options.steps {
-        println!("{}", log::steps(&options.dir, options.seed).await?);
+        say(&log::steps(&options.dir, options.seed).await?);
     }
-    println!("{}", log::kills(&options.dir, options.kills, options.seed).await?);
-    println!(
-        "nothing acknowledged was lost, no index twice, no fork ({:.0} s)",
-        started.elapsed().as_secs_f64()
-    );
-    Ok(())
+    say(&log::kills(&options.dir, options.kills, options.seed).await?);
+    began.end("nothing acknowledged was lost, no index twice, no fork")
+}
+
+async fn tsa(options: Options) -> Result<(), String> {
+    let began = Began::now(&options);
+    if options.steps {
+        say(&tsa::steps(&options.dir).await?);
+    }
+    say(&tsa::kills(&options.dir, options.kills, options.seed).await?);
+    began.end("no serial was given twice")
+}
+
+async fn ca(options: Options) -> Result<(), String> {
+    let began = Began::now(&options);
+    if options.steps {
+        say(&ca::steps(&options.dir).await?);
+    }
+    say(&ca::kills(&options.dir, options.kills, options.seed).await?);
+    began.end("every certificate is recorded and in the log, no serial twice")
+}
+
+async fn trust(options: Options) -> Result<(), String> {
+    let began = Began::now(&options);
+    if options.steps {
+        say(&trust::steps(&options.dir).await?);
+    }
+    say(&trust::kills(&options.dir, options.kills, options.seed).await?);
+    began.end("no follower was shown less than before, or what cannot be verified")
+}
+
+async fn up(options: Options) -> Result<(), String> {
+    let began = Began::now(&options);
+    say(&up::kills(&options.dir, options.kills, options.seed).await?);
+    began.end("every start was clean, nothing acknowledged was lost")
+}
+
+/// A harness that runs.
+struct Began(Instant);
+
+impl Began {
+    fn now(options: &Options) -> Self {
+        say(&format!("seed {}", options.seed));
+        Self(Instant::now())
+    }
+
+    fn end(self, held: &str) -> Result<(), String> {
+        say(&format!("{held} ({:.0} s)", self.0.elapsed().as_secs_f64()));
+        Ok(())
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "a program for people")]
-async fn tsa(options: Options) -> Result<(), String> {
-    let started = Instant::now();
-    println!("seed {}", options.seed);
-    if options.steps {
-        println!("{}", tsa::steps(&options.dir).await?);
-    }
-    println!("{}", tsa::kills(&options.dir, options.kills, options.seed).await?);
-    println!("no serial was given twice ({:.0} s)", started.elapsed().as_secs_f64());
-    Ok(())
+fn say(line: &str) {
+    println!("{line}");
 }
 
 struct Options {

@@ -1,4 +1,4 @@
-//! Feeding the one function: an image's evidence is read, a file is hashed, and [`decide`] is asked.
+//! Feeding the one function: an image's evidence is read, a file is hashed, and [`decide_by`] is asked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::sync::Arc;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
 use signet_registry::{Endpoint, Error, ImageStore, ManifestName, Resolved};
-use signet_verify::{Evidence, Needs, Subject, Verdict, decide};
+use signet_verify::{Evidence, Needs, Subject, Verdict, decide_by};
 
 use crate::gather::{self, Place, Source};
+use crate::runtime::at_length;
+use crate::threads::Threads;
 use crate::trust::Trust;
 
 /// Reads an image and decides about it by what is attached to it in any place.
@@ -16,11 +18,12 @@ use crate::trust::Trust;
 /// Where it is named by its digest, what refers to it is read while its manifest is.
 pub(crate) async fn about_named(
     image: &Endpoint,
-    source: &Arc<dyn ImageStore>,
+    attachments: &Arc<dyn ImageStore>,
     name: Option<&str>,
     trust: &Trust,
     at: i64,
 ) -> Result<(Digest, Verdict), Error> {
+    let source = &gather::of_store(attachments);
     let manifest = image.store.resolve(image.name.as_ref());
     let [first, rest @ ..] = &Place::ALL;
     let (manifest, evidence) = match &image.name {
@@ -39,7 +42,7 @@ pub(crate) async fn about_named(
 
 /// Decides about a manifest by what is attached to it in these places.
 pub(crate) async fn about_image(
-    source: &dyn Source,
+    source: &Arc<dyn Source>,
     image: &Resolved,
     name: Option<&str>,
     trust: &Trust,
@@ -57,7 +60,7 @@ pub(crate) async fn about_image(
 ///
 /// It stops at a yes: more evidence can only add signatures, and they do not turn a yes into a no.
 async fn by_evidence(
-    source: &dyn Source,
+    source: &Arc<dyn Source>,
     image: &Resolved,
     name: Option<&str>,
     mut evidence: Evidence,
@@ -65,14 +68,14 @@ async fn by_evidence(
     places: &[Place],
     at: i64,
 ) -> Verdict {
-    let mut verdict = about_manifest(image, name, &mut evidence, trust, at);
+    let mut verdict = at_length(|| about_manifest(image, name, &mut evidence, trust, at));
     for place in places {
         if verdict.is_allowed() {
             break;
         }
         let more = gather::gather(source, &image.digest(), *place).await;
         gather::append(&mut evidence, more);
-        verdict = about_manifest(image, name, &mut evidence, trust, at);
+        verdict = at_length(|| about_manifest(image, name, &mut evidence, trust, at));
     }
     verdict
 }
@@ -96,7 +99,7 @@ pub(crate) fn about_manifest(
         size: Some(image.descriptor.size),
         name: name.map(str::to_owned),
     };
-    decide(&subject, evidence, &trust.snapshot, &trust.policy, at)
+    decide_by(&subject, evidence, &trust.snapshot, &trust.policy, at, &Threads)
 }
 
 fn digests(bytes: &[u8], algorithms: &BTreeSet<DigestAlgorithm>) -> Vec<Digest> {

@@ -7,7 +7,6 @@ use std::path::Path;
 use signet_clients::Error as ClientError;
 use signet_keys::{Error as KeyError, FileError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
-use signet_server::fulcio::VerifierError;
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, StackError};
@@ -182,7 +181,10 @@ impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
         let told = Self::new(registry_code(&error), error.to_string());
         match refusal(&error) {
-            Some(advice) => told.hint(advice.hint.clone()),
+            // It is the registry's word, and not ours.
+            Some(advice) => {
+                Self { detail: format!("{}\nthe registry advises: {}", told.detail, advice.hint), ..told }
+            }
             None => told,
         }
     }
@@ -315,7 +317,7 @@ impl From<BuildError> for CliError {
         let code = match error {
             BuildError::Store(error) => return error.into(),
             BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
-            BuildError::GateWithoutUsers => Code::UsageInvalid,
+            BuildError::GateWithoutRights => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
             BuildError::Listen { .. } => {
                 return Self::new(Code::ServiceFailed, error.to_string())
@@ -416,15 +418,6 @@ impl From<CaError> for CliError {
     }
 }
 
-impl From<VerifierError> for CliError {
-    fn from(error: VerifierError) -> Self {
-        match error {
-            VerifierError::Config(error) => error.into(),
-            other => Self::new(Code::ServiceFailed, other.to_string()),
-        }
-    }
-}
-
 impl From<StackError> for CliError {
     fn from(error: StackError) -> Self {
         match error {
@@ -436,6 +429,8 @@ impl From<StackError> for CliError {
             StackError::Log(error) => error.into(),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
+            StackError::Trust(error) => error.into(),
+            StackError::Witness(error) => error.into(),
             StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),

@@ -2,11 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 
 use crate::args::{GlobalArgs, Output};
 use crate::document::{Document, Named};
 use crate::error::{CliError, Stop};
+use crate::plain::{self, Plain};
 
 /// How this process talks: data to standard output, all else to standard error.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,10 @@ impl Face {
 
     /// Text to standard output.
     pub(crate) fn text(self, text: &str) -> Result<(), Stop> {
+        if !self.has_colour() {
+            // At once: stripped while it is written, each line would be a system call.
+            return self.bytes(strip_str(text).to_string().as_bytes());
+        }
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stop::output)
     }
@@ -78,13 +84,13 @@ impl Face {
     pub(crate) fn note(self, line: &str) -> Result<(), Stop> {
         match self.quiet {
             true => Ok(()),
-            false => writeln!(anstream::stderr(), "{line}").map_err(Stop::output),
+            false => lines(line).map_err(Stop::output),
         }
     }
 
     /// A line to standard error that a person has to act on.
     pub(crate) fn prompt(self, line: &str) -> io::Result<()> {
-        writeln!(anstream::stderr(), "{line}")
+        lines(line)
     }
 
     /// An error to standard error.
@@ -93,11 +99,17 @@ impl Face {
         let cyan = paint(AnsiColor::Cyan);
         let mut err = anstream::stderr().lock();
         writeln!(err, "{red}error[{}]{red:#}: {}", error.code, error.code.title())?;
-        for line in error.detail.lines() {
+        for line in plain::lines(&error.detail) {
             writeln!(err, "  {line}")?;
         }
-        writeln!(err, "{cyan}hint{cyan:#}: {}", error.hint)
+        writeln!(err, "{cyan}hint{cyan:#}: {}", Plain(&error.hint))
     }
+}
+
+/// Lines to standard error.
+fn lines(text: &str) -> io::Result<()> {
+    let mut err = anstream::stderr().lock();
+    plain::lines(text).try_for_each(|line| writeln!(err, "{line}"))
 }
 
 /// A bold colour. It is written only where the stream takes colours.

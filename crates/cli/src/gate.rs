@@ -1,21 +1,21 @@
 //! The policy that a registry asks before it serves a pull. It wires the store to [`signet_verify::decide`].
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use signet_crypto::Digest;
-use signet_formats::oci::{Descriptor, Tag};
+use signet_formats::oci::{Descriptor, Registry, Tag};
 use signet_registry::{BlobStream, Error, ManifestName, Referrers, ReferrersVia, Resolved};
 use signet_server::registry::{Principal, PullGate, Refusal};
 use signet_store::RepositoryName;
 use signet_store::registry::{FsRegistry, RegistryStore, StoreError};
-use signet_verify::{Code, Outcome, Verdict};
+use signet_verify::{Code, Outcome, RepositoryRule, Verdict};
 use tokio::sync::Semaphore;
 
-use crate::error::registry_code;
+use crate::error::{CliError, registry_code};
 use crate::gather::{Place, Source};
 use crate::trust::Trust;
 use crate::{clock, decision};
@@ -27,6 +27,8 @@ use crate::{clock, decision};
 /// time of a decision is an input too, and never reused where something could not be read.
 pub(crate) struct Gate {
     trust: Trust,
+    /// By what name clients know the registry.
+    host: Option<String>,
     store: OnceLock<FsRegistry>,
     decided: Mutex<Decided>,
     /// Bounds the work that pulls of many images at once can cause.
@@ -37,10 +39,20 @@ pub(crate) struct Gate {
 type Decided = HashMap<Digest, (i64, Result<(), Code>)>;
 
 impl Gate {
-    /// A gate that decides by this trust.
-    pub(crate) fn new(trust: Trust) -> Self {
+    /// A gate that decides by this trust, for a registry that clients reach at `url`.
+    ///
+    /// A policy that compares repository names is refused where nobody says what the name is: the check
+    /// would be left out.
+    pub(crate) fn new(trust: Trust, url: Option<&str>) -> Result<Self, CliError> {
+        let host = url.map(host_of).transpose()?;
+        if host.is_none() && trust.policy.spec.repository != RepositoryRule::Note {
+            let detail =
+                "the policy compares repository names (`spec.repository`), and this registry's is not known";
+            return Err(CliError::new(Code::UsageInvalid, detail)
+                .hint("say where clients reach it: `--public-url https://HOST[:PORT]`"));
+        }
         let permits = Semaphore::new(DECISIONS_AT_ONCE);
-        Self { trust, store: OnceLock::new(), decided: Mutex::default(), permits }
+        Ok(Self { trust, host, store: OnceLock::new(), decided: Mutex::default(), permits })
     }
 
     /// Names the store that is guarded. Before that nothing is permitted.
@@ -64,7 +76,7 @@ impl Gate {
             return decision;
         }
         let at = clock::now();
-        let verdict = self.verdict(&attached, manifest, at).await.map_err(|error| registry_code(&error))?;
+        let verdict = self.verdict(attached, manifest, at).await.map_err(|error| registry_code(&error))?;
         let decision = match verdict.outcome {
             Outcome::Allow => Ok(()),
             Outcome::Deny => Err(verdict.code.unwrap_or(Code::Internal)),
@@ -74,10 +86,11 @@ impl Gate {
         decision
     }
 
-    async fn verdict(&self, attached: &Attached, manifest: &Digest, at: i64) -> Result<Verdict, Error> {
+    async fn verdict(&self, attached: Attached, manifest: &Digest, at: i64) -> Result<Verdict, Error> {
         let image = attached.manifest(&ManifestName::Digest(*manifest)).await?;
-        // The names that clients have for this registry are not known here.
-        Ok(decision::about_image(attached, &image, None, &self.trust, &Place::ALL, at).await)
+        let name = self.host.as_ref().map(|host| format!("{host}/{}", attached.repository.name));
+        let attached: Arc<dyn Source> = Arc::new(attached);
+        Ok(decision::about_image(&attached, &image, name.as_deref(), &self.trust, &Place::ALL, at).await)
     }
 
     fn known(&self, inputs: &Digest) -> Option<Result<(), Code>> {
@@ -224,6 +237,17 @@ impl Source for Repository {
         let read = found.read(0..blob.size).map_err(move |error| failed(&what)(error.into()));
         BlobStream::new(blob, read).collect_bytes(max).await
     }
+}
+
+/// The host and port of a URL, as image names spell them.
+fn host_of(url: &str) -> Result<String, CliError> {
+    let host = url.split_once("://").map(|(_, rest)| rest.trim_end_matches('/'));
+    let is_host = |host: &&str| Registry::new(host).is_ok_and(|registry| registry.as_str() == *host);
+    let malformed = || {
+        CliError::new(Code::UsageInvalid, format!("`{url}` is no URL of a registry"))
+            .hint("write it as `https://HOST[:PORT]`")
+    };
+    host.filter(is_host).map(str::to_owned).ok_or_else(malformed)
 }
 
 fn failed(what: &str) -> impl Fn(StoreError) -> Error {

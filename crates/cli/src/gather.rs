@@ -1,5 +1,6 @@
 //! Reading what is attached to an image. Nothing is judged here: whatever cannot be read is said to be unread.
 
+use std::future::{self, Future};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::oci::{Descriptor, Tag, media_type};
 use signet_formats::{bundle, dsse, simple_signing};
-use signet_registry::{Error, ImageStore, ManifestName, Referrers, Resolved, parallel};
+use signet_registry::{Error, ImageStore, ManifestName, Referrers, Resolved, parallel, spread};
 use signet_verify::{Code, Content, Evidence, EvidenceItem, Unread};
 
 use crate::error::registry_code;
@@ -27,18 +28,25 @@ pub(crate) trait Source: Send + Sync {
     async fn blob(&self, blob: &Descriptor, max: u64) -> Result<Bytes, Error>;
 }
 
+/// A store of images as a source.
+pub(crate) fn of_store(store: &Arc<dyn ImageStore>) -> Arc<dyn Source> {
+    Arc::new(Store(store.clone()))
+}
+
+struct Store(Arc<dyn ImageStore>);
+
 #[async_trait]
-impl Source for Arc<dyn ImageStore> {
+impl Source for Store {
     async fn manifest(&self, name: &ManifestName) -> Result<Resolved, Error> {
-        self.resolve(Some(name)).await
+        self.0.resolve(Some(name)).await
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Referrers, Error> {
-        self.as_ref().referrers(subject).await
+        self.0.referrers(subject).await
     }
 
     async fn blob(&self, blob: &Descriptor, max: u64) -> Result<Bytes, Error> {
-        self.as_ref().blob(blob).await?.collect_bytes(max).await
+        self.0.blob(blob).await?.collect_bytes(max).await
     }
 }
 
@@ -74,31 +82,36 @@ pub(crate) struct Attachment {
     pub(crate) manifest: Resolved,
 }
 
-/// Reads everything in `place` about `subject`. Of the manifests no more is kept than where their signatures are.
-pub(crate) async fn gather(source: &dyn Source, subject: &Digest, place: Place) -> Evidence {
-    let (layers, unread) = find(source, subject, place, |attachment| signature_layers(&attachment)).await;
-    let mut evidence = read_layers(source, layers.into_iter().flatten().collect()).await;
+/// Reads everything in `place` about `subject`. Of the manifests no more is kept than their signatures.
+pub(crate) async fn gather(source: &Arc<dyn Source>, subject: &Digest, place: Place) -> Evidence {
+    let reader = Arc::new(Reader::new(source));
+    let read = move |attachment: Attachment| {
+        let reader = Arc::clone(&reader);
+        async move { reader.layers(&attachment).await }
+    };
+    let (pieces, unread) = find(source, subject, place, read).await;
+    let mut evidence = evidence(pieces.into_iter().flatten());
     evidence.unread.extend(unread);
     evidence
 }
 
 /// The manifests in `place` about `subject`, and what could not be opened.
 pub(crate) async fn attachments(
-    source: &dyn Source,
+    source: &Arc<dyn Source>,
     subject: &Digest,
     place: Place,
 ) -> (Vec<Attachment>, Vec<Unread>) {
-    find(source, subject, place, |attachment| attachment).await
+    find(source, subject, place, future::ready).await
 }
 
 /// The signatures in the layers of what is attached.
-pub(crate) async fn read(source: &dyn Source, attachments: &[Attachment]) -> Evidence {
-    read_layers(source, attachments.iter().flat_map(signature_layers).collect()).await
+pub(crate) async fn read(source: &Arc<dyn Source>, attachments: &[Attachment]) -> Evidence {
+    let reader = Reader::new(source);
+    let pieces = parallel(attachments.iter().collect(), PARALLEL, |attachment| reader.layers(attachment));
+    evidence(pieces.await.into_iter().flatten())
 }
 
-async fn read_layers(source: &dyn Source, layers: Vec<Layer>) -> Evidence {
-    let reader = Reader { source, room: AtomicU64::new(MAX_TOTAL_BYTES) };
-    let pieces = parallel(layers, PARALLEL, |(origin, layer)| reader.layer(origin, layer)).await;
+fn evidence(pieces: impl Iterator<Item = Piece>) -> Evidence {
     let mut evidence = Evidence::default();
     for piece in pieces {
         match piece {
@@ -110,18 +123,19 @@ async fn read_layers(source: &dyn Source, layers: Vec<Layer>) -> Evidence {
 }
 
 /// Opens what is in `place` about `subject`, and keeps of each what `keep` makes of it.
-async fn find<T>(
-    source: &dyn Source,
+async fn find<T: Send + 'static, F: Future<Output = T> + Send>(
+    source: &Arc<dyn Source>,
     subject: &Digest,
     place: Place,
-    keep: impl Fn(Attachment) -> T,
+    keep: impl Fn(Attachment) -> F + Clone + Send + Sync + 'static,
 ) -> (Vec<T>, Vec<Unread>) {
     match place {
         Place::Referrers => referrers(source, subject, keep).await,
-        Place::SignatureTag | Place::AttestationTag => {
-            let (found, missed) = tag(source, subject, place.suffix()).await;
-            (found.into_iter().map(keep).collect(), missed)
-        }
+        Place::SignatureTag | Place::AttestationTag => match tag(source, subject, place.suffix()).await {
+            Ok(Some(found)) => (vec![keep(found).await], Vec::new()),
+            Ok(None) => (Vec::new(), Vec::new()),
+            Err(unread) => (Vec::new(), vec![unread]),
+        },
     }
 }
 
@@ -131,50 +145,61 @@ pub(crate) fn append(evidence: &mut Evidence, more: Evidence) {
     evidence.unread.extend(more.unread);
 }
 
-async fn referrers<T>(
-    source: &dyn Source,
+async fn referrers<T: Send + 'static, F: Future<Output = T> + Send>(
+    source: &Arc<dyn Source>,
     subject: &Digest,
-    keep: impl Fn(Attachment) -> T,
+    keep: impl Fn(Attachment) -> F + Clone + Send + Sync + 'static,
 ) -> (Vec<T>, Vec<Unread>) {
     let listed = match source.referrers(subject).await {
         Ok(listed) => listed,
         Err(error) => return (Vec::new(), vec![unread(LIST, &error)]),
     };
-    let room = AtomicU64::new(MAX_MANIFEST_BYTES);
-    // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
-    let open = |descriptor: Descriptor| {
-        let (room, keep) = (&room, &keep);
-        async move {
-            let origin = format!("referrer {}", descriptor.digest);
-            match source.manifest(&ManifestName::Digest(descriptor.digest)).await {
-                Ok(manifest) => {
-                    take(room, manifest.descriptor.size)
-                        .map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
-                    Ok(keep(Attachment { origin, manifest }))
-                }
-                Err(error) => Err(unread(&origin, &error)),
-            }
-        }
+    let opener = Arc::new(Opener { source: Arc::clone(source), room: AtomicU64::new(MAX_MANIFEST_BYTES) });
+    let open = move |descriptor: Descriptor| {
+        let (opener, keep) = (Arc::clone(&opener), keep.clone());
+        async move { Ok(keep(opener.open(descriptor).await?).await) }
     };
-    let (mut attachments, mut missed) = (Vec::new(), Vec::new());
-    for opened in parallel(listed.descriptors, PARALLEL, open).await {
+    let (mut kept, mut missed) = (Vec::new(), Vec::new());
+    for opened in spread(listed.descriptors, PARALLEL, open).await {
         match opened {
-            Ok(attachment) => attachments.push(attachment),
+            Ok(piece) => kept.push(piece),
             Err(unread) => missed.push(unread),
         }
     }
     missed.extend(listed.incomplete.map(|error| unread(LIST, &error)));
-    (attachments, missed)
+    (kept, missed)
+}
+
+/// Opens referrers.
+struct Opener {
+    source: Arc<dyn Source>,
+    /// The bytes of manifests that may still be read.
+    room: AtomicU64,
+}
+
+impl Opener {
+    /// The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
+    async fn open(&self, descriptor: Descriptor) -> Result<Attachment, Unread> {
+        let origin = format!("referrer {}", descriptor.digest);
+        match self.source.manifest(&ManifestName::Digest(descriptor.digest)).await {
+            Ok(manifest) => {
+                take(&self.room, manifest.descriptor.size)
+                    .map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
+                Ok(Attachment { origin, manifest })
+            }
+            Err(error) => Err(unread(&origin, &error)),
+        }
+    }
 }
 
 /// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
-async fn tag(source: &dyn Source, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
+async fn tag(source: &Arc<dyn Source>, subject: &Digest, suffix: &str) -> Result<Option<Attachment>, Unread> {
     let tag = Tag::cosign_attachment(subject, suffix);
     let origin = format!("tag {tag}");
     match source.manifest(&ManifestName::Tag(tag)).await {
-        Ok(manifest) => (vec![Attachment { origin, manifest }], Vec::new()),
-        Err(error) if error.is_not_found() => (Vec::new(), Vec::new()),
-        Err(error) => (Vec::new(), vec![unread(&origin, &error)]),
+        Ok(manifest) => Ok(Some(Attachment { origin, manifest })),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(unread(&origin, &error)),
     }
 }
 
@@ -193,8 +218,9 @@ fn signature_layers(attachment: &Attachment) -> Vec<Layer> {
 /// A layer, and where it is.
 type Layer = (String, Descriptor);
 
-struct Reader<'a> {
-    source: &'a dyn Source,
+/// Reads signatures.
+struct Reader {
+    source: Arc<dyn Source>,
     /// The bytes that may still be read.
     room: AtomicU64,
 }
@@ -202,7 +228,16 @@ struct Reader<'a> {
 /// What was read, or not, of one layer.
 type Piece = Result<EvidenceItem, Unread>;
 
-impl Reader<'_> {
+impl Reader {
+    fn new(source: &Arc<dyn Source>) -> Self {
+        Self { source: Arc::clone(source), room: AtomicU64::new(MAX_TOTAL_BYTES) }
+    }
+
+    async fn layers(&self, attachment: &Attachment) -> Vec<Piece> {
+        let layers = signature_layers(attachment);
+        parallel(layers, PARALLEL, |(origin, layer)| self.layer(origin, layer)).await
+    }
+
     async fn layer(&self, origin: String, layer: Descriptor) -> Piece {
         let max = max_bytes(&layer.media_type).unwrap_or(0);
         self.reserve(&origin, &layer, max)?;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Answer, CliError, Stop};
 
@@ -33,6 +33,14 @@ pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(cores.saturating_sub(1).max(1));
     build(builder)?.block_on(service)
+}
+
+/// Does work that takes long on this thread; the other tasks of a service go on elsewhere meanwhile.
+pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 fn build(mut builder: Builder) -> Result<Runtime, CliError> {

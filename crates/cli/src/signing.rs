@@ -54,8 +54,7 @@ impl Signing {
         digest: Digest,
         annotations: &[(String, String)],
     ) -> Result<Content, Stop> {
-        let annotations =
-            annotations.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let annotations = annotations.iter().cloned().collect();
         let subject = Subject { name, annotations, ..Subject::of(digest) };
         let payload = Statement::signed(vec![subject]).to_json().map_err(CliError::internal)?.into_bytes();
         self.envelope(payload).await

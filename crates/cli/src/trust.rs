@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use signet_crypto::Digest;
 use signet_keys::read_public;
 use signet_verify::{
-    CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PredicateRule, Principal, Rule,
-    TrustSnapshot,
+    CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PolicyError, PredicateRule, Principal,
+    Rule, TrustSnapshot,
 };
 
 use crate::args::TrustArgs;
@@ -159,8 +159,15 @@ fn of_principals(
         witnesses: witness::distinct(&snapshot),
         ..Rule::any_of(principals.keys().cloned())
     };
-    let policy = Policy::of_principals(POLICY_NAME, principals, rule)
-        .map_err(|error| CliError::new(Code::PolicyInvalid, error.to_string()))?;
+    let policy = Policy::of_principals(POLICY_NAME, principals, rule).map_err(|error| {
+        let told = CliError::new(Code::UsageInvalid, error.to_string());
+        match error {
+            PolicyError::Pattern(..) | PolicyError::Unanchored(_) => {
+                told.hint(r"anchor the pattern at both ends, such as `^https://github\.com/org/.*$`")
+            }
+            _ => told,
+        }
+    })?;
     Ok(Trust { snapshot, policy })
 }
 

@@ -11,7 +11,7 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 25] = [
+const PRIVATE: [&str; 26] = [
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -19,6 +19,7 @@ const PRIVATE: [&str; 25] = [
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
     "| indexes that hold a manifest, directly or through others, by which its pull is decided | 100 |",
     "| steps from a manifest to the outermost of them | 16 |",
+    "| layers of a manifest of signatures, or of all in an index of such, that is served without a decision | 4,096 |",
     "| manifests of one image that are signed | 1,000 |",
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",

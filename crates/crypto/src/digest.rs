@@ -67,7 +67,8 @@ impl Digest {
     pub fn hex(&self) -> String {
         let mut hex = String::with_capacity(2 * self.algorithm.len());
         for byte in self.as_bytes() {
-            hex.extend([byte >> 4, byte & 0xf].map(hex_digit));
+            hex.push(hex_digit(byte >> 4));
+            hex.push(hex_digit(byte & 0xf));
         }
         hex
     }

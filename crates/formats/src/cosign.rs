@@ -25,6 +25,8 @@ pub const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 pub const RFC3161_TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// Annotation of an attestation: the type of its predicate.
 pub const PREDICATE_TYPE: &str = "predicateType";
+/// The most certificates above the signer's.
+pub const MAX_CHAIN: usize = 16;
 /// The largest value of one annotation, in bytes; also the largest bundle file.
 pub const MAX_ANNOTATION_BYTES: usize = 4 * 1024 * 1024;
 
@@ -89,12 +91,12 @@ impl LegacyMaterial {
     fn read(annotations: &BTreeMap<String, String>) -> Result<Self, LegacyError> {
         let certificate = annotation(annotations, CERTIFICATE)?;
         let chain = annotation(annotations, CHAIN)?;
-        let chain = chain.map(|text| pem::certificates(text.as_bytes())).transpose();
+        let chain = chain.map(read_chain).transpose()?;
         let entry = annotation(annotations, BUNDLE)?;
         let timestamp = annotation(annotations, RFC3161_TIMESTAMP)?;
         Ok(Self {
             certificate: certificate.map(read_certificate).transpose()?,
-            chain: chain.map_err(LegacyError::Chain)?.unwrap_or_default(),
+            chain: chain.unwrap_or_default(),
             entry: entry.map(|text| parse_json::<RekorBundle>(text)?.read()).transpose()?,
             timestamp: timestamp
                 .map(|text| Ok(parse_json::<TimestampBundle>(text)?.signed_timestamp.0))
@@ -155,6 +157,8 @@ pub enum LegacyError {
     Certificate(PemError),
     /// The chain is not PEM certificates.
     Chain(PemError),
+    /// The chain has more than [`MAX_CHAIN`] certificates.
+    ChainTooLong(usize),
     /// The attestation is no DSSE envelope.
     Envelope(DsseError),
     /// The promise's log entry is not one.
@@ -177,6 +181,9 @@ impl fmt::Display for LegacyError {
             }
             Self::Certificate(error) => write!(f, "the signature's certificate is unusable: {error}"),
             Self::Chain(error) => write!(f, "the signature's certificate chain is unusable: {error}"),
+            Self::ChainTooLong(count) => {
+                write!(f, "the signature's certificate chain has {count} certificates, more than {MAX_CHAIN}")
+            }
             Self::Envelope(error) => error.fmt(f),
             Self::Entry(error) => error.fmt(f),
             Self::Json(error) => write!(f, "what stands beside the signature is malformed: {error}"),
@@ -205,6 +212,14 @@ fn read_certificate(text: &str) -> Result<Vec<u8>, LegacyError> {
         Verifier::Certificate(der) => Ok(der),
         Verifier::PublicKey(_) => Err(LegacyError::Certificate(PemError::Label(pem::PUBLIC_KEY.to_owned()))),
     }
+}
+
+fn read_chain(text: &str) -> Result<Vec<Vec<u8>>, LegacyError> {
+    let chain = pem::certificates(text.as_bytes()).map_err(LegacyError::Chain)?;
+    if chain.len() > MAX_CHAIN {
+        return Err(LegacyError::ChainTooLong(chain.len()));
+    }
+    Ok(chain)
 }
 
 /// The bundle file has PEM, or base64 of PEM.
@@ -349,6 +364,10 @@ mod tests {
         let two = pem::encode(pem::CERTIFICATE, b"a").repeat(2);
         let several = read(&[(SIGNATURE, "c2ln"), (CERTIFICATE, &two)]);
         assert_eq!(several, Err(LegacyError::Certificate(PemError::TooMany)));
+        let chain = |count| pem::encode(pem::CERTIFICATE, b"x").repeat(count);
+        assert!(read(&[(SIGNATURE, "c2ln"), (CHAIN, &chain(MAX_CHAIN))]).is_ok());
+        let long = read(&[(SIGNATURE, "c2ln"), (CHAIN, &chain(MAX_CHAIN + 1))]);
+        assert_eq!(long, Err(LegacyError::ChainTooLong(MAX_CHAIN + 1)));
         let no_chain = read(&[(SIGNATURE, "c2ln"), (CHAIN, "x")]);
         assert_eq!(no_chain, Err(LegacyError::Chain(PemError::Empty)));
         assert!(matches!(read(&[(SIGNATURE, "c2ln"), (BUNDLE, "{}")]), Err(LegacyError::Json(_))));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::List;
 use crate::json::{self, JsonError};
 use crate::proto_json::{self, FieldError, Text};
 
@@ -91,7 +92,7 @@ pub(crate) struct WireEnvelope<'a> {
     #[serde(borrow, alias = "payload_type", default)]
     payload_type: Option<Text<'a>>,
     #[serde(borrow, default)]
-    signatures: Option<Vec<WireSignature<'a>>>,
+    signatures: Option<List<WireSignature<'a>, MAX_SIGNATURES>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -106,7 +107,7 @@ struct WireSignature<'a> {
 impl<'a> WireEnvelope<'a> {
     pub(crate) fn read(self) -> Result<Envelope, FieldError> {
         let payload_type = proto_json::required(self.payload_type, "payloadType")?.0.into_owned();
-        let signatures = proto_json::list(self.signatures, MAX_SIGNATURES, "signatures")?;
+        let signatures = proto_json::list(self.signatures, "signatures")?;
         if payload_type.is_empty() {
             return Err(FieldError::Missing { field: "payloadType" });
         }

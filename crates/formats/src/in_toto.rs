@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use signet_crypto::{Digest, DigestAlgorithm};
 
+use crate::bounded::{List, Map};
 use crate::json::{self, JsonError};
 
 /// The `_type` of Statement v1.
@@ -22,6 +22,8 @@ pub const MAX_STATEMENT_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_SUBJECTS: usize = 1024;
 /// The most digests of one subject.
 pub const MAX_DIGESTS: usize = 32;
+/// The most annotations of one subject.
+pub const MAX_ANNOTATIONS: usize = 256;
 
 /// A statement. Signatures are over its bytes: whoever verifies keeps those.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +57,12 @@ impl Statement {
         if wire.predicate_type.is_empty() {
             return Err(StatementError::PredicateType);
         }
-        if wire.subject.is_empty() || wire.subject.len() > MAX_SUBJECTS {
-            return Err(StatementError::SubjectCount(wire.subject.len()));
+        if wire.subject.count == 0 || wire.subject.count > MAX_SUBJECTS {
+            return Err(StatementError::SubjectCount(wire.subject.count));
         }
         Ok(Self {
             version,
-            subjects: wire.subject.into_iter().map(WireSubject::read).collect::<Result<_, _>>()?,
+            subjects: wire.subject.items.into_iter().map(WireSubject::read).collect::<Result<_, _>>()?,
             predicate_type: wire.predicate_type,
             predicate: wire.predicate.map_or("{}", RawValue::get).to_owned(),
         })
@@ -72,7 +74,12 @@ impl Statement {
             |error: serde_json::Error| StatementError::Json(JsonError::Malformed(error.to_string()));
         let wire = WireStatement {
             kind: self.version.type_uri().to_owned(),
-            subject: self.subjects.iter().map(WireSubject::of).collect(),
+            subject: self
+                .subjects
+                .iter()
+                .map(WireSubject::of)
+                .collect::<Result<_, _>>()
+                .map_err(malformed)?,
             predicate_type: self.predicate_type.clone(),
             predicate: Some(serde_json::from_str(&self.predicate).map_err(malformed)?),
         };
@@ -120,8 +127,8 @@ pub struct Subject {
     pub digests: Vec<Digest>,
     /// Its other digests (`sha1`, `gitCommit`, `dirHash`, …), by the algorithm's name, as written.
     pub other_digests: BTreeMap<String, String>,
-    /// Free-form annotations.
-    pub annotations: BTreeMap<String, Value>,
+    /// Its annotations that are texts; others are passed over.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Subject {
@@ -135,6 +142,8 @@ impl Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StatementError {
+    /// A subject has more than [`MAX_ANNOTATIONS`].
+    AnnotationCount(usize),
     /// A digest of a known algorithm is not lower-case hex of its length.
     Digest {
         /// The algorithm.
@@ -157,6 +166,9 @@ pub enum StatementError {
 impl fmt::Display for StatementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AnnotationCount(count) => {
+                write!(f, "a subject has {count} annotations, more than {MAX_ANNOTATIONS}")
+            }
             Self::Digest { algorithm, value } => write!(f, "`{value}` is not a {algorithm} digest"),
             Self::DigestCount(count) => write!(f, "a subject has {count} digests, not 1 to {MAX_DIGESTS}"),
             Self::Json(error) => write!(f, "the statement is malformed: {error}"),
@@ -176,7 +188,7 @@ impl std::error::Error for StatementError {}
 struct WireStatement<'a> {
     #[serde(rename = "_type")]
     kind: String,
-    subject: Vec<WireSubject>,
+    subject: List<WireSubject, MAX_SUBJECTS>,
     predicate_type: String,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     predicate: Option<&'a RawValue>,
@@ -187,22 +199,28 @@ struct WireSubject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default)]
-    digest: BTreeMap<String, String>,
+    digest: Map<String, MAX_DIGESTS>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    annotations: Option<BTreeMap<String, Value>>,
+    annotations: Option<Map<Box<RawValue>, MAX_ANNOTATIONS>>,
 }
 
 impl WireSubject {
     fn read(self) -> Result<Subject, StatementError> {
-        if self.digest.is_empty() || self.digest.len() > MAX_DIGESTS {
-            return Err(StatementError::DigestCount(self.digest.len()));
+        let annotations = self.annotations.unwrap_or_default();
+        if annotations.count > MAX_ANNOTATIONS {
+            return Err(StatementError::AnnotationCount(annotations.count));
         }
+        if self.digest.count == 0 || self.digest.count > MAX_DIGESTS {
+            return Err(StatementError::DigestCount(self.digest.count));
+        }
+        let text =
+            |(name, value): (String, Box<RawValue>)| Some((name, serde_json::from_str(value.get()).ok()?));
         let mut subject = Subject {
             name: self.name.filter(|name| !name.is_empty()),
-            annotations: self.annotations.unwrap_or_default(),
+            annotations: annotations.entries.into_iter().filter_map(text).collect(),
             ..Subject::default()
         };
-        for (name, value) in self.digest {
+        for (name, value) in self.digest.entries {
             match name.parse() {
                 Ok(algorithm) => subject.digests.push(digest(algorithm, value)?),
                 Err(_) => {
@@ -213,12 +231,16 @@ impl WireSubject {
         Ok(subject)
     }
 
-    fn of(subject: &Subject) -> Self {
+    fn of(subject: &Subject) -> Result<Self, serde_json::Error> {
         let known = subject.digests.iter().map(|digest| (digest.algorithm().to_string(), digest.hex()));
-        let mut digest = subject.other_digests.clone();
-        digest.extend(known);
-        let annotations = Some(subject.annotations.clone()).filter(|map| !map.is_empty());
-        Self { name: subject.name.clone(), digest, annotations }
+        let other = subject.other_digests.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let raw = |(name, text): (&String, &String)| Ok((name.clone(), to_raw_value(text)?));
+        let annotations: Map<_, _> = subject.annotations.iter().map(raw).collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: subject.name.clone(),
+            digest: known.chain(other).collect(),
+            annotations: Some(annotations).filter(|map| map.count > 0),
+        })
     }
 }
 
@@ -229,7 +251,7 @@ fn digest(algorithm: DigestAlgorithm, value: String) -> Result<Digest, Statement
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -285,6 +307,22 @@ mod tests {
         assert!(with("subject", vec![subject.clone(); MAX_SUBJECTS].into()).is_ok());
         let many = with("subject", vec![subject; MAX_SUBJECTS + 1].into());
         assert_eq!(many, Err(StatementError::SubjectCount(MAX_SUBJECTS + 1)));
+        let annotated = |count: usize| {
+            let annotations: BTreeMap<String, usize> = (0..count).map(|n| (n.to_string(), n)).collect();
+            with("subject", json!([{"digest": {"sha1": "ab"}, "annotations": annotations}]))
+        };
+        assert!(annotated(MAX_ANNOTATIONS).is_ok());
+        let many = StatementError::AnnotationCount(MAX_ANNOTATIONS + 1);
+        assert_eq!(annotated(MAX_ANNOTATIONS + 1), Err(many));
+    }
+
+    #[test]
+    fn annotations_that_are_no_texts_are_passed_over() {
+        let annotations = json!({"a": "\u{e9}\n", "b": [["x"]], "c": null, "d": 1});
+        let mut changed = statement();
+        changed["subject"][0]["annotations"] = annotations;
+        let read = read(&changed).unwrap();
+        assert_eq!(read.subjects[0].annotations, BTreeMap::from([("a".to_owned(), "\u{e9}\n".to_owned())]));
     }
 
     proptest! {

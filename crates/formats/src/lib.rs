@@ -5,6 +5,7 @@
 
 mod asn1;
 pub mod base64;
+mod bounded;
 pub mod bundle;
 pub mod canonical_json;
 pub mod checkpoint;

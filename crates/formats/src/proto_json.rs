@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use signet_crypto::DigestAlgorithm;
 
 use crate::base64;
+use crate::bounded::List;
 
 /// What is wrong with one field of a document that is well-formed otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,16 +273,15 @@ pub(crate) fn unsigned(value: Option<Int64>, field: &'static str) -> Result<u64,
     u64::try_from(value).map_err(|_| FieldError::Negative { field, value })
 }
 
-/// The elements of a list of at most `limit`; an absent list is empty.
-pub(crate) fn list<T>(
-    value: Option<Vec<T>>,
-    limit: usize,
+/// The elements of a list of at most `MAX`; an absent list is empty.
+pub(crate) fn list<T, const MAX: usize>(
+    value: Option<List<T, MAX>>,
     field: &'static str,
 ) -> Result<Vec<T>, FieldError> {
-    let elements = value.unwrap_or_default();
-    match elements.len() {
-        count if count > limit => Err(FieldError::Count { field, count, limit }),
-        _ => Ok(elements),
+    let list = value.unwrap_or_default();
+    match list.count {
+        count if count > MAX => Err(FieldError::Count { field, count, limit: MAX }),
+        _ => Ok(list.items),
     }
 }
 

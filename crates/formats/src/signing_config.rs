@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::List;
 use crate::json::{self, JsonError};
 use crate::proto_json::{self, EnumValue, FieldError, Int64, Text};
 use crate::time;
@@ -209,15 +210,15 @@ struct Wire<'a> {
     #[serde(borrow, alias = "media_type", default)]
     media_type: Option<Text<'a>>,
     #[serde(borrow, alias = "ca_urls", default, skip_serializing_if = "Option::is_none")]
-    ca_urls: Option<Vec<WireService<'a>>>,
+    ca_urls: Option<List<WireService<'a>, MAX_SERVICES>>,
     #[serde(borrow, alias = "oidc_urls", default, skip_serializing_if = "Option::is_none")]
-    oidc_urls: Option<Vec<WireService<'a>>>,
+    oidc_urls: Option<List<WireService<'a>, MAX_SERVICES>>,
     #[serde(borrow, alias = "rekor_tlog_urls", default, skip_serializing_if = "Option::is_none")]
-    rekor_tlog_urls: Option<Vec<WireService<'a>>>,
+    rekor_tlog_urls: Option<List<WireService<'a>, MAX_SERVICES>>,
     #[serde(borrow, alias = "rekor_tlog_config", default, skip_serializing_if = "Option::is_none")]
     rekor_tlog_config: Option<WireSelector<'a>>,
     #[serde(borrow, alias = "tsa_urls", default, skip_serializing_if = "Option::is_none")]
-    tsa_urls: Option<Vec<WireService<'a>>>,
+    tsa_urls: Option<List<WireService<'a>, MAX_SERVICES>>,
     #[serde(borrow, alias = "tsa_config", default, skip_serializing_if = "Option::is_none")]
     tsa_config: Option<WireSelector<'a>>,
 }
@@ -347,15 +348,15 @@ enum Kind {
 }
 
 fn services(
-    wire: Option<Vec<WireService<'_>>>,
+    wire: Option<List<WireService<'_>, MAX_SERVICES>>,
     field: &'static str,
 ) -> Result<Vec<Service>, SigningConfigError> {
-    proto_json::list(wire, MAX_SERVICES, field)?.into_iter().map(WireService::read).collect()
+    proto_json::list(wire, field)?.into_iter().map(WireService::read).collect()
 }
 
-fn wire_services(services: &[Service]) -> Result<Option<Vec<WireService<'_>>>, FieldError> {
-    let wire: Vec<_> = services.iter().map(WireService::of).collect::<Result<_, _>>()?;
-    Ok(Some(wire).filter(|wire| !wire.is_empty()))
+fn wire_services(services: &[Service]) -> Result<Option<List<WireService<'_>, MAX_SERVICES>>, FieldError> {
+    let wire: List<_, MAX_SERVICES> = services.iter().map(WireService::of).collect::<Result<_, _>>()?;
+    Ok(Some(wire).filter(|wire| wire.count > 0))
 }
 
 fn selector(

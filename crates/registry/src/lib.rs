@@ -37,7 +37,7 @@ pub use client::{
 };
 pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
 pub use error::{Advice, Error};
-pub use flight::parallel;
+pub use flight::{parallel, spread};
 pub use limits::Limits;
 pub use local::{DockerArchive, Layout, OciArchive};
 pub use location::{Endpoint, Location};

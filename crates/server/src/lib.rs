@@ -3,8 +3,10 @@
 mod answer;
 pub mod fulcio;
 pub mod host;
+mod metrics;
 pub mod monitor;
 pub mod oidc_dev;
+mod outgoing;
 pub mod registry;
 pub mod rekor;
 pub mod stack;

@@ -5,30 +5,24 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use async_trait::async_trait;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde::Serialize;
 use signet_services::monitor::LogReader;
-use signet_services::oidc::FetchError;
 
-use crate::fulcio::fetch::{client, read_all};
+use crate::outgoing::{Outgoing, body};
 
-/// Logs by their URLs (`http`, `https`, or `file` for a directory), and webhooks, with a client of its own: no redirects, bounded in time and size.
-#[derive(Clone)]
+/// Logs by their URLs (`http`, `https`, or `file` for a directory), and webhooks: no redirects, bounded in time and size.
+#[derive(Clone, Default)]
 pub struct HttpLogs {
-    client: Client,
+    http: Outgoing,
 }
 
 impl HttpLogs {
-    /// A client that trusts the system's roots.
-    pub fn new() -> Result<Self, FetchError> {
-        Ok(Self { client: client()? })
-    }
-
     /// Posts a document to a webhook; an error in words unless it is taken.
     pub async fn post(&self, url: &str, document: &impl Serialize) -> Result<(), String> {
         let body = serde_json::to_vec(document).map_err(|error| error.to_string())?;
-        let request = self.client.post(url).header("content-type", "application/json").body(body);
-        let response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let response = self.http.post(url, "application/json", body).await;
+        let response = response.map_err(|error| error.to_string())?;
         match response.status().is_success() {
             true => Ok(()),
             false => Err(format!("status {}", response.status().as_u16())),
@@ -42,11 +36,11 @@ impl LogReader for HttpLogs {
         if let Some(dir) = url.strip_prefix("file://") {
             return read_file(&Path::new(dir).join(path), limit);
         }
-        let request = self.client.get(format!("{url}/{path}"));
-        let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let response = self.http.get(&format!("{url}/{path}")).await.map_err(|error| error.to_string())?;
         match response.status() {
             StatusCode::OK => {
-                read_all(&mut response, limit).await.map(Some).map_err(|error| error.to_string())
+                let body = body(response, limit).await.map_err(|error| error.to_string())?;
+                Ok(Some(body.into()))
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             status => Err(format!("status {}", status.as_u16())),

@@ -99,7 +99,7 @@ impl Stack {
                 log_id: Base64(self.ca.log_key().id().as_bytes().to_vec()),
                 valid_for: window,
             }],
-            certificate_authorities: self.ca.chains().map(|chain| authority("ca", chain)).collect(),
+            certificate_authorities: self.ca.chains().iter().map(|chain| authority("ca", chain)).collect(),
             timestamp_authorities: vec![authority("tsa", self.tsa.chain())],
             ..TrustSnapshot::default()
         }

@@ -1,11 +1,10 @@
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Peer, Repository, Sandbox, request};
+use crate::{Peer, Repository, Sandbox, free_address, request};
 
 /// How often a starting server is asked, and how many times.
 const POLL: Duration = Duration::from_millis(20);
@@ -125,11 +124,6 @@ impl Drop for RegistryServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address").to_string()
 }
 
 fn docker_config(data: &Path, address: &str) -> String {

@@ -66,6 +66,11 @@ impl Service {
         Repository::new(self.address(), name)
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its process.
     pub fn process(&mut self) -> &mut Child {
         &mut self.child

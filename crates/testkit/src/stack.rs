@@ -27,6 +27,11 @@ impl StackServer {
         self.service.address()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.service.id()
+    }
+
     /// Its URL.
     pub fn url(&self) -> &str {
         self.service.said("url")

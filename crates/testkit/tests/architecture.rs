@@ -24,7 +24,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("signet-services", &["crypto", "formats", "verify", "keys", "store"]),
     (
         "signet-server",
-        &["crypto", "formats", "platform", "verify", "images", "registry", "keys", "store", "services"],
+        &[
+            "crypto", "formats", "platform", "verify", "images", "http", "registry", "keys", "store",
+            "services",
+        ],
     ),
     (
         "signet-cli",

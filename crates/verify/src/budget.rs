@@ -1,50 +1,59 @@
 //! The bound on the work of one decision, so that nobody can exhaust a verifier by attaching junk.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// How many public-key operations one decision may cost. At about 0.1 ms each they end within half a second,
 /// with all that they may hash within two.
 pub(crate) const MAX_OPERATIONS: u32 = 4096;
 
-/// How many bytes are hashed in about the time of one operation: 4096 of them are 1 GiB.
+/// How many bytes are read or hashed in about the time of one operation: 4096 of them are 1 GiB.
 const BYTES_PER_OPERATION: usize = 256 * 1024;
 
-/// Counts public-key operations down.
+/// Counts public-key operations down. Atomic because webpki asks it of all that it calls; one thread decides.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: Cell<u32>,
-    exhausted: Cell<bool>,
+    left: AtomicU32,
+    exhausted: AtomicBool,
 }
 
 impl Budget {
     pub(crate) fn new(operations: u32) -> Self {
-        Self { left: Cell::new(operations), exhausted: Cell::new(false) }
+        Self { left: AtomicU32::new(operations), exhausted: AtomicBool::new(false) }
     }
 
     /// Takes `operations` from what is left; an error if there are not enough.
     pub(crate) fn spend(&self, operations: u32) -> Result<(), Exhausted> {
-        match self.left.get().checked_sub(operations) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => {
-                self.exhausted.set(true);
-                Err(Exhausted)
-            }
-        }
+        let less = |left: u32| left.checked_sub(operations);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.map(|_| ()).map_err(|_| {
+            self.exhausted.store(true, Ordering::Relaxed);
+            Exhausted
+        })
+    }
+
+    /// Takes what it costs to read or hash so many bytes.
+    pub(crate) fn spend_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.spend(operations_of(bytes))
     }
 
     /// Takes what it costs to verify a signature over the message, which is hashed each time.
     pub(crate) fn spend_over(&self, message: &[u8]) -> Result<(), Exhausted> {
-        let hashing = u32::try_from(message.len() / BYTES_PER_OPERATION).unwrap_or(u32::MAX);
-        self.spend(hashing.saturating_add(1))
+        self.spend(operations_of(message.len()).saturating_add(1))
+    }
+
+    /// Whether nothing is left at all, and some was asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_exhausted() && self.left.load(Ordering::Relaxed) == 0
     }
 
     /// Whether some work was refused.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.exhausted.get()
+        self.exhausted.load(Ordering::Relaxed)
     }
+}
+
+fn operations_of(bytes: usize) -> u32 {
+    u32::try_from(bytes / BYTES_PER_OPERATION).unwrap_or(u32::MAX)
 }
 
 /// The budget does not allow the operation.

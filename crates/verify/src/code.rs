@@ -93,8 +93,8 @@ codes! {
     1103 DuplicateJsonKey Denied "a JSON key stands twice"
         "Two parsers may each take another of the two values, so a document with a duplicate key has no one meaning."
         "sign again with a client that writes sound JSON"
-    1104 AmbiguousContent Denied "the evidence holds two contents where one is allowed"
-        "A bundle carries either a message signature or an envelope, and one kind of key material."
+    1104 AmbiguousContent Denied "the evidence does not hold exactly one content"
+        "A bundle carries either a message signature or an envelope, and one kind of key material: not both, and not neither."
         "sign again with a client that writes sound bundles"
     1105 Base64Invalid Denied "a base64 value is malformed"
         "Only canonical standard base64 is read, so that one value has one spelling."
@@ -236,6 +236,12 @@ codes! {
     1605 AnnotationMismatch Denied "the signature lacks an annotation that is asked for"
         "The annotations of a rule must be in what was signed, with these values."
         "compare what was found with what was wanted; sign again with `--annotations`"
+    1606 RepositoryUnsigned Denied "the signature names no repository"
+        "The policy requires that the signature names the repository it is for, and this one names none."
+        "sign with a client that signs the name of the image, or let the policy say `repository: deny`"
+    1607 RepositoryUnknown Denied "the image was asked for without a repository"
+        "The policy demands that the signed repository name is the one the image was asked by, and a layout or file has none."
+        "verify the image where it is served, or let the policy note the mismatch only"
 
     // No decision.
     1701 EvidenceUnread Undecided "some evidence could not be read"

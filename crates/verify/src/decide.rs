@@ -1,6 +1,6 @@
 //! The one function.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use signet_crypto::Digest;
 
@@ -8,19 +8,20 @@ use crate::budget::{Budget, MAX_OPERATIONS};
 use crate::code::Code;
 use crate::evidence::Evidence;
 use crate::policy::Policy;
-use crate::prepared::{PreparedPolicy, PreparedTrust, TrustUnusable};
+use crate::prepared::{PreparedPolicy, PreparedTrust, Unusable};
 use crate::rules;
 use crate::signature::{self, Assessment, Context};
 use crate::subject::Subject;
 use crate::trust::{TrustSnapshot, id_of};
 use crate::verdict::{Check, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};
+use crate::workers::Workers;
 
 /// Decides whether the policy permits the subject.
 ///
 /// `at` is the time of the decision in seconds since 1970-01-01 UTC. Every check is made and shown,
 /// within a work budget; a bad signature never hides a good one. The answer is
 /// - *allow* if the sound signatures satisfy every rule,
-/// - *undecidable* if they do not and something was not read, a limit was hit or the trust is unusable,
+/// - *undecidable* if they do not and something was not read, a limit was hit, or trust or policy is unusable,
 /// - *deny* otherwise.
 pub fn decide(
     subject: &Subject,
@@ -29,13 +30,19 @@ pub fn decide(
     policy: &Policy,
     at: i64,
 ) -> Verdict {
-    match PreparedTrust::new(trust) {
-        Ok(prepared) => decide_prepared(subject, evidence, &prepared, policy, at),
-        Err(unusable) => {
-            let inputs = inputs(subject, evidence, id_of(trust), policy, at);
-            trust_unusable(inputs, &unusable)
-        }
-    }
+    decide_unprepared(subject, evidence, trust, policy, at, None)
+}
+
+/// The same as [`decide`], with the signatures assessed by `workers`.
+pub fn decide_by(
+    subject: &Subject,
+    evidence: &Evidence,
+    trust: &TrustSnapshot,
+    policy: &Policy,
+    at: i64,
+    workers: &dyn Workers,
+) -> Verdict {
+    decide_unprepared(subject, evidence, trust, policy, at, Some(workers))
 }
 
 /// The same as [`decide`], for many decisions by one trust snapshot.
@@ -46,17 +53,52 @@ pub fn decide_prepared(
     policy: &Policy,
     at: i64,
 ) -> Verdict {
+    decide_using(subject, evidence, trust, policy, at, None)
+}
+
+fn decide_unprepared(
+    subject: &Subject,
+    evidence: &Evidence,
+    trust: &TrustSnapshot,
+    policy: &Policy,
+    at: i64,
+    workers: Option<&dyn Workers>,
+) -> Verdict {
+    match PreparedTrust::new(trust) {
+        Ok(prepared) => decide_using(subject, evidence, &prepared, policy, at, workers),
+        Err(unusable) => {
+            let inputs = inputs(subject, evidence, id_of(trust), policy, at);
+            undecided(inputs, unusable.into())
+        }
+    }
+}
+
+fn decide_using(
+    subject: &Subject,
+    evidence: &Evidence,
+    trust: &PreparedTrust,
+    policy: &Policy,
+    at: i64,
+    workers: Option<&dyn Workers>,
+) -> Verdict {
     let inputs = inputs(subject, evidence, trust.id, policy, at);
     let policy = match PreparedPolicy::new(policy, trust) {
         Ok(policy) => policy,
-        Err(unusable) => return trust_unusable(inputs, &unusable),
+        Err(unusable) => return undecided(inputs, unusable),
     };
-    let budget = Budget::new(MAX_OPERATIONS);
-    let content_is_subject = OnceCell::new();
-    let context =
-        Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
-    let assessments = signature::assess_all(&context);
-    conclude(inputs, evidence, &policy, assessments, &budget)
+    let assess = |workers| {
+        let budget = Budget::new(MAX_OPERATIONS);
+        let content_is_subject = OnceLock::new();
+        let context =
+            Context { subject, evidence, trust, policy: &policy, at, budget: &budget, content_is_subject };
+        (signature::assess_all(&context, workers), budget.is_exhausted())
+    };
+    let (assessments, exhausted) = match assess(workers) {
+        // What was refused depends on who came first. In order it is always the same.
+        (_, true) if workers.is_some() => assess(None),
+        assessed => assessed,
+    };
+    conclude(inputs, evidence, &policy, assessments, exhausted)
 }
 
 fn inputs(subject: &Subject, evidence: &Evidence, trust: Digest, policy: &Policy, at: i64) -> Inputs {
@@ -68,7 +110,7 @@ fn conclude(
     evidence: &Evidence,
     policy: &PreparedPolicy<'_>,
     assessments: Vec<Assessment>,
-    budget: &Budget,
+    exhausted: bool,
 ) -> Verdict {
     let mut rules = Vec::new();
     let mut signers = Vec::new();
@@ -78,7 +120,7 @@ fn conclude(
         signers.extend(counted);
     }
     let satisfied = rules.iter().all(|node| !node.failed());
-    let open = open_questions(evidence, &assessments, budget);
+    let open = open_questions(evidence, &assessments, exhausted);
     let (outcome, code) = match (satisfied, open.first()) {
         (true, _) => (Outcome::Allow, None),
         (false, Some(question)) => (Outcome::Undecidable, question.code),
@@ -94,7 +136,7 @@ fn conclude(
 }
 
 /// What was not read or not computed, and so might have changed the answer.
-fn open_questions(evidence: &Evidence, assessments: &[Assessment], budget: &Budget) -> Vec<Node> {
+fn open_questions(evidence: &Evidence, assessments: &[Assessment], exhausted: bool) -> Vec<Node> {
     let unread = evidence.unread.iter().map(|unread| {
         Node::note(Check::Unread, Some(unread.code)).about(&*unread.origin).found(&*unread.reason)
     });
@@ -102,7 +144,7 @@ fn open_questions(evidence: &Evidence, assessments: &[Assessment], budget: &Budg
     let undecided =
         assessments.iter().filter_map(|a| a.node.code.filter(|code| leaves_open(*code)).map(|c| (a, c)));
     open.extend(undecided.map(|(a, code)| Node::note(Check::Unread, Some(code)).about(&*a.origin)));
-    if budget.is_exhausted() {
+    if exhausted {
         open.push(Node::note(Check::Budget, Some(Code::BudgetExhausted)));
     }
     open
@@ -126,10 +168,12 @@ fn reason(rules: &[Node], assessments: &[Assessment]) -> Code {
     }
 }
 
-fn trust_unusable(inputs: Inputs, unusable: &TrustUnusable) -> Verdict {
-    let code = Code::TrustUnusable;
-    let trust = Node::fail(Check::Trust, code).found(unusable.to_string());
-    let checks = Node::fail(Check::Decision, code).resting_on(vec![trust]);
+fn undecided(inputs: Inputs, unusable: Unusable) -> Verdict {
+    let (check, code, why) = match unusable {
+        Unusable::Policy(why) => (Check::Policy, Code::PolicyInvalid, why),
+        Unusable::Trust(why) => (Check::Trust, Code::TrustUnusable, why),
+    };
+    let checks = Node::fail(Check::Decision, code).resting_on(vec![Node::fail(check, code).found(why)]);
     verdict(inputs, Outcome::Undecidable, Some(code), Vec::new(), checks)
 }
 

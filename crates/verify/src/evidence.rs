@@ -75,6 +75,19 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// How many bytes there are to read.
+    pub(crate) fn size(&self) -> usize {
+        let beside =
+            |annotations: &BTreeMap<String, String>| annotations.values().map(String::len).sum::<usize>();
+        match self {
+            Self::Bundle { bytes } => bytes.0.len(),
+            Self::CosignSignature { payload, annotations } => payload.0.len() + beside(annotations),
+            Self::CosignAttestation { envelope, annotations } => envelope.0.len() + beside(annotations),
+        }
+    }
+}
+
 /// A piece of evidence that was not read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -18,17 +18,19 @@ mod submission;
 mod trust;
 pub mod tuf;
 mod verdict;
+mod workers;
 
 pub use code::{Class, Code, UnknownCode};
-pub use decide::{decide, decide_prepared};
+pub use decide::{decide, decide_by, decide_prepared};
 pub use evidence::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Unread};
 pub use needs::Needs;
 pub use policy::{
     CertificateIdentity, Claim, CompiledMatcher, KeyReference, Matcher, Metadata, Pattern, Policy,
-    PolicyError, PredicateRule, Principal, RepositoryRule, Rule, SIGNATURE_PREDICATE, Spec,
+    PolicyError, PredicateRule, Principal, RepositoryRule, Rule, Spec,
 };
 pub use prepared::{PreparedTrust, TrustUnusable};
 pub use subject::Subject;
 pub use submission::{SubmissionRefused, check_submission};
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};
+pub use workers::Workers;

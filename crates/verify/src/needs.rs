@@ -43,8 +43,8 @@ impl Needs {
                 }
                 self.digests.extend(stated.map(|digest| digest.algorithm()));
             }
-            Message::Statement { statement, .. } => {
-                let digests = statement.subjects.iter().flat_map(|subject| &subject.digests);
+            Message::Statement(signed) => {
+                let digests = signed.statement.subjects.iter().flat_map(|subject| &subject.digests);
                 self.digests.extend(digests.map(|digest| digest.algorithm()));
             }
             Message::Payload { payload, .. } => {
@@ -62,7 +62,7 @@ fn policy_keys(policy: &Policy, trust: &TrustSnapshot) -> Vec<KeyAlgorithm> {
 }
 
 fn schemes(candidate: &Candidate<'_>, keys: &[KeyAlgorithm]) -> impl Iterator<Item = Scheme> {
-    let algorithms = match &candidate.material {
+    let algorithms = match &candidate.beside.material {
         Material::Certificate { leaf, .. } => {
             leaf.public_key().map(|key| key.algorithm()).into_iter().collect::<Vec<_>>()
         }

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_saphyr::UserMessageFormatter;
 use signet_crypto::{Digest, PublicKey};
 
-/// The predicate type of the statement that says no more than "signed" (cosign's BUNDLE_SPEC).
-pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
-
 /// A policy: principals, and the rules that must all hold.
+///
+/// One that is read means something; one that is put together may not, and nothing is decided by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
 pub struct Policy {
     /// Always `signet.dev/v1alpha1`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = API_VERSION)))]
@@ -37,7 +37,9 @@ impl Policy {
             return Err(PolicyError::TooLarge);
         }
         let text = std::str::from_utf8(bytes).map_err(|e| PolicyError::Syntax(e.to_string()))?;
-        let policy: Self = serde_saphyr::from_str(text).map_err(|e| PolicyError::Syntax(e.to_string()))?;
+        let syntax =
+            |e: serde_saphyr::Error| PolicyError::Syntax(e.render_with_formatter(&UserMessageFormatter));
+        let Unchecked(policy) = serde_saphyr::from_str(text).map_err(syntax)?;
         policy.validated()
     }
 
@@ -53,6 +55,15 @@ impl Policy {
     }
 
     fn validated(self) -> Result<Self, PolicyError> {
+        self.validate_structure()?;
+        for (name, principal) in &self.spec.principals {
+            principal.validate().map_err(|e| e.within(name))?;
+        }
+        Ok(self)
+    }
+
+    /// Whether it means something, but for the principals themselves, which are read to decide by them.
+    pub(crate) fn validate_structure(&self) -> Result<(), PolicyError> {
         if self.api_version != API_VERSION || self.kind != KIND {
             return Err(PolicyError::Kind(format!("{} {}", self.api_version, self.kind)));
         }
@@ -62,15 +73,25 @@ impl Policy {
         if self.spec.principals.len() > MAX_PRINCIPALS || self.spec.rules.len() > MAX_RULES {
             return Err(PolicyError::TooLarge);
         }
-        for (name, principal) in &self.spec.principals {
-            principal.validate().map_err(|e| e.within(name))?;
-        }
-        for rule in &self.spec.rules {
-            rule.validate(&self.spec.principals)?;
-        }
-        Ok(self)
+        self.spec.rules.iter().try_for_each(|rule| rule.validate(&self.spec.principals))
     }
 }
+
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)?.validated().map_err(de::Error::custom)
+    }
+}
+
+/// A policy of the right shape that may mean nothing yet.
+#[derive(Deserialize)]
+struct Unchecked(#[serde(deserialize_with = "Policy::deserialize")] Policy);
 
 /// What a policy is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,10 +205,12 @@ impl Matcher {
     /// The matcher in the form that is used to match.
     pub fn compile(&self) -> Result<CompiledMatcher, PolicyError> {
         let Self::Pattern(Pattern { pattern }) = self else {
-            return Ok(CompiledMatcher::Exact(self.to_string()));
+            return Some(self.to_string())
+                .filter(|text| !text.is_empty())
+                .map(CompiledMatcher::Exact)
+                .ok_or(PolicyError::Empty(String::new()));
         };
-        let anchored = pattern.starts_with('^') && pattern.ends_with('$') && !pattern.ends_with("\\$");
-        if !anchored {
+        if !is_anchored(pattern) {
             return Err(PolicyError::Unanchored(pattern.clone()));
         }
         let build = |expression: &str| {
@@ -199,6 +222,13 @@ impl Matcher {
         build(pattern)?;
         build(&format!(r"\A(?:{pattern})\z")).map(CompiledMatcher::Pattern)
     }
+}
+
+/// Whether it begins with `^` and ends with a `$` that no backslash takes its meaning from.
+fn is_anchored(pattern: &str) -> bool {
+    let body = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$'));
+    let escapes = |body: &str| body.len() - body.trim_end_matches('\\').len();
+    body.is_some_and(|body| escapes(body).is_multiple_of(2))
 }
 
 impl fmt::Display for Matcher {
@@ -338,6 +368,12 @@ impl Rule {
         if let Some(unknown) = distinct.iter().find(|name| !principals.contains_key(**name)) {
             return Err(PolicyError::UnknownPrincipal((*unknown).clone()));
         }
+        // A statement's predicate type is a URI, and so has a scheme: this is a misspelled keyword.
+        if let PredicateRule::Exactly(text) = &self.predicate_type
+            && !text.contains(':')
+        {
+            return Err(PolicyError::PredicateType(self.name.clone(), text.clone()));
+        }
         match usize::try_from(self.threshold) {
             Ok(k) if k >= 1 && k <= distinct.len() => Ok(()),
             _ => Err(PolicyError::Threshold(self.name.clone())),
@@ -354,7 +390,7 @@ pub enum PredicateRule {
     Any,
     /// A statement of this predicate type.
     Exactly(String),
-    /// A plain signature: simple signing, a message signature, or a statement of [`SIGNATURE_PREDICATE`].
+    /// A plain signature: simple signing, a message signature, or a statement of [`COSIGN_SIGN_V1`](signet_formats::in_toto::COSIGN_SIGN_V1).
     #[default]
     Signature,
 }
@@ -379,7 +415,7 @@ impl From<PredicateRule> for String {
     }
 }
 
-/// What a signed repository name other than the one asked for means.
+/// What it means if a signature does not name the repository that was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -389,12 +425,16 @@ pub enum RepositoryRule {
     /// It is noted, so that mirrors and copies work.
     #[default]
     Note,
+    /// The signature does not count, nor does one that names no repository.
+    Require,
 }
 
 /// Why a policy was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyError {
+    /// The identity, the issuer or a claim of this principal is the empty text.
+    Empty(String),
     /// The key of this principal is neither a PEM public key nor a key id.
     Key(String),
     /// It is not `signet.dev/v1alpha1 ImagePolicy`, but this.
@@ -403,6 +443,8 @@ pub enum PolicyError {
     NoRules,
     /// The pattern is no regular expression, and why.
     Pattern(String, String),
+    /// This rule asks for a predicate type that is neither a keyword nor a URI.
+    PredicateType(String, String),
     /// It is not YAML of the policy's shape: where and why.
     Syntax(String),
     /// The threshold of this rule is zero or more than its principals.
@@ -416,8 +458,9 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
-    fn within(self, principal: &str) -> Self {
+    pub(crate) fn within(self, principal: &str) -> Self {
         match self {
+            Self::Empty(_) => Self::Empty(principal.to_owned()),
             Self::Key(_) => Self::Key(principal.to_owned()),
             other => other,
         }
@@ -427,10 +470,19 @@ impl PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Empty(name) => {
+                write!(f, "principal `{name}`: an empty identity, issuer or claim is nobody's")
+            }
             Self::Key(name) => write!(f, "principal `{name}`: the key is neither PEM nor an id `sha256:…`"),
             Self::Kind(found) => write!(f, "expected `{API_VERSION} {KIND}`, found `{found}`"),
             Self::NoRules => f.write_str("the policy has no rules"),
             Self::Pattern(pattern, why) => write!(f, "pattern `{pattern}`: {why}"),
+            Self::PredicateType(rule, text) => {
+                write!(
+                    f,
+                    "rule `{rule}`: `{text}` is none of `signature`, `any` and the URI of a predicate type"
+                )
+            }
             Self::Syntax(why) => f.write_str(why),
             Self::Threshold(rule) => write!(f, "rule `{rule}`: the threshold is not within its principals"),
             Self::TooLarge => f.write_str("the policy is too large"),
@@ -509,10 +561,35 @@ spec:
             (POLICY.replace("pattern: ^", "pattern: "), "must begin with `^`"),
             (POLICY.replace(".*$", ".*\\$"), "end with `$`"),
             (POLICY.replace("v1alpha1", "v9"), "expected"),
+            (POLICY.replace("https://token.actions.githubusercontent.com", "''"), "`ci`: an empty"),
+            (POLICY.replace("[ci]", "[ci]\n      predicateType: Signature"), "none of `signature`, `any`"),
+            (POLICY.replace("[ci]", "[ci]\n      predicateType: ''"), "none of `signature`, `any`"),
+            (POLICY.replace("metadata:", "kind: ImagePolicy\nmetadata:"), "duplicate"),
         ];
         for (text, why) in cases {
             let error = Policy::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(why), "{error} should say {why}");
+            assert!(!error.contains("Options"), "{error} is for programmers");
+        }
+    }
+
+    /// `serde_json` is as good a way in as any.
+    #[test]
+    fn what_means_nothing_is_not_deserialized() {
+        let policy = Policy::parse(POLICY.as_bytes()).unwrap();
+        let mut json = serde_json::to_value(&policy).unwrap();
+        assert_eq!(serde_json::from_value::<Policy>(json.clone()).unwrap(), policy);
+        json["spec"]["rules"] = serde_json::json!([]);
+        let error = serde_json::from_value::<Policy>(json).unwrap_err();
+        assert_eq!(error.to_string(), PolicyError::NoRules.to_string());
+    }
+
+    #[test]
+    fn an_escaped_backslash_escapes_no_anchor() {
+        let anchored = |pattern: &str| Matcher::Pattern(Pattern { pattern: pattern.to_owned() }).compile();
+        assert!(anchored(r"^a\\$").unwrap().matches(r"a\"));
+        for pattern in [r"^a\$", r"^a\\\$", "^", "$"] {
+            assert!(matches!(anchored(pattern), Err(PolicyError::Unanchored(_))), "{pattern}");
         }
     }
 

@@ -10,12 +10,13 @@ use signet_formats::x509::Certificate;
 
 use crate::policy::{CompiledMatcher, Policy, Principal};
 use crate::signature::checked::CheckedSignature;
-use crate::trust::{TrustSnapshot, TrustedAuthority, TrustedLog, Window, id_of};
+use crate::trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, Window, id_of};
 
 /// A [`TrustSnapshot`] that is ready to decide by.
 #[derive(Debug)]
 pub struct PreparedTrust {
     pub(crate) id: Digest,
+    /// Each key once, with all of its windows.
     pub(crate) keys: Vec<PreparedKey>,
     pub(crate) logs: Vec<PreparedLog>,
     pub(crate) certificate_logs: Vec<PreparedLog>,
@@ -27,19 +28,13 @@ pub struct PreparedTrust {
 impl PreparedTrust {
     /// Parses every key and certificate of the snapshot.
     pub fn new(snapshot: &TrustSnapshot) -> Result<Self, TrustUnusable> {
-        let key = |key: &crate::TrustedKey| {
-            let valid_for = key.valid_for;
-            PublicKey::from_spki_der(&key.spki.0)
-                .map(|key| PreparedKey { key, valid_for })
-                .map_err(|e| TrustUnusable(format!("key: {e}")))
-        };
         let witness = |witness: &crate::TrustedWitness| {
             let name = &witness.verifier_key;
             name.parse().map_err(|e| TrustUnusable(format!("witness `{name}`: {e}")))
         };
         Ok(Self {
             id: id_of(snapshot),
-            keys: collect(&snapshot.keys, key)?,
+            keys: prepare_keys(&snapshot.keys)?,
             logs: collect(&snapshot.logs, PreparedLog::new)?,
             certificate_logs: collect(&snapshot.certificate_logs, PreparedLog::new)?,
             certificate_authorities: collect(&snapshot.certificate_authorities, PreparedAuthority::new)?,
@@ -53,7 +48,27 @@ impl PreparedTrust {
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedKey {
     pub(crate) key: PublicKey,
-    pub(crate) valid_for: Window,
+    /// At a time that lies in any of these.
+    pub(crate) windows: Vec<Window>,
+}
+
+impl PreparedKey {
+    /// Whether the key is trusted at the time.
+    pub(crate) fn is_trusted_at(&self, time: i64) -> bool {
+        self.windows.iter().any(|window| window.contains(time))
+    }
+}
+
+fn prepare_keys(trusted: &[TrustedKey]) -> Result<Vec<PreparedKey>, TrustUnusable> {
+    let mut keys: Vec<PreparedKey> = Vec::new();
+    for TrustedKey { spki, valid_for } in trusted {
+        let key = PublicKey::from_spki_der(&spki.0).map_err(|e| TrustUnusable(format!("key: {e}")))?;
+        match keys.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.windows.push(*valid_for),
+            None => keys.push(PreparedKey { key, windows: vec![*valid_for] }),
+        }
+    }
+    Ok(keys)
 }
 
 /// A log's key, id and origin.
@@ -147,6 +162,21 @@ impl std::fmt::Display for TrustUnusable {
 
 impl std::error::Error for TrustUnusable {}
 
+/// Why nothing can be decided: which of the inputs cannot be used, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// The policy.
+    Policy(String),
+    /// The trust snapshot.
+    Trust(String),
+}
+
+impl From<TrustUnusable> for Unusable {
+    fn from(TrustUnusable(why): TrustUnusable) -> Self {
+        Self::Trust(why)
+    }
+}
+
 /// A [`Policy`] with its patterns compiled and its keys resolved.
 pub(crate) struct PreparedPolicy<'a> {
     pub(crate) policy: &'a Policy,
@@ -165,15 +195,17 @@ pub(crate) enum PreparedPrincipal {
 }
 
 impl<'a> PreparedPolicy<'a> {
-    /// Resolves the policy's keys against the trust snapshot.
-    pub(crate) fn new(policy: &'a Policy, trust: &PreparedTrust) -> Result<Self, TrustUnusable> {
+    /// Resolves the policy's keys against the trust snapshot. A policy that means nothing, such as one without
+    /// rules, is not prepared: everything would satisfy it.
+    pub(crate) fn new(policy: &'a Policy, trust: &PreparedTrust) -> Result<Self, Unusable> {
+        policy.validate_structure().map_err(|e| Unusable::Policy(e.to_string()))?;
         let mut keys: Vec<PreparedKey> = Vec::new();
         let mut principals = BTreeMap::new();
         for (name, principal) in &policy.spec.principals {
             let prepared = match principal {
                 Principal::Key(reference) => {
                     let key = resolve(reference, trust).ok_or_else(|| {
-                        TrustUnusable(format!("principal `{name}`: no such key is trusted"))
+                        Unusable::Trust(format!("principal `{name}`: no such key is trusted"))
                     })?;
                     let id = key.key.id();
                     if keys.iter().all(|known| known.key != key.key) {
@@ -182,7 +214,7 @@ impl<'a> PreparedPolicy<'a> {
                     PreparedPrincipal::Key(id)
                 }
                 Principal::Certificate(certificate) => {
-                    compile(certificate).map_err(|e| TrustUnusable(format!("principal `{name}`: {e}")))?
+                    compile(certificate).map_err(|e| Unusable::Policy(e.within(name).to_string()))?
                 }
             };
             principals.insert(name.as_str(), prepared);
@@ -205,12 +237,13 @@ impl<'a> PreparedPolicy<'a> {
     }
 }
 
+/// The key that is meant, trusted when the snapshot says, whichever way the policy names it; one that the
+/// snapshot does not know, and the policy has whole, at any time.
 fn resolve(reference: &crate::KeyReference, trust: &PreparedTrust) -> Option<PreparedKey> {
-    if let Some(key) = reference.as_key() {
-        return Some(PreparedKey { key, valid_for: Window::default() });
-    }
-    let id = reference.as_id()?;
-    trust.keys.iter().find(|known| known.key.id() == id).cloned()
+    let key = reference.as_key();
+    let id = key.as_ref().map(PublicKey::id).or_else(|| reference.as_id())?;
+    let known = trust.keys.iter().find(|known| known.key.id() == id).cloned();
+    known.or_else(|| Some(PreparedKey { key: key?, windows: vec![Window::default()] }))
 }
 
 fn compile(certificate: &crate::CertificateIdentity) -> Result<PreparedPrincipal, crate::PolicyError> {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use signet_crypto::Digest;
+use signet_formats::in_toto::COSIGN_SIGN_V1;
+
 use crate::Code;
-use crate::policy::{PredicateRule, Rule, SIGNATURE_PREDICATE};
+use crate::policy::{PredicateRule, Rule};
 use crate::prepared::{PreparedPolicy, PreparedPrincipal};
 use crate::signature::{Assessment, Identity};
 use crate::verdict::{Check, Node, Signer};
@@ -119,7 +122,7 @@ fn missing_annotation(rule: &Rule, assessment: &Assessment) -> Option<(String, S
 fn predicate_fits(rule: &PredicateRule, found: Option<&str>) -> bool {
     match rule {
         PredicateRule::Any => true,
-        PredicateRule::Signature => found.is_none_or(|predicate| predicate == SIGNATURE_PREDICATE),
+        PredicateRule::Signature => found.is_none_or(|predicate| predicate == COSIGN_SIGN_V1),
         PredicateRule::Exactly(wanted) => found == Some(wanted),
     }
 }
@@ -154,40 +157,67 @@ fn mismatch(rule: &Rule, policy: &PreparedPolicy<'_>, identity: &Identity) -> No
     Node::fail(Check::Principal, code).found(identity.to_string()).wanted(wanted.join(" or "))
 }
 
-/// The largest set of pairs in which no principal and no signer identity stands twice: one signer
-/// counts for one principal, and one principal counts once (sigstore-go#633, sigstore-js#1702).
+/// The largest set of pairs in which no principal and no signer stands twice: one signer counts for one
+/// principal, and one principal counts once (sigstore-go#633, sigstore-js#1702). The order of the claims
+/// decides nothing but which of several signatures by one signer is shown.
 fn match_distinct<'a>(claims: &[Claim<'a>]) -> Vec<(&'a str, &'a Assessment)> {
+    let signers: Vec<BTreeMap<&str, &Assessment>> = by_signer(claims).into_values().collect();
     let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut seen: Vec<String> = Vec::new();
-    for (index, claim) in claims.iter().enumerate() {
-        let identity = claim.assessment.identity.to_string();
-        let mut visited = Vec::new();
-        if !seen.contains(&identity) && augment(claims, index, &mut holders, &mut visited) {
-            seen.push(identity);
-        }
+    for index in 0..signers.len() {
+        augment(&signers, index, &mut holders, &mut Vec::new());
     }
-    holders
-        .into_iter()
-        .filter_map(|(principal, index)| claims.get(index).map(|claim| (principal, claim.assessment)))
-        .collect()
+    let pair = |(principal, index): (&'a str, usize)| Some((principal, *signers.get(index)?.get(principal)?));
+    holders.into_iter().filter_map(pair).collect()
 }
 
-/// One step of Kuhn's matching: finds a principal for the claim, moving earlier claims if need be.
+/// For each signer the principals that any of its signatures may stand for, and the first such signature.
+/// Certificates of one signer may differ in what else they claim, and so in whom they may stand for.
+fn by_signer<'a>(claims: &[Claim<'a>]) -> BTreeMap<Signatory<'a>, BTreeMap<&'a str, &'a Assessment>> {
+    let mut signers: BTreeMap<Signatory<'a>, BTreeMap<&str, &Assessment>> = BTreeMap::new();
+    for claim in claims {
+        let principals = signers.entry(Signatory::of(&claim.assessment.identity)).or_default();
+        for principal in &claim.principals {
+            principals.entry(principal).or_insert(claim.assessment);
+        }
+    }
+    signers
+}
+
+/// Who signed, by what tells one signer from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Signatory<'a> {
+    Key(&'a Digest),
+    Certified { names: &'a [String], issuer: Option<&'a str> },
+    Unknown,
+}
+
+impl<'a> Signatory<'a> {
+    fn of(identity: &'a Identity) -> Self {
+        match identity {
+            Identity::Key(id) => Self::Key(id),
+            Identity::Certificate { names, issuer, .. } => {
+                Self::Certified { names, issuer: issuer.as_deref() }
+            }
+            Identity::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// One step of Kuhn's matching: finds a principal for the signer, moving earlier ones if need be.
 fn augment<'a>(
-    claims: &[Claim<'a>],
+    signers: &[BTreeMap<&'a str, &'a Assessment>],
     index: usize,
     holders: &mut BTreeMap<&'a str, usize>,
     visited: &mut Vec<&'a str>,
 ) -> bool {
-    let Some(claim) = claims.get(index) else { return false };
-    for principal in &claim.principals {
+    for principal in signers.get(index).into_iter().flat_map(BTreeMap::keys) {
         if visited.contains(principal) {
             continue;
         }
         visited.push(principal);
         let free = match holders.get(principal).copied() {
             None => true,
-            Some(holder) => augment(claims, holder, holders, visited),
+            Some(holder) => augment(signers, holder, holders, visited),
         };
         if free {
             holders.insert(principal, index);

@@ -269,4 +269,5 @@ checks! {
     Unread "evidence that could not be read"
     Budget "the bound on the work of one decision"
     Trust "the trust snapshot"
+    Policy "the policy"
 }

@@ -19,7 +19,8 @@ use signet_testkit::forge::{
 };
 use signet_testkit::mutation::{Random, mutate};
 use signet_verify::{
-    Code, Content, EvidenceItem, Outcome, PreparedTrust, TrustSnapshot, Verdict, Window, decide_prepared,
+    Code, Content, EvidenceItem, Outcome, PreparedTrust, TrustSnapshot, Verdict, Window, Workers, decide_by,
+    decide_prepared,
 };
 
 static SAMPLES: LazyLock<Vec<Case>> = LazyLock::new(samples);
@@ -56,6 +57,15 @@ fn items(contents: Vec<Content>) -> Vec<EvidenceItem> {
     contents.into_iter().enumerate().map(item).collect()
 }
 
+/// Does pieces from the last to the first, twice, but for one that it forgets.
+struct Backwards;
+
+impl Workers for Backwards {
+    fn do_all(&self, pieces: usize, piece: &(dyn Fn(usize) + Sync)) {
+        (0..pieces).rev().skip(1).chain((1..pieces).rev()).filter(|number| *number != 2).for_each(piece);
+    }
+}
+
 /// A sample by a bare key, or by a certificate.
 fn any_sample() -> impl Strategy<Value = Case> {
     any::<prop::sample::Index>().prop_map(|index| index.get(&SAMPLES).clone())
@@ -64,7 +74,7 @@ fn any_sample() -> impl Strategy<Value = Case> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// `decide` answers whatever it is given, the prepared way gives the same, and the answer can be written.
+    /// `decide` answers whatever it is given, the prepared way and any workers give the same, and the answer can be written.
     #[test]
     fn any_evidence_has_one_answer(
         mut case in any_sample(),
@@ -77,6 +87,9 @@ proptest! {
         let trust = PreparedTrust::new(&case.trust).expect("the samples' trust is sound");
         let prepared = decide_prepared(&case.subject, &case.evidence, &trust, &case.policy, case.at);
         prop_assert_eq!(serde_json::to_string(&verdict).unwrap(), serde_json::to_string(&prepared).unwrap());
+        let backwards =
+            decide_by(&case.subject, &case.evidence, &case.trust, &case.policy, case.at, &Backwards);
+        prop_assert_eq!(serde_json::to_string(&verdict).unwrap(), serde_json::to_string(&backwards).unwrap());
         prop_assert_eq!(verdict.code.is_none(), verdict.outcome == Outcome::Allow);
     }
 

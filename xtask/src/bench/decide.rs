@@ -1,12 +1,11 @@
 //! `decide` beside the sum of the cryptographic operations it rests on, in CPU time of one thread.
 
-use rustix::time::{ClockId, clock_gettime};
 use signet_formats::bundle::Bundle;
 use signet_testkit::forge::Vector;
 use signet_testkit::vectors;
 use signet_verify::{PreparedTrust, decide, decide_prepared};
 
-use super::measure::{Contestant, Sample, alternate};
+use super::measure::{Contestant, Sample, alternate, cpu_microseconds};
 use super::operations::{self, Operation};
 use super::row::{Reach, Row};
 
@@ -57,18 +56,7 @@ fn row(name: &str, vector: &Vector, runs: usize) -> Row {
 }
 
 fn contestant<'a>(name: &'static str, work: impl Fn() + 'a) -> Contestant<'a> {
-    Contestant::new(name, move |_| Sample::of(cpu_microseconds(&work)))
-}
-
-/// The CPU time of one call, as the mean over a short batch.
-fn cpu_microseconds(work: impl Fn()) -> f64 {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
-    };
-    let start = now();
-    (0..BATCH).for_each(|_| work());
-    (now() - start) / f64::from(BATCH)
+    Contestant::new(name, move |_| Sample::of(cpu_microseconds(BATCH, &work)))
 }
 
 const BATCH: u32 = 20;

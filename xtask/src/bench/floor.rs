@@ -11,7 +11,7 @@ use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_keys::{Payload, PrivateKey};
 use signet_testkit::request as ask;
 
-use super::measure::{self, median, milliseconds};
+use super::measure::{self, cpu_microseconds, median, milliseconds};
 
 /// Milliseconds of a process that does nothing.
 pub(super) fn process() -> f64 {
@@ -30,16 +30,27 @@ pub(super) fn request(address: &str) -> f64 {
 
 /// Milliseconds of as many checks of P-256 signatures, on one core.
 pub(super) fn checks(count: usize) -> f64 {
+    let check = check();
+    middle(|| {
+        let start = Instant::now();
+        (0..count).for_each(|_| check());
+        milliseconds(start)
+    })
+}
+
+/// How many checks of P-256 signatures a second of CPU time is enough for.
+pub(super) fn checks_a_cpu_second() -> f64 {
+    let check = check();
+    1e6 / middle(|| cpu_microseconds(CHECKS, &check))
+}
+
+fn check() -> impl Fn() {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key can be made");
     let scheme = Scheme::EcdsaP256Sha256;
     let signature = key.sign(scheme, Payload::Message(b"message")).expect("a key can sign");
-    middle(|| {
-        let start = Instant::now();
-        for _ in 0..count {
-            black_box(key.public_key().verify(scheme, b"message", &signature)).expect("it is the signature");
-        }
-        milliseconds(start)
-    })
+    move || {
+        black_box(key.public_key().verify(scheme, b"message", &signature)).expect("it is the signature");
+    }
 }
 
 /// Answers every request with the same `body`, on a free port of loopback and for as long as this
@@ -75,3 +86,4 @@ fn middle(once: impl Fn() -> f64) -> f64 {
 }
 
 const REPEATS: usize = 15;
+const CHECKS: u32 = 500;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
@@ -138,6 +139,17 @@ pub(super) fn process(mut command: Command) -> Sample {
         peak_mib: Some(used.maxrss as f64 / f64::from(1 << 20)),
         more: BTreeMap::new(),
     }
+}
+
+/// The CPU time of one call, as the mean over so many.
+pub(super) fn cpu_microseconds(calls: u32, work: impl Fn()) -> f64 {
+    let now = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
+    };
+    let start = now();
+    (0..calls).for_each(|_| work());
+    (now() - start) / f64::from(calls)
 }
 
 /// Milliseconds since `start`.

@@ -1,10 +1,14 @@
 //! `cargo xtask bench`: Signet beside its peers in one run.
 
+mod authorities;
 mod build;
 mod decide;
 mod files;
 mod floor;
 mod images;
+mod load;
+mod log;
+mod log_large;
 mod machine;
 mod measure;
 mod operations;
@@ -14,6 +18,7 @@ mod row;
 mod served;
 mod stage;
 mod table;
+mod up;
 
 use std::process::Command;
 
@@ -45,7 +50,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
 pub(crate) const USAGE: &str = "bench [--row NAME]... [--runs N]";
 
 /// Groups of rows, how often each is run, and how it is measured.
-const ROWS: [(&str, usize, Measure); 9] = [
+const ROWS: [(&str, usize, Measure); 16] = [
     ("verify", 41, images::verify),
     ("sign", 21, images::sign),
     ("decide", 41, decide::rows),
@@ -53,6 +58,13 @@ const ROWS: [(&str, usize, Measure); 9] = [
     ("file", 3, files::rows),
     ("get", 3, registry::get),
     ("transfer", 3, registry::transfer),
+    ("up", 5, up::ready),
+    ("keyless-sign", 11, up::keyless_sign),
+    ("tsa", 3, authorities::tsa),
+    ("ca", 3, authorities::ca),
+    ("log-opaque", 3, log::opaque),
+    ("log-hashedrekord", 3, log::hashedrekord),
+    ("log-large", 2, log_large::rows),
     ("size", 1, build::size),
     ("build", 1, build::cold),
 ];

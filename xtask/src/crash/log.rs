@@ -16,7 +16,7 @@ use signet_services::log::{AddError, Config, Head, HomeOptions, Log, LogSigner, 
 use signet_store::fs::Disk;
 
 use super::disk::{Fault, FaultAt, Then};
-use super::play::{Play, Role, tell};
+use super::play::{Killer, Role, aborts, tell};
 use super::power::{Journal, Model, Unsynced};
 use super::random::Random;
 
@@ -25,16 +25,13 @@ pub(super) const COMMAND: &str = "play-log";
 
 /// Kills the log so often; what was seen.
 pub(super) async fn kills(dir: &Path, kills: u32, seed: u64) -> Result<String, String> {
-    let (mut random, mut entries, mut heads) = (Random::new(seed), 0, 0);
+    let (mut killer, mut entries, mut heads) = (Killer::new(COMMAND, seed, LONGEST_LIFE_MICROS), 0, 0);
     for group in 0..kills.div_ceil(KILLS_PER_DIRECTORY) {
         let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
         let (data, mut told) = (dir.path().join("log"), Told::default());
         for life in 0..KILLS_PER_DIRECTORY.min(kills - group * KILLS_PER_DIRECTORY) {
             let why = |why| format!("directory {group}, kill {life}: {why}");
-            let play = Play::start(COMMAND, &data, life, None).map_err(why)?;
-            let time = Duration::from_micros(random.next() % LONGEST_LIFE_MICROS);
-            let lines = tokio::task::spawn_blocking(move || play.kill_after(time)).await;
-            let lines = lines.map_err(|error| error.to_string())?.map_err(why)?;
+            let lines = killer.life(&data, life).await.map_err(why)?;
             lines.iter().try_for_each(|line| told.hear(line)).map_err(why)?;
             // A log that was not begun yet has nothing to check.
             if data.join("log.json").is_file() {
@@ -52,7 +49,7 @@ pub(super) async fn kills(dir: &Path, kills: u32, seed: u64) -> Result<String, S
 
 /// Every step on the disk, aborted, failed, and the power cut after it; what was seen.
 pub(super) async fn steps(dir: &Path, seed: u64) -> Result<String, String> {
-    let (aborts, errors, cuts) = (aborts(dir).await?, errors(dir).await?, power_cuts(dir, seed).await?);
+    let (aborts, errors, cuts) = (all_aborts(dir).await?, errors(dir).await?, power_cuts(dir, seed).await?);
     Ok(format!("every step: {aborts} aborts, {errors} errors, {cuts} power cuts"))
 }
 
@@ -70,7 +67,7 @@ pub(super) async fn play(args: &[&str]) -> Result<(), String> {
                 match log.add(Bytes::from(entry.clone())).await {
                     Ok(added) => {
                         show(&added.head);
-                        tell(&format!("added {entry} {}", added.index));
+                        tell(&self::added(entry.as_bytes(), added.index));
                     }
                     Err(AddError::Busy) => tokio::task::yield_now().await,
                     Err(_) => return,
@@ -86,25 +83,35 @@ pub(super) async fn play(args: &[&str]) -> Result<(), String> {
 }
 
 fn show(head: &Head) {
-    tell(&format!("head {}", base64::encode(&head.note)));
+    tell(&self::head(&head.note));
+}
+
+/// The line that says that an entry was acknowledged, at this index.
+pub(super) fn added(entry: &[u8], index: u64) -> String {
+    format!("added {} {index}", base64::encode(entry))
+}
+
+/// The line that says that a checkpoint was shown.
+pub(super) fn head(note: &[u8]) -> String {
+    format!("head {}", base64::encode(note))
 }
 
 /// What clients were told.
 #[derive(Clone, Default)]
-struct Told {
+pub(super) struct Told {
     /// The index of each entry.
-    added: BTreeMap<String, u64>,
+    pub(super) added: BTreeMap<Vec<u8>, u64>,
     /// The checkpoints, by their size.
-    heads: BTreeMap<u64, SignedCheckpoint>,
+    pub(super) heads: BTreeMap<u64, SignedCheckpoint>,
 }
 
 impl Told {
-    fn hear(&mut self, line: &str) -> Result<(), String> {
+    pub(super) fn hear(&mut self, line: &str) -> Result<(), String> {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["added", entry, index] => {
                 let index = index.parse().map_err(|_| format!("told `{line}`"))?;
-                self.added.insert((*entry).to_owned(), index);
+                self.added.insert(base64::decode(entry).map_err(|error| error.to_string())?, index);
                 Ok(())
             }
             ["head", note] => {
@@ -127,7 +134,7 @@ impl Told {
 }
 
 /// All that was told is so.
-async fn check(log: &Log, told: &Told) -> Result<(), String> {
+pub(super) async fn check(log: &Log, told: &Told) -> Result<(), String> {
     let now = log.head();
     for (size, head) in &told.heads {
         let (old, new) = (head.checkpoint(), &now.checkpoint);
@@ -146,14 +153,16 @@ async fn check(log: &Log, told: &Told) -> Result<(), String> {
         return Err("an entry has two indices".to_owned());
     }
     for (entry, index) in &told.added {
-        let found = places.get(entry.as_bytes()).and_then(|place| u64::try_from(*place).ok());
+        let found = places.get(entry.as_slice()).and_then(|place| u64::try_from(*place).ok());
         if found != Some(*index) {
+            let entry = String::from_utf8_lossy(entry);
             return Err(format!("entry {entry} was said to be at {index}; it is at {found:?}"));
         }
     }
     if let Some((entry, index)) = told.added.iter().next() {
         let added = log.add(Bytes::from(entry.clone())).await.map_err(|error| error.to_string())?;
         if (added.index, added.duplicate) != (*index, true) {
+            let entry = String::from_utf8_lossy(entry);
             return Err(format!("entry {entry} was added twice, at {index} and {}", added.index));
         }
     }
@@ -180,28 +189,17 @@ fn is_sound(data: &Path) -> Result<(), String> {
     }
 }
 
-/// The process aborts at each step, in the middle of it if it is a write.
-async fn aborts(dir: &Path) -> Result<usize, String> {
-    let mut aborts = 0;
-    for fault in [Fault::Io, Fault::Torn] {
-        for step in 0.. {
-            let why = |why| format!("aborted at step {step}, {}: {why}", fault.name());
-            let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
-            let (data, mut told) = (dir.path().join("log"), Told::default());
-            let play = Play::start(COMMAND, &data, 0, Some((step, fault))).map_err(why)?;
-            let (lines, lived) = play.until_its_end().map_err(why)?;
-            lines.iter().try_for_each(|line| told.hear(line)).map_err(why)?;
-            let log = open_home(Disk::default(), &data).await.map_err(why)?;
-            check(&log, &told).await.map_err(why)?;
-            log.close().await;
-            is_sound(&data).map_err(why)?;
-            if lived {
-                break;
-            }
-            aborts += 1;
-        }
-    }
-    Ok(aborts)
+/// The process aborts at each step.
+async fn all_aborts(dir: &Path) -> Result<usize, String> {
+    aborts(dir, COMMAND, async |data, lines| {
+        let mut told = Told::default();
+        lines.iter().try_for_each(|line| told.hear(line))?;
+        let log = open_home(Disk::default(), data).await?;
+        check(&log, &told).await?;
+        log.close().await;
+        is_sound(data)
+    })
+    .await
 }
 
 /// Each step fails once; what was told until then, and whatever is told after, is so.
@@ -262,7 +260,7 @@ async fn script(disk: Disk, data: &Path, signer: &LogSigner, know: impl Fn(&Told
     for number in 0..6 {
         let entry = format!("{}/{number}", log.head().checkpoint.size);
         let Ok(added) = log.add(Bytes::from(entry.clone())).await else { break };
-        told.added.insert(entry, added.index);
+        told.added.insert(entry.into_bytes(), added.index);
         told.see(&added.head.note)?;
         know(&told);
     }

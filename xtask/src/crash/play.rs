@@ -11,6 +11,7 @@ use std::time::Duration;
 use signet_store::fs::Disk;
 
 use super::disk::{Fault, FaultAt, Then};
+use super::random::Random;
 
 /// The process; killed at the latest when this is dropped.
 pub(super) struct Play {
@@ -76,6 +77,59 @@ impl Play {
         }
         said
     }
+}
+
+/// Kills a service at random instants.
+pub(super) struct Killer {
+    command: &'static str,
+    random: Random,
+    longest_micros: u64,
+}
+
+impl Killer {
+    /// Of the service that `command` plays, which lives so long at most.
+    pub(super) fn new(command: &'static str, seed: u64, longest_micros: u64) -> Self {
+        Self { command, random: Random::new(seed), longest_micros }
+    }
+
+    /// One more life: what was told in it.
+    pub(super) async fn life(&mut self, data: &Path, life: u32) -> Result<Vec<String>, String> {
+        let play = Play::start(self.command, data, life, None)?;
+        let time = Duration::from_micros(self.random.next() % self.longest_micros);
+        let lines = tokio::task::spawn_blocking(move || play.kill_after(time)).await;
+        lines.map_err(|error| error.to_string())?
+    }
+}
+
+/// Lets the service that `command` plays abort at each of its steps on the disk, in the middle of it if it is a write, each time
+/// in a new directory. `check` is given its data and what it told, and starts it again. How often it was aborted.
+pub(super) async fn aborts(
+    dir: &Path,
+    command: &str,
+    check: impl AsyncFn(&Path, Vec<String>) -> Result<(), String>,
+) -> Result<usize, String> {
+    let mut aborts = 0;
+    for fault in [Fault::Io, Fault::Torn] {
+        for step in 0.. {
+            let why = |why| format!("aborted at step {step}, {}: {why}", fault.name());
+            let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
+            let data = dir.path().join("data");
+            let play = Play::start(command, &data, 0, Some((step, fault))).map_err(why)?;
+            let (lines, lived) = play.until_its_end().map_err(why)?;
+            check(&data, lines).await.map_err(why)?;
+            if lived {
+                break;
+            }
+            aborts += 1;
+        }
+    }
+    Ok(aborts)
+}
+
+/// Lets the service that `command` plays live to its own end; what it told.
+pub(super) fn whole(command: &str, data: &Path, life: u32) -> Result<Vec<String>, String> {
+    // Far beyond the last step: nothing goes wrong.
+    Ok(Play::start(command, data, life, Some((usize::MAX, Fault::Io)))?.until_its_end()?.0)
 }
 
 impl Drop for Play {

@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::timestamp::{ReceivedRequest, TimestampToken};
 use signet_services::clock::SystemClock;
 use signet_services::tsa::{Config, TimeSource, Tsa};
 
-use super::disk::Fault;
-use super::play::{Play, Role, tell};
-use super::random::Random;
+use super::play::{Killer, Role, aborts, tell, whole};
 
 /// The hidden task.
 pub(super) const COMMAND: &str = "play-tsa";
@@ -20,39 +17,23 @@ pub(super) const COMMAND: &str = "play-tsa";
 /// Kills the authority so often; what was seen.
 pub(super) async fn kills(dir: &Path, kills: u32, seed: u64) -> Result<String, String> {
     let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
-    let (mut random, mut serials) = (Random::new(seed), BTreeSet::new());
+    let (mut killer, mut serials) = (Killer::new(COMMAND, seed, LONGEST_LIFE_MICROS), BTreeSet::new());
     for life in 0..kills {
         let why = |why| format!("kill {life}: {why}");
-        let play = Play::start(COMMAND, &dir.path().join("tsa"), life, None).map_err(why)?;
-        let time = Duration::from_micros(random.next() % LONGEST_LIFE_MICROS);
-        let lines = tokio::task::spawn_blocking(move || play.kill_after(time)).await;
-        hear(&mut serials, lines.map_err(|error| error.to_string())?.map_err(why)?).map_err(why)?;
+        let lines = killer.life(&dir.path().join("tsa"), life).await.map_err(why)?;
+        hear(&mut serials, lines).map_err(why)?;
     }
     Ok(format!("{kills} kills: {} serials, each once", serials.len()))
 }
 
 /// The process aborts at each step on the disk, and starts again on what is left.
 pub(super) async fn steps(dir: &Path) -> Result<String, String> {
-    let mut aborts = 0;
-    for fault in [Fault::Io, Fault::Torn] {
-        for step in 0.. {
-            let why = |why| format!("aborted at step {step}, {}: {why}", fault.name());
-            let dir = tempfile::tempdir_in(dir).map_err(|error| error.to_string())?;
-            let (data, mut serials) = (dir.path().join("tsa"), BTreeSet::new());
-            let (lines, lived) =
-                Play::start(COMMAND, &data, 0, Some((step, fault)))?.until_its_end().map_err(why)?;
-            hear(&mut serials, lines).map_err(why)?;
-            // Far beyond the last step: nothing goes wrong any more.
-            let again =
-                Play::start(COMMAND, &data, 1, Some((usize::MAX, fault)))?.until_its_end().map_err(why)?;
-            hear(&mut serials, again.0).map_err(why)?;
-            if lived {
-                break;
-            }
-            aborts += 1;
-        }
-    }
-    Ok(format!("every step: {aborts} aborts"))
+    let aborts = aborts(dir, COMMAND, async |data, lines| {
+        let mut serials = BTreeSet::new();
+        hear(&mut serials, lines)?;
+        hear(&mut serials, whole(COMMAND, data, 1)?)
+    });
+    Ok(format!("every step: {} aborts", aborts.await?))
 }
 
 fn hear(serials: &mut BTreeSet<String>, told: Vec<String>) -> Result<(), String> {

@@ -6,19 +6,20 @@ use clap::{Args, Subcommand, ValueEnum};
 use signet_crypto::KeyAlgorithm;
 
 use super::PasswordArgs;
+use super::deferred::Deferred;
 use super::shared::key_algorithm;
 
 /// Make, convert and describe keys.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Generate a key pair: PREFIX.key and PREFIX.pub.
-    Generate(GenerateArgs),
+    Generate(Deferred<GenerateArgs>),
     /// Import a private key of another format: PREFIX.key and PREFIX.pub.
-    Import(ImportArgs),
+    Import(Deferred<ImportArgs>),
     /// Print the public half of a key.
-    ExportPublic(ExportPublicArgs),
+    ExportPublic(Deferred<ExportPublicArgs>),
     /// Tell what a key file is, without its password.
-    Inspect(InspectKeyArgs),
+    Inspect(Deferred<InspectKeyArgs>),
 }
 
 /// Generate a key pair: PREFIX.key and PREFIX.pub.

@@ -6,25 +6,26 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use signet_crypto::Digest;
 
+use super::deferred::Deferred;
 use super::shared::duration;
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// Hash every entry and compare all that was made from them. The log may be running.
-    Fsck(LogFsckArgs),
+    Fsck(Deferred<LogFsckArgs>),
     /// Print the proof that an entry is in the log, as C2SP tlog-proof. The log may be running.
-    Proof(LogProofArgs),
+    Proof(Deferred<LogProofArgs>),
     /// Find entries by digest, key, identity and time. The log may be running.
-    Search(LogSearchArgs),
+    Search(Deferred<LogSearchArgs>),
     /// Follow logs: that each keeps to one history, and who signs in it.
-    Monitor(LogMonitorArgs),
+    Monitor(Deferred<LogMonitorArgs>),
     /// Write the log as files that any web server can serve (C2SP tlog-tiles). The log may be running.
-    Export(LogExportArgs),
+    Export(Deferred<LogExportArgs>),
     /// Let the log take no more entries, for good. It can still be served and read.
-    Freeze(LogFreezeArgs),
+    Freeze(Deferred<LogFreezeArgs>),
     /// Freeze the log and go on in a new shard with a name and keys of its own. The log may be running: it does it itself.
-    Rotate(LogRotateArgs),
+    Rotate(Deferred<LogRotateArgs>),
 }
 
 /// Hash every entry and compare all that was made from them.
@@ -115,12 +116,16 @@ pub(crate) struct LogFreezeArgs {
 /// witness policy, the witnesses have to know the new key first: the refusal says it, and the same command goes on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogRotateArgs {
-    /// The log's data directory.
+    /// The log's data directory, or that of `signet up`, which has to be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The new shard's name. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
+    /// Only make the new shard and say its key, which `signet up` also puts into the trusted root; entries go on as before. The
+    /// same command without this lets it take them.
+    #[arg(long)]
+    pub(crate) prepare: bool,
 }
 
 /// Follow logs: that each keeps to one history, and who signs in it.

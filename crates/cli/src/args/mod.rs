@@ -2,6 +2,7 @@
 
 mod blob;
 mod cosign;
+mod deferred;
 mod image;
 mod keyless;
 mod keys;
@@ -17,6 +18,8 @@ mod verify;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use deferred::Deferred;
 
 pub(crate) use blob::{SignBlobArgs, VerifyBlobArgs};
 pub(crate) use cosign::{CosignSignArgs, CosignVerifyArgs};
@@ -93,33 +96,33 @@ pub(crate) enum Output {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sign images in a registry, or a file with `--bundle`.
-    Sign(SignArgs),
+    Sign(Deferred<SignArgs>),
     /// Verify images, or a file with `--bundle`.
-    Verify(VerifyArgs),
+    Verify(Deferred<VerifyArgs>),
     /// Sign a file of any size and write the bundle beside it.
-    SignBlob(SignBlobArgs),
+    SignBlob(Deferred<SignBlobArgs>),
     /// Verify a file, or a digest, against its bundle.
-    VerifyBlob(VerifyBlobArgs),
+    VerifyBlob(Deferred<VerifyBlobArgs>),
     /// Show everything attached to an image, decoded.
-    Inspect(InspectArgs),
+    Inspect(Deferred<InspectArgs>),
     /// Show an image's platforms, signatures and attestations as a tree.
-    Tree(TreeArgs),
+    Tree(Deferred<TreeArgs>),
     /// Copy an image with its platforms, signatures and attestations.
-    Copy(CopyArgs),
+    Copy(Deferred<CopyArgs>),
     /// Make, convert and describe keys.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Run a whole signing stack in one process.
-    Up(UpArgs),
+    Up(Deferred<UpArgs>),
     /// Write the state of a signing stack to one file.
-    Backup(BackupArgs),
+    Backup(Deferred<BackupArgs>),
     /// Make a signing stack from a backup.
-    Restore(RestoreArgs),
+    Restore(Deferred<RestoreArgs>),
     /// Run a service.
     #[command(subcommand)]
     Serve(ServeCommand),
     /// Mint an identity token of a development issuer.
-    DevToken(DevTokenArgs),
+    DevToken(Deferred<DevTokenArgs>),
     /// Check, search, export and end a transparency log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -130,17 +133,17 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Registry(RegistryCommand),
     /// Check a data directory for damage.
-    Fsck(FsckArgs),
+    Fsck(Deferred<FsckArgs>),
     /// Check what signing and verifying depend on: clock, credentials, registry, trust.
-    Doctor(DoctorArgs),
+    Doctor(Deferred<DoctorArgs>),
     /// Explain a code, or list all of them.
-    Explain(ExplainArgs),
+    Explain(Deferred<ExplainArgs>),
     /// Watch Signet sign a real image, verify it, and refuse five bad ones.
-    Demo(DemoArgs),
+    Demo(Deferred<DemoArgs>),
     /// Print the completion script of a shell.
-    Completions(CompletionsArgs),
+    Completions(Deferred<CompletionsArgs>),
     /// Print a manual page, or write all of them.
-    Man(ManArgs),
+    Man(Deferred<ManArgs>),
     /// The protocols of conformance suites.
     #[command(subcommand, hide = true)]
     Conformance(ConformanceCommand),

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::deferred::Deferred;
+
 /// Maintain a registry's data directory.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
     /// Remove what nothing refers to. Signatures of what is kept are kept.
-    Gc(GcArgs),
+    Gc(Deferred<GcArgs>),
 }
 
 /// Remove what nothing refers to. Signatures of what is kept are kept.

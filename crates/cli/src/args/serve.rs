@@ -7,23 +7,24 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use signet_server::host::TlsFiles;
 
+use super::deferred::Deferred;
 use super::shared::duration;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServeCommand {
     /// Serve a transparency log from a directory.
-    Log(ServeLogArgs),
+    Log(Deferred<ServeLogArgs>),
     /// Serve an OCI registry from a directory.
-    Registry(ServeRegistryArgs),
+    Registry(Deferred<ServeRegistryArgs>),
     /// Serve a timestamp authority (RFC 3161).
-    Tsa(ServeTsaArgs),
+    Tsa(Deferred<ServeTsaArgs>),
     /// Serve a certificate authority for identities (Fulcio's API).
-    Ca(ServeCaArgs),
+    Ca(Deferred<ServeCaArgs>),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
-    Trust(ServeTrustArgs),
+    Trust(Deferred<ServeTrustArgs>),
     /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
-    Witness(ServeWitnessArgs),
+    Witness(Deferred<ServeWitnessArgs>),
 }
 
 /// Serve a repository of trust (TUF), and sign it again before it expires.
@@ -106,6 +107,9 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
+    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }
@@ -136,9 +140,12 @@ pub(crate) struct ServeRegistryArgs {
     pub(crate) access: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
-    /// Serve only what this policy permits.
-    #[arg(long, value_name = "POLICY", requires = "htpasswd")]
+    /// Serve only what this policy permits, but to those who may push: they read what they are about to sign.
+    #[arg(long, value_name = "POLICY", requires = "access")]
     pub(crate) require_signed: Option<PathBuf>,
+    /// Where clients reach the registry, for a policy that compares the repository that was signed.
+    #[arg(long, value_name = "URL", requires = "require_signed")]
+    pub(crate) public_url: Option<String>,
     /// The key of a principal that the policy names by id.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) key: Vec<PathBuf>,

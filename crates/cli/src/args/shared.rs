@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_formats::oci::Registry;
 use signet_keys::SigningAlgorithm;
@@ -54,13 +55,13 @@ pub(crate) struct TrustArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) policy: Option<PathBuf>,
     /// The identity in the signing certificate: an email address, a URI or a DNS name.
-    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
+    #[arg(long, value_name = "IDENTITY", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "certificate_identity_regexp")]
     pub(crate) certificate_identity: Option<String>,
     /// The identity as a regular expression that begins with `^` and ends with `$`.
     #[arg(long, value_name = "REGEXP")]
     pub(crate) certificate_identity_regexp: Option<String>,
     /// The OIDC issuer in the signing certificate.
-    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "certificate_oidc_issuer_regexp")]
     pub(crate) certificate_oidc_issuer: Option<String>,
     /// The OIDC issuer as a regular expression that begins with `^` and ends with `$`.
     #[arg(long, value_name = "REGEXP")]

@@ -5,28 +5,29 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::PasswordArgs;
+use super::deferred::Deferred;
 
 /// Pin a trust root and follow it; make, sign and publish one.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TrustCommand {
     /// Pin a root, and follow its repository to the newest trust.
-    Init(TrustInitArgs),
+    Init(Deferred<TrustInitArgs>),
     /// Show what is pinned, and until when it may be used.
-    Status(TrustHomeArgs),
+    Status(Deferred<TrustHomeArgs>),
     /// Follow the pinned root's repository to the newest trust.
-    Update(TrustHomeArgs),
+    Update(Deferred<TrustHomeArgs>),
     /// Write all that a verifier needs into one file, for machines without a network.
-    Export(TrustExportArgs),
+    Export(Deferred<TrustExportArgs>),
     /// Take newer trust from a file that `signet trust export` wrote.
-    Import(TrustImportArgs),
+    Import(Deferred<TrustImportArgs>),
     /// Make a repository of trust, and draft its first root.
-    Create(TrustCreateArgs),
+    Create(Deferred<TrustCreateArgs>),
     /// Draft the next root: other keys, another threshold, a later expiry.
-    Rotate(TrustRotateArgs),
+    Rotate(Deferred<TrustRotateArgs>),
     /// Sign a drafted root with one of its keys, on whichever machine the key is.
-    Sign(TrustSignArgs),
+    Sign(Deferred<TrustSignArgs>),
     /// Publish a root that enough keys have signed, and targets.
-    Publish(TrustPublishArgs),
+    Publish(Deferred<TrustPublishArgs>),
 }
 
 /// Where pinned trust is kept.

@@ -35,13 +35,14 @@ async fn inspect(
     store: &Arc<dyn ImageStore>,
     trust: Option<&Trust>,
 ) -> InspectDocument {
+    let source = gather::of_store(store);
     let (mut attached, mut unread) = (Vec::new(), Vec::new());
     for where_ in Place::ALL {
-        let (found, missed) = gather::attachments(store, &image.digest(), where_).await;
+        let (found, missed) = gather::attachments(&source, &image.digest(), where_).await;
         attached.extend(found);
         unread.extend(missed);
     }
-    let mut evidence = gather::read(store, &attached).await;
+    let mut evidence = gather::read(&source, &attached).await;
     evidence.unread.extend(unread);
     let name = connection::repository_name(place);
     let verdict = trust

@@ -6,12 +6,13 @@ use signet_keys::{
     Existing, FileError, KeyInfo, KeyKind, Pair, PasswordError, PasswordSource, PrivateFormat, PrivateKey,
     PublicFormat, Purpose, describe_file, encode_public, read_private, read_public, write_pair, write_public,
 };
+use signet_verify::Code;
 
 use crate::args::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
-use crate::document::{KeyDocument, KeyPairDocument};
-use crate::error::{Answer, Status, Stop};
+use crate::document::{KeyDocument, KeyPairDocument, PublicKeyDocument};
+use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::password;
 
@@ -39,6 +40,10 @@ fn import(args: &ImportArgs, face: Face) -> Answer {
 }
 
 fn write(prefix: &Path, key: &PrivateKey, source: Option<&PasswordSource>, face: Face) -> Answer {
+    if prefix.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let detail = format!("`{}` is a directory, not the start of a file name", prefix.display());
+        return Err(CliError::new(Code::UsageInvalid, detail).hint("give `--out DIR/NAME`").into());
+    }
     let pair = match source {
         None => write_pair(prefix, key, PrivateFormat::Pkcs8, Existing::Refuse)?,
         Some(source) => write_encrypted(prefix, key, source)?,
@@ -72,15 +77,28 @@ fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
         PublicFormatName::Pem => PublicFormat::Pem,
         PublicFormatName::Jwk => PublicFormat::Jwk,
     };
-    match &args.out {
-        Some(path) => write_public(path, &key, format, Existing::Refuse)?,
-        None => face.bytes(&encode_public(&key, format).map_err(|error| at(&args.key, error))?)?,
+    let encoded = encode_public(&key, format).map_err(|error| at(&args.key, error))?;
+    if let Some(path) = &args.out {
+        write_public(path, &key, format, Existing::Refuse)?;
     }
+    let document = PublicKeyDocument {
+        algorithm: key.algorithm().to_string(),
+        id: key.id(),
+        key: String::from_utf8(encoded).map_err(CliError::internal)?,
+        file: args.out.as_ref().map(|path| path.display().to_string()),
+    };
+    face.result(&document, |document| match document.file {
+        Some(_) => String::new(),
+        None => document.key.clone(),
+    })?;
     Ok(Status::Yes)
 }
 
 fn inspect(args: &InspectKeyArgs, face: Face) -> Answer {
-    let info = describe_file(&args.file)?;
+    let info = describe_file(&args.file).map_err(|error| {
+        CliError::from(error)
+            .hint("signet reads PEM (PKCS#8, SEC1, PKCS#1, cosign's) and JWK; is it the right file?")
+    })?;
     if info.kind == KeyKind::Private && info.readable_by_others == Some(true) {
         face.note(&format!(
             "note: others than the owner may read `{}`: run `chmod 600`",

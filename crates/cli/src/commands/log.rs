@@ -4,9 +4,10 @@ use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::note::{NoteError, VerifierKey};
+use signet_server::stack::rotation_requests;
 use signet_services::log::{
-    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Shards, export, fsck, fsck_tiles,
-    prove, request_rotation,
+    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Rotation, Shards, export, fsck,
+    fsck_tiles, prove, request_rotation,
 };
 use signet_store::fs::Disk;
 use signet_verify::Code;
@@ -104,31 +105,48 @@ fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
 /// Here, or where the log runs.
 async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
     exists(&args.data)?;
-    let config = Config::new(args.data.clone());
-    let rotated = match Shards::open(Disk::default(), config, HomeOptions::default()).await {
-        Ok(shards) => {
-            let rotated = shards.rotate(args.origin.clone()).await;
-            let answer =
-                rotated.map_or_else(|error| Rotated::Refused(error.to_string()), |log| Rotated::to(&log));
-            shards.close().await;
-            answer
-        }
-        Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
-            let answer = request_rotation(&args.data, args.origin.clone()).await;
-            answer.map_err(|error| CliError::new(Code::ServiceFailed, about(&args.data, error)))?
-        }
-        Err(error) => return Err(error.into()),
+    let rotation = Rotation { origin: args.origin.clone(), prepare: args.prepare };
+    let rotated = match rotation_requests(&args.data) {
+        Some(stack) => asked(&stack, &rotation, &args.data).await?,
+        None => rotated(&args.data, rotation).await?,
     };
     let (origin, keys) = match rotated {
         Rotated::Done { origin, keys } => (origin, keys),
         Rotated::Refused(why) => return Err(CliError::new(Code::ServiceFailed, why).into()),
     };
-    let document = LogRotateDocument { data: args.data.display().to_string(), origin, keys };
+    let document =
+        LogRotateDocument { data: args.data.display().to_string(), origin, keys, prepared: args.prepare };
     face.result(&document, |document| {
         let keys: String = document.keys.iter().map(|key| format!("key {key}\n")).collect();
-        format!("`{}` goes on in the shard `{}`\n{keys}", document.data, document.origin)
+        let what = if document.prepared { "can go on" } else { "goes on" };
+        format!("`{}` {what} in the shard `{}`\n{keys}", document.data, document.origin)
     })?;
     Ok(Status::Yes)
+}
+
+/// Of a log by itself, which may be running or not.
+async fn rotated(data: &Path, rotation: Rotation) -> Result<Rotated, CliError> {
+    match Shards::open(Disk::default(), Config::new(data.to_owned()), HomeOptions::default()).await {
+        Ok(shards) => {
+            let rotated = shards.answer(rotation).await;
+            let answer =
+                rotated.map_or_else(|error| Rotated::Refused(error.to_string()), |log| Rotated::to(&log));
+            shards.close().await;
+            Ok(answer)
+        }
+        Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
+            asked(data, &rotation, data).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the running log that is asked in `requests` answers.
+async fn asked(requests: &Path, rotation: &Rotation, data: &Path) -> Result<Rotated, CliError> {
+    let answer = request_rotation(requests, rotation).await;
+    answer.map_err(|error| {
+        CliError::new(Code::ServiceFailed, about(data, error)).hint("it has to be running to be rotated")
+    })
 }
 
 /// A misspelt directory would otherwise be made, and found sound.

@@ -13,17 +13,18 @@ use signet_services::monitor::{
 use signet_verify::{Code, Matcher, Pattern};
 
 use super::log_search;
-use super::serve_log::read_policy;
+use super::witnesses::read_policy;
 use crate::args::LogMonitorArgs;
 use crate::document::{LogFinding, LogFindingKind, LogMonitorDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::files;
+use crate::plain::Plain;
 
 /// Looks at the logs, once or until it is stopped.
 pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
     let config = config(args)?;
-    let client = HttpLogs::new().map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
+    let client = HttpLogs::default();
     let monitor = open(args, &config, &client)?;
     let webhook = args.webhook.clone().or(config.webhook);
     let mut watching = Watching { monitor, client, webhook, untold: Vec::new(), once: args.once, face };
@@ -186,7 +187,7 @@ fn finding(finding: &Finding) -> LogFinding {
 }
 
 fn text(document: &LogMonitorDocument) -> String {
-    let line = |finding: &LogFinding| format!("`{}`: {}\n", finding.log, finding.message.escape_debug());
+    let line = |finding: &LogFinding| format!("`{}`: {}\n", finding.log, Plain(&finding.message));
     document.findings.iter().map(line).collect()
 }
 

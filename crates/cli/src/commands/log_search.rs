@@ -12,6 +12,7 @@ use crate::args::LogSearchArgs;
 use crate::document::{LogEntry, LogSearchDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
+use crate::plain::Plain;
 use crate::runtime::block_on;
 
 /// Shows the entries that are found; status 1 if there are none.
@@ -79,9 +80,9 @@ fn entry(entry: &LogEntry) -> String {
     let LogEntry { index, digests, keys, identities, issuer, time } = entry;
     let lines = [("digest", digests), ("key", keys)]
         .into_iter()
-        .flat_map(|(what, values)| values.iter().map(move |value| format!("  {what} {value}\n")));
-    let names = identities.iter().map(|identity| format!("  identity {}\n", identity.escape_debug()));
-    let issuer = issuer.iter().map(|issuer| format!("  issuer {}\n", issuer.escape_debug()));
+        .flat_map(|(what, values)| values.iter().map(move |value| format!("  {what} {}\n", Plain(value))));
+    let names = identities.iter().map(|identity| format!("  identity {}\n", Plain(identity)));
+    let issuer = issuer.iter().map(|issuer| format!("  issuer {}\n", Plain(issuer)));
     let time = time.iter().map(|time| format!("  since {time}\n"));
     let lines: String = lines.chain(names).chain(issuer).chain(time).collect();
     format!("entry {index}\n{lines}")

@@ -31,6 +31,7 @@ mod trust;
 mod up;
 mod verify;
 mod verify_blob;
+pub(crate) mod witnesses;
 
 use crate::args::Command;
 use crate::error::Answer;

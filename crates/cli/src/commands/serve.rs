@@ -52,7 +52,8 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
 fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
     let Some(policy) = &args.require_signed else { return Ok(None) };
     let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
-    Trust::of_policy(policy, &args.key, &anchors).map(|trust| Some(Gate::new(trust)))
+    let trust = Trust::of_policy(policy, &args.key, &anchors)?;
+    Gate::new(trust, args.public_url.as_deref()).map(Some)
 }
 
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {

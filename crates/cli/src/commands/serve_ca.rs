@@ -15,7 +15,6 @@ use signet_services::made_up_name;
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
-use signet_verify::Code;
 
 use super::authorities::{on_loopback, read_authority, read_issuers, read_roots};
 use crate::args::ServeCaArgs;
@@ -56,13 +55,15 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let ready = ca.clone();
     let mut router = signet_server::fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
     if let Some(log) = &own_log {
-        log.accept(ca.roots().cloned().chain(roots).collect());
+        log.accept([ca.roots(), roots].concat());
         router = router.merge(static_ct::router(log.clone()));
     }
     let router = dev
         .into_iter()
         .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
+    let renewing = tokio::spawn(async move { ca.keep_renewed(|| ()).await });
     host.run(router, stop).await;
+    renewing.abort();
     if let Some(log) = own_log {
         log.log().close().await;
     }
@@ -89,8 +90,7 @@ fn their_log(args: &ServeCaArgs) -> Result<Arc<dyn CtLog>, CliError> {
     let (Some(url), Some(key)) = (&args.ct_log, &args.ct_log_key) else {
         return Err(CliError::internal("a log of certificates without a URL"));
     };
-    let log = HttpCtLog::new(url, read_public(key)?);
-    Ok(Arc::new(log.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?))
+    Ok(Arc::new(HttpCtLog::new(url, read_public(key)?)))
 }
 
 fn config(

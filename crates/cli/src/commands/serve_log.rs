@@ -1,23 +1,22 @@
 //! `signet serve log`.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_formats::tlog::{MAX_POLICY_BYTES, PolicyLog, WitnessPolicy};
+use signet_formats::tlog::{PolicyLog, WitnessPolicy};
 use signet_server::host::{Host, health};
 use signet_server::rekor::{self, Identities, SearchHandle};
-use signet_server::witness::HttpWitnesses;
-use signet_services::log::{Config, HomeOptions, Log, Search, Shards, Witnesses};
+use signet_services::log::{Config, HomeOptions, Log, REFRESH, Search, Shards};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
+use super::witnesses::{WITNESSED_INTERVAL, read_policy, witnesses_of};
 use crate::args::{SearchMode, ServeLogArgs};
 use crate::document::ServeLogDocument;
-use crate::error::{Answer, CliError, Status, about};
+use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
-use crate::{files, runtime};
+use crate::runtime;
 
 /// Serves a log until it is told to stop.
 pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
@@ -93,22 +92,14 @@ fn identities(mode: SearchMode) -> Identities {
 fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {
     let mut config = Config::new(args.data.clone());
     if let Some(policy) = policy {
-        let client = HttpWitnesses::new();
-        let client = client.map_err(|error| CliError::new(Code::ServiceFailed, error.to_string()))?;
-        let within = Duration::from_millis(args.witness_timeout_ms);
-        config.witnesses = Some(Arc::new(Witnesses::new(policy, Arc::new(client), within)));
+        config.witnesses = Some(witnesses_of(policy, Duration::from_millis(args.witness_timeout_ms)));
         config.limits.interval = WITNESSED_INTERVAL;
+        config.refresh = Some(REFRESH);
     }
     if let Some(interval) = args.checkpoint_interval_ms {
         config.limits.interval = Duration::from_millis(interval);
     }
     Ok(config)
-}
-
-/// Reads a witness policy.
-pub(super) fn read_policy(path: &Path) -> Result<WitnessPolicy, CliError> {
-    let text = files::read(path, MAX_POLICY_BYTES)?;
-    WitnessPolicy::parse(&text).map_err(|error| CliError::new(Code::ConfigInvalid, about(path, error)))
 }
 
 /// A policy that names logs, and this one not, was written for others.
@@ -145,6 +136,4 @@ fn text(document: &ServeLogDocument) -> String {
     format!("serving the log `{origin}` of {size} entries at {url} from `{data}`\n{keys}")
 }
 
-/// What the witness network asks for: a checkpoint a second at most.
-const WITNESSED_INTERVAL: Duration = Duration::from_secs(1);
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);

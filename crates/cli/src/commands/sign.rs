@@ -12,7 +12,7 @@ use crate::attach::{self, Bundles};
 use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
-use crate::gather::Place;
+use crate::gather::{self, Place};
 use crate::method::{Method, MethodArgs};
 use crate::progress::Progress;
 use crate::runtime::block_on;
@@ -153,9 +153,16 @@ impl Job<'_> {
             ImageFormat::CosignLegacy => Place::SignatureTag,
         };
         let name = site.name.as_deref();
-        decision::about_image(&site.signatures, manifest, name, own, &[place], clock::now())
-            .await
-            .is_allowed()
+        decision::about_image(
+            &gather::of_store(&site.signatures),
+            manifest,
+            name,
+            own,
+            &[place],
+            clock::now(),
+        )
+        .await
+        .is_allowed()
     }
 
     async fn sign_manifest(&self, site: &Site<'_>, manifest: &Resolved) -> Result<attach::Stored, Stop> {

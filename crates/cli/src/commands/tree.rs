@@ -12,7 +12,7 @@ use crate::args::TreeArgs;
 use crate::document::{TreeDocument, TreeNode};
 use crate::error::{Answer, Status, Stop};
 use crate::face::Face;
-use crate::gather::{self, Place};
+use crate::gather::{self, Place, Source};
 use crate::runtime::block_on;
 use crate::{connection, render};
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
         let image = store.resolve(endpoint.name.as_ref()).await?;
         let attachments = connection::attachments(&client, &place, &endpoint)?;
         let walk = Walk::new(MAX_MANIFEST_DEPTH, MAX_NODES);
-        let mut survey = Survey { store, attachments: &attachments, walk };
+        let mut survey = Survey { store, attachments: gather::of_store(&attachments), walk };
         let document = TreeDocument { image: args.image.clone(), root: survey.node(image, None, 0).await? };
         face.result(&document, render::tree)?;
         face.note("note: this is what the registry lists; `signet verify` says what of it is sound")?;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &TreeArgs, face: Face) -> Answer {
 struct Survey<'a> {
     store: &'a Arc<dyn ImageStore>,
     /// Where the signatures are.
-    attachments: &'a Arc<dyn ImageStore>,
+    attachments: Arc<dyn Source>,
     /// The same manifest may stand in many places, and is unfolded in one.
     walk: Walk,
 }
@@ -79,7 +79,7 @@ impl Survey<'_> {
             if depth > 0 && place != Place::Referrers && manifest.manifest.subject.is_some() {
                 continue;
             }
-            let (found, missed) = gather::attachments(self.attachments, &manifest.digest(), place).await;
+            let (found, missed) = gather::attachments(&self.attachments, &manifest.digest(), place).await;
             node.unread.extend(missed.iter().map(|unread| format!("{}: {}", unread.origin, unread.reason)));
             for attachment in found {
                 let mut child = self.node(attachment.manifest, None, depth + 1).await?;

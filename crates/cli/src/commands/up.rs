@@ -31,6 +31,9 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
     if document.issuers.is_empty() {
         face.note("no issuer of identity tokens is configured: nobody gets a certificate")?;
     }
+    if stack.services().trust.is_some() && document.trust.is_none() {
+        face.note("no root of trust is published: `signet trust create` on `trust` in the data directory begins one")?;
+    }
     for part in &document.not_ready {
         face.note(&format!("`{part}` is not ready yet: it refuses requests until it is"))?;
     }
@@ -50,7 +53,14 @@ fn document(data: &Path, stack: &Stack) -> UpDocument {
         registry: services.registry.as_ref().map(|_| host),
         admin: stack.admin_addr(),
         timestamps: format!("{url}/api/v1/timestamp"),
-        log_origin: services.log.signer().origin().to_owned(),
+        log_origin: services.log.active().map(|log| log.signer().origin().to_owned()).unwrap_or_default(),
+        trust: client.root.as_ref().map(|_| format!("{url}/tuf")),
+        trust_root: client.root.as_ref().map(|path| path.display().to_string()),
+        witness_keys: services
+            .witness
+            .iter()
+            .flat_map(|witness| witness.keys().map(ToString::to_string).collect::<Vec<_>>())
+            .collect(),
         issuers: services.ca.issuers().iter().map(|(issuer, _)| issuer.url.clone()).collect(),
         not_ready: services
             .readiness()

@@ -20,6 +20,21 @@ pub(crate) struct KeyPairDocument {
     pub(crate) encrypted: bool,
 }
 
+/// The public half of a key.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PublicKeyDocument {
+    /// The algorithm.
+    pub(crate) algorithm: String,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub(crate) id: Digest,
+    /// The key, as PEM or JWK.
+    pub(crate) key: String,
+    /// The file that it was written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+}
+
 /// What a key file is.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]

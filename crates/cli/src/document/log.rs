@@ -41,6 +41,10 @@ pub(crate) struct ServeWitnessDocument {
     pub(crate) keys: Vec<String>,
     /// How many logs it cosigns.
     pub(crate) logs: usize,
+    /// Where operators ask for metrics and readiness; absent if nowhere.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// What `signet log fsck` found.
@@ -91,6 +95,9 @@ pub(crate) struct LogRotateDocument {
     pub(crate) origin: String,
     /// Its public keys, as C2SP signed-note has them; Ed25519 first.
     pub(crate) keys: Vec<String>,
+    /// Whether the shard is only made, and takes no entries yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) prepared: bool,
 }
 
 /// What was found in a log.

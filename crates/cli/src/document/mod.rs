@@ -20,7 +20,7 @@ pub(crate) use attached::{
     UnreadBody, Verified,
 };
 pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
-pub(crate) use key::{KeyDocument, KeyPairDocument};
+pub(crate) use key::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
     LogRotateDocument, LogSearchDocument, ServeLogDocument, ServeWitnessDocument,
@@ -79,6 +79,7 @@ documents! {
     InspectDocument, "inspect", "`signet inspect`";
     KeyDocument, "key", "`signet keys inspect`";
     KeyPairDocument, "key-pair", "`signet keys generate`, `signet keys import`";
+    PublicKeyDocument, "public-key", "`signet keys export-public`";
     RestoreDocument, "restore", "`signet restore`";
     ServeDocument, "serve", "`signet serve`";
     LogDocument, "log", "`signet log export`, `signet log freeze`";

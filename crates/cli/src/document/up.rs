@@ -61,6 +61,16 @@ pub(crate) struct UpDocument {
     pub(crate) timestamps: String,
     /// The name of the log.
     pub(crate) log_origin: String,
+    /// The URL of its repository of trust, for `signet trust init` and other clients of TUF; absent without a published root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trust: Option<String>,
+    /// The root to pin; absent without a published root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trust_root: Option<String>,
+    /// The public keys of its witness, as C2SP signed-note has them; its submission prefix is the URL. Absent without a
+    /// witness.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) witness_keys: Vec<String>,
     /// Whose identity tokens are believed.
     pub(crate) issuers: Vec<String>,
     /// What is not ready yet.

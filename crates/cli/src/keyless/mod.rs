@@ -94,13 +94,15 @@ impl Keyless {
         let unusable = |why: String| CliError::new(Code::StatementMalformed, why);
         let statement = Statement::parse(&payload, MAX_STATEMENT_BYTES);
         let statement = statement.map_err(|error| unusable(error.to_string()))?;
-        let digest = statement.subjects.first().and_then(|subject| subject.digests.first()).copied();
+        let stated = statement.subjects.into_iter().next().unwrap_or_default();
+        let digest = stated.digests.first().copied();
         let digest = digest.ok_or_else(|| unusable("its first subject has no digest".to_owned()))?;
+        let subject = Subject { name: stated.name, ..Subject::of(digest) };
         let identity = self.identities.current(&self.services).await?;
         let mut trust = self.trust_in(&identity, &[])?;
         trust.policy.spec.rules.iter_mut().for_each(|rule| rule.predicate_type = PredicateRule::Any);
         let content = identity.signing().envelope(payload).await?;
-        self.bundle(&identity, content, &Subject::of(digest), &trust).await
+        self.bundle(&identity, content, &subject, &trust).await
     }
 
     /// Verifiers ask for an entry of a log and a promise of one for certificates, unless they are told not to.

@@ -8,10 +8,11 @@ use signet_verify::Outcome;
 use super::verdict::when;
 use crate::document::{ClaimsBody, InspectDocument, SignatureBody, TreeDocument, TreeNode, Verified};
 use crate::face::paint;
+use crate::plain::Plain;
 
 /// Everything attached, decoded.
 pub(crate) fn inspected(document: &InspectDocument) -> String {
-    let mut text = format!("{}\n  {}\n", document.image, document.media_type);
+    let mut text = format!("{}\n  {}\n", Plain(&document.image), Plain(&document.media_type));
     text.push_str(&overall(document.outcome));
     for signature in &document.signatures {
         // Writing to a string cannot fail.
@@ -19,10 +20,11 @@ pub(crate) fn inspected(document: &InspectDocument) -> String {
     }
     for other in &document.others {
         let kind = other.artifact_type.as_deref().unwrap_or("of no stated type");
-        let _ = writeln!(text, "\n{}\n  artifact        {kind}", other.origin);
+        let _ = writeln!(text, "\n{}\n  artifact        {}", Plain(&other.origin), Plain(kind));
     }
     for unread in &document.unread {
-        let _ = writeln!(text, "\n{}\n  not read        {} ({})", unread.origin, unread.reason, unread.code);
+        let (origin, reason) = (Plain(&unread.origin), Plain(&unread.reason));
+        let _ = writeln!(text, "\n{origin}\n  not read        {reason} ({})", unread.code);
     }
     if document.signatures.is_empty() && document.others.is_empty() && document.unread.is_empty() {
         text.push_str("\nnothing is attached\n");
@@ -41,9 +43,9 @@ fn overall(outcome: Option<Outcome>) -> String {
 }
 
 fn signature(text: &mut String, signature: &SignatureBody) -> std::fmt::Result {
-    writeln!(text, "\n{}", signature.origin)?;
+    writeln!(text, "\n{}", Plain(&signature.origin))?;
     if let Some(why) = &signature.malformed {
-        writeln!(text, "  malformed       {why}")?;
+        writeln!(text, "  malformed       {}", Plain(why))?;
     }
     match &signature.verified {
         Some(verified) => verdict(text, verified)?,
@@ -60,6 +62,7 @@ fn verdict(text: &mut String, verified: &Verified) -> std::fmt::Result {
     let (green, red) = (paint(AnsiColor::Green), paint(AnsiColor::Red));
     match (&verified.signer, verified.code) {
         (Some(signer), _) => {
+            let signer = Plain(signer);
             writeln!(text, "  {green}verified{green:#}        signed by {signer}, {}", when(&verified.times))
         }
         (None, Some(code)) => writeln!(text, "  {red}refused{red:#}         {} ({code})", code.title()),
@@ -75,10 +78,10 @@ fn claims(text: &mut String, claims: &ClaimsBody, sound: bool) -> std::fmt::Resu
     writeln!(text, "  {}", if sound { "signed:" } else { "claimed, and not verified:" })?;
     for subject in &claims.subjects {
         let name = subject.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
-        writeln!(text, "    about         {name}{}", subject.digest)?;
+        writeln!(text, "    about         {}{}", Plain(name), subject.digest)?;
     }
     if let Some(predicate) = &claims.predicate_type {
-        writeln!(text, "    predicate     {predicate}")?;
+        writeln!(text, "    predicate     {}", Plain(predicate))?;
     }
     if sound && (claims.signer.is_some() || !claims.log_entries.is_empty() || claims.timestamps > 0) {
         writeln!(text, "  claimed beside it:")?;
@@ -88,11 +91,11 @@ fn claims(text: &mut String, claims: &ClaimsBody, sound: bool) -> std::fmt::Resu
 
 fn beside(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
     if let Some(signer) = &claims.signer {
-        writeln!(text, "    signer        {signer}")?;
+        writeln!(text, "    signer        {}", Plain(signer))?;
     }
     for entry in &claims.log_entries {
         let at = entry.integrated_time.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
-        writeln!(text, "    log entry     {} ({}){at}", entry.index, entry.kind)?;
+        writeln!(text, "    log entry     {} ({}){at}", entry.index, Plain(&entry.kind))?;
     }
     match claims.timestamps {
         0 => Ok(()),
@@ -102,7 +105,7 @@ fn beside(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
 
 /// An image and what hangs from it.
 pub(crate) fn tree(document: &TreeDocument) -> String {
-    let mut text = format!("{}\n", document.image);
+    let mut text = format!("{}\n", Plain(&document.image));
     let _ = branch(&mut text, &document.root, "", true);
     text
 }
@@ -116,10 +119,11 @@ fn branch(text: &mut String, node: &TreeNode, indent: &str, last: bool) -> std::
         ("artifact" | "attestation", Some(kind)) => format!(" {kind}"),
         _ => String::new(),
     };
-    writeln!(text, "{indent}{elbow}{cyan}{}{cyan:#}{platform}{artifact} {}{place}", node.kind, node.digest)?;
+    let said = Plain(format_args!("{platform}{artifact} {}{place}", node.digest));
+    writeln!(text, "{indent}{elbow}{cyan}{}{cyan:#}{said}", node.kind)?;
     let indent = format!("{indent}{bar}");
     for unread in &node.unread {
-        writeln!(text, "{indent}! not read: {unread}")?;
+        writeln!(text, "{indent}! not read: {}", Plain(unread))?;
     }
     let count = node.children.len();
     let children = node.children.iter().enumerate();

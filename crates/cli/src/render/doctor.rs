@@ -6,6 +6,7 @@ use anstyle::AnsiColor;
 
 use crate::document::{DoctorDocument, Health};
 use crate::face::paint;
+use crate::plain::Plain;
 
 /// A line for each check, and the fix where one is needed.
 pub(crate) fn doctor(document: &DoctorDocument) -> String {
@@ -18,10 +19,10 @@ pub(crate) fn doctor(document: &DoctorDocument) -> String {
         };
         let style = paint(color);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{style}{word}{style:#} {}: {}", finding.check, finding.detail);
+        let _ = writeln!(text, "{style}{word}{style:#} {}: {}", finding.check, Plain(&finding.detail));
         if let Some(fix) = &finding.fix {
             let label = if finding.health == Health::Pass { "hint" } else { "fix" };
-            let _ = writeln!(text, "     {label}: {fix}");
+            let _ = writeln!(text, "     {label}: {}", Plain(fix));
         }
     }
     text

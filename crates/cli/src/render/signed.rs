@@ -6,6 +6,7 @@ use anstyle::AnsiColor;
 
 use crate::document::{SignAction, SignDocument, SignedBody};
 use crate::face::paint;
+use crate::plain::Plain;
 
 /// A line for each manifest or file, and once what to know about the registry.
 pub(crate) fn signed(document: &SignDocument) -> String {
@@ -24,15 +25,16 @@ pub(crate) fn signed(document: &SignDocument) -> String {
 
 fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {
     let green = paint(AnsiColor::Green);
-    let platform = body.platform.as_deref().map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let platform =
+        body.platform.as_deref().map(|platform| format!(" ({})", Plain(platform))).unwrap_or_default();
     match body.action {
-        SignAction::Signed => writeln!(text, "{green}signed{green:#} {}{platform}", body.name)?,
+        SignAction::Signed => writeln!(text, "{green}signed{green:#} {}{platform}", Plain(&body.name))?,
         SignAction::Present => {
-            writeln!(text, "{green}signed{green:#} {}{platform} already, nothing to do", body.name)?;
+            writeln!(text, "{green}signed{green:#} {}{platform} already, nothing to do", Plain(&body.name))?;
         }
     }
     if let Some(identity) = &body.identity {
-        writeln!(text, "  as {identity}")?;
+        writeln!(text, "  as {}", Plain(identity))?;
     }
     match &body.stored {
         Some(stored) => writeln!(text, "  stored as {stored}"),

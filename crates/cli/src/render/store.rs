@@ -5,6 +5,7 @@ use signet_verify::Code;
 
 use crate::document::{FsckDocument, GcDocument};
 use crate::face::paint;
+use crate::plain::Plain;
 
 /// The findings, a line each, and a summary.
 pub(crate) fn fsck(document: &FsckDocument) -> String {
@@ -17,7 +18,7 @@ pub(crate) fn fsck(document: &FsckDocument) -> String {
         return format!("{green}sound{green:#} {checked}\n");
     }
     let (red, cyan) = (paint(AnsiColor::Red), paint(AnsiColor::Cyan));
-    let list: String = findings.iter().map(|finding| format!("  {finding}\n")).collect();
+    let list: String = findings.iter().map(|finding| format!("  {}\n", Plain(finding))).collect();
     let code = Code::DataCorrupt;
     let count = findings.len();
     format!(
@@ -31,7 +32,8 @@ pub(crate) fn fsck(document: &FsckDocument) -> String {
 pub(crate) fn gc(document: &GcDocument) -> String {
     let verb = if document.dry_run { "would remove" } else { "removed" };
     let (manifests, blobs) = (&document.manifests, &document.blobs);
-    let lines: String = manifests.iter().chain(blobs).map(|name| format!("{verb} {name}\n")).collect();
+    let lines: String =
+        manifests.iter().chain(blobs).map(|name| format!("{verb} {}\n", Plain(name))).collect();
     let damaged: String = document
         .damaged
         .iter()

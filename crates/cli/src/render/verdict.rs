@@ -8,6 +8,7 @@ use signet_verify::{Check, CheckResult, Node, Outcome, Signer, Verdict};
 
 use crate::error::CliError;
 use crate::face::paint;
+use crate::plain::{self, Plain};
 
 /// The verdict on what `name` names.
 pub(crate) fn verdict(name: &str, verdict: &Verdict) -> String {
@@ -26,7 +27,7 @@ pub(crate) fn undecided(name: &str, error: &CliError) -> String {
     let yellow = paint(AnsiColor::Yellow);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.code.title());
-    for line in error.detail.lines() {
+    for line in plain::lines(&error.detail) {
         let _ = writeln!(text, "  {line}");
     }
     let _ = hint(&mut text, &error.hint);
@@ -35,7 +36,7 @@ pub(crate) fn undecided(name: &str, error: &CliError) -> String {
 
 fn hint(text: &mut String, hint: &str) -> std::fmt::Result {
     let cyan = paint(AnsiColor::Cyan);
-    writeln!(text, "{cyan}hint{cyan:#}: {hint}")
+    writeln!(text, "{cyan}hint{cyan:#}: {}", Plain(hint))
 }
 
 /// The word and what it is about.
@@ -46,7 +47,7 @@ fn headline(name: &str, outcome: Outcome) -> String {
         Outcome::Undecidable => ("undecided", AnsiColor::Yellow),
     };
     let style = paint(color);
-    format!("{style}{word}{style:#} {name}\n")
+    format!("{style}{word}{style:#} {}\n", Plain(name))
 }
 
 fn allowed(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
@@ -58,7 +59,7 @@ fn allowed(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
 
 /// The identity, and the policy's name for it where that says something else.
 fn who(signer: &Signer) -> String {
-    format!("{} ({})", signer.identity, signer.principal)
+    format!("{} ({})", Plain(&signer.identity), Plain(&signer.principal))
 }
 
 /// The proven times of a signature, or that there are none.
@@ -134,12 +135,13 @@ fn concerns(node: &Node) -> bool {
 fn line(node: &Node) -> String {
     let rests_on_failure = node.children.iter().any(|child| child.failed() && child.code == node.code);
     match (&node.about, rests_on_failure) {
-        (Some(about), true) => format!("{about}:"),
+        (Some(about), true) => format!("{}:", Plain(about)),
         _ => sentence(node),
     }
 }
 
-/// What a node says: what it is about, what is wrong, what was found and wanted.
+/// What a node says: what it is about, what is wrong, what was found and wanted. Some of it is what an
+/// unverified signature says.
 fn sentence(node: &Node) -> String {
     let about = node.about.as_deref().map(|about| format!("{about}: ")).unwrap_or_default();
     let title = match node.code {
@@ -148,7 +150,7 @@ fn sentence(node: &Node) -> String {
     };
     let found = node.found.as_deref().map(|found| format!("; found {found}")).unwrap_or_default();
     let wanted = node.wanted.as_deref().map(|wanted| format!("; wanted {wanted}")).unwrap_or_default();
-    format!("{about}{title}{found}{wanted}")
+    Plain(format_args!("{about}{title}{found}{wanted}")).to_string()
 }
 
 /// More failed checks than this are counted and not shown.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signet_server::host::{Bounds, TlsFiles};
 use signet_server::registry::{AuthFiles, GarbageCollection, PullGate};
-use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig};
+use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig, WitnessConfig};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Hierarchy, Rate};
 use signet_services::log::Limits;
@@ -15,8 +15,9 @@ use signet_services::tsa::Identity;
 use signet_verify::Code;
 
 use super::StackFile;
-use super::file::{CaSection, RegistrySection, TsaSection};
+use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
 use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
+use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
 use crate::gate::Gate;
 use crate::trust::{Anchors, Trust};
@@ -34,7 +35,7 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     let missing =
         || CliError::new(Code::UsageInvalid, "there is no data directory").hint("give `--data DIR`");
     let data = file.data.clone().ok_or_else(missing)?;
-    let gate = gate(&file.registry)?.map(Arc::new);
+    let gate = gate(&file.registry, file.public_url.as_deref())?.map(Arc::new);
     let mut config = Config::new(data.clone(), file.listen);
     config.public_url = file.public_url;
     config.dev = file.dev;
@@ -45,11 +46,11 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     config.bounds =
         Bounds { connections: limits.connections.max(1), idle: limits.idle.0, drain: limits.drain.0 };
     config.registry = registry(file.registry, gate.clone())?;
-    let limits =
-        Limits { queue: file.log.queue, queue_bytes: file.log.queue_bytes, interval: file.log.interval.0 };
-    config.log = LogConfig { ml_dsa: file.log.ml_dsa, limits };
+    config.log = log(&file.log)?;
     config.tsa = tsa(file.tsa)?;
     config.ca = ca(file.ca)?;
+    config.trust = file.trust.enabled;
+    config.witness = witness(file.witness)?;
     let stack = config.build().await?;
     if let Some((gate, registry)) = gate.zip(stack.services().registry.as_ref()) {
         gate.guard(registry.store().clone());
@@ -71,10 +72,34 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
     }))
 }
 
-fn gate(section: &RegistrySection) -> Result<Option<Gate>, CliError> {
+fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, CliError> {
     let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
     let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
-    Trust::of_policy(policy, &section.keys, &anchors).map(|trust| Some(Gate::new(trust)))
+    let trust = Trust::of_policy(policy, &section.keys, &anchors)?;
+    Gate::new(trust, url).map(Some)
+}
+
+fn log(section: &LogSection) -> Result<LogConfig, CliError> {
+    let LogSection { ml_dsa, interval, queue, queue_bytes, .. } = *section;
+    let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
+    let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
+    let witnesses = witnesses.map(|policy| {
+        limits.interval = limits.interval.max(WITNESSED_INTERVAL);
+        witnesses_of(policy, section.witness_timeout.0)
+    });
+    Ok(LogConfig { ml_dsa, limits, witnesses })
+}
+
+fn witness(section: WitnessSection) -> Result<Option<WitnessConfig>, CliError> {
+    let WitnessSection { enabled, logs, own_log, name, ml_dsa } = section;
+    match enabled {
+        true => Ok(Some(WitnessConfig { logs: witnessed_logs(&logs)?, own_log, name, ml_dsa })),
+        false if own_log || !logs.is_empty() => Err(CliError::new(
+            Code::ConfigInvalid,
+            "`witness.logs` and `witness.ownLog` need `witness.enabled`",
+        )),
+        false => Ok(None),
+    }
 }
 
 fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {

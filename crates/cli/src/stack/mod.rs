@@ -3,8 +3,10 @@
 mod build;
 mod file;
 mod print;
+mod sections;
 mod span;
 
 pub(crate) use build::{Built, build};
-pub(crate) use file::{LogFormat, StackFile};
+pub(crate) use file::StackFile;
 pub(crate) use print::{documented, schema};
+pub(crate) use sections::LogFormat;

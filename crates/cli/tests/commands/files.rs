@@ -13,6 +13,33 @@ fn a_key_pair_is_generated_described_and_not_overwritten() {
     assert_snapshot!("keys-generate-again", shown(&again.exits(2)));
     let exported = run(&sandbox, &["keys", "export-public", "--key", "my.key"]).exits(0);
     assert_eq!(exported.stdout.as_bytes(), sandbox.read("my.pub"));
+    let document = run(&sandbox, &["keys", "export-public", "--key", "my.key", "--output", "json"]).exits(0);
+    let document: serde_json::Value = serde_json::from_str(&document.stdout).expect("one document");
+    assert_eq!(document["schema"], "signet.dev/public-key/v1");
+    assert_eq!(document["key"].as_str().map(str::as_bytes), Some(&sandbox.read("my.pub")[..]));
+    let nameless = run(&sandbox, &["keys", "generate", "--no-password", "--out", "keys/"]).exits(2);
+    assert!(nameless.says("`--out DIR/NAME`"), "{nameless}");
+}
+
+/// A variable of a CI job that is not set must not be an identity.
+#[test]
+fn an_empty_identity_and_an_open_pattern_are_wrong_usage() {
+    let sandbox = with_keys();
+    let verify = |identity: &str, pattern: &str| {
+        let mut args = vec!["verify", "--certificate-oidc-issuer", "https://issuer.example", "oci:absent"];
+        args.extend(["--trusted-root", "absent.json"]);
+        match pattern {
+            "" => args.extend(["--certificate-identity", identity]),
+            _ => args.extend(["--certificate-identity-regexp", pattern]),
+        }
+        run(&sandbox, &args).exits(2)
+    };
+    assert!(verify("", "").says("--certificate-identity"));
+    sandbox.write(
+        "absent.json",
+        r#"{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#,
+    );
+    assert!(verify("", ".*").says("anchor the pattern at both ends"));
 }
 
 #[test]

@@ -25,18 +25,21 @@ struct Setting {
 
 impl Setting {
     fn new() -> Self {
+        Self::with("", &[])
+    }
+
+    /// With more in the policy's `spec`, and more options.
+    fn with(spec: &str, more: &[&str]) -> Self {
         let sandbox = with_keys();
         let key = String::from_utf8(sandbox.read("my.pub")).expect("a PEM file is text");
         let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
-        let policy = format!(
-            "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: release\nspec:\n  principals:\n    \
-             me:\n      key: |\n{key}  rules:\n    - name: signed\n      principals: [me]\n"
-        );
+        let policy = policy(spec, &key);
         let options = [("--htpasswd", USERS), ("--access", ACCESS), ("--require-signed", &policy)];
         let options = options.map(|(option, content)| {
             [option.to_owned(), sandbox.write(option, content).display().to_string()]
         });
-        let options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
+        let mut options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
+        options.extend(more);
         let server = RegistryServer::signet_with(signet(), &options);
         let open = RegistryServer::signet(signet());
         open.repository("app").push_index("1", "content");
@@ -63,6 +66,14 @@ impl Setting {
     }
 }
 
+/// A policy that wants one key, with more in its `spec`.
+fn policy(spec: &str, key: &str) -> String {
+    format!(
+        "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: release\nspec:\n{spec}  principals:\n    \
+         me:\n      key: |\n{key}  rules:\n    - name: signed\n      principals: [me]\n"
+    )
+}
+
 #[test]
 fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() {
     let setting = Setting::new();
@@ -78,6 +89,44 @@ fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() 
     setting.alice(&["verify", "--key", "my.pub", &image]).exits(0);
     setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
     run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
+}
+
+/// `spec.repository: deny` is no less in the registry than it is in `signet verify`.
+#[test]
+fn an_image_signed_for_another_repository_is_not_served_where_the_policy_says_so() {
+    let setting = Setting::with("  repository: deny\n", &["--public-url", "http://registry.example"]);
+    run(&setting.sandbox, &["sign", "--key", "my.key", "oci:layout:1"]).exits(0);
+    let image = setting.image();
+    setting.ci(&["copy", "oci:layout:1", &image]).exits(0);
+    setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+    let elsewhere = RegistryServer::signet(signet());
+    let other = elsewhere.repository("team/moved");
+    other.push_index("1", "other content");
+    run(&setting.sandbox, &["sign", "--key", "my.key", &other.tagged("1")]).exits(0);
+    let moved = setting.server.repository("team/moved").tagged("1");
+    setting.ci(&["copy", &other.tagged("1"), &moved]).exits(0);
+    setting.alice(&["copy", &moved, "oci:moved:1"]).exits(3).refuses_saying(&["SGN-4006"]);
+}
+
+#[test]
+fn a_policy_that_compares_repositories_needs_the_registrys_name() {
+    let sandbox = with_keys();
+    let key = String::from_utf8(sandbox.read("my.pub")).expect("a PEM file is text");
+    let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
+    sandbox.write("policy", policy("  repository: deny\n", &key));
+    sandbox.write("users", USERS);
+    sandbox.write("access", ACCESS);
+    let serve = ["serve", "registry", "--data", "data", "--listen", "127.0.0.1:0", "--htpasswd", "users"];
+    let gated = [&serve[..], &["--access", "access", "--require-signed", "policy"]].concat();
+    let refused =
+        run(&sandbox, &gated).exits(2).refuses_saying(&["SGN-3001", "UsageInvalid", "--public-url"]);
+    assert!(refused.says("--public-url"), "{refused}");
+    for url in ["registry.example", "https://", "https://registry.example/team", "https://a b"] {
+        let refused = run(&sandbox, &[&gated[..], &["--public-url", url]].concat()).exits(2);
+        assert!(refused.says("is no URL of a registry"), "{refused}");
+    }
+    let open = [&serve[..], &["--require-signed", "policy"]].concat();
+    assert!(run(&sandbox, &open).exits(2).says("--access"));
 }
 
 /// One signature on the outermost index is enough for all that it holds.

@@ -27,6 +27,8 @@ mod terminal;
 mod text;
 mod trust;
 mod up;
+mod up_trust;
+mod up_witness;
 mod witness;
 
 use std::path::Path;

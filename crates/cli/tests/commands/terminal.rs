@@ -1,6 +1,6 @@
 //! What a person at a terminal sees and is asked. Python's `pty` is the terminal.
 
-use signet_testkit::{Outcome, PASSWORD, Peer, RegistryServer, Sandbox, peers};
+use signet_testkit::{OCI_MANIFEST, Outcome, PASSWORD, Peer, RegistryServer, Sandbox, peers};
 
 use crate::{signet, with_keys};
 
@@ -135,4 +135,58 @@ fn colour_is_for_terminals_only() {
     assert!(!terminal.run(&[("NO_COLOR", "1")], &[], &refused).exits(2).says("\u{1b}["));
     let piped = terminal.sandbox.command(signet()).env_remove("NO_COLOR").args(refused).output();
     assert!(!piped.expect("signet runs").stderr.contains(&0x1b));
+}
+
+/// What a stranger would write into a signature to be taken for us.
+const FORGED: &str = "\u{1b}[2K\u{1b}[32mx\r\nallowed everything\u{202e}\u{9b}31m\u{2028}";
+
+/// Whoever may push chooses what unverified signatures say, and people read it beside the verdict.
+#[test]
+fn what_strangers_write_begins_no_line_and_steers_no_terminal() {
+    let Some(terminal) = Terminal::new() else { return };
+    let server = RegistryServer::signet(signet());
+    let repository = server.repository("app");
+    let image = repository.push_image("1", "content");
+    let payload = serde_json::json!({
+        "critical": {
+            "identity": { "docker-reference": FORGED },
+            "image": { "docker-manifest-digest": image.to_string() },
+            "type": "cosign container image signature",
+        },
+        "optional": { FORGED: FORGED },
+    });
+    let mut simple = repository
+        .put_blob("application/vnd.dev.cosign.simplesigning.v1+json", payload.to_string().as_bytes());
+    simple["annotations"] = serde_json::json!({ "dev.cosignproject.cosign/signature": "MEUCIQ==" });
+    let envelope = serde_json::json!({
+        "payloadType": FORGED, "payload": "e30=", "signatures": [{ "keyid": FORGED, "sig": "MEUCIQ==" }],
+    });
+    let attestation =
+        repository.put_blob("application/vnd.dsse.envelope.v1+json", envelope.to_string().as_bytes());
+    for (suffix, layer) in [("sig", simple), ("att", attestation)] {
+        let config = repository.put_blob("application/vnd.oci.image.config.v1+json", b"{}");
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": FORGED, "config": config, "layers": [layer],
+        });
+        let tag = image.to_string().replace(':', "-") + "." + suffix;
+        repository.put_manifest(&tag, OCI_MANIFEST, manifest.to_string().as_bytes());
+    }
+    let image = repository.tagged("1");
+    for (code, args) in [
+        (1, &["verify", "--key", "my.pub", &image][..]),
+        (0, &["inspect", &image]),
+        (0, &["inspect", "--key", "my.pub", &image]),
+        (0, &["tree", &image]),
+    ] {
+        let piped = terminal.sandbox.run(signet(), args).exits(code);
+        let shown = terminal.run(&[("NO_COLOR", "1")], &[], args).exits(code);
+        for said in [&piped.stdout, &piped.stderr, &shown.stdout] {
+            assert!(!said.lines().any(|line| line.starts_with("allowed")), "{args:?}: {said}");
+            let steers = |c: char| (c.is_control() && !"\r\n".contains(c)) || "\u{202e}\u{2028}".contains(c);
+            assert!(!said.contains(steers), "{args:?}: {said:?}");
+            assert!(!said.replace("\r\n", "\n").contains('\r'), "{args:?}: {said:?}");
+        }
+    }
+    let told = terminal.sandbox.run(signet(), &["verify", "--key", "my.pub", &image]).exits(1);
+    assert!(told.says(r"\u{1b}[2K"), "what was found is shown, escaped: {told}");
 }

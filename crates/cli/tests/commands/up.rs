@@ -56,6 +56,8 @@ fn every_service_answers_at_one_address_from_one_directory() {
         config.timestamp_authorities.first().expect("one").url,
         format!("http://{address}/api/v1/timestamp")
     );
+    let people: Vec<&str> = config.identity_providers.iter().map(|it| it.url.as_str()).collect();
+    assert_eq!(people, [format!("http://{address}/oidc-dev/email")], "where people log in");
     let kinds = ["registry", "tsa", "ca", "log", "ct"].map(|dir| sandbox.path(&format!("up/{dir}")).is_dir());
     assert_eq!(kinds, [true; 5]);
 }
@@ -109,8 +111,8 @@ fn secrets_are_for_their_owner_only() {
             }
         }
     }
-    // Root and intermediate, root and leaf, log, log of certificates, development issuer.
-    assert_eq!(secrets, 7);
+    // Root and intermediate, root and leaf, log, log of certificates, development issuer, trust's root and online key.
+    assert_eq!(secrets, 9);
     assert_eq!(fs::metadata(sandbox.path("up")).expect("a folder").permissions().mode() & 0o777, 0o700);
 }
 
@@ -198,7 +200,10 @@ fn operators_ask_at_an_address_of_their_own() {
     sandbox.write("up.yaml", config);
     let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
     let admin = service.said("admin");
-    assert_eq!(get(admin, "/ready"), (200, r#"{"ca":true,"ct":true,"log":true,"tsa":true}"#.to_owned()));
+    assert_eq!(
+        get(admin, "/ready"),
+        (200, r#"{"ca":true,"ct":true,"log":true,"trust":true,"tsa":true}"#.to_owned())
+    );
     assert_eq!(get(admin, "/healthz").0, 200);
     service.repository("app").push_image("1", "content");
     let (_, metrics) = get(admin, "/metrics");
@@ -216,8 +221,9 @@ fn operators_ask_at_an_address_of_their_own() {
 #[test]
 fn the_reference_lists_every_metric_and_no_other() {
     let sandbox = Sandbox::new();
-    sandbox
-        .write("up.yaml", "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}}");
+    let config = "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}, \
+                  witness: {enabled: true}}";
+    sandbox.write("up.yaml", config);
     // Not for development, so that the clock's metrics are there.
     let service = service::up(&sandbox, &["--config", "up.yaml"]);
     let (_, metrics) = get(service.said("admin"), "/metrics");

@@ -5,11 +5,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use signet_crypto::KeyAlgorithm;
-use signet_formats::note::VerifierKey;
 use signet_keys::PrivateKey;
-use signet_testkit::{LogServer, Sandbox, log_request, peers, request};
+use signet_testkit::{LogServer, NoteKey, Program, Sandbox, free_address, log_request, peers, request};
 
-use crate::servers::{Running, free_ports};
 use crate::{denied, signet};
 
 const ORIGIN: &str = "rekor.example.org";
@@ -102,21 +100,20 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     let Some([rekor]) = peers(["rekor-server-posix"]) else { return };
     let (sandbox, key) = (Sandbox::new(), NoteKey::new("rekor.example.org"));
     sandbox.write("rekor.pem", &key.pem);
-    let [port, witness_port, grpc, metrics] = free_ports();
-    let witness = format!("127.0.0.1:{witness_port}");
+    let [address, witness, grpc, metrics] = [(); 4].map(|()| free_address());
+    let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
     let witnessing = ["serve", "witness", "--data", "witness", "--listen", &witness, "--log", &key.public];
-    let _witness = Running::start(sandbox.command(signet()).args(witnessing), &witness);
+    let _witness = Program::start(sandbox.command(signet()).args(witnessing), &witness);
     let known: serde_json::Value = serde_json::from_slice(&sandbox.read("witness/witness.json")).unwrap();
     let vkey = known["keys"][0].as_str().unwrap();
     sandbox.write("policy", format!("witness w {vkey} http://{witness}/\ngroup g all w\nquorum g\n"));
     let serve =
         ["serve", "--hostname=rekor.example.org", "--signer-filepath=rekor.pem", "--storage-dir=rekor"];
-    let ports = [("http", &port), ("grpc", &grpc), ("http-metrics", &metrics)];
-    let ports = ports.map(|(name, port)| format!("--{name}-port={port}"));
+    let ports = [("http", &address), ("grpc", &grpc), ("http-metrics", &metrics)];
+    let ports = ports.map(|(name, address)| format!("--{name}-port={}", port(address)));
     let mut command = sandbox.command(&rekor);
     command.args(serve).args(ports).args(["--checkpoint-interval=1s", "--witness-policy-path=policy"]);
-    let address = format!("127.0.0.1:{port}");
-    let _rekor = Running::start(&mut command, &address);
+    let _rekor = Program::start(&mut command, &address);
     let request_body = log_request(&PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(), b"artifact");
     let json = [("content-type", "application/json")];
     let answer = request(&address, "POST", "/api/v2/log/entries", &json, request_body.as_bytes()).unwrap();
@@ -132,29 +129,6 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
     assert!(found.stdout.contains("entry 0 is one of"), "{found}");
     let data = sandbox.path("rekor").display().to_string();
     sandbox.run(signet(), &["log", "fsck", "--tiles", &data, "--key", &key.public]).succeeds();
-}
-
-/// A log key in the form that Go's note package reads, and as verifiers do.
-pub(crate) struct NoteKey {
-    pub(crate) secret: String,
-    pub(crate) public: String,
-    pub(crate) pem: String,
-}
-
-impl NoteKey {
-    pub(crate) fn new(name: &str) -> Self {
-        let seed = [7; 32];
-        // RFC 8410: a PKCS#8 of an Ed25519 key is a fixed prefix and its 32 bytes.
-        let pkcs8 =
-            [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".as_slice(), &seed].concat();
-        let pem =
-            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(&pkcs8));
-        let key = PrivateKey::from_pkcs8_der(&pkcs8).unwrap();
-        let public = VerifierKey::log(name, key.public_key().clone()).unwrap();
-        let typed = BASE64.encode([&[1][..], &seed].concat());
-        let secret = format!("PRIVATE+KEY+{name}+{}+{typed}", public.id());
-        Self { secret, public: public.to_string(), pem }
-    }
 }
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.

@@ -13,7 +13,6 @@ mod keys;
 mod log;
 mod oras_crane;
 mod python;
-mod servers;
 mod sigstore_stack;
 mod skopeo;
 mod timestamps;

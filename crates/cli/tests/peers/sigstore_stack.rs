@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use serde_json::Value;
-use signet_testkit::{Outcome, Peer, RegistryServer, Sandbox, peers, request};
+use signet_testkit::{
+    NoteKey, Outcome, Peer, Program, RegistryServer, Sandbox, free_address, peers, request,
+};
 
 use crate::authorities::{Authority, START};
 use crate::keyless::tampered;
-use crate::log::{NoteKey, public_pem};
-use crate::servers::{Running, free_ports};
+use crate::log::public_pem;
 use crate::{denied, signet};
 
 const EMAIL: &str = "a@b.c";
@@ -46,7 +47,7 @@ struct Stack {
     authority: Authority,
     /// Of the log of certificates.
     log_name: String,
-    _servers: [Running; 3],
+    _servers: [Program; 3],
 }
 
 impl Stack {
@@ -105,7 +106,7 @@ fn fulcio_root(sandbox: &Sandbox, openssl: &Peer) {
     sandbox.run(openssl, &[&["req", "-x509"], &key[..], &to, &extensions].concat()).succeeds();
 }
 
-fn start_fulcio(sandbox: &Sandbox, fulcio: &Peer, issuer: &Authority, log: &str) -> (Running, String) {
+fn start_fulcio(sandbox: &Sandbox, fulcio: &Peer, issuer: &Authority, log: &str) -> (Program, String) {
     let issuer = format!("{}/oidc-dev/email", issuer.url());
     let believed = format!("{issuer}: {{issuer-url: '{issuer}', client-id: sigstore, type: email}}");
     sandbox.write("fulcio.yaml", format!("oidc-issuers:\n  {believed}\n"));
@@ -121,7 +122,7 @@ fn start_fulcio(sandbox: &Sandbox, fulcio: &Peer, issuer: &Authority, log: &str)
     listening(&mut command, &port)
 }
 
-fn start_rekor(sandbox: &Sandbox, rekor: &Peer) -> (Running, String) {
+fn start_rekor(sandbox: &Sandbox, rekor: &Peer) -> (Program, String) {
     let key = NoteKey::new(REKOR);
     sandbox.write("rekor.key", &key.pem);
     sandbox.write("rekor.pub", public_pem(&key.public));
@@ -134,7 +135,7 @@ fn start_rekor(sandbox: &Sandbox, rekor: &Peer) -> (Running, String) {
     listening(&mut command, &port)
 }
 
-fn start_tsa(sandbox: &Sandbox, tsa: &Peer) -> (Running, String) {
+fn start_tsa(sandbox: &Sandbox, tsa: &Peer) -> (Program, String) {
     let [port] = free_ports();
     let mut command = sandbox.command(tsa);
     command.args(["serve", "--host=127.0.0.1", "--timestamp-signer=memory", "--disable-ntp-monitoring"]);
@@ -144,9 +145,9 @@ fn start_tsa(sandbox: &Sandbox, tsa: &Peer) -> (Running, String) {
     (running, format!("{url}/api/v1/timestamp"))
 }
 
-fn listening(command: &mut std::process::Command, port: &str) -> (Running, String) {
+fn listening(command: &mut std::process::Command, port: &str) -> (Program, String) {
     let address = format!("127.0.0.1:{port}");
-    (Running::start(command, &address), format!("http://{address}"))
+    (Program::start(command, &address), format!("http://{address}"))
 }
 
 /// `root.json` and `config.json`, as cosign writes them.
@@ -165,4 +166,9 @@ fn configure(sandbox: &Sandbox, cosign: &Peer, [fulcio, rekor, tsa]: [&str; 3]) 
     let services = ["--fulcio", &fulcio, "--rekor", &rekor, "--tsa", &tsa];
     let any = ["--rekor-config", "ANY", "--tsa-config", "ANY", "--out", "config.json"];
     sandbox.run(cosign, &[&["signing-config", "create"], &services[..], &any].concat()).succeeds();
+}
+
+/// So many ports that nobody listens at now.
+fn free_ports<const N: usize>() -> [String; N] {
+    [(); N].map(|()| free_address().rsplit(':').next().unwrap().to_owned())
 }

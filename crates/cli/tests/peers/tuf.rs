@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use serde_json::Value;
-use signet_testkit::{Outcome, Peer, Sandbox, Service, peers};
+use signet_testkit::{Outcome, Peer, Sandbox, Service, StackServer, peers};
 
 use crate::{NO_TRUST, signet};
 
@@ -80,6 +80,31 @@ fn go_tuf_follows_our_repository() {
     follow(&Repository::new()).1.refuses_saying(&["not enough signatures"]);
     repository.exchange_target();
     follow(&repository).1.refuses_saying(&["hash", "length", "mismatch"]);
+}
+
+/// What `signet up` hands out as a file, others follow, also when its log goes on in another shard.
+#[test]
+fn python_tuf_and_cosign_follow_a_stack() {
+    let Some([python, cosign]) = peers(["python-peer", "cosign"]) else { return };
+    let sandbox = Sandbox::new();
+    let stack = StackServer::start(signet(), &sandbox, "up");
+    let url = format!("{}/tuf", stack.url());
+    sandbox.write("follow.py", include_str!("follow.py"));
+    for (shards, version) in [(1, 1), (2, 1)] {
+        let outcome = sandbox.run(&python, &["follow.py", &url, "up/client/root.json"]).succeeds();
+        let led: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let root = String::from_utf8(sandbox.read("up/client/trusted_root.json")).unwrap();
+        assert_eq!(root.matches("https://log-").count(), shards);
+        assert_eq!(led, serde_json::json!({ "root": version, "target": root }));
+        let init = ["initialize", "--mirror", &url, "--root", "up/client/root.json"];
+        sandbox.run(&cosign, &init).succeeds();
+        let name = url.trim_start_matches("http://").replace([':', '/'], "-");
+        assert_eq!(
+            sandbox.read(&format!(".sigstore/root/{name}/targets/trusted_root.json")),
+            root.as_bytes()
+        );
+        sandbox.run(signet(), &["log", "rotate", "--data", "up", "--prepare"]).succeeds();
+    }
 }
 
 fn initialize(repository: &Repository, cosign: &Peer) -> Outcome {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 
 use super::{Bundle, BundleError, Content, MAX_CHAIN, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES, Material, Version};
+use crate::bounded::List;
 use crate::dsse::WireEnvelope;
 use crate::oci::media_type::SIGSTORE_BUNDLE;
 use crate::proto_json::{self, EnumValue, FieldError, HASH_ALGORITHMS, Text};
@@ -34,7 +35,7 @@ impl<'a> WireBundle<'a> {
             (Some(_), Some(_)) => return Err(BundleError::OneOf { field: "content", values: 2 }),
         };
         let mut wire = proto_json::required(self.verification_material, "verificationMaterial")?;
-        let entries = proto_json::list(wire.tlog_entries.take(), MAX_TLOG_ENTRIES, "tlogEntries")?;
+        let entries = proto_json::list(wire.tlog_entries.take(), "tlogEntries")?;
         let tlog_entries = entries.into_iter().map(WireEntry::read).collect::<Result<_, _>>()?;
         let timestamps = wire.timestamp_verification_data.take().map_or(Ok(vec![]), WireTimestamps::read)?;
         Ok(Bundle { version, content, material: wire.read()?, tlog_entries, timestamps })
@@ -66,7 +67,7 @@ struct WireMaterial<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     certificate: Option<WireRaw<'a>>,
     #[serde(borrow, alias = "tlog_entries", default, skip_serializing_if = "Option::is_none")]
-    tlog_entries: Option<Vec<WireEntry<'a>>>,
+    tlog_entries: Option<List<WireEntry<'a>, MAX_TLOG_ENTRIES>>,
     #[serde(borrow, alias = "timestamp_verification_data", default, skip_serializing_if = "Option::is_none")]
     timestamp_verification_data: Option<WireTimestamps<'a>>,
 }
@@ -102,14 +103,14 @@ impl<'a> WireMaterial<'a> {
             }
         }
         let stamp = |der: &Vec<u8>| WireTimestamp { signed_timestamp: Some(Text::base64(der)) };
-        let stamps = bundle.timestamps.iter().map(stamp).collect::<Vec<_>>();
+        let stamps = bundle.timestamps.iter().map(stamp).collect::<List<_, MAX_TIMESTAMPS>>();
         Self {
             public_key,
             x509_certificate_chain: chain,
             certificate,
             tlog_entries: Some(bundle.tlog_entries.iter().map(WireEntry::of).collect()),
             timestamp_verification_data: Some(stamps)
-                .filter(|stamps| !stamps.is_empty())
+                .filter(|stamps| stamps.count > 0)
                 .map(|stamps| WireTimestamps { rfc3161_timestamps: Some(stamps) }),
         }
     }
@@ -126,12 +127,12 @@ struct WirePublicKey<'a> {
 #[serde(deny_unknown_fields)]
 struct WireChain<'a> {
     #[serde(borrow, default)]
-    certificates: Option<Vec<WireRaw<'a>>>,
+    certificates: Option<List<WireRaw<'a>, MAX_CHAIN>>,
 }
 
 impl WireChain<'_> {
     fn read(self) -> Result<Vec<Vec<u8>>, BundleError> {
-        let certificates = proto_json::list(self.certificates, MAX_CHAIN, "x509CertificateChain")?;
+        let certificates = proto_json::list(self.certificates, "x509CertificateChain")?;
         if certificates.is_empty() {
             return Err(BundleError::EmptyChain);
         }
@@ -151,12 +152,12 @@ struct WireRaw<'a> {
 #[serde(deny_unknown_fields)]
 struct WireTimestamps<'a> {
     #[serde(borrow, rename = "rfc3161Timestamps", alias = "rfc3161_timestamps", default)]
-    rfc3161_timestamps: Option<Vec<WireTimestamp<'a>>>,
+    rfc3161_timestamps: Option<List<WireTimestamp<'a>, MAX_TIMESTAMPS>>,
 }
 
 impl WireTimestamps<'_> {
     fn read(self) -> Result<Vec<Vec<u8>>, FieldError> {
-        let stamps = proto_json::list(self.rfc3161_timestamps, MAX_TIMESTAMPS, "rfc3161Timestamps")?;
+        let stamps = proto_json::list(self.rfc3161_timestamps, "rfc3161Timestamps")?;
         stamps
             .into_iter()
             .map(|stamp| proto_json::folded_bytes(stamp.signed_timestamp, "signedTimestamp"))

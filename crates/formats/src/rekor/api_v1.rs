@@ -8,6 +8,7 @@ use signet_crypto::{Digest, DigestAlgorithm};
 use super::body::{Body, RekorError, Verifier};
 use super::entry::{InclusionProof, MAX_PROOF_HASHES, TlogEntry};
 use crate::base64::Base64;
+use crate::bounded::List;
 use crate::json::{self, JsonError};
 use crate::pem;
 use crate::proto_json::{self, FieldError};
@@ -119,7 +120,7 @@ struct Proof {
     root_hash: String,
     tree_size: u64,
     #[serde(default)]
-    hashes: Option<Vec<String>>,
+    hashes: Option<List<String, MAX_PROOF_HASHES>>,
     #[serde(default)]
     checkpoint: Option<String>,
 }
@@ -129,7 +130,7 @@ impl Proof {
         let hash = |hex: &str, field| {
             Digest::from_hex(DigestAlgorithm::Sha256, hex).map_err(|_| RekorError::Digest { field })
         };
-        let hashes = proto_json::list(self.hashes, MAX_PROOF_HASHES, "inclusionProof.hashes")?;
+        let hashes = proto_json::list(self.hashes, "inclusionProof.hashes")?;
         Ok(InclusionProof {
             log_index: self.log_index,
             root_hash: hash(&self.root_hash, "inclusionProof.rootHash")?,

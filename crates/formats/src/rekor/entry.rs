@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use signet_crypto::{Digest, DigestAlgorithm};
 
 use super::body::{Body, RekorError};
+use crate::bounded::List;
 use crate::json;
 use crate::proto_json::{self, FieldError, Int64, Text};
 
@@ -176,14 +177,14 @@ struct WireProof<'a> {
     #[serde(alias = "tree_size", default)]
     tree_size: Option<Int64>,
     #[serde(borrow, default)]
-    hashes: Option<Vec<Text<'a>>>,
+    hashes: Option<List<Text<'a>, MAX_PROOF_HASHES>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     checkpoint: Option<WireCheckpoint<'a>>,
 }
 
 impl<'a> WireProof<'a> {
     fn read(self) -> Result<InclusionProof, FieldError> {
-        let hashes = proto_json::list(self.hashes, MAX_PROOF_HASHES, "inclusionProof.hashes")?;
+        let hashes = proto_json::list(self.hashes, "inclusionProof.hashes")?;
         let checkpoint = self.checkpoint.and_then(|checkpoint| checkpoint.envelope);
         Ok(InclusionProof {
             log_index: proto_json::unsigned(self.log_index, "inclusionProof.logIndex")?,

@@ -5,6 +5,7 @@ use signet_crypto::{Digest, DigestAlgorithm};
 
 use super::body::RekorError;
 use super::entry::MAX_PROOF_HASHES;
+use crate::bounded::List;
 use crate::json;
 use crate::merkle::Hash;
 use crate::proto_json::{self, Int64};
@@ -29,7 +30,7 @@ pub struct TreeV1 {
 /// Reads which trees a log has: the one that it writes to is the last. Nothing of it is verified.
 pub fn read_log_v1(bytes: &[u8]) -> Result<Vec<TreeV1>, RekorError> {
     let log: WireLog = json::parse(bytes, MAX_LOG_V1_BYTES).map_err(RekorError::Json)?;
-    let mut trees = proto_json::list(log.inactive_shards, MAX_TREES_V1, "inactiveShards")?;
+    let mut trees = proto_json::list(log.inactive_shards, "inactiveShards")?;
     trees.push(log.active);
     let mut first_index = 0_u64;
     let mut read = Vec::with_capacity(trees.len());
@@ -45,7 +46,7 @@ pub fn read_log_v1(bytes: &[u8]) -> Result<Vec<TreeV1>, RekorError> {
 /// Reads a proof that a tree only appends.
 pub fn read_consistency_v1(bytes: &[u8]) -> Result<Vec<Hash>, RekorError> {
     let proof: WireProof = json::parse(bytes, MAX_LOG_V1_BYTES).map_err(RekorError::Json)?;
-    let hashes = proto_json::list(proof.hashes, 2 * MAX_PROOF_HASHES, "hashes")?;
+    let hashes = proto_json::list(proof.hashes, "hashes")?;
     let hash = |hex: &String| {
         let digest = Digest::from_hex(DigestAlgorithm::Sha256, hex).ok()?;
         digest.as_bytes().try_into().ok()
@@ -59,7 +60,7 @@ struct WireLog {
     #[serde(flatten)]
     active: WireTree,
     #[serde(default)]
-    inactive_shards: Option<Vec<WireTree>>,
+    inactive_shards: Option<List<WireTree, MAX_TREES_V1>>,
 }
 
 #[derive(Deserialize)]
@@ -75,7 +76,7 @@ struct WireTree {
 #[derive(Deserialize)]
 struct WireProof {
     #[serde(default)]
-    hashes: Option<Vec<String>>,
+    hashes: Option<List<String, { 2 * MAX_PROOF_HASHES }>>,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::body::{
     parse_spec,
 };
 use crate::base64::{self, Base64};
+use crate::bounded::List;
 use crate::proto_json;
 
 pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV001, RekorError> {
@@ -21,7 +22,7 @@ pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV001, RekorError> 
 
 pub(super) fn dsse(spec: &str) -> Result<DsseV001, RekorError> {
     let spec = parse_spec::<Dsse>(spec)?;
-    let signatures = proto_json::list(Some(spec.signatures), MAX_SIGNATURES, "signatures")?;
+    let signatures = proto_json::list(Some(spec.signatures), "signatures")?;
     Ok(DsseV001 {
         envelope_hash: spec.envelope_hash.read("envelopeHash")?,
         payload_hash: spec.payload_hash.read("payloadHash")?,
@@ -44,7 +45,7 @@ pub(super) fn intoto_v001(spec: &str) -> Result<IntotoV001, RekorError> {
 pub(super) fn intoto_v002(spec: &str) -> Result<IntotoV002, RekorError> {
     let content = parse_spec::<IntotoSecond>(spec)?.content;
     let envelope = content.envelope;
-    let signatures = proto_json::list(Some(envelope.signatures), MAX_SIGNATURES, "signatures")?;
+    let signatures = proto_json::list(Some(envelope.signatures), "signatures")?;
     Ok(IntotoV002 {
         envelope_hash: content.hash.read("content.hash")?,
         payload_hash: content.payload_hash.read("content.payloadHash")?,
@@ -113,7 +114,7 @@ struct PublicKey {
 struct Dsse {
     envelope_hash: Hash,
     payload_hash: Hash,
-    signatures: Vec<DsseSignature>,
+    signatures: List<DsseSignature, MAX_SIGNATURES>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +159,7 @@ struct Envelope {
     #[serde(default)]
     payload: Option<Base64>,
     payload_type: String,
-    signatures: Vec<EnvelopeSignature>,
+    signatures: List<EnvelopeSignature, MAX_SIGNATURES>,
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use super::body::{
 };
 use super::key_details::PublicKeyDetails;
 use crate::base64::Base64;
+use crate::bounded::List;
 use crate::json::JsonError;
 use crate::proto_json::{self, EnumValue, HASH_ALGORITHMS};
 
@@ -18,7 +19,7 @@ pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV002, RekorError> 
 
 pub(super) fn dsse(spec: &str) -> Result<DsseV002, RekorError> {
     let spec = parse_spec::<DsseSpec>(spec)?.dsse;
-    let signatures = proto_json::list(Some(spec.signatures), MAX_SIGNATURES, "signatures")?;
+    let signatures = proto_json::list(Some(spec.signatures), "signatures")?;
     Ok(DsseV002 {
         payload_hash: spec.payload_hash.read("payloadHash")?,
         signatures: signatures.into_iter().map(Signature::read).collect::<Result<_, _>>()?,
@@ -139,5 +140,5 @@ struct DsseSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Dsse {
     payload_hash: Hash,
-    signatures: Vec<Signature>,
+    signatures: List<Signature, MAX_SIGNATURES>,
 }

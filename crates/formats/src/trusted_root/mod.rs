@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use signet_crypto::DigestAlgorithm;
 
+use crate::bounded::List;
 use crate::json::{self, JsonError};
 use crate::proto_json::{self, EnumValue, FieldError, HASH_ALGORITHMS, Text};
 use crate::rekor::PublicKeyDetails;
@@ -187,11 +188,11 @@ impl From<FieldError> for TrustedRootError {
 }
 
 fn read_all<W, T>(
-    wire: Option<Vec<W>>,
+    wire: Option<List<W, MAX_INSTANCES>>,
     field: &'static str,
     read: impl Fn(W) -> Result<T, TrustedRootError>,
 ) -> Result<Vec<T>, TrustedRootError> {
-    proto_json::list(wire, MAX_INSTANCES, field)?.into_iter().map(read).collect()
+    proto_json::list(wire, field)?.into_iter().map(read).collect()
 }
 
 #[derive(Deserialize)]
@@ -200,13 +201,13 @@ struct WireRoot<'a> {
     #[serde(borrow, alias = "media_type", default)]
     media_type: Option<Text<'a>>,
     #[serde(borrow, default)]
-    tlogs: Option<Vec<WireLog<'a>>>,
+    tlogs: Option<List<WireLog<'a>, MAX_INSTANCES>>,
     #[serde(borrow, default)]
-    ctlogs: Option<Vec<WireLog<'a>>>,
+    ctlogs: Option<List<WireLog<'a>, MAX_INSTANCES>>,
     #[serde(borrow, alias = "certificate_authorities", default)]
-    certificate_authorities: Option<Vec<WireAuthority<'a>>>,
+    certificate_authorities: Option<List<WireAuthority<'a>, MAX_INSTANCES>>,
     #[serde(borrow, alias = "timestamp_authorities", default)]
-    timestamp_authorities: Option<Vec<WireAuthority<'a>>>,
+    timestamp_authorities: Option<List<WireAuthority<'a>, MAX_INSTANCES>>,
 }
 
 #[derive(Deserialize)]
@@ -288,7 +289,7 @@ impl WireAuthority<'_> {
     fn read(self) -> Result<Authority, TrustedRootError> {
         let subject = self.subject.unwrap_or_default();
         let certificates = self.cert_chain.and_then(|chain| chain.certificates);
-        let chain = proto_json::list(certificates, MAX_CHAIN, "certChain")?;
+        let chain = proto_json::list(certificates, "certChain")?;
         if chain.is_empty() {
             return Err(FieldError::Missing { field: "certChain" }.into());
         }
@@ -319,7 +320,7 @@ struct WireSubject<'a> {
 #[serde(deny_unknown_fields)]
 struct WireChain<'a> {
     #[serde(borrow, default)]
-    certificates: Option<Vec<WireRaw<'a>>>,
+    certificates: Option<List<WireRaw<'a>, MAX_CHAIN>>,
 }
 
 #[derive(Deserialize)]

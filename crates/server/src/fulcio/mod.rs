@@ -7,7 +7,7 @@
 //! - `POST /api/v1/signingCert`, `GET /api/v1/rootCert`: the same in Fulcio's first form, whose answers are PEM.
 
 mod ct;
-pub(crate) mod fetch;
+mod fetch;
 mod wire;
 mod wire_v1;
 
@@ -25,9 +25,7 @@ use signet_formats::x509::Certificate;
 use signet_services::ca::{Ca, IssueError, Proof};
 use signet_services::clock::Clock;
 use signet_services::oidc::dev::DevIssuer;
-use signet_services::oidc::{
-    ConfigError, FetchError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier,
-};
+use signet_services::oidc::{ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier};
 
 pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;
@@ -41,33 +39,15 @@ pub fn verifier(
     mut issuers: Issuers,
     dev: Option<&DevIssuer>,
     clock: Arc<dyn Clock>,
-) -> Result<Verifier, VerifierError> {
+) -> Result<Verifier, ConfigError> {
     let mut own = HashMap::new();
     for (issuer, keys) in dev.into_iter().flat_map(|dev| dev.issuers().into_iter().map(|it| (it, dev.keys())))
     {
         own.insert(issuer.url.clone(), keys);
         issuers.add(issuer)?;
     }
-    let fetch = HttpFetch::new()?;
-    Ok(Verifier::new(issuers, KeySource::with_own(Arc::new(fetch), own), clock))
-}
-
-/// Why no issuers can be believed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifierError {
-    /// An issuer is none.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// There is no HTTP client.
-    #[error("{0}")]
-    Client(FetchError),
-}
-
-impl From<FetchError> for VerifierError {
-    fn from(error: FetchError) -> Self {
-        Self::Client(error)
-    }
+    let keys = KeySource::with_own(Arc::new(HttpFetch::default()), own);
+    Ok(Verifier::new(issuers, keys, clock))
 }
 
 /// The routes of a keyless CA.
@@ -113,11 +93,11 @@ async fn issue(
 }
 
 async fn root_certificate_v1(State(ca): State<Ca>) -> Response<Body> {
-    pem_chain(StatusCode::OK, ca.chains().next().unwrap_or_default())
+    pem_chain(StatusCode::OK, ca.chains().first().map_or(&[], Vec::as_slice))
 }
 
 async fn trust_bundle(State(ca): State<Ca>) -> Response<Body> {
-    answer(StatusCode::OK, &Bundle { chains: ca.chains().map(Chain::of).collect() })
+    answer(StatusCode::OK, &Bundle { chains: ca.chains().iter().map(|chain| Chain::of(chain)).collect() })
 }
 
 async fn configuration(State(ca): State<Ca>) -> Response<Body> {

@@ -68,8 +68,8 @@ impl Config {
         if auth.is_none() && !self.listen.ip().is_loopback() {
             return Err(BuildError::OpenToTheNetwork { listen: self.listen });
         }
-        if auth.is_none() && self.gate.is_some() {
-            return Err(BuildError::GateWithoutUsers);
+        if self.gate.is_some() && auth.is_none_or(|auth| auth.rights.is_none()) {
+            return Err(BuildError::GateWithoutRights);
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
         let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
@@ -185,9 +185,9 @@ pub enum BuildError {
     /// The htpasswd or rights file is unusable.
     #[error("the users or their rights cannot be read: {0}")]
     Auth(io::Error),
-    /// The gate would not know who pulls.
-    #[error("a policy for pulls needs users: give an htpasswd file")]
-    GateWithoutUsers,
+    /// Everyone would have push right, and who may push is served without being asked about.
+    #[error("a policy for pulls needs users, and an access file that lets some of them only pull")]
+    GateWithoutRights,
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {error}")]
     Listen {

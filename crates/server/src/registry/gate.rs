@@ -7,11 +7,15 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use http::StatusCode;
 use signet_crypto::Digest;
-use signet_formats::oci::{MAX_MANIFEST_DEPTH, Manifest, ManifestKind, Walk, WalkError, media_type};
+use signet_formats::oci::{
+    Descriptor, EVIDENCE_HEAD, MAX_MANIFEST_DEPTH, Manifest, ManifestKind, Walk, WalkError, is_evidence,
+    is_evidence_type,
+};
 use signet_store::RepositoryName;
-use signet_store::registry::StoredManifest;
+use signet_store::registry::{StoreError, StoredManifest};
 
 use super::error::{self, ApiError};
 use super::rights::{Principal, Right};
@@ -92,12 +96,16 @@ impl Service {
     }
 
     /// Whether the manifest holds nothing but signatures and attestations, or is an index of such.
-    /// A subject or a tag alone is not enough: an image with layers may have them too.
+    /// A subject, a tag or a media type is not enough: an image with layers may have them too.
     async fn is_evidence(&self, call: &Call, stored: &StoredManifest) -> Result<bool, ApiError> {
         let mut walk = Walk::new(MAX_MANIFEST_DEPTH, MAX_CHILDREN);
         let (mut parsed, mut depth) = (Manifest::parse(&stored.bytes).ok(), 0);
-        let mut pending = Vec::new();
+        let (mut pending, mut layers) = (Vec::new(), 0);
         while let Some(manifest) = parsed.filter(may_hold_evidence) {
+            layers += manifest.layers().len();
+            if layers > MAX_LAYERS || !self.are_evidence(call, manifest.layers()).await? {
+                return Ok(false);
+            }
             for child in manifest.manifests() {
                 match walk.enter(child.digest, depth + 1) {
                     Ok(true) => pending.push((child.digest, depth + 1)),
@@ -111,6 +119,29 @@ impl Service {
             depth = below;
         }
         Ok(false)
+    }
+
+    async fn are_evidence(&self, call: &Call, layers: &[Descriptor]) -> Result<bool, ApiError> {
+        for layer in layers {
+            if !is_evidence(&layer.media_type, &self.head(call, layer).await?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The first bytes of a layer; none where there is no such blob.
+    async fn head(&self, call: &Call, layer: &Descriptor) -> Result<Vec<u8>, ApiError> {
+        let Some(blob) = self.store.open_blob(&call.repository, &layer.digest).await? else {
+            return Ok(Vec::new());
+        };
+        let end = blob.size().min(EVIDENCE_HEAD as u64);
+        let mut parts = blob.read(0..end);
+        let mut head = Vec::new();
+        while let Some(part) = parts.try_next().await.map_err(StoreError::from)? {
+            head.extend_from_slice(&part);
+        }
+        Ok(head)
     }
 }
 
@@ -136,18 +167,8 @@ fn holds_evidence(manifest: &Manifest) -> bool {
     !layers.is_empty() && layers.iter().all(|layer| is_evidence_type(&layer.media_type))
 }
 
-fn is_evidence_type(media_type: &str) -> bool {
-    media_type.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || EVIDENCE_TYPES.contains(&media_type)
-}
-
-/// What signatures and attestations are kept as: cosign's, Notary Project's, in-toto's.
-const EVIDENCE_TYPES: [&str; 5] = [
-    media_type::SIMPLE_SIGNING,
-    media_type::DSSE_ENVELOPE,
-    "application/vnd.in-toto+json",
-    "application/jose+json",
-    "application/cose",
-];
+/// Layers of a manifest of evidence, or of all in an index of such.
+const MAX_LAYERS: usize = 4_096;
 /// Manifests of an index of evidence.
 const MAX_CHILDREN: usize = 1_000;
 /// Indexes that are asked about for one manifest.

@@ -8,7 +8,7 @@ use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_formats::base64;
 use signet_formats::rekor::PublicKeyDetails;
 use signet_keys::{Payload, PrivateKey};
-use signet_services::log::Log;
+use signet_services::log::{AddError, Log};
 
 use super::checks::check;
 
@@ -21,7 +21,11 @@ pub(crate) async fn begin(log: &Log) -> io::Result<()> {
         return Ok(());
     }
     let entry = first_entry(log.signer().origin())?;
-    log.add(entry).await.map(drop).map_err(io::Error::other)
+    match log.add(entry).await {
+        // It is kept, and published as soon as there are witnesses.
+        Ok(_) | Err(AddError::Unwitnessed(_)) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
+    }
 }
 
 fn first_entry(origin: &str) -> io::Result<Bytes> {

@@ -16,7 +16,7 @@ use signet_services::oidc::FetchError;
 
 use super::error::ApiError;
 use crate::answer::full;
-use crate::fulcio::fetch;
+use crate::outgoing::{Outgoing, document};
 
 /// Whether the identities of what was found are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Entry {
 /// Asks the log at this URL.
 pub async fn ask(url: &str, query: &Query) -> Result<Found, FetchError> {
     let url = format!("{}/api/v1/search?{}", url.trim_end_matches('/'), written(query));
-    let answer = fetch::read(fetch::client()?.get(url), MAX_ANSWER).await?;
+    let answer = document(Outgoing::default().get(&url).await?, MAX_ANSWER).await?;
     json::parse(&answer, MAX_ANSWER).map_err(|error| FetchError(error.to_string()))
 }
 

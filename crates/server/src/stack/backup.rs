@@ -14,11 +14,13 @@ use std::path::{Component, Path, PathBuf};
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_platform::{Access, Staged};
 use signet_services::log;
+use signet_services::trust::mark_restored;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::names::{Names, Shard};
+use super::trust;
 
 /// What was written or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,6 +129,9 @@ fn settle(
     let mut names = Names::read(root)
         .map_err(|error| foreign(&error))?
         .ok_or_else(|| foreign(&"it has no `stack.json`"))?;
+    // It may have been taken into use since; what takes its place is made anew.
+    names.next = None;
+    mark_restored(&root.path().join(trust::DIR)).map_err(|error| foreign(&error))?;
     for (kind, shards) in [("log", &mut names.log), ("ct", &mut names.ct)] {
         for shard in shards.iter() {
             let path = Names::dir(root, kind, shard);
@@ -231,7 +236,8 @@ fn is_left_out(path: &Path) -> bool {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     matches!(
         parts.as_slice(),
-        ["ca" | "tsa", "lock"]
+        ["ca" | "tsa" | "trust", "lock"]
+            | ["log", "rotate.request" | "rotate.answer"]
             | ["registry", "lock" | "scratch" | "damaged"]
             | ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"]
             | ["registry", "repositories", .., "_uploads"]
@@ -271,7 +277,17 @@ fn write(disk: &Disk, target: &Path, content: &mut impl Read) -> io::Result<u64>
 }
 
 /// What a stack consists of. What refers to something comes before it.
-const ORDER: [&str; 6] = ["stack.json", "ca", "tsa", "registry", "ct", "log"];
+const ORDER: [&str; 7] = ["stack.json", "trust", "ca", "tsa", "registry", "ct", "log"];
 /// Within a directory, what comes before the rest.
-const FIRST: [&str; 8] =
-    ["_tags", "_referrers", "_indexes", "_manifests", "repositories", "checkpoint", "log.json", "entries"];
+const FIRST: [&str; 10] = [
+    "_tags",
+    "_referrers",
+    "_indexes",
+    "_manifests",
+    "repositories",
+    "checkpoint",
+    "log.json",
+    "entries",
+    "repository",
+    "timestamp.json",
+];

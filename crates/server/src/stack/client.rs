@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use signet_crypto::{DigestAlgorithm, KeyAlgorithm, Scheme};
 use signet_formats::note::{KeyKind, VerifierKey};
@@ -9,60 +10,134 @@ use signet_formats::rekor::PublicKeyDetails;
 use signet_formats::signing_config::{Selector, Service, SigningConfig};
 use signet_formats::trusted_root::{Authority, LogInstance, TrustedRoot, Validity, Version};
 use signet_formats::x509::{Certificate, oid};
+use signet_services::ca::Ca;
 use signet_services::log;
+use signet_services::oidc::Provider;
+use signet_services::trust::{SIGNING_CONFIG, TRUSTED_ROOT, Target, Watch};
+use signet_services::tsa::Tsa;
 use signet_store::DataDir;
 
+use super::StackError;
 use super::names::{Names, Shard};
-use super::{Services, StackError};
 
-/// The two files, as they stand in `client/`.
+/// The files, as they stand in `client/`.
 #[derive(Clone, Debug)]
 pub struct ClientFiles {
     /// The trusted root of Sigstore's clients: their `--trusted-root`.
     pub trusted_root: PathBuf,
     /// The signing config of Sigstore's clients: their `--signing-config`.
     pub signing_config: PathBuf,
+    /// The root of the repository of trust, to be pinned, if there is one.
+    pub root: Option<PathBuf>,
 }
 
-impl ClientFiles {
-    pub(super) fn write(
-        root: &DataDir,
-        names: &Names,
-        services: &Services,
-        url: &str,
-    ) -> Result<Self, StackError> {
-        let dir = root.path().join("client");
-        root.disk().make_dirs(&dir).map_err(|error| StackError::Client { path: dir.clone(), error })?;
-        let files = Self {
-            trusted_root: dir.join("trusted_root.json"),
-            signing_config: dir.join("signing_config.json"),
+/// What clients are given follows from these, and from the names of the logs.
+#[derive(Clone)]
+pub(super) struct Clients {
+    pub(super) root: Arc<DataDir>,
+    /// How clients reach the stack.
+    pub(super) url: String,
+    pub(super) ca: Ca,
+    pub(super) tsa: Tsa,
+    /// Those who follow the repository of trust are given the same.
+    pub(super) trust: Option<Watch>,
+}
+
+impl Clients {
+    /// Writes the two files, and lets the repository of trust publish them.
+    pub(super) fn write(&self, names: &Names) -> Result<ClientFiles, StackError> {
+        let files = ClientFiles {
+            trusted_root: self.file("trusted_root.json"),
+            signing_config: self.file("signing_config.json"),
+            root: None,
         };
-        let trusted = trusted_root(root, names, services, url);
-        put(root, &files.trusted_root, trusted.and_then(|root| root.to_json().map_err(io::Error::other)))?;
-        let config = signing_config(names, url).to_json().map_err(io::Error::other);
-        put(root, &files.signing_config, config.map(|text| format!("{text}\n").into_bytes()))?;
+        let failed = |path: &Path, error| StackError::Client { path: path.to_owned(), error };
+        let targets = self.targets(names).map_err(|error| failed(&files.trusted_root, error))?;
+        for (path, (_, bytes)) in [&files.trusted_root, &files.signing_config].into_iter().zip(&targets) {
+            self.put(path, bytes)?;
+        }
+        if let Some(trust) = &self.trust {
+            trust.set_targets(targets.into());
+        }
         Ok(files)
     }
-}
 
-fn put(root: &DataDir, path: &Path, text: io::Result<Vec<u8>>) -> Result<(), StackError> {
-    let written = text.and_then(|text| root.disk().put(root.path(), path, &text));
-    written.map_err(|error| StackError::Client { path: path.to_owned(), error })
-}
+    /// The content of the two files, the trusted root first, as targets of the repository of trust.
+    fn targets(&self, names: &Names) -> io::Result<[Target; 2]> {
+        let trusted = self.trusted_root(names)?.to_json().map_err(io::Error::other)?;
+        let config = self.signing_config(names).to_json().map_err(io::Error::other)?;
+        Ok([
+            (TRUSTED_ROOT.to_owned(), trusted),
+            (SIGNING_CONFIG.to_owned(), format!("{config}\n").into_bytes()),
+        ])
+    }
 
-fn trusted_root(root: &DataDir, names: &Names, services: &Services, url: &str) -> io::Result<TrustedRoot> {
-    let timestamps = format!("{url}{TSA_PATH}");
-    let logs = |kind, shards: &[Shard]| -> io::Result<Vec<LogInstance>> {
-        shards.iter().map(|shard| log_instance(shard, &key_of(&Names::dir(root, kind, shard))?)).collect()
-    };
-    Ok(TrustedRoot {
-        // sigstore-go, and so cosign 3.1, reads no other.
-        version: Version::V01,
-        tlogs: logs("log", &names.log)?,
-        ctlogs: logs("ct", &names.ct)?,
-        certificate_authorities: services.ca.chains().map(|chain| authority(chain, url)).collect(),
-        timestamp_authorities: vec![authority(services.tsa.chain(), &timestamps)],
-    })
+    /// Writes the root that is to be pinned: the newest that is published, if there is one.
+    pub(super) fn write_root(&self) -> Result<Option<PathBuf>, StackError> {
+        let published = self.trust.as_ref().map(|trust| trust.publisher().root()).transpose()?.flatten();
+        let Some(root) = published else { return Ok(None) };
+        let path = self.file("root.json");
+        self.put(&path, root.to_json().as_bytes())?;
+        Ok(Some(path))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.root.path().join(DIR).join(name)
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), StackError> {
+        let disk = self.root.disk();
+        let made = disk.make_dirs(&self.root.path().join(DIR));
+        let written = made.and_then(|()| disk.put(self.root.path(), path, bytes));
+        written.map_err(|error| StackError::Client { path: path.to_owned(), error })
+    }
+
+    fn trusted_root(&self, names: &Names) -> io::Result<TrustedRoot> {
+        let instance =
+            |kind: &str, shard: &Shard| log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?);
+        // One that was named and is not made yet has no key.
+        let is_made = |shard: &&Shard| Names::dir(&self.root, "log", shard).is_dir();
+        let timestamps = format!("{}{TSA_PATH}", self.url);
+        Ok(TrustedRoot {
+            // sigstore-go, and so cosign 3.1, reads no other.
+            version: Version::V01,
+            tlogs: names
+                .known_logs()
+                .filter(is_made)
+                .map(|shard| instance("log", shard))
+                .collect::<io::Result<_>>()?,
+            ctlogs: names.ct.iter().map(|shard| instance("ct", shard)).collect::<io::Result<_>>()?,
+            certificate_authorities: self
+                .ca
+                .chains()
+                .iter()
+                .map(|chain| authority(chain, &self.url))
+                .collect(),
+            timestamp_authorities: vec![authority(self.tsa.chain(), &timestamps)],
+        })
+    }
+
+    fn signing_config(&self, names: &Names) -> SigningConfig {
+        let start = names.log.last().map_or(0, |shard| validity(shard).start);
+        let service = |url: &str, api_version| Service {
+            url: url.to_owned(),
+            api_version,
+            validity: Validity { start, end: None },
+            operator: OPERATOR.to_owned(),
+        };
+        // People log in there; machines bring their tokens.
+        let issuers = self.ca.issuers().iter();
+        let people = issuers
+            .filter(|(issuer, is_pattern)| !is_pattern && matches!(issuer.provider, Provider::Email { .. }));
+        SigningConfig {
+            certificate_authorities: vec![service(&self.url, 1)],
+            identity_providers: people.map(|(issuer, _)| service(&issuer.url, 1)).collect(),
+            logs: vec![service(&self.url, 2)],
+            log_selector: Some(Selector::Any),
+            timestamp_authorities: vec![service(&format!("{}{TSA_PATH}", self.url), 1)],
+            timestamp_selector: Some(Selector::Any),
+        }
+    }
 }
 
 /// The first key of a log, which every client knows.
@@ -113,24 +188,6 @@ fn authority(chain: &[Certificate], uri: &str) -> Authority {
     }
 }
 
-fn signing_config(names: &Names, url: &str) -> SigningConfig {
-    let start = names.log.last().map_or(0, |shard| validity(shard).start);
-    let service = |url: &str, api_version| Service {
-        url: url.to_owned(),
-        api_version,
-        validity: Validity { start, end: None },
-        operator: OPERATOR.to_owned(),
-    };
-    SigningConfig {
-        certificate_authorities: vec![service(url, 1)],
-        identity_providers: Vec::new(),
-        logs: vec![service(url, 2)],
-        log_selector: Some(Selector::Any),
-        timestamp_authorities: vec![service(&format!("{url}{TSA_PATH}"), 1)],
-        timestamp_selector: Some(Selector::Any),
-    }
-}
-
 fn validity(shard: &Shard) -> Validity {
     Validity { start: shard.start - CLOCKS_DIFFER, end: shard.end.map(|end| end + CLOCKS_DIFFER) }
 }
@@ -139,3 +196,5 @@ fn validity(shard: &Shard) -> Validity {
 const CLOCKS_DIFFER: i64 = 5 * 60;
 const OPERATOR: &str = "signet";
 const TSA_PATH: &str = "/api/v1/timestamp";
+/// Below the stack's directory.
+const DIR: &str = "client";

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use signet_services::ca::CaError;
 use signet_services::log::HomeError;
+use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
+use signet_services::trust::PublisherError;
 use signet_services::tsa::TsaError;
+use signet_services::witness;
 use signet_store::OpenError;
 
-use crate::fulcio::VerifierError;
 use crate::host::HostError;
 use crate::registry::BuildError;
 
@@ -51,7 +53,7 @@ pub enum StackError {
     Host(#[from] HostError),
     /// The issuers of identity tokens.
     #[error(transparent)]
-    Issuers(#[from] VerifierError),
+    Issuers(#[from] ConfigError),
     /// The transparency log.
     #[error("the log: {0}")]
     Log(#[from] HomeError),
@@ -74,6 +76,12 @@ pub enum StackError {
     /// The registry.
     #[error("the registry: {0}")]
     Registry(#[from] BuildError),
+    /// The repository of trust.
+    #[error("the repository of trust: {0}")]
+    Trust(#[from] PublisherError),
+    /// The witness.
+    #[error("the witness: {0}")]
+    Witness(#[from] witness::OpenError),
     /// A task ended by itself.
     #[error("a service did not start: {0}")]
     Task(#[from] tokio::task::JoinError),

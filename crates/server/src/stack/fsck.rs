@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use signet_formats::signing_config::SigningConfig;
 use signet_formats::trusted_root::TrustedRoot;
-use signet_services::{authority, ctlog, journal, log, tsa};
+use signet_services::clock::{Clock, SystemClock};
+use signet_services::{authority, ctlog, journal, log, tsa, witness};
 use signet_store::registry::{self, FsRegistry};
 use signet_store::{DataDir, Kind};
 
-use super::StackError;
 use super::names::{Names, Shard};
+use super::{StackError, trust};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,11 @@ pub async fn fsck(data: &Path) -> Result<StackReport, StackError> {
     ] {
         report.findings.extend(found.into_iter().map(|finding| format!("{part}: {finding}")));
     }
+    let witness = root.path().join("witness");
+    report.findings.extend(witness::fsck(&witness).into_iter().map(|finding| format!("witness: {finding}")));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let damage = trust::open(&root, &clock)?.publisher().fsck();
+    report.findings.extend(damage.into_iter().map(|finding| format!("trust: {finding}")));
     report.client(root.path());
     Ok(report)
 }

@@ -1,15 +1,16 @@
-//! What operators are told, in the text format of Prometheus.
+//! What operators are told.
 
-use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use signet_services::log::Log;
 
 use super::Services;
 use super::traffic::Traffic;
+use crate::metrics::Page;
+use crate::witness;
 
 /// All metrics of a stack.
-pub(super) fn page(services: &Services, traffic: &Traffic) -> String {
+pub(super) fn page(services: &Services, traffic: &Traffic) -> Page {
     let mut page = Page::default();
     page.family("signet_ready", "gauge", "Whether a service can do its work now.");
     for (part, ready) in services.readiness() {
@@ -18,18 +19,21 @@ pub(super) fn page(services: &Services, traffic: &Traffic) -> String {
     logs(&mut page, services);
     timestamps(&mut page, services);
     certificates(&mut page, services);
-    traffic.write(&mut page);
-    if let Some(bytes) = resident_bytes() {
-        page.family("process_resident_memory_bytes", "gauge", "Resident memory of the process.");
-        page.sample("", &[], bytes);
+    trust(&mut page, services);
+    if let Some(own) = &services.witness {
+        witness::write_metrics(&mut page, own);
     }
-    page.into_text()
+    traffic.write(&mut page);
+    page.process();
+    page
 }
 
+/// Of all logs, those that are only read any more too.
 fn logs(page: &mut Page, services: &Services) {
-    let logs = [&services.log, services.ct.log()];
+    let cts = services.frozen_ct.iter().chain([&services.ct]).map(|log| log.log().clone());
+    let logs: Vec<Log> = services.log.all().into_iter().chain(cts).collect();
     page.family("signet_log_entries", "gauge", "Entries that the published checkpoint has.");
-    for log in logs {
+    for log in &logs {
         page.sample("", &[("log", log.signer().origin())], log.head().checkpoint.size);
     }
     let mut counted = |name: &'static str, help, count: fn(&Log) -> u64| {
@@ -47,8 +51,11 @@ fn logs(page: &mut Page, services: &Services) {
     counted("signet_log_signing_failures_total", "Checkpoints that could not be signed at once.", |log| {
         load(&log.counters().signing_failures)
     });
+    counted("signet_log_unwitnessed_total", "Checkpoints that too few witnesses cosigned.", |log| {
+        load(&log.counters().unwitnessed)
+    });
     page.family("signet_log_queued_bytes", "gauge", "Bytes of entries that wait.");
-    for log in logs {
+    for log in &logs {
         let queued = log.counters().queued_bytes.load(Ordering::Relaxed);
         page.sample("", &[("log", log.signer().origin())], queued);
     }
@@ -86,67 +93,21 @@ fn certificates(page: &mut Page, services: &Services) {
     page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
     page.sample("", &[], refused);
     page.family("signet_ca_not_after_seconds", "gauge", "When an issuing certificate ends, in Unix time.");
-    for (number, chain) in services.ca.chains().enumerate() {
+    for (number, chain) in services.ca.chains().iter().enumerate() {
         if let Some(own) = chain.first() {
             page.sample("", &[("intermediate", &number.to_string())], own.not_after());
         }
     }
 }
 
+fn trust(page: &mut Page, services: &Services) {
+    let Some(watch) = &services.trust else { return };
+    page.family("signet_trust_not_after_seconds", "gauge", "When trust metadata ends, in Unix time.");
+    for (role, _, expires) in watch.published().into_iter().flat_map(|published| published.roles) {
+        page.sample("", &[("role", role.name())], expires);
+    }
+}
+
 fn load(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
-}
-
-/// Of this process; `None` where the system does not say.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-/// A page of metrics that is being written.
-#[derive(Default)]
-pub(super) struct Page {
-    text: String,
-    family: &'static str,
-}
-
-impl Page {
-    /// Begins a metric; what follows are its samples.
-    pub(super) fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.family = name;
-        // A String takes everything.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    /// A sample with these labels; of a histogram, with the suffix of its name.
-    pub(super) fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> =
-            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.text, "{}{suffix}{labels} {value}", self.family);
-    }
-
-    pub(super) fn into_text(self) -> String {
-        self.text
-    }
-}
-
-fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_escaped() {
-        let mut page = Page::default();
-        page.family("m", "gauge", "help");
-        page.sample("", &[("a", "x\"y\\z\n")], 1);
-        page.sample("", &[], 2.5);
-        assert_eq!(page.into_text(), "# HELP m help\n# TYPE m gauge\nm{a=\"x\\\"y\\\\z\\n\"} 1\nm 2.5\n");
-    }
 }

@@ -1,5 +1,5 @@
-//! A whole signing stack in one process and at one address: registry, transparency log, timestamp authority and
-//! certificate authority, each at its standard paths, which do not collide.
+//! A whole signing stack in one process and at one address: registry, transparency log, timestamp authority,
+//! certificate authority, the repository of trust and a witness, each at its standard paths, which do not collide.
 //!
 //! [`Config`] → [`Config::build`] → [`Stack`] → [`Stack::run`]. Each service has a directory of its own below
 //! the stack's, with a format version and a lock of its own; `client/` has what clients are given: a trusted
@@ -8,8 +8,8 @@
 //! Trusted? What is in it is, as far as each service says. May `stack.json` be lost? No: it has the names of the
 //! logs, which clients know them by; they can be read from the names of the directories again.
 
-mod admin;
 mod backup;
+mod book;
 mod client;
 mod error;
 mod fsck;
@@ -18,32 +18,43 @@ mod names;
 mod open;
 mod route;
 mod traffic;
+mod trust;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
-use signet_services::log::{self, Log};
+use signet_services::log::{self, Shards, Witnesses};
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
+use signet_services::trust::Watch;
 use signet_services::tsa::ntp::{NtpBound, NtpConfig};
 use signet_services::tsa::{self, Tsa};
+use signet_services::witness::{Witness, WitnessedLog};
 use signet_store::DataDir;
 use tokio::task::JoinSet;
 
 use crate::host::{Bounds, Host, TlsFiles};
+use crate::metrics::operators;
 use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
 
 pub use backup::{BackupError, Copied, Restored, backup, restore};
+use book::Book;
 pub use client::ClientFiles;
 pub use error::StackError;
 pub use fsck::{StackReport, fsck};
+use names::Names;
 use traffic::Traffic;
+
+/// Where the log of the stack in `data` is asked to rotate; `None` if there is no stack.
+pub fn rotation_requests(data: &Path) -> Option<PathBuf> {
+    Names::is_in(data).then(|| Book::requests(data))
+}
 
 /// What a stack is built from.
 pub struct Config {
@@ -69,6 +80,10 @@ pub struct Config {
     pub tsa: TsaConfig,
     /// The certificate authority.
     pub ca: CaConfig,
+    /// Whether what clients are given is published as a repository of trust (TUF), too.
+    pub trust: bool,
+    /// The witness of others' logs; unset, there is none.
+    pub witness: Option<WitnessConfig>,
 }
 
 impl Config {
@@ -86,6 +101,8 @@ impl Config {
             log: LogConfig::default(),
             tsa: TsaConfig::default(),
             ca: CaConfig::default(),
+            trust: true,
+            witness: None,
         }
     }
 
@@ -107,12 +124,27 @@ pub struct RegistryConfig {
 }
 
 /// Of the transparency log.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct LogConfig {
     /// Sign checkpoints with ML-DSA-44 as well.
     pub ml_dsa: bool,
     /// Bounds and pace.
     pub limits: log::Limits,
+    /// Who has to cosign its checkpoints; unset, nobody.
+    pub witnesses: Option<Arc<Witnesses>>,
+}
+
+/// Of the witness.
+#[derive(Clone, Debug, Default)]
+pub struct WitnessConfig {
+    /// The logs that it cosigns.
+    pub logs: Vec<WitnessedLog>,
+    /// Cosign the stack's own log, too. Who runs both proves nothing by it to others.
+    pub own_log: bool,
+    /// Its name; unset, it keeps its own, or one is made up.
+    pub name: Option<String>,
+    /// Cosign with ML-DSA-44, too.
+    pub ml_dsa: bool,
 }
 
 /// Of the timestamp authority.
@@ -160,8 +192,9 @@ pub struct Stack {
     url: String,
     services: Services,
     client: ClientFiles,
+    book: Arc<Book>,
     /// Held for its lock, and let go last.
-    root: DataDir,
+    root: Arc<DataDir>,
 }
 
 impl Stack {
@@ -193,7 +226,7 @@ impl Stack {
     /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
     /// logs last: what the others have promised to log is in them by then.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
-        let Self { host, admin, services, root, .. } = self;
+        let Self { host, admin, services, book, root, .. } = self;
         let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();
         if let Some(registry) = &services.registry {
@@ -202,8 +235,16 @@ impl Stack {
         if let Some(servers) = services.time_servers.clone() {
             beside.spawn(async move { servers.watch().await });
         }
+        if let Some(trust) = services.trust.clone() {
+            beside.spawn(async move { trust.run().await });
+        }
+        let ca = services.ca.clone();
+        beside.spawn(async move { ca.keep_renewed(|| book.tell_clients()).await });
+        let log = Arc::clone(&services.log);
+        beside.spawn(async move { log.answer_requests(|_| ()).await });
         if let Some(admin) = admin {
-            let router = admin::router(&services, Arc::clone(&traffic));
+            let (own, traffic, parts) = (services.clone(), Arc::clone(&traffic), services.clone());
+            let router = operators(move || metrics::page(&own, &traffic), move || parts.readiness());
             beside.spawn(admin.run(router, std::future::pending()));
         }
         let answer = route::answer(&services, traffic).map_err(StackError::Threads)?;
@@ -211,6 +252,9 @@ impl Stack {
         // Whoever is told that it stopped may open the directories: nothing here holds them any more.
         beside.shutdown().await;
         tokio::join!(services.log.close(), services.ct.log().close());
+        for log in &services.frozen_ct {
+            log.log().close().await;
+        }
         drop((services, root));
         Ok(())
     }
@@ -221,24 +265,37 @@ impl Stack {
 pub struct Services {
     /// The registry, if it has one.
     pub registry: Option<Registry>,
-    /// The transparency log.
-    pub log: Log,
+    /// The transparency log, in its shards.
+    pub log: Arc<Shards>,
     /// The timestamp authority.
     pub tsa: Tsa,
     /// The certificate authority.
     pub ca: Ca,
     /// The log of its certificates.
     pub ct: CertificateLog,
+    /// Earlier logs of its certificates, to be read.
+    pub frozen_ct: Vec<CertificateLog>,
     /// The issuer for development, if there is one.
     pub dev: Option<Arc<DevIssuer>>,
+    /// The repository of trust, if it has one.
+    pub trust: Option<Watch>,
+    /// The witness of others' logs, if it is one.
+    pub witness: Option<Witness>,
     time_servers: Option<Arc<NtpBound>>,
 }
 
 impl Services {
     /// Each service, and whether it can do its work now.
-    pub fn readiness(&self) -> [(&'static str, bool); 4] {
-        let (log, ct) = (self.log.is_writing(), self.ct.log().is_writing());
-        [("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())]
+    pub fn readiness(&self) -> Vec<(&'static str, bool)> {
+        let log = self.log.active().is_some_and(|log| log.is_writing() && log.is_published());
+        let ct = self.ct.log().is_writing();
+        let mut parts =
+            vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
+        // Before there is a root nobody follows it.
+        let trust = self.trust.as_ref().filter(|trust| trust.published().is_some());
+        parts.extend(trust.map(|trust| ("trust", trust.is_fresh())));
+        parts.extend(self.witness.as_ref().map(|witness| ("witness", witness.is_cosigning())));
+        parts
     }
 
     /// Whether all of them can.

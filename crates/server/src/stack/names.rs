@@ -1,8 +1,9 @@
 //! What the logs of a stack are called: fixed when each is made, because clients know them by it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use signet_services::made_up_name;
@@ -16,6 +17,9 @@ use super::StackError;
 pub(super) struct Names {
     pub(super) log: Vec<Shard>,
     pub(super) ct: Vec<Shard>,
+    /// The log that is to be written after the last one: clients may know it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Shard>,
 }
 
 /// One log.
@@ -33,7 +37,12 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(kind: &str, start: i64) -> Self {
-        Self { origin: made_up_name(kind), start, end: None }
+        Self::named(None, kind, start)
+    }
+
+    /// One of this name; without one, a name is made up.
+    pub(super) fn named(origin: Option<String>, kind: &str, start: i64) -> Self {
+        Self { origin: origin.unwrap_or_else(|| made_up_name(kind)), start, end: None }
     }
 }
 
@@ -43,10 +52,15 @@ impl Names {
         if let Some(names) = Self::read(root)? {
             return Ok(names);
         }
-        let names = Self { log: vec![Shard::new("log", now)], ct: vec![Shard::new("ct", now)] };
+        let names = Self { log: vec![Shard::new("log", now)], ct: vec![Shard::new("ct", now)], next: None };
         let path = root.path().join(FILE);
         names.keep(root).map_err(|error| StackError::Names { path, why: error.to_string() })?;
         Ok(names)
+    }
+
+    /// Whether the directory is a stack's.
+    pub(super) fn is_in(data: &Path) -> bool {
+        data.join(FILE).is_file()
     }
 
     /// The names that are kept in the directory; `None` in a new one.
@@ -76,16 +90,34 @@ impl Names {
         root.disk().put(root.path(), &root.path().join(FILE), &text)
     }
 
-    /// Whether there is a log of each kind, and every name can be a directory's and a host's.
-    fn is_whole(&self) -> bool {
+    /// The logs of entries that clients have to know: also the one that is to come.
+    pub(super) fn known_logs(&self) -> impl Iterator<Item = &Shard> {
+        self.log.iter().chain(&self.next)
+    }
+
+    /// The names once the next log is the one that is written.
+    pub(super) fn turned(&self, now: i64) -> Self {
+        let Self { mut log, ct, next } = self.clone();
+        if let Some(next) = next {
+            log.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
+            log.push(next);
+        }
+        Self { log, ct, next: None }
+    }
+
+    /// Whether there is a log of each kind, and every name can be a directory's and a host's, and is one log's.
+    pub(super) fn is_whole(&self) -> bool {
         let is_name = |shard: &Shard| {
             let label = |part: &str| {
                 !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             };
             shard.origin.len() <= 255 && shard.origin.split('.').all(label)
         };
-        let is_whole = |shards: &[Shard]| !shards.is_empty() && shards.iter().all(is_name);
-        is_whole(&self.log) && is_whole(&self.ct)
+        let mut names = BTreeSet::new();
+        let all = self.known_logs().chain(&self.ct);
+        !self.log.is_empty()
+            && !self.ct.is_empty()
+            && all.into_iter().all(|shard| is_name(shard) && names.insert(&shard.origin))
     }
 }
 
@@ -104,6 +136,13 @@ mod tests {
         let first = Names::of(&root, 1_795_000_000).unwrap();
         assert_eq!(Names::of(&root, 1_799_000_000).unwrap(), first);
         assert_ne!(first.log, first.ct);
+        let next = Names { next: Some(Shard::named(Some("b".into()), "log", 5)), ..first.clone() };
+        let turned = next.turned(9);
+        assert_eq!(
+            (turned.log[0].end, turned.log[1].origin.as_str(), turned.log[1].end),
+            (Some(9), "b", None)
+        );
+        assert_eq!((turned.next.is_none(), turned.turned(10)), (true, turned.clone()));
     }
 
     #[test]
@@ -116,6 +155,9 @@ mod tests {
             fs::write(dir.path().join(FILE), text).unwrap();
             assert!(matches!(Names::of(&root, 1), Err(StackError::Names { .. })), "{origin}");
         }
+        let twice = r#"{"log":[{"origin":"a","start":1}],"ct":[{"origin":"a","start":1}]}"#;
+        fs::write(dir.path().join(FILE), twice).unwrap();
+        assert!(Names::of(&root, 1).is_err());
         fs::write(dir.path().join(FILE), r#"{"log":[],"ct":[]}"#).unwrap();
         assert!(Names::of(&root, 1).is_err());
     }

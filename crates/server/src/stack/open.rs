@@ -5,17 +5,20 @@ use std::sync::Arc;
 use signet_services::ca::{self, Ca};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
-use signet_services::log::{self, HomeOptions, Log};
+use signet_services::log::{self, HomeOptions, Shards};
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::tsa::ntp::NtpBound;
 use signet_services::tsa::{self, TimeSource, Tsa};
+use signet_services::witness::{self, Witness};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tokio::task::spawn_blocking;
 
+use super::book::{Book, Told, witnessed};
+use super::client::{ClientFiles, Clients};
 use super::names::Names;
 use super::{
-    CaConfig, ClientFiles, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig,
+    CaConfig, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig, WitnessConfig, trust,
 };
 use crate::host::Address;
 use crate::registry::{self, Registry};
@@ -26,25 +29,31 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let url = config.stated_url()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let data = config.data.clone();
-    let root = blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?;
+    let root = Arc::new(blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?);
     let address = Address::take(config.listen, config.tls.as_ref())?;
     let (own_url, admin) =
         (address.url(), config.admin.map(|listen| Address::take(listen, None)).transpose()?);
     let url = url.unwrap_or_else(|| own_url.clone());
     let names = Names::of(&root, clock.seconds())?;
-    let opening = Opening { root: &root, names: &names, clock: &clock, dev: config.dev, url: &own_url };
-    let (registry, log, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
+    let book = Arc::new(Book::new(Arc::clone(&root), names.clone(), Arc::clone(&clock)));
+    let opening =
+        Opening { root: &root, names: &names, book: &book, clock: &clock, dev: config.dev, url: &own_url };
+    let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
+    let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen),
         opening.log(config.log),
+        opening.witness(config.witness),
         opening.tsa(config.tsa),
         opening.ca(config.ca),
     )?;
-    let services = Services { registry, log, tsa, ca, ct, dev, time_servers };
-    let client = ClientFiles::write(&root, &names, &services, &url)?;
+    let (ct, frozen_ct) = cts;
+    let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
+    let services = Services { registry, log, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    let client = opening.acquaint(&services, &url, own_log).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
-    Ok(Stack { host, admin, url, services, client, root })
+    Ok(Stack { host, admin, url, services, client, book, root })
 }
 
 impl Config {
@@ -71,7 +80,7 @@ impl Config {
     }
 }
 
-type OpenCa = (Ca, CertificateLog, Option<Arc<DevIssuer>>);
+type OpenCa = (Ca, (CertificateLog, Vec<CertificateLog>), Option<Arc<DevIssuer>>);
 
 /// A URL of a host and a port, without a slash at its end.
 fn base_url(url: &str) -> Result<&str, StackError> {
@@ -90,8 +99,9 @@ fn base_url(url: &str) -> Result<&str, StackError> {
 
 /// What all services are opened with.
 struct Opening<'a> {
-    root: &'a DataDir,
+    root: &'a Arc<DataDir>,
     names: &'a Names,
+    book: &'a Arc<Book>,
     clock: &'a Arc<dyn Clock>,
     dev: bool,
     /// Where the stack listens.
@@ -99,6 +109,33 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    /// Has everybody know of the logs who has to.
+    async fn acquaint(
+        &self,
+        services: &Services,
+        url: &str,
+        own_log: bool,
+    ) -> Result<ClientFiles, StackError> {
+        let witness = services.witness.clone().filter(|_| own_log);
+        for log in witness.iter().flat_map(|_| services.log.all()) {
+            witness.iter().try_for_each(|witness| witness.know(witnessed(&log)))?;
+        }
+        let clients = Clients {
+            root: Arc::clone(self.root),
+            url: url.to_owned(),
+            ca: services.ca.clone(),
+            tsa: services.tsa.clone(),
+            trust: services.trust.clone(),
+        };
+        let files = clients.write(self.names)?;
+        if let Some(trust) = &services.trust {
+            trust::begin(trust, self.dev).await?;
+        }
+        let root = clients.write_root()?;
+        self.book.tell(Told { clients, witness });
+        Ok(ClientFiles { root, ..files })
+    }
+
     async fn registry(
         &self,
         config: Option<RegistryConfig>,
@@ -112,14 +149,25 @@ impl Opening<'_> {
         blocking(move || Ok(Some(own.open()?))).await
     }
 
-    async fn log(&self, config: LogConfig) -> Result<Log, StackError> {
-        let Some(shard) = self.names.log.last() else { return Err(self.nameless()) };
-        let mut own = log::Config::new(Names::dir(self.root, "log", shard));
+    async fn log(&self, config: LogConfig) -> Result<Arc<Shards>, StackError> {
+        // Directories and names are the book's.
+        let mut own = log::Config::new(self.root.path().to_owned());
         own.limits = config.limits;
-        let options = HomeOptions { origin: Some(shard.origin.clone()), ml_dsa: config.ml_dsa };
-        let log = Log::open_home(Disk::default(), own, options).await?;
-        rekor::begin(&log).await.map_err(StackError::FirstEntry)?;
-        Ok(log)
+        own.refresh = config.witnesses.is_some().then_some(log::REFRESH);
+        own.witnesses = config.witnesses;
+        let options = HomeOptions { origin: None, ml_dsa: config.ml_dsa };
+        let shards = Shards::of(Arc::clone(self.book) as _, Disk::default(), own, options).await?;
+        let active = shards.active().ok_or_else(|| self.nameless())?;
+        rekor::begin(&active).await.map_err(StackError::FirstEntry)?;
+        Ok(Arc::new(shards))
+    }
+
+    async fn witness(&self, config: Option<WitnessConfig>) -> Result<Option<Witness>, StackError> {
+        let Some(WitnessConfig { logs, name, ml_dsa, .. }) = config else { return Ok(None) };
+        let data = self.root.path().join("witness");
+        let own = witness::Config { data, logs, clock: Arc::clone(self.clock) };
+        let options = witness::HomeOptions { name, ml_dsa };
+        Ok(Some(Witness::open_home(Disk::default(), own, options).await?))
     }
 
     async fn tsa(&self, config: TsaConfig) -> Result<(Tsa, Option<Arc<NtpBound>>), StackError> {
@@ -149,9 +197,7 @@ impl Opening<'_> {
         })
         .await?;
         let verifier = fulcio::verifier(config.issuers, dev.as_ref(), Arc::clone(self.clock))?;
-        let Some(shard) = self.names.ct.last() else { return Err(self.nameless()) };
-        let ct = Names::dir(self.root, "ct", shard);
-        let ct = CertificateLog::open(&ct, &shard.origin, Arc::clone(self.clock)).await?;
+        let (ct, frozen) = self.ct().await?;
         let mut own = ca::Config::new(verifier, Arc::new(ct.clone()), Arc::clone(self.clock));
         if self.dev {
             own.common_name = "Signet development certificate authority".to_owned();
@@ -160,8 +206,19 @@ impl Opening<'_> {
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
         let ca = Ca::open_in(dir, own).await?;
-        ct.accept(ca.roots().cloned().chain(config.ct_roots).collect());
-        Ok((ca, ct, dev.map(Arc::new)))
+        ct.accept([ca.roots(), config.ct_roots].concat());
+        Ok((ca, (ct, frozen), dev.map(Arc::new)))
+    }
+
+    /// The log of certificates that is written, and those that are only read any more.
+    async fn ct(&self) -> Result<(CertificateLog, Vec<CertificateLog>), StackError> {
+        let mut logs = Vec::new();
+        for shard in &self.names.ct {
+            let path = Names::dir(self.root, "ct", shard);
+            logs.push(CertificateLog::open(&path, &shard.origin, Arc::clone(self.clock)).await?);
+        }
+        let current = logs.pop().ok_or_else(|| self.nameless())?;
+        Ok((current, logs))
     }
 
     /// [`Names`] has at least one of each, as it is read.

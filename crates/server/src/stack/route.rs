@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Services;
 use super::traffic::{Part, Traffic};
 use crate::host::health;
-use crate::{fulcio, oidc_dev, rekor, static_ct, tsa};
+use crate::{fulcio, oidc_dev, rekor, static_ct, tsa, tuf, witness};
 
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -98,15 +98,15 @@ impl Observed {
 
 fn router(services: &Services) -> io::Result<Router> {
     let ready = services.clone();
-    let router = rekor::router(services.log.clone(), rekor::Kind::HashedRekord)?
+    let trust = services.trust.as_ref().map(|trust| tuf::router(trust.publisher().clone()));
+    let witness = services.witness.clone().map(witness::router);
+    let dev = services.dev.clone().map(|dev| oidc_dev::router(dev, oidc_dev::PATH));
+    let cts = services.frozen_ct.iter().chain([&services.ct]).cloned().map(static_ct::router);
+    let router = rekor::sharded_router(Arc::clone(&services.log), rekor::Kind::HashedRekord)?
         .merge(tsa::router(services.tsa.clone()))
         .merge(fulcio::router(services.ca.clone()))
-        .merge(static_ct::router(services.ct.clone()))
         .merge(health(move || ready.is_ready()));
-    Ok(match &services.dev {
-        Some(dev) => router.merge(oidc_dev::router(dev.clone(), oidc_dev::PATH)),
-        None => router,
-    })
+    Ok(cts.chain(trust).chain(witness).chain(dev).fold(router, Router::merge))
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

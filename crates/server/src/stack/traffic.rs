@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::metrics::Page;
+use crate::metrics::Page;
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) enum Part {
     Ct,
     Tsa,
     Ca,
+    Trust,
+    Witness,
     Other,
 }
 
@@ -36,6 +38,8 @@ impl Part {
             Self::Ct => "ct",
             Self::Tsa => "tsa",
             Self::Ca => "ca",
+            Self::Trust => "trust",
+            Self::Witness => "witness",
             Self::Other => "other",
         }
     }
@@ -101,8 +105,9 @@ fn load(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
 }
 
-const PARTS: [Part; 6] = [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Other];
-const PREFIXES: [(&str, Part); 11] = [
+const PARTS: [Part; 8] =
+    [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Trust, Part::Witness, Part::Other];
+const PREFIXES: [(&str, Part); 15] = [
     ("/v2", Part::Registry),
     ("/api/v2/log", Part::Log),
     ("/api/v2/checkpoint", Part::Log),
@@ -114,6 +119,10 @@ const PREFIXES: [(&str, Part); 11] = [
     ("/api/v1/rootCert", Part::Ca),
     ("/api/v1/timestamp", Part::Tsa),
     ("/ct", Part::Ct),
+    ("/shard", Part::Log),
+    ("/tuf", Part::Trust),
+    ("/add-checkpoint", Part::Witness),
+    ("/witness", Part::Witness),
 ];
 const BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000];
 
@@ -133,6 +142,9 @@ mod tests {
             ("/api/v1/signingCert", Part::Ca),
             ("/api/v1/timestamp/certchain", Part::Tsa),
             ("/ct/x/checkpoint", Part::Ct),
+            ("/shard/log-1/api/v2/checkpoint", Part::Log),
+            ("/tuf/timestamp.json", Part::Trust),
+            ("/add-checkpoint", Part::Witness),
             ("/ready", Part::Other),
         ];
         for (path, part) in cases {

@@ -1,31 +1,25 @@
 //! Witnesses by their URLs.
 
 use async_trait::async_trait;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use signet_services::log::{WitnessAnswer, WitnessClient};
-use signet_services::oidc::FetchError;
 
-use crate::fulcio::fetch::{client, read_all};
+use crate::outgoing::{Outgoing, body};
 
-/// Asks witnesses over HTTP, with a client of its own: no redirects, bounded in time and size.
+/// Asks witnesses over HTTP: no redirects, bounded in time and size.
+#[derive(Default)]
 pub struct HttpWitnesses {
-    client: Client,
-}
-
-impl HttpWitnesses {
-    /// A client that trusts the system's roots.
-    pub fn new() -> Result<Self, FetchError> {
-        Ok(Self { client: client()? })
-    }
+    http: Outgoing,
 }
 
 #[async_trait]
 impl WitnessClient for HttpWitnesses {
     async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String> {
-        let request = self.client.post(format!("{url}/add-checkpoint")).body(request);
-        let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let response =
+            self.http.post(&format!("{url}/add-checkpoint"), "text/plain; charset=utf-8", request).await;
+        let response = response.map_err(|error| error.to_string())?;
         let status = response.status();
-        let body = read_all(&mut response, MAX_ANSWER).await.map_err(|error| error.to_string())?;
+        let body = body(response, MAX_ANSWER).await.map_err(|error| error.to_string())?;
         let body = String::from_utf8_lossy(&body);
         Ok(match status {
             StatusCode::OK => WitnessAnswer::Cosigned(body.into_owned()),

@@ -17,6 +17,7 @@ use signet_formats::tlog::{AddCheckpoint, MAX_ADD_CHECKPOINT_BYTES};
 use signet_services::witness::{Refusal, Witness};
 
 use crate::host::read_body;
+use crate::metrics::{self, Page};
 pub use client::HttpWitnesses;
 
 /// The routes of a witness.
@@ -25,6 +26,31 @@ pub fn router(witness: Witness) -> Router {
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/witness/{log}/checkpoint", get(checkpoint))
         .with_state(witness)
+}
+
+/// The routes for operators of a witness, at an address of their own.
+pub fn operators(witness: Witness) -> Router {
+    let (measured, parts) = (witness.clone(), witness);
+    let page = move || {
+        let mut page = Page::default();
+        page.family("signet_ready", "gauge", "Whether a service can do its work now.");
+        page.sample("", &[("service", "witness")], u8::from(measured.is_cosigning()));
+        write_metrics(&mut page, &measured);
+        page.process();
+        page
+    };
+    metrics::operators(page, move || [("witness", parts.is_cosigning())])
+}
+
+/// Writes what a witness counts.
+pub(crate) fn write_metrics(page: &mut Page, witness: &Witness) {
+    let counters = witness.counters();
+    page.family("signet_witness_logs", "gauge", "Logs that the witness knows.");
+    page.sample("", &[], witness.logs());
+    page.counter("signet_witness_cosigned_total", "Checkpoints cosigned.", &counters.cosigned);
+    page.counter("signet_witness_refused_total", "Checkpoints refused.", &counters.refused);
+    let help = "Times that a log contradicted itself under its own signature.";
+    page.counter("signet_witness_contradictions_total", help, &counters.contradictions);
 }
 
 async fn add_checkpoint(State(witness): State<Witness>, body: Body) -> Response<Body> {

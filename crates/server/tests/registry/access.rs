@@ -94,8 +94,19 @@ async fn without_users_it_listens_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();
     let open = Config::new(dir.path().join("data"), ([0, 0, 0, 0], 0).into());
     assert!(matches!(open.build().await, Err(BuildError::OpenToTheNetwork { .. })));
-    let mut gated = Config::new(dir.path().join("data"), ([127, 0, 0, 1], 0).into());
-    gated.gate = Some(Arc::new(Only(Digest::sha256(b""))));
-    assert!(matches!(gated.build().await, Err(BuildError::GateWithoutUsers)));
     assert!(!dir.path().join("data").exists(), "a refused start leaves nothing behind");
+}
+
+/// Where every user may push, none would be asked about.
+#[tokio::test]
+async fn a_gate_needs_users_who_may_only_pull() {
+    let dir = tempfile::tempdir().unwrap();
+    let (htpasswd, rights) = (dir.path().join("htpasswd"), dir.path().join("rights"));
+    for auth in [None, Some(AuthFiles { htpasswd: htpasswd.clone(), rights: None })] {
+        let mut gated = Config::new(dir.path().join("data"), ([127, 0, 0, 1], 0).into());
+        gated.gate = Some(Arc::new(Only(Digest::sha256(b""))));
+        gated.auth = auth;
+        assert!(matches!(gated.build().await, Err(BuildError::GateWithoutRights)));
+    }
+    assert!(!rights.exists() && !dir.path().join("data").exists());
 }

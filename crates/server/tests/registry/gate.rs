@@ -10,6 +10,9 @@ use signet_store::RepositoryName;
 
 use crate::harness::{Registry, header, image, index, json_of};
 
+/// What a registry may take for a signature.
+const SIGNATURE: &[u8] = b"{\"mediaType\": \"of a signature\"}";
+
 /// Permits one manifest.
 pub(crate) struct Only(pub(crate) Digest);
 
@@ -25,7 +28,7 @@ impl PullGate for Only {
 
 #[tokio::test]
 async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_permits() {
-    let layer = Digest::sha256(b"layer");
+    let (layer, signature) = (Digest::sha256(b"layer"), Digest::sha256(SIGNATURE));
     let child = image(&[(media_type::OCI_LAYER_TAR, layer)], None);
     let child_digest = Digest::sha256(child.to_string().as_bytes());
     let permitted = Digest::sha256(index(&[child_digest]).to_string().as_bytes());
@@ -33,9 +36,10 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
     registry.log_in("ci", "ci-password");
     registry.push_blob("team/app", b"{}").await;
     registry.push_blob("team/app", b"layer").await;
+    registry.push_blob("team/app", SIGNATURE).await;
     registry.push_manifest("team/app", &child).await;
     registry.push_manifest("team/app", &index(&[child_digest])).await;
-    let evidence = image(&[(media_type::SIGSTORE_BUNDLE, layer)], Some(permitted));
+    let evidence = image(&[(media_type::SIGSTORE_BUNDLE, signature)], Some(permitted));
     let evidence = registry.push_manifest("team/app", &evidence).await;
     // An image does not become evidence by having a subject, or by standing beside evidence.
     let disguised = image(&[(media_type::OCI_LAYER_TAR_GZIP, layer)], Some(permitted));
@@ -63,6 +67,48 @@ async fn a_gate_refuses_images_but_serves_evidence_and_the_children_of_what_it_p
         let error = json_of(refused).await["errors"][0].clone();
         assert_eq!(error["code"], "DENIED");
         assert_eq!(error["detail"], serde_json::json!({"code": "SGN-0001", "hint": "sign it"}));
+    }
+}
+
+/// Engines unpack a layer of a type that they do not know: podman ran an image from a layer called an envelope.
+#[tokio::test]
+async fn an_image_whose_layers_are_called_evidence_is_refused() {
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let gzip = registry.push_blob("team/app", b"\x1f\x8b\x08 a layer").await;
+    let signature = registry.push_blob("team/app", SIGNATURE).await;
+    let mut refused = Vec::new();
+    let types =
+        [media_type::DSSE_ENVELOPE, media_type::SIGSTORE_BUNDLE, "application/jose+json", "application/cose"];
+    for disguise in types {
+        let layers = [(media_type::SIGSTORE_BUNDLE, signature), (disguise, gzip)];
+        refused.push(registry.push_manifest("team/app", &image(&layers, None)).await);
+        refused.push(registry.push_manifest("team/app", &image(&[(disguise, gzip)], None)).await);
+    }
+    let evidence = registry.push_manifest("team/app", &image(&[(types[0], signature)], None)).await;
+    refused.push(registry.push_manifest("team/app", &index(&[evidence, refused[0]])).await);
+    registry.log_in("dev", "dev-password");
+    let served = registry.get(&format!("/v2/team/app/manifests/{evidence}")).await;
+    assert_eq!(served.status(), StatusCode::OK);
+    for digest in refused {
+        refuses_saying(registry.get(&format!("/v2/team/app/manifests/{digest}")).await, "not signed").await;
+    }
+}
+
+#[tokio::test]
+async fn a_signature_of_too_many_layers_is_decided_like_an_image() {
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let signature = registry.push_blob("team/app", SIGNATURE).await;
+    for (count, status) in [(4_096, StatusCode::OK), (4_097, StatusCode::FORBIDDEN)] {
+        registry.log_in("ci", "ci-password");
+        let layers = vec![(media_type::SIMPLE_SIGNING, signature); count];
+        let manifest = registry.push_manifest("team/app", &image(&layers, None)).await;
+        registry.log_in("dev", "dev-password");
+        let pulled = registry.get(&format!("/v2/team/app/manifests/{manifest}")).await;
+        assert_eq!(pulled.status(), status, "{count} layers");
     }
 }
 

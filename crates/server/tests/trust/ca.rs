@@ -36,7 +36,7 @@ impl Stack {
         let mut issuers = Issuers::default();
         dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let keys = KeySource::new(Arc::new(HttpFetch::new().unwrap()));
+        let keys = KeySource::new(Arc::new(HttpFetch::default()));
         let log =
             CertificateLog::open(&dir.path().join("ct"), "ct.example", Arc::clone(&clock)).await.unwrap();
         let mut config = Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), Arc::new(log), clock);
@@ -263,7 +263,7 @@ async fn certificates_go_to_a_log_by_its_url() {
     };
     let log =
         Served::start(Served::listen().await, Router::new().route("/log/ct/v1/add-pre-chain", post(answer)));
-    let http = HttpCtLog::new(&format!("{}/log/", log.url), log_key.public_key().clone()).unwrap();
+    let http = HttpCtLog::new(&format!("{}/log/", log.url), log_key.public_key().clone());
     let stack = Stack::start(|config| config.log = Arc::new(http)).await;
     let (status, answer) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");

@@ -81,7 +81,7 @@ async fn another_ca_gets_promises_and_a_monitor_finds_the_entries() {
     let precertificate = stage.issue(true).await;
     let tbs = precertificate.unpoisoned_tbs().unwrap();
     let entry = PrecertEntry { precertificate, chain: stage.issuer.chain().to_vec(), tbs };
-    let promise = client.unwrap().add_pre_chain(&entry).await.unwrap();
+    let promise = client.add_pre_chain(&entry).await.unwrap();
     promise.verify(stage.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).unwrap();
     assert_eq!(promise.leaf_index(), Some(0));
     assert_eq!(stage.add("add-chain", &[stage.issue(false).await]).await, StatusCode::OK);

@@ -50,7 +50,9 @@ impl Hierarchy {
             issuers.push(Issuer::new(Arc::new(key), chain)?);
         }
         let ends = issuers.last().and_then(Issuer::certificate).map_or(0, Certificate::not_after);
-        if ends - now < RENEW_BEFORE {
+        // Below a root that ends as soon, a next one would not last longer.
+        let root_ends = root_issuer.certificate().map_or(0, Certificate::not_after);
+        if ends - now < RENEW_BEFORE && ends < root_ends {
             let files = intermediate_files(dir, issuers.len());
             issuers.push(make_intermediate(disk, &files, &root_issuer, subject, now).await?);
         }
@@ -145,6 +147,16 @@ mod tests {
         assert_ne!(serial(&both, later), serial(&first, NOW), "then the new one takes over");
         assert!(both.active(NOW + INTERMEDIATE_LIFE + DAY).is_some());
         assert_eq!(open(dir.path(), later).await.chains().count(), 2, "one follower is enough");
+    }
+
+    #[tokio::test]
+    async fn near_the_end_of_the_root_intermediates_do_not_pile_up() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path(), NOW).await;
+        let near_end = NOW + ROOT_LIFE - 59 * DAY;
+        let last = open(dir.path(), near_end).await.chains().count();
+        assert_eq!(last, 2, "the first has ended, and one lasts as long as the root");
+        assert_eq!(open(dir.path(), near_end + DAY).await.chains().count(), last);
     }
 
     #[tokio::test]

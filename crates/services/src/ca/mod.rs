@@ -8,10 +8,11 @@ mod ct;
 mod hierarchy;
 mod limit;
 mod proof;
+mod renewal;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use signet_crypto::PublicKey;
@@ -24,7 +25,7 @@ pub use hierarchy::Hierarchy;
 pub use limit::Rate;
 pub use proof::{Proof, ProofError};
 
-use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, random_serial};
+use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::oidc::{Identity, Issuers, TokenError, Verifier};
@@ -76,7 +77,9 @@ pub struct Ca {
 
 struct Inner {
     verifier: Verifier,
-    hierarchy: Hierarchy,
+    hierarchy: RwLock<Arc<Hierarchy>>,
+    /// The name in the certificates that it makes for itself; `None` if it is given them.
+    own_name: Option<String>,
     log: Arc<dyn CtLog>,
     audit: Journal,
     identities: Limiter,
@@ -84,7 +87,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     issued: AtomicU64,
     refused: AtomicU64,
-    _dir: DataDir,
+    dir: DataDir,
 }
 
 impl Ca {
@@ -101,19 +104,19 @@ impl Ca {
     /// The same, in a data directory that is open already.
     pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
         let disk = dir.disk().clone();
+        let own_name = config.hierarchy.is_none().then_some(config.common_name);
         let hierarchy = match config.hierarchy {
             Some(hierarchy) => hierarchy,
             None => {
-                let subject = Subject { organization: "Signet", common_name: &config.common_name };
-                let now = config.clock.seconds();
-                Hierarchy::of_directory(&disk, dir.path(), now, &subject).await?
+                renewal::own(&dir, own_name.as_deref().unwrap_or_default(), config.clock.seconds()).await?
             }
         };
         let path = dir.path().join("audit.jsonl");
         let audit = Journal::open(disk, &path).map_err(|error| AuthorityError::Io { path, error })?;
         let inner = Inner {
             verifier: config.verifier,
-            hierarchy,
+            hierarchy: RwLock::new(Arc::new(hierarchy)),
+            own_name,
             log: config.log,
             audit,
             identities: Limiter::new(config.per_identity),
@@ -121,7 +124,7 @@ impl Ca {
             clock: config.clock,
             issued: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            _dir: dir,
+            dir,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -136,13 +139,13 @@ impl Ca {
     }
 
     /// The chains that verifiers need to know, each with its root last.
-    pub fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
-        self.inner.hierarchy.chains()
+    pub fn chains(&self) -> Vec<Vec<Certificate>> {
+        self.inner.hierarchy().chains().map(<[_]>::to_vec).collect()
     }
 
-    /// The roots of the chains.
-    pub fn roots(&self) -> impl Iterator<Item = &Certificate> {
-        self.chains().filter_map(<[_]>::last)
+    /// The roots of its chains.
+    pub fn roots(&self) -> Vec<Certificate> {
+        self.inner.hierarchy().chains().filter_map(<[_]>::last).cloned().collect()
     }
 
     /// The key of the log that promises to publish.
@@ -162,7 +165,7 @@ impl Ca {
 
     /// Whether there is a certificate to issue under now.
     pub fn is_ready(&self) -> bool {
-        self.inner.hierarchy.active(self.inner.clock.seconds()).is_some()
+        self.inner.hierarchy().active(self.inner.clock.seconds()).is_some()
     }
 }
 
@@ -172,7 +175,8 @@ impl Inner {
         let key = proof.check(&identity.challenge)?;
         self.limit(&identity)?;
         let now = self.clock.seconds();
-        let issuer = self.hierarchy.active(now).ok_or(IssueError::Expired)?;
+        let hierarchy = self.hierarchy();
+        let issuer = hierarchy.active(now).ok_or(IssueError::Expired)?;
         let own = issuer.certificate().ok_or(IssueError::Expired)?;
         if now + LIFE > own.not_after() {
             return Err(IssueError::Expired);
@@ -183,6 +187,10 @@ impl Inner {
         let issued = issuer.issue(&tbs).await?;
         self.audit.append(record(&identity, &issued, now)).await?;
         Ok([vec![issued], issuer.chain().to_vec()].concat())
+    }
+
+    fn hierarchy(&self) -> Arc<Hierarchy> {
+        Arc::clone(&self.hierarchy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn limit(&self, identity: &Identity) -> Result<(), IssueError> {

@@ -105,7 +105,7 @@ async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
     scts[0].verify(ca.log_key(), &Digest::sha256(intermediate.spki()), &leaf.precert_tbs()).unwrap();
     assert_eq!((scts.len(), scts[0].leaf_index()), (1, Some(0)));
     assert_eq!(ca.counts(), (1, 0));
-    assert_eq!(ca.chains().collect::<Vec<_>>(), [&chain[1..]]);
+    assert_eq!(ca.chains(), [&chain[1..]]);
 }
 
 /// The bare bytes up to .6, a UTF8String from .8 on: sigstore/fulcio, `docs/oid-info.md`.
@@ -268,13 +268,38 @@ async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate()
 async fn after_a_restart_it_is_the_same_authority() {
     let stage = Stage::new().await;
     let first = stage.ca(|_| {}).await;
-    let chains = first.chains().map(<[_]>::to_vec).collect::<Vec<_>>();
+    let chains = first.chains();
     let log_key = first.log_key().clone();
     first.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
     drop(first);
     let second = stage.ca(|_| {}).await;
-    assert_eq!(second.chains().map(<[_]>::to_vec).collect::<Vec<_>>(), chains);
+    assert_eq!(second.chains(), chains);
     assert_eq!(*second.log_key(), log_key);
     let chain = second.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
     assert_eq!(chain[0].scts().unwrap()[0].leaf_index(), Some(1), "the log goes on");
+}
+
+/// Nobody starts it again for years.
+#[tokio::test]
+async fn a_ca_that_runs_for_years_changes_its_intermediate_by_itself() {
+    let stage = Stage::new().await;
+    let ca = stage.ca(|_| {}).await;
+    let key = key();
+    let issue = async || ca.issue(&stage.token(), &proof(&key, "a@example.com")).await.unwrap();
+    let first = issue().await;
+    assert!(!ca.renew().await.unwrap(), "it is not time");
+    let day = Duration::from_secs(24 * 3_600);
+    stage.clock.advance(day * (3 * 365 - 59));
+    assert!(ca.renew().await.unwrap(), "verifiers learn of the next one");
+    assert_eq!(ca.chains().len(), 2);
+    assert!(!ca.renew().await.unwrap(), "once is enough");
+    assert_eq!(issue().await[1], first[1], "it is not used before they could");
+    stage.clock.advance(day * 8);
+    let second = issue().await;
+    assert_ne!(second[1], first[1]);
+    assert_eq!(second[2], first[2], "below the same root");
+    stage.clock.advance(day * 60);
+    assert!(ca.is_ready(), "the first has ended");
+    issue().await;
+    assert_eq!(ca.roots()[0], first[2]);
 }

@@ -64,8 +64,18 @@ impl CertificateLog {
         origin: &str,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HomeError> {
-        let (config, own) = (log::Config::new(data.to_owned()), disk.clone());
-        let path = data.to_owned();
+        let config = log::Config { refresh: Some(log::REFRESH), ..log::Config::new(data.to_owned()) };
+        Self::open_with(disk, config, origin, clock).await
+    }
+
+    /// The same, of this log.
+    pub(crate) async fn open_with(
+        disk: Disk,
+        config: log::Config,
+        origin: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, HomeError> {
+        let (path, own) = (config.data.clone(), disk.clone());
         let opened = spawn_blocking(move || {
             let dir = DataDir::open_on(own, &path, Kind::Ct).map_err(OpenError::from)?;
             dir.disk().make_dirs(&dir.path().join(ISSUERS)).map_err(OpenError::Io)?;

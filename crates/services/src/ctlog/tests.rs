@@ -1,5 +1,7 @@
 //! What a log of certificates promises, on a real disk.
 
+use std::time::Duration;
+
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::merkle;
 use signet_formats::note::{KeyKind, VerifierKey};
@@ -172,4 +174,32 @@ async fn a_directory_of_another_kind_of_log_is_refused() {
     let options = log::HomeOptions { origin: Some(ORIGIN.to_owned()), ml_dsa: false };
     let config = log::Config::new(dir.path().join("ct"));
     assert!(Log::open_home(Disk::default(), config, options).await.is_err());
+}
+
+/// Readers take a log for gone whose newest tree head is older than its merge delay, also if nothing was added.
+#[tokio::test]
+async fn an_idle_log_signs_its_head_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW as u64));
+    let refresh = Some(Duration::from_millis(5));
+    let config = log::Config { refresh, ..log::Config::new(dir.path().join("ct")) };
+    let log = CertificateLog::open_with(Disk::default(), config, ORIGIN, clock.clone()).await.unwrap();
+    let key = VerifierKey::certificate_log(ORIGIN, log.public_key().clone()).unwrap();
+    let time = |log: &CertificateLog| {
+        let signed = SignedCheckpoint::parse(&log.log().head().note).unwrap();
+        (signed.checkpoint().size, verify_tree_head(&signed, &key).unwrap())
+    };
+    assert_eq!(time(&log), (0, NOW as u64 * 1000));
+    clock.advance(Duration::from_secs(3_600));
+    let later = (0, (NOW as u64 + 3_600) * 1000);
+    while time(&log) != later {
+        tokio::task::yield_now().await;
+    }
+    log.log().freeze().await.unwrap();
+    // One that began before it was frozen may yet come.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    clock.advance(Duration::from_secs(3_600));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(time(&log), later, "what a frozen log says last stays");
+    log.log().close().await;
 }

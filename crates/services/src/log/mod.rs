@@ -12,11 +12,13 @@
 mod archive;
 mod chunk;
 mod export;
+mod filing;
 mod filter;
 mod form;
 mod fsck;
 mod home;
 mod index;
+mod numbered;
 mod open;
 mod read;
 mod requests;
@@ -49,9 +51,9 @@ pub use fsck::{FsckReport, fsck, verify_head};
 pub use home::{HomeError, HomeOptions, keys_of, make_dirs, origin_of};
 pub use open::OpenError;
 pub use read::ReadError;
-pub use requests::{Rotated, request_rotation};
+pub use requests::{Rotated, Rotation, request_rotation};
 pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
-pub use shards::{RotateError, Shards};
+pub use shards::{Book, Place, RotateError, Shards};
 pub use sign::LogSigner;
 pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
@@ -74,14 +76,20 @@ pub struct Config {
     pub limits: Limits,
     /// Who has to cosign what is published; unset, nobody.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// How old a published checkpoint may get before it is signed again, where what signs it says when. Unset, as old as it
+    /// likes.
+    pub refresh: Option<Duration>,
 }
 
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default(), witnesses: None }
+        Self { data, floor: None, limits: Limits::default(), witnesses: None, refresh: None }
     }
 }
+
+/// How old a checkpoint may get that says when it was signed: monitors take a log for gone that has been silent for long.
+pub const REFRESH: Duration = Duration::from_secs(600);
 
 /// Bounds on what waits, and how often checkpoints are made.
 #[derive(Clone, Copy, Debug)]

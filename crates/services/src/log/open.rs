@@ -254,7 +254,8 @@ impl Loaded {
             counters: Counters::default(),
         });
         let (queue, messages) = mpsc::sync_channel(limits.queue);
-        let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks };
+        let refresh = config.refresh;
+        let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks, refresh };
         let (ending, ended) = watch::channel(());
         writer::start(start, runtime, ending)?;
         Ok(Log { shared, queue, ended })

@@ -9,13 +9,24 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::{Log, Shards};
+use super::{Log, RotateError, Shards};
 
-/// What became of a rotation.
+/// What is asked of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rotation {
+    /// The new shard's name; unset, one is made up.
+    pub origin: Option<String>,
+    /// Only make the new shard, and do not use it yet.
+    #[serde(default)]
+    pub prepare: bool,
+}
+
+/// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rotated {
-    /// The new shard takes entries.
+    /// The new shard takes entries, or is prepared.
     Done {
         /// Its name.
         origin: String,
@@ -36,22 +47,24 @@ impl Rotated {
 }
 
 impl Shards {
-    /// Answers the requests in the directory, until it is dropped. Calls `then` with each new shard.
+    /// Does what is asked.
+    pub async fn answer(&self, rotation: Rotation) -> Result<Log, RotateError> {
+        match rotation.prepare {
+            true => self.prepare(rotation.origin).await,
+            false => self.rotate(rotation.origin).await,
+        }
+    }
+
+    /// Answers the requests in the directory, until it is dropped. Calls `then` with each new shard that takes entries.
     pub async fn answer_requests(&self, then: impl Fn(&Log)) {
-        let root = &self.config.data;
+        let root = self.book.root();
         // One from before the start was given up.
         let _ = fs::remove_file(root.join(REQUEST));
         loop {
             sleep(LOOK_EVERY).await;
             let Ok(request) = fs::read(root.join(REQUEST)) else { continue };
-            let answer = match serde_json::from_slice::<Request>(&request) {
-                Ok(request) => match self.rotate(request.origin).await {
-                    Ok(log) => {
-                        then(&log);
-                        Rotated::to(&log)
-                    }
-                    Err(error) => Rotated::Refused(error.to_string()),
-                },
+            let answer = match serde_json::from_slice::<Rotation>(&request) {
+                Ok(rotation) => self.answer_one(rotation, &then).await,
                 Err(error) => Rotated::Refused(error.to_string()),
             };
             if let Err(error) = reply(root, &answer) {
@@ -59,13 +72,25 @@ impl Shards {
             }
         }
     }
+
+    async fn answer_one(&self, rotation: Rotation, then: &impl Fn(&Log)) -> Rotated {
+        let is_used = !rotation.prepare;
+        match self.answer(rotation).await {
+            Ok(log) => {
+                if is_used {
+                    then(&log);
+                }
+                Rotated::to(&log)
+            }
+            Err(error) => Rotated::Refused(error.to_string()),
+        }
+    }
 }
 
 /// Asks the log that runs in `root` to rotate, and waits for its answer; an error of kind `TimedOut` if nobody answers.
-pub async fn request_rotation(root: &Path, origin: Option<String>) -> io::Result<Rotated> {
+pub async fn request_rotation(root: &Path, rotation: &Rotation) -> io::Result<Rotated> {
     remove(&root.join(ANSWER))?;
-    let request = serde_json::to_vec(&Request { origin }).map_err(io::Error::other)?;
-    whole(root, REQUEST, &request)?;
+    whole(root, REQUEST, &serde_json::to_vec(rotation).map_err(io::Error::other)?)?;
     for _ in 0..ANSWER_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
         sleep(LOOK_EVERY).await;
         match fs::read(root.join(ANSWER)) {
@@ -78,11 +103,6 @@ pub async fn request_rotation(root: &Path, origin: Option<String>) -> io::Result
     Err(io::Error::new(io::ErrorKind::TimedOut, "the running log does not answer"))
 }
 
-#[derive(Serialize, Deserialize)]
-struct Request {
-    origin: Option<String>,
-}
-
 fn reply(root: &Path, answer: &Rotated) -> io::Result<()> {
     // First, so that it is not carried out again.
     remove(&root.join(REQUEST))?;
@@ -91,7 +111,7 @@ fn reply(root: &Path, answer: &Rotated) -> io::Result<()> {
 
 /// Nobody sees half of it. That it lasts is not needed.
 fn whole(root: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let unfinished = root.join("tmp").join(name);
+    let unfinished = root.join(format!("{name}.unfinished"));
     fs::write(&unfinished, content)?;
     fs::rename(unfinished, root.join(name))
 }

@@ -1,50 +1,97 @@
 //! A log that goes on in another when it is large enough: shards, each a log with a name and keys of its own, one of which
 //! takes entries.
 //!
-//! The first is the data directory itself, the others are in `shards/<number>`. `active` says which one takes entries: that it
-//! is written is the moment of a rotation. Earlier shards are frozen, at the latest at the next start; a later one is
-//! prepared only.
+//! A [`Book`] says which shards there are. That it says that the next one takes entries is the moment of a rotation. Earlier
+//! shards are frozen, at the latest at the next start; a later one is prepared only.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use signet_store::fs::Disk;
 
+use super::numbered::Numbered;
 use super::{Config, HomeError, HomeOptions, Log, OpenError, Witnesses};
 
-/// The shards of one data directory.
+/// Which shards there are, where, and which of them takes entries. Its functions read and write the disk.
+#[async_trait]
+pub trait Book: Send + Sync {
+    /// The directory in which somebody asks for a rotation.
+    fn root(&self) -> &Path;
+
+    /// All shards, the oldest first; the last takes entries.
+    fn shards(&self) -> Result<Vec<Place>, OpenError>;
+
+    /// The one that is to come: the same until it takes entries. The name is for one that has none yet.
+    fn next(&self, origin: Option<String>) -> Result<Place, OpenError>;
+
+    /// From now on the next one takes entries: durable when it returns.
+    fn turn(&self) -> io::Result<()>;
+
+    /// The next one is there, and nobody can use it yet: whoever has to know its key is told now. An error in words.
+    async fn introduce(&self, _next: &Log) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The last act before the next one takes entries. An error in words.
+    async fn begin(&self, _next: &Log) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Where a shard is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its data directory.
+    pub data: PathBuf,
+    /// Its name; unset, it has one already, or one is made up.
+    pub origin: Option<String>,
+}
+
+/// The shards of one log.
 pub struct Shards {
+    pub(super) book: Arc<dyn Book>,
     disk: Disk,
-    pub(super) config: Config,
+    config: Config,
     options: HomeOptions,
-    /// By their numbers; the last takes entries.
+    /// In order; the last takes entries.
     logs: RwLock<Vec<Log>>,
     /// Held by who rotates.
     rotating: tokio::sync::Mutex<()>,
 }
 
 impl Shards {
-    /// Opens all of them. `options` are for the first; the others have the names that they were given.
+    /// Opens those of the data directory: the first is the directory itself, the others are in `shards/<number>`. `options` are
+    /// for the first; the others have the names that they were given.
     pub async fn open(disk: Disk, config: Config, options: HomeOptions) -> Result<Self, HomeError> {
         let data = std::path::absolute(&config.data).map_err(OpenError::Io)?;
-        let config = Config { data, ..config };
-        let active = read_active(&config.data)?;
+        let book = Numbered::new(disk.clone(), data, options.origin.clone());
+        Self::of(Arc::new(book), disk, config, options).await
+    }
+
+    /// Opens all that a book has. Directories and names are the book's.
+    pub async fn of(
+        book: Arc<dyn Book>,
+        disk: Disk,
+        config: Config,
+        options: HomeOptions,
+    ) -> Result<Self, HomeError> {
+        let (logs, rotating) = (RwLock::default(), tokio::sync::Mutex::default());
+        let shards = Self { book, disk, config, options, logs, rotating };
+        let places = shards.read(|book| book.shards()).await?;
+        let last = places.len().saturating_sub(1);
         let mut logs = Vec::new();
-        for number in 0..=active {
-            let options = match number {
-                0 => options.clone(),
-                _ => HomeOptions { origin: None, ..options.clone() },
-            };
-            let log = Log::open_home(disk.clone(), config_of(&config, number), options).await?;
-            if number < active {
+        for (number, place) in places.into_iter().enumerate() {
+            let log = shards.open_at(place, number == 0).await?;
+            if number < last {
                 log.freeze().await.map_err(OpenError::Io)?;
             }
             logs.push(log);
         }
-        Ok(Self { disk, config, options, logs: RwLock::new(logs), rotating: tokio::sync::Mutex::default() })
+        *shards.logs.write().unwrap_or_else(PoisonError::into_inner) = logs;
+        Ok(shards)
     }
 
     /// The one that takes entries.
@@ -57,30 +104,32 @@ impl Shards {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets a new shard take the entries, and freezes the one that did. Without a name one is made from its key.
+    /// Makes the next shard, without using it: clients can be given its key before its first entry.
+    pub async fn prepare(&self, origin: Option<String>) -> Result<Log, RotateError> {
+        let _alone = self.rotating.lock().await;
+        let next = self.open_next(origin).await?;
+        let introduced = self.book.introduce(&next).await;
+        next.close().await;
+        introduced.map_err(RotateError::Refused).map(|()| next)
+    }
+
+    /// Lets a new shard take the entries, the prepared one if there is one, and freezes the one that did. Without a name one
+    /// is made from its key.
     ///
     /// With a witness policy, its witnesses have to cosign the new shard first: until they know its key nothing
     /// changes, and another call goes on with the same shard.
     pub async fn rotate(&self, origin: Option<String>) -> Result<Log, RotateError> {
         let _alone = self.rotating.lock().await;
-        let logs = self.all();
-        if origin.as_ref().is_some_and(|origin| logs.iter().any(|log| log.signer().origin() == origin)) {
-            return Err(RotateError::SameName);
-        }
-        let number = logs.len();
-        let prepared = config_of(&self.config, number);
-        let options = HomeOptions { origin, ..self.options.clone() };
-        let next = Log::open_home(self.disk.clone(), prepared, options).await?;
-        if let Err(why) = next.ask_witnesses().await {
-            let keys = next.signer().keys().map(ToString::to_string).collect();
+        let next = self.open_next(origin).await?;
+        if let Err(error) = self.turn_to(&next).await {
             next.close().await;
-            return Err(RotateError::Unwitnessed { why, keys });
+            return Err(error);
         }
-        self.write_active(number).await?;
+        let last = self.active();
         self.logs.write().unwrap_or_else(PoisonError::into_inner).push(next.clone());
         // Whoever has just asked which shard takes entries may add one to it yet.
         tokio::time::sleep(GRACE).await;
-        if let Some(last) = logs.last() {
+        if let Some(last) = last {
             last.freeze().await.map_err(OpenError::Io).map_err(HomeError::Open)?;
         }
         Ok(next)
@@ -93,11 +142,42 @@ impl Shards {
         }
     }
 
-    async fn write_active(&self, number: usize) -> Result<(), HomeError> {
-        let (disk, root) = (self.disk.clone(), self.config.data.clone());
-        let put = move || disk.put(&root.join("tmp"), &root.join(ACTIVE), number.to_string().as_bytes());
-        let done = tokio::task::spawn_blocking(put).await.map_err(io::Error::other);
-        done.flatten().map_err(|error| HomeError::Open(OpenError::Io(error)))
+    async fn open_next(&self, origin: Option<String>) -> Result<Log, RotateError> {
+        let taken = |log: &Log| origin.as_deref() == Some(log.signer().origin());
+        if self.all().iter().any(taken) {
+            return Err(RotateError::SameName);
+        }
+        let place = self.read(move |book| book.next(origin)).await?;
+        Ok(self.open_at(place, false).await?)
+    }
+
+    async fn turn_to(&self, next: &Log) -> Result<(), RotateError> {
+        self.book.introduce(next).await.map_err(RotateError::Refused)?;
+        next.ask_witnesses().await.map_err(|why| RotateError::Unwitnessed {
+            why,
+            keys: next.signer().keys().map(ToString::to_string).collect(),
+        })?;
+        self.book.begin(next).await.map_err(RotateError::Refused)?;
+        Ok(self.read(|book| book.turn().map_err(OpenError::Io)).await?)
+    }
+
+    /// Opens the log at this place. What witnesses know is of one log, and so is the floor: the first one's.
+    async fn open_at(&self, place: Place, is_first: bool) -> Result<Log, HomeError> {
+        let Place { data, origin } = place;
+        let floor = self.config.floor.clone().filter(|_| is_first);
+        let witnesses = self.config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
+        let config = Config { data, floor, witnesses, ..self.config.clone() };
+        let options = HomeOptions { origin, ..self.options.clone() };
+        Log::open_home(self.disk.clone(), config, options).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Book) -> Result<T, OpenError> + Send + 'static,
+    ) -> Result<T, HomeError> {
+        let book = Arc::clone(&self.book);
+        let done = tokio::task::spawn_blocking(move || work(book.as_ref())).await;
+        Ok(done.map_err(|error| OpenError::Io(io::Error::other(error)))??)
     }
 }
 
@@ -108,6 +188,9 @@ pub enum RotateError {
     /// The new shard could not be opened.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// Somebody who has to know of the new shard does not.
+    #[error("the new shard cannot be used: {0}")]
+    Refused(String),
     /// Each shard has a name of its own.
     #[error("a shard has this name already")]
     SameName,
@@ -121,35 +204,4 @@ pub enum RotateError {
     },
 }
 
-/// What shard `number` is opened with.
-fn config_of(config: &Config, number: usize) -> Config {
-    let data = match number {
-        0 => config.data.clone(),
-        _ => directory(&config.data, number),
-    };
-    // The floor is of one log, and so is what witnesses know.
-    let floor = config.floor.clone().filter(|_| number == 0);
-    let witnesses = config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
-    Config { data, floor, witnesses, limits: config.limits }
-}
-
-/// Where shard `number` is.
-fn directory(root: &Path, number: usize) -> PathBuf {
-    root.join("shards").join(format!("{number:04}"))
-}
-
-fn read_active(root: &Path) -> Result<usize, OpenError> {
-    match fs::read_to_string(root.join(ACTIVE)) {
-        Ok(text) => text
-            .parse()
-            .ok()
-            .filter(|number| *number < MAX_SHARDS)
-            .ok_or_else(|| OpenError::Damaged(format!("`{ACTIVE}` is no number of a shard"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error.into()),
-    }
-}
-
-const ACTIVE: &str = "active";
 const GRACE: Duration = Duration::from_millis(100);
-const MAX_SHARDS: usize = 1_000;

@@ -1,10 +1,10 @@
-//! The one task that writes, and those that file what it wrote.
+//! The one task that writes.
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::chunk::{CHUNK_WIDTH, Content};
+use super::filing::Filing;
 use super::index::{Index, Runs};
-use super::run::Run;
 use super::wal::{self, Frame};
 use super::witnessing::{Prove, Witnesses};
 use super::{AddError, Added, Head, ReadError, Shared};
@@ -47,14 +47,18 @@ pub(super) struct Start {
     pub(super) runs: Runs,
     /// How many chunks are on disk.
     pub(super) chunks: u64,
+    /// How old a published checkpoint may get.
+    pub(super) refresh: Option<Duration>,
 }
 
 /// Starts the writer on a thread of its own. It ends with the last handle of the log, on
 /// [`Message::Close`], or when the disk fails; `ended` is dropped when it has let go of everything.
 pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> io::Result<()> {
-    let Start { shared, queue, wal, index, runs, chunks } = start;
+    let Start { shared, queue, wal, index, runs, chunks, refresh } = start;
     let filing = Filing::start(Arc::clone(&shared), runs)?;
-    let writer = Writer { shared, queue, wal, index, filing, chunks, runtime, began: None };
+    let published = Instant::now();
+    let writer =
+        Writer { shared, queue, wal, index, filing, chunks, runtime, began: None, refresh, published };
     let builder = thread::Builder::new().name("log-writer".to_owned());
     let spawned = builder.spawn(move || {
         writer.run();
@@ -75,6 +79,10 @@ struct Writer {
     runtime: Handle,
     /// When the last batch began.
     began: Option<Instant>,
+    /// How old a published checkpoint may get.
+    refresh: Option<Duration>,
+    /// When the last checkpoint was published.
+    published: Instant,
 }
 
 /// Those who wait for a batch.
@@ -94,16 +102,25 @@ impl Writer {
         self.filing.end();
     }
 
-    /// The next message; without one, as soon as it is time to publish again what was not witnessed. `None` at the end.
+    /// The next message; without one, as soon as it is time to publish again: what was not witnessed, or a checkpoint that has
+    /// grown old. `None` at the end.
     fn wait(&self) -> Option<Option<Message>> {
-        if !self.shared.behind.load(Ordering::Acquire) {
-            return self.queue.recv().ok().map(Some);
-        }
-        match self.queue.recv_timeout(PUBLISH_AGAIN_AFTER) {
+        let again = match self.shared.behind.load(Ordering::Acquire) {
+            true => Some(PUBLISH_AGAIN_AFTER),
+            false => self.until_refresh(),
+        };
+        let Some(again) = again else { return self.queue.recv().ok().map(Some) };
+        match self.queue.recv_timeout(again) {
             Ok(message) => Some(Some(message)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,
         }
+    }
+
+    /// How long the published checkpoint is young yet. What a frozen log says last needs no other date.
+    fn until_refresh(&self) -> Option<Duration> {
+        let refresh = self.refresh.filter(|_| !self.shared.frozen.load(Ordering::Acquire))?;
+        Some(refresh.saturating_sub(self.published.elapsed()))
     }
 
     /// Under load, waits for more entries; the first after a pause goes at once.
@@ -147,7 +164,8 @@ impl Writer {
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
-        let published = match self.size() > self.shared.head().checkpoint.size {
+        let is_old = self.until_refresh().is_some_and(|left| left.is_zero());
+        let published = match is_old || self.size() > self.shared.head().checkpoint.size {
             true => self.publish()?,
             false => Ok(()),
         };
@@ -222,7 +240,7 @@ impl Writer {
     }
 
     /// Signs the head of what is durable, has it witnessed, and shows it to readers. `Err` says why too few cosigned.
-    fn publish(&self) -> Result<Result<(), String>, ReadError> {
+    fn publish(&mut self) -> Result<Result<(), String>, ReadError> {
         let size = self.size();
         let root = tree_root(&self.shared.nodes(), size)?;
         let origin = self.shared.signer.origin().to_owned();
@@ -238,6 +256,7 @@ impl Writer {
             };
         }
         self.shared.publish(Head { checkpoint, note: note.to_string().into() });
+        self.published = Instant::now();
         Ok(Ok(()))
     }
 
@@ -308,111 +327,8 @@ impl Prove for Prover {
 /// The writer has ended; why is said elsewhere.
 struct Ended;
 
-/// Files chunks and keeps the checkpoint, and merges the index, each on a thread of its own.
-struct Filing {
-    chunks: Option<SyncSender<Content>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Filing {
-    fn start(shared: Arc<Shared>, runs: Runs) -> io::Result<Self> {
-        let (chunks, contents) = mpsc::sync_channel(1);
-        let (grown, merges) = mpsc::channel();
-        let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: 0 };
-        let filing =
-            thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
-        let merger = move || {
-            while merges.recv().is_ok() {
-                if let Err(error) = merge(&shared, &runs) {
-                    shared.fail(error.to_string());
-                }
-            }
-        };
-        let merging = thread::Builder::new().name("log-merging".to_owned()).spawn(merger)?;
-        Ok(Self { chunks: Some(chunks), threads: vec![filing, merging] })
-    }
-
-    fn file(&self, content: Content) -> io::Result<()> {
-        let sent = self.chunks.as_ref().map(|chunks| chunks.send(content));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            _ => Err(io::Error::other("the hashes could not be written")),
-        }
-    }
-
-    /// Waits until all is filed.
-    fn end(&mut self) {
-        self.chunks = None;
-        for thread in self.threads.drain(..) {
-            // It has panicked: the defect is in the output already.
-            let _ = thread.join();
-        }
-    }
-}
-
-struct Filer {
-    shared: Arc<Shared>,
-    runs: Runs,
-    /// Tells who merges that there is another run.
-    grown: mpsc::Sender<()>,
-    /// The size of the checkpoint that was kept.
-    kept: u64,
-}
-
-impl Filer {
-    fn run(mut self, contents: &Receiver<Content>) {
-        loop {
-            let next = contents.recv_timeout(KEEP_EVERY);
-            let done = match &next {
-                Ok(content) => self.file(content).and_then(|()| self.keep()),
-                Err(_) => self.keep(),
-            };
-            if let Err(error) = done {
-                // The writer learns of it by the channel.
-                return self.shared.fail(error.to_string());
-            }
-            if matches!(next, Err(RecvTimeoutError::Disconnected)) {
-                return;
-            }
-        }
-    }
-
-    fn file(&self, content: &Content) -> io::Result<()> {
-        let (layout, disk) = (&self.shared.layout, self.shared.dir.disk());
-        content.write(disk, layout)?;
-        if self.shared.form.is_found_by_hash() {
-            self.runs.push(Run::of_chunk(layout, disk, content.number, &content.leaves)?);
-        }
-        let chunks = content.number + 1;
-        self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
-        self.shared.places.write().unwrap_or_else(PoisonError::into_inner).release(chunks);
-        // Who merges has ended only if it panicked.
-        let _ = self.grown.send(());
-        Ok(())
-    }
-
-    /// Keeps the newest checkpoint in the directory.
-    fn keep(&mut self) -> io::Result<()> {
-        let head = self.shared.head();
-        // Where witnesses cosign, who publishes keeps it, before.
-        if self.shared.witnesses.is_none() && head.checkpoint.size > self.kept {
-            let layout = &self.shared.layout;
-            self.shared.dir.disk().put(&layout.scratch, &layout.checkpoint(), &head.note)?;
-            self.kept = head.checkpoint.size;
-        }
-        Ok(())
-    }
-}
-
-fn merge(shared: &Shared, runs: &Runs) -> io::Result<()> {
-    while runs.merge(&shared.layout, shared.dir.disk())? {}
-    Ok(())
-}
-
 /// The most entries, and about the most bytes, of a batch.
 const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
-/// How old the checkpoint on disk may get.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -7,13 +7,15 @@
 mod ceremony;
 mod client;
 mod home;
+mod own_root;
 mod publisher;
 mod store;
 mod watch;
+mod writer;
 
 pub use ceremony::{CeremonyError, RootPlan, Standing, acceptable, countersign};
 pub use client::{Fetch, FetchError, FollowError, Repository, download, follow, load, look_up, update};
 pub use home::{Current, Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT, open};
-pub use publisher::{Periods, Published, Publisher, PublisherError};
+pub use publisher::{Periods, Published, Publisher, PublisherError, Target, mark_restored};
 pub use store::Store;
 pub use watch::{Watch, root_alert};

@@ -1,7 +1,7 @@
 //! The repository that clients follow: made, signed again before it expires, and changed.
 //!
 //! Its data directory: `repository/` is what is served, `keys/` holds the online keys (0600), `staged/` a root
-//! that is being signed. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
+//! that is being signed, `root.key` in development the only key that signs roots. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
 //! who can write `repository/` can only withhold. May it be lost? Keys and roots no: clients follow the chain of
 //! roots; the rest is made again.
 //!
@@ -13,22 +13,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use signet_crypto::{KeyAlgorithm, PublicKey};
-use signet_formats::time;
 use signet_formats::tuf::{
-    Body, Draft, Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MetaFile, Metadata, Role, Root,
-    Snapshot, TargetFile, Targets, Timestamp, TufError, target_url, versioned,
+    Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
+    Timestamp, TufError, target_url, versioned,
 };
 use signet_keys::{
-    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, Signer, read_private, write_private,
+    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
 };
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
-use signet_verify::tuf::{Refusal, SIGNED_AT};
+use signet_verify::tuf::Refusal;
 
 use super::Store;
-use super::ceremony::{CeremonyError, RootPlan, acceptable, key_id, sign};
+use super::ceremony::{CeremonyError, RootPlan, acceptable, key_id};
+use super::writer::{Renew, Signed, State, Writer};
 use crate::clock::Clock;
 
 /// How long what is signed may be used, and how soon it is signed again.
@@ -68,6 +67,11 @@ impl Publisher {
     #[must_use]
     pub fn on(self, disk: Disk) -> Self {
         Self { disk, ..self }
+    }
+
+    /// The data directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
     }
 
     /// Makes a new online key in the directory, to be named by a root that is still to be signed.
@@ -133,7 +137,7 @@ impl Publisher {
     pub async fn publish(
         &self,
         root: Option<&[u8]>,
-        targets: &[(String, Vec<u8>)],
+        targets: &[Target],
     ) -> Result<Published, PublisherError> {
         let dir = self.open()?;
         let repository = self.repository(dir.disk());
@@ -152,21 +156,30 @@ impl Publisher {
         if self.staged_root().is_file() {
             dir.disk().remove(&self.staged_root())?;
         }
-        let mut files = BTreeMap::new();
-        for (name, bytes) in targets {
-            let file = TargetFile::of(bytes);
-            let hash = file.hashes.known().into_iter().next();
-            repository.put(&format!("targets/{}", target_url(name, hash.as_ref())?), bytes)?;
-            files.insert(name.clone(), file);
-        }
+        let files = put_targets(&repository, targets)?;
         self.write(&repository, root, Renew::Everything, files).await
     }
 
-    /// Signs again what is due, if anything is.
-    pub async fn renew(&self) -> Result<Published, PublisherError> {
+    /// Signs again what is due, if anything is, and publishes those of the targets that have changed.
+    pub async fn keep(&self, targets: &[Target]) -> Result<Published, PublisherError> {
         let dir = self.open()?;
         let root = self.root()?.ok_or(PublisherError::NoRoot)?;
-        self.write(&self.repository(dir.disk()), root, Renew::Due, BTreeMap::new()).await
+        let repository = self.repository(dir.disk());
+        let known = self.state(&repository)?.targets.map(|it| it.metadata.body.targets).unwrap_or_default();
+        let is_new = |(name, bytes): &&Target| known.get(name) != Some(&TargetFile::of(bytes));
+        let changed: Vec<Target> = targets.iter().filter(is_new).cloned().collect();
+        let files = put_targets(&repository, &changed)?;
+        let renew = if files.is_empty() { Renew::Due } else { Renew::Everything };
+        self.write(&repository, root, renew, files).await
+    }
+
+    /// What is wrong with what is published; nothing, where nothing is.
+    pub fn fsck(&self) -> Vec<String> {
+        match self.damage() {
+            Ok(findings) => findings,
+            Err(PublisherError::NoRoot) => Vec::new(),
+            Err(error) => vec![error.to_string()],
+        }
     }
 
     /// What is published now.
@@ -176,8 +189,29 @@ impl Publisher {
         Ok(Published::of(&root, &state))
     }
 
-    fn open(&self) -> Result<DataDir, OpenError> {
+    pub(super) fn open(&self) -> Result<DataDir, OpenError> {
         DataDir::open_on(self.disk.clone(), &self.dir, Kind::Trust)
+    }
+
+    /// The time by the publisher's clock.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.seconds()
+    }
+
+    fn damage(&self) -> Result<Vec<String>, PublisherError> {
+        let repository = self.repository(&Disk::default());
+        let root = self.root()?.ok_or(PublisherError::NoRoot)?;
+        let targets = self.state(&repository)?.targets.map(|it| it.metadata.body.targets).unwrap_or_default();
+        let mut findings = Vec::new();
+        findings.extend(self.online_key(&root.body).err().map(|error| error.to_string()));
+        for (name, file) in targets {
+            let url = target_url(&name, file.hashes.known().into_iter().next().as_ref())?;
+            let found = repository.read(&format!("targets/{url}"), MAX_TARGET_BYTES)?;
+            if !found.is_some_and(|bytes| file.fits(&bytes)) {
+                findings.push(format!("the target `{name}` is missing or damaged"));
+            }
+        }
+        Ok(findings)
     }
 
     fn repository(&self, disk: &Disk) -> Store {
@@ -223,12 +257,13 @@ impl Publisher {
         files: BTreeMap<String, TargetFile>,
     ) -> Result<Published, PublisherError> {
         let (id, key) = self.online_key(&root.body)?;
-        let state = self.state(repository)?;
+        let (state, was_restored) = (self.state(repository)?, self.dir.join(RESTORED).is_file());
         // The key was changed, and what it replaces is not believed any more.
         let foreign = |timestamp: &Metadata<Timestamp>| timestamp.signatures.iter().all(|it| it.keyid != id);
         let mut writer = Writer {
             repository,
-            all: renew == Renew::Everything || state.timestamp.as_ref().is_some_and(foreign),
+            all: renew == Renew::Everything || was_restored || state.timestamp.as_ref().is_some_and(foreign),
+            unknown: if was_restored { JUMP } else { 0 },
             id,
             key: &key,
             now: self.clock.seconds(),
@@ -238,6 +273,10 @@ impl Publisher {
         writer.targets(files).await?;
         writer.snapshot().await?;
         writer.timestamp().await?;
+        if was_restored {
+            // Not before: cut off, it jumps again.
+            self.disk.remove(&self.dir.join(RESTORED))?;
+        }
         Ok(Published::of(&root, &writer.state))
     }
 
@@ -255,6 +294,33 @@ impl Publisher {
         let targets = Signed::read(repository, Role::Targets, version, MAX_TARGETS_BYTES)?;
         Ok(State { timestamp: Some(timestamp), snapshot: Some(snapshot), targets: Some(targets) })
     }
+}
+
+/// Marks the data directory of a publisher that came out of a backup: clients may have seen newer versions than it has, so that
+/// the next ones jump ahead.
+pub fn mark_restored(dir: &Path) -> io::Result<()> {
+    match dir.is_dir() {
+        true => Disk::default().put(dir, &dir.join(RESTORED), b""),
+        false => Ok(()),
+    }
+}
+
+/// A target: its path, and its content.
+pub type Target = (String, Vec<u8>);
+
+/// Writes targets under the names that clients ask for; what the metadata says of them.
+fn put_targets(
+    repository: &Store,
+    targets: &[Target],
+) -> Result<BTreeMap<String, TargetFile>, PublisherError> {
+    let mut files = BTreeMap::new();
+    for (name, bytes) in targets {
+        let file = TargetFile::of(bytes);
+        let hash = file.hashes.known().into_iter().next();
+        repository.put(&format!("targets/{}", target_url(name, hash.as_ref())?), bytes)?;
+        files.insert(name.clone(), file);
+    }
+    Ok(files)
 }
 
 /// What is published.
@@ -314,132 +380,17 @@ pub enum PublisherError {
     Refused(#[from] Refusal),
 }
 
-/// What is signed anew.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Renew {
-    Everything,
-    Due,
-}
-
-/// A file that is published, as it is.
-struct Signed<B> {
-    metadata: Metadata<B>,
-    bytes: Vec<u8>,
-}
-
-impl<B: Body> Signed<B> {
-    fn read(store: &Store, role: Role, version: u64, limit: usize) -> Result<Self, PublisherError> {
-        let name = versioned(role.name(), Some(version))?;
-        let bytes = store.read(&name, limit)?.ok_or(TufError::MissingFile(name))?;
-        Ok(Self { metadata: Metadata::parse(&bytes)?, bytes })
-    }
-
-    fn meta(&self) -> MetaFile {
-        MetaFile::of(self.metadata.version, &self.bytes)
-    }
-}
-
-#[derive(Default)]
-struct State {
-    timestamp: Option<Metadata<Timestamp>>,
-    snapshot: Option<Signed<Snapshot>>,
-    targets: Option<Signed<Targets>>,
-}
-
-/// Writes the online roles, each if it is due or what it states has changed.
-struct Writer<'a> {
-    repository: &'a Store,
-    id: String,
-    key: &'a dyn Signer,
-    now: i64,
-    periods: Periods,
-    all: bool,
-    state: State,
-}
-
-impl Writer<'_> {
-    async fn targets(&mut self, files: BTreeMap<String, TargetFile>) -> Result<(), PublisherError> {
-        let old = self.state.targets.as_ref();
-        if !self.is_due(old.map(|it| it.metadata.expires)) {
-            return Ok(());
-        }
-        let mut targets = old.map(|it| it.metadata.body.targets.clone()).unwrap_or_default();
-        targets.extend(files);
-        let version = next(old.map(|it| it.metadata.version));
-        let body = Targets { targets, delegations: None };
-        self.state.targets = Some(self.put(Role::Targets, body, version).await?);
-        self.all = true;
-        Ok(())
-    }
-
-    async fn snapshot(&mut self) -> Result<(), PublisherError> {
-        let old = self.state.snapshot.as_ref();
-        if !self.is_due(old.map(|it| it.metadata.expires)) {
-            return Ok(());
-        }
-        let version = next(old.map(|it| it.metadata.version));
-        let targets = self.state.targets.as_ref().map(Signed::meta);
-        let targets = targets.map(|meta| ("targets.json".to_owned(), meta));
-        let body = Snapshot { meta: targets.into_iter().collect() };
-        self.state.snapshot = Some(self.put(Role::Snapshot, body, version).await?);
-        self.all = true;
-        Ok(())
-    }
-
-    async fn timestamp(&mut self) -> Result<(), PublisherError> {
-        let old = self.state.timestamp.as_ref();
-        let young = self.periods.timestamp - self.periods.renew;
-        if !self.all && old.is_some_and(|old| old.expires - self.now > young) {
-            return Ok(());
-        }
-        let snapshot = self.state.snapshot.as_ref().ok_or(PublisherError::NoRoot)?;
-        let version = next(old.map(|it| it.version));
-        let signed_at = time::format(self.now).unwrap_or_default();
-        let draft = Draft {
-            body: Timestamp::of(snapshot.meta()),
-            version,
-            expires: self.now + self.periods.timestamp,
-            extensions: Map::from_iter([(SIGNED_AT.to_owned(), Value::String(signed_at))]),
-        };
-        let timestamp = self.sign(draft).await?;
-        // The moment at which clients see all of it.
-        self.repository.put("timestamp.json", timestamp.to_json().as_bytes())?;
-        self.state.timestamp = Some(timestamp);
-        Ok(())
-    }
-
-    /// Whether something that expires then is signed anew: also if something above it was.
-    fn is_due(&self, expires: Option<i64>) -> bool {
-        self.all || expires.is_none_or(|expires| expires - self.now < self.periods.others / 2)
-    }
-
-    async fn put<B: Body>(&self, role: Role, body: B, version: u64) -> Result<Signed<B>, PublisherError> {
-        let expires = self.now + self.periods.others;
-        let metadata = self.sign(Draft { body, version, expires, extensions: Map::new() }).await?;
-        let bytes = metadata.to_json().into_bytes();
-        self.repository.put(&versioned(role.name(), Some(version))?, &bytes)?;
-        Ok(Signed { metadata, bytes })
-    }
-
-    async fn sign<B: Body>(&self, draft: Draft<B>) -> Result<Metadata<B>, PublisherError> {
-        let mut metadata = draft.unsigned()?;
-        sign(&mut metadata, &self.id, self.key).await?;
-        Ok(metadata)
-    }
-}
-
 fn is_same(bytes: &[u8], root: &Metadata<Root>) -> bool {
     Metadata::<Root>::parse(bytes).is_ok_and(|other| other.canonical() == root.canonical())
-}
-
-fn next(version: Option<u64>) -> u64 {
-    version.map_or(1, |version| version.saturating_add(1))
 }
 
 const DAY: i64 = 24 * 3_600;
 const KEYS: &str = "keys";
 const REPOSITORY: &str = "repository";
 const STAGED: &str = "staged";
+const RESTORED: &str = "restored";
+/// More versions than a repository gets between a backup and its restore: an hour makes one, and a change another.
+const JUMP: u64 = 1_000_000;
 /// A root a week for forty years.
 const MAX_ROOTS: u64 = 2_048;
 /// The largest target that is served.

@@ -1,67 +1,116 @@
 //! The publisher while it is served: signs again what is due, and says early what only people can do.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_formats::time;
 use signet_formats::tuf::Role;
+use signet_store::OpenError;
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::{Published, Publisher, PublisherError};
+use super::{Published, Publisher, PublisherError, Target};
 use crate::clock::Clock;
 
-/// Keeps a repository fresh as long as it runs.
+/// Keeps a repository fresh, and its targets as they should be, as long as it runs. Clones are the same watch.
 #[derive(Clone)]
 pub struct Watch {
     publisher: Publisher,
     clock: Arc<dyn Clock>,
-    fresh: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    targets: Mutex<Vec<Target>>,
+    /// Told when the targets are others.
+    changed: Notify,
+    published: Mutex<Option<Published>>,
+    /// Held by who looks.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Watch {
-    /// A watch over a repository, which is not looked at yet.
+    /// A watch over a repository, which is not looked at yet. Its targets are left as they are.
     pub fn new(publisher: Publisher, clock: Arc<dyn Clock>) -> Self {
-        Self { publisher, clock, fresh: Arc::new(AtomicBool::new(false)) }
+        Self { publisher, clock, shared: Arc::default() }
+    }
+
+    /// The publisher of the repository.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// From now on these are to be published: at the next look, which a running watch takes at once.
+    pub fn set_targets(&self, targets: Vec<Target>) {
+        *lock(&self.shared.targets) = targets;
+        self.shared.changed.notify_one();
+    }
+
+    /// Publishes a root of one key, unless there is a root: see [`Publisher::own_root`].
+    pub async fn own_root(&self) -> Result<(), PublisherError> {
+        let targets = lock(&self.shared.targets).clone();
+        self.publisher.own_root(&targets).await
+    }
+
+    /// What is published, as far as was seen; `None` while there is no root.
+    pub fn published(&self) -> Option<Published> {
+        lock(&self.shared.published).clone()
     }
 
     /// Whether all that is published may still be used, as far as was seen.
     pub fn is_fresh(&self) -> bool {
-        self.fresh.load(Ordering::Acquire)
+        let now = self.clock.seconds();
+        self.published().is_some_and(|it| it.roles.iter().all(|(_, _, expires)| now < *expires))
     }
 
-    /// Looks once: signs again what is due.
+    /// Looks once: signs again what is due, and publishes targets that have changed.
     pub async fn look(&self) -> Result<Published, PublisherError> {
-        let renewed = self.publisher.renew().await;
+        let _alone = self.shared.looking.lock().await;
+        let targets = lock(&self.shared.targets).clone();
+        let kept = self.publisher.keep(&targets).await;
         // Somebody publishes at this moment, or what is due could not be signed; what was published may still serve.
-        let published = match &renewed {
+        let published = match &kept {
             Ok(published) => Ok(published.clone()),
             Err(_) => self.publisher.published(),
         };
-        let now = self.clock.seconds();
-        let fresh = published.as_ref().is_ok_and(|it| it.roles.iter().all(|(_, _, expires)| now < *expires));
-        self.fresh.store(fresh, Ordering::Release);
         if let Ok(published) = &published {
-            warn_of_root(published, now);
+            warn_of_root(published, self.clock.seconds());
         }
-        renewed
+        *lock(&self.shared.published) = published.ok();
+        kept
     }
 
     /// Looks again and again, for ever.
     pub async fn run(&self) {
-        let mut last = None;
+        let mut last = self.published();
         loop {
-            match self.look().await {
+            let looked = self.look().await;
+            let again = if looked.as_ref().is_err_and(is_passing) { SOON } else { AGAIN };
+            match looked {
                 Ok(published) if last.as_ref() != Some(&published) => {
                     info!(targets = published.targets.len(), "trust metadata signed");
                     last = Some(published);
                 }
-                Ok(_) => {}
+                // Until there is a root there is nothing to do.
+                Ok(_) | Err(PublisherError::NoRoot) => {}
                 Err(error) => error!(%error, "trust metadata was not signed again"),
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(again) => {}
+                () = self.shared.changed.notified() => {}
+            }
         }
     }
+}
+
+/// Whether it is worth looking again soon: somebody is about to publish.
+fn is_passing(error: &PublisherError) -> bool {
+    matches!(error, PublisherError::NoRoot | PublisherError::Dir(OpenError::InUse { .. }))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How urgent it is that a root is signed again.
@@ -84,6 +133,7 @@ fn warn_of_root(published: &Published, now: i64) {
 }
 
 const AGAIN: Duration = Duration::from_secs(300);
+const SOON: Duration = Duration::from_secs(2);
 const DAY: i64 = 24 * 3_600;
 /// Signers are people, who travel: sixty days.
 const ALERT: i64 = 60 * DAY;

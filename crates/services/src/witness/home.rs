@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
-use signet_crypto::{Digest, KeyAlgorithm};
-use signet_formats::note::NoteError;
+use signet_crypto::KeyAlgorithm;
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::cosignature;
+use signet_formats::note::{NoteError, VerifierKey};
 use signet_keys::FileError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tokio::sync::Mutex;
 
 use super::state::LogState;
-use super::{Config, Cosigner, Counters, Shared, Witness, WitnessedLog};
+use super::{Config, Cosigner, Counters, Shared, Witness, WitnessedLog, id_of};
 use crate::own_key::{has_own_key, made_up_name, own_key};
 
 /// Which witness to make, where there is none yet.
@@ -57,10 +59,10 @@ impl Witness {
         Identity::of(&cosigner).settle(&dir)?;
         let mut logs = BTreeMap::new();
         for log in merged(config.logs)? {
-            let id = Digest::sha256(log.origin.as_bytes()).as_bytes().to_vec();
-            logs.insert(id, Mutex::new(LogState::load(dir.path(), log, &cosigner)?));
+            let id = id_of(&log.origin);
+            logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner)?)));
         }
-        let counters = Counters::default();
+        let (logs, counters) = (RwLock::new(logs), Counters::default());
         Ok(Self { shared: Arc::new(Shared { dir, cosigner, clock: config.clock, logs, counters }) })
     }
 }
@@ -105,6 +107,33 @@ pub enum OpenError {
     },
 }
 
+/// What is wrong with the directory of a witness; nothing, where there is none.
+pub fn fsck(data: &Path) -> Vec<String> {
+    match damage(data) {
+        Ok(findings) => findings,
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// What it has cosigned last of each log has to be its own word.
+fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
+    let Some(identity) = Identity::read(data)? else { return Ok(Vec::new()) };
+    let malformed =
+        |error: NoteError| OpenError::Damaged { path: data.join(IDENTITY_FILE), why: error.to_string() };
+    let keys: Vec<VerifierKey> =
+        identity.keys.iter().map(|key| key.parse()).collect::<Result<_, _>>().map_err(malformed)?;
+    let own = keys.first().ok_or(NoteError::NoSignatureByKey).map_err(malformed)?;
+    let mut findings = Vec::new();
+    for file in fs::read_dir(data.join(LOGS))? {
+        let path = file?.path();
+        let word = SignedCheckpoint::parse(&fs::read(&path)?);
+        if !word.is_ok_and(|signed| cosignature::verify(&signed, own).is_ok()) {
+            findings.push(format!("`{}` is not what the witness has cosigned", path.display()));
+        }
+    }
+    Ok(findings)
+}
+
 /// One log for each origin, with all its keys.
 fn merged(logs: Vec<WitnessedLog>) -> Result<Vec<WitnessedLog>, OpenError> {
     let mut by_origin: BTreeMap<String, WitnessedLog> = BTreeMap::new();
@@ -129,7 +158,7 @@ fn own_cosigner(dir: &DataDir, options: &HomeOptions) -> Result<Cosigner, OpenEr
         true => Some(Arc::new(own_key(dir, KeyAlgorithm::MlDsa44)?) as Arc<_>),
         false => None,
     };
-    let known = Identity::read(dir)?.map(|known| known.name);
+    let known = Identity::read(dir.path())?.map(|known| known.name);
     let name = options.name.clone().or(known).unwrap_or_else(|| made_up_name("witness"));
     Cosigner::new(&name, Arc::new(ed25519), ml_dsa).map_err(|error| OpenError::Name { name, error })
 }
@@ -148,8 +177,8 @@ impl Identity {
         Self { name, keys: cosigner.keys().map(ToString::to_string).collect() }
     }
 
-    fn read(dir: &DataDir) -> Result<Option<Self>, OpenError> {
-        let path = dir.path().join(IDENTITY_FILE);
+    fn read(data: &Path) -> Result<Option<Self>, OpenError> {
+        let path = data.join(IDENTITY_FILE);
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
@@ -161,7 +190,7 @@ impl Identity {
 
     /// Refuses another witness's directory. Keys may be added, not taken away.
     fn settle(&self, dir: &DataDir) -> Result<(), OpenError> {
-        let found = Self::read(dir)?;
+        let found = Self::read(dir.path())?;
         if let Some(known) = &found {
             let other = known.keys.iter().find(|key| !self.keys.contains(key));
             if let Some(other) = other {

@@ -13,9 +13,10 @@ mod home;
 mod state;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use signet_crypto::Digest;
@@ -27,7 +28,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 pub use cosigner::Cosigner;
-pub use home::{HomeOptions, OpenError};
+pub use home::{HomeOptions, OpenError, fsck};
 use state::LogState;
 
 /// What a witness is opened with.
@@ -75,7 +76,8 @@ impl Witness {
 
     /// The newest checkpoint that was cosigned of a log, by the SHA-256 of its origin; `None` if there is none.
     pub async fn checkpoint(&self, log: &Digest) -> Option<Bytes> {
-        let state = self.shared.logs.get(log.as_bytes())?.lock().await;
+        let state = self.shared.log(log)?;
+        let state = state.lock().await;
         state.newest.as_ref().map(|newest| newest.note().to_string().into())
     }
 
@@ -86,7 +88,18 @@ impl Witness {
 
     /// How many logs it knows.
     pub fn logs(&self) -> usize {
-        self.shared.logs.len()
+        self.shared.logs.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Cosigns this log too, from now on until it is stopped. One that is known already stays as it is known. Reads the disk.
+    pub fn know(&self, log: WitnessedLog) -> Result<(), OpenError> {
+        let id = id_of(&log.origin);
+        let mut logs = self.shared.logs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Vacant(place) = logs.entry(id) {
+            let state = LogState::load(self.shared.dir.path(), log, &self.shared.cosigner)?;
+            place.insert(Arc::new(Mutex::new(state)));
+        }
+        Ok(())
     }
 
     /// Whether it can cosign: not after a sync has failed.
@@ -146,25 +159,34 @@ pub enum Refusal {
     Unsigned,
 }
 
+/// By the SHA-256 of their origins.
+type Logs = BTreeMap<Digest, Arc<Mutex<LogState>>>;
+
 struct Shared {
     /// Held for its lock.
     dir: DataDir,
     cosigner: Cosigner,
     clock: Arc<dyn Clock>,
-    /// By the SHA-256 of the origin.
-    logs: BTreeMap<Vec<u8>, Mutex<LogState>>,
+    logs: RwLock<Logs>,
     counters: Counters,
 }
 
 impl Shared {
     async fn add_checkpoint(self: &Arc<Self>, request: AddCheckpoint) -> Result<Vec<NoteSignature>, Refusal> {
         let origin = &request.checkpoint.checkpoint().origin;
-        let known = self.logs.get(Digest::sha256(origin.as_bytes()).as_bytes());
-        let log = known.ok_or_else(|| Refusal::UnknownLog(origin.clone()))?;
+        let log = self.log(&id_of(origin)).ok_or_else(|| Refusal::UnknownLog(origin.clone()))?;
         // Comparing with what was cosigned last and putting another in its place is one act.
         let mut log = log.lock().await;
         log.add_checkpoint(self, request).await
     }
+
+    fn log(&self, id: &Digest) -> Option<Arc<Mutex<LogState>>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}
+
+fn id_of(origin: &str) -> Digest {
+    Digest::sha256(origin.as_bytes())
 }
 
 #[cfg(test)]

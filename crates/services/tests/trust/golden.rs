@@ -24,7 +24,7 @@ async fn version_1_is_opened_and_gone_on_with() {
     assert_eq!(current.trusted_root.unwrap(), b"golden");
 
     let publisher = publisher(dir.path(), clock.clone());
-    let published = publisher.renew().await.unwrap();
+    let published = publisher.keep(&[]).await.unwrap();
     assert_eq!(published.roles.iter().map(|(_, version, _)| *version).collect::<Vec<_>>(), [1, 2, 1, 1]);
     home.update(&Memory::of(&served(&publisher, &dir.path().join("data"))), clock.seconds()).await.unwrap();
     assert_eq!(home.current(clock.seconds()).unwrap().updater.timestamp().unwrap().version, 2);

@@ -9,7 +9,7 @@ use signet_keys::PrivateKey;
 use signet_services::clock::{Clock, ManualClock};
 use signet_services::trust::{
     CeremonyError, Home, Periods, Publisher, PublisherError, RootPlan, Standing, TRUSTED_ROOT, Watch,
-    countersign, root_alert,
+    countersign, mark_restored, root_alert,
 };
 use signet_store::fs::Disk;
 use signet_verify::Code;
@@ -79,14 +79,38 @@ async fn what_is_due_is_signed_again_before_it_expires() {
         let roles = stage.publisher.published().unwrap().roles;
         roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>()
     };
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 1, 1, 1]);
     stage.clock.advance(Duration::from_secs(3_600));
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 2, 1, 1]);
     stage.clock.advance(Duration::from_secs(46 * DAY));
-    stage.publisher.renew().await.unwrap();
+    stage.publisher.keep(&[]).await.unwrap();
     assert_eq!(versions(), [1, 3, 2, 2]);
+    assert_eq!(stage.followed(&root).await, b"trusted");
+}
+
+/// What a clock that was ahead has signed would be good for longer than anything is meant to be.
+#[tokio::test]
+async fn a_clock_that_was_stepped_leaves_nothing_behind() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    let roles = async || stage.publisher.keep(&[]).await.unwrap().roles;
+    let now = stage.clock.read().wall;
+    stage.clock.step_to(now + Duration::from_secs(200 * DAY));
+    let ahead = roles().await;
+    assert!(
+        ahead[1..].iter().all(|(_, version, _)| *version == 2),
+        "it believes that all has expired: {ahead:?}"
+    );
+    stage.clock.step_to(now);
+    let back = roles().await;
+    for ((role, version, expires), life) in back[1..].iter().zip([4, 90, 90]) {
+        let life = i64::try_from(life * DAY).unwrap();
+        assert_eq!((*version, *expires), (3, stage.clock.seconds() + life), "{role}");
+    }
+    assert_eq!(roles().await, back);
     assert_eq!(stage.followed(&root).await, b"trusted");
 }
 
@@ -152,6 +176,66 @@ async fn online_keys_are_their_owners_alone() {
     for file in fs::read_dir(stage.dir.path().join("data/keys")).unwrap() {
         assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+/// For development: a root without people, which goes on for years.
+#[tokio::test]
+async fn a_root_of_its_own_leads_clients_and_is_followed_by_the_next() {
+    let stage = Stage::new(0);
+    let watch = Watch::new(stage.publisher.clone(), stage.clock.clone());
+    watch.set_targets(vec![(TRUSTED_ROOT.to_owned(), b"one".to_vec())]);
+    watch.own_root().await.unwrap();
+    let first = stage.publisher.root().unwrap().unwrap();
+    assert_eq!(stage.followed(&first).await, b"one");
+    watch.own_root().await.unwrap();
+    assert_eq!(stage.publisher.root().unwrap().unwrap().version, 1, "it is not time");
+    watch.look().await.unwrap();
+    let versions =
+        || watch.published().unwrap().roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>();
+    assert_eq!(versions(), [1; 4], "nothing is due");
+
+    watch.set_targets(vec![(TRUSTED_ROOT.to_owned(), b"two".to_vec())]);
+    watch.look().await.unwrap();
+    assert_eq!((versions(), stage.followed(&first).await), (vec![1, 2, 2, 2], b"two".to_vec()));
+    stage.clock.advance(Duration::from_secs(183 * DAY));
+    assert!(!watch.is_fresh(), "nobody has signed for half a year");
+    watch.own_root().await.unwrap();
+    watch.look().await.unwrap();
+    assert_eq!((versions()[0], watch.is_fresh()), (2, true));
+    assert_eq!(stage.followed(&first).await, b"two", "by the root that was pinned first");
+    assert_eq!(stage.publisher.fsck(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_root_of_people_stays_theirs() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    stage.clock.advance(Duration::from_secs(300 * DAY));
+    stage.publisher.own_root(&[]).await.unwrap();
+    assert_eq!(stage.publisher.root().unwrap().unwrap().version, 1);
+    assert!(!stage.dir.path().join("data/root.key").exists());
+}
+
+/// Clients refuse versions below those that they have seen, so a repository out of a backup must not count on from there.
+#[tokio::test]
+async fn after_a_restore_versions_jump_once() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"trusted").await.unwrap();
+    let data = stage.dir.path().join("data");
+    mark_restored(&data).unwrap();
+    let versions = async || {
+        let roles = stage.publisher.keep(&[]).await.unwrap().roles;
+        roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>()
+    };
+    let jumped = vec![1, 1_000_002, 1_000_002, 1_000_002];
+    assert_eq!(versions().await, jumped);
+    assert_eq!(versions().await, jumped);
+    assert_eq!(stage.followed(&root).await, b"trusted");
+    let target = fs::read_dir(data.join("repository/targets")).unwrap().next().unwrap().unwrap().path();
+    fs::write(target, b"changed").unwrap();
+    assert_eq!(stage.publisher.fsck(), ["the target `trusted_root.json` is missing or damaged"]);
 }
 
 /// A publisher with a clock of its own, and the people who sign its roots.
@@ -255,7 +339,7 @@ async fn a_publication_that_was_cut_off_anywhere_is_seen_whole_or_not_at_all() {
         assert!(done.is_err() || seen == b"new", "{steps}: what was acknowledged is lost");
 
         stage.clock.advance(Duration::from_secs(3_600));
-        stage.publisher.renew().await.unwrap();
+        stage.publisher.keep(&[]).await.unwrap();
         assert_eq!(stage.followed(&root).await, seen);
         stage.publish(&root, b"newest").await.unwrap();
         assert_eq!(stage.followed(&root).await, b"newest");

@@ -1,8 +1,8 @@
 //! One signature as evidence carries it, whatever the format, in one shape.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use serde_json::Value;
 use signet_crypto::{Digest, PublicKey};
 use signet_formats::base64;
 use signet_formats::bundle::{self, Bundle, BundleError};
@@ -15,6 +15,7 @@ use signet_formats::rekor::{TlogEntry, Verifier};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::x509::Certificate;
 
+use super::signed_bytes::SignedBytes;
 use crate::Code;
 use crate::evidence::{Content, EvidenceItem};
 use crate::subject::Subject;
@@ -28,6 +29,13 @@ pub(crate) struct Candidate<'a> {
     pub(crate) form: String,
     pub(crate) message: Message,
     pub(crate) signature: Vec<u8>,
+    /// What stands beside it, which all signatures of one envelope share.
+    pub(crate) beside: Rc<Beside>,
+}
+
+/// What supports a signature.
+#[derive(Debug)]
+pub(crate) struct Beside {
     pub(crate) material: Material,
     pub(crate) entries: Vec<TlogEntry>,
     /// RFC 3161 tokens or responses in DER.
@@ -40,9 +48,16 @@ pub(crate) enum Message {
     /// The artifact itself; the evidence may state its digest.
     Artifact { stated: Option<Digest> },
     /// A simple-signing payload.
-    Payload { bytes: Vec<u8>, payload: SimpleSigning },
-    /// An in-toto statement in a DSSE envelope; the bytes are the pre-authentication encoding.
-    Statement { pae: Vec<u8>, statement: Statement, payload: Vec<u8> },
+    Payload { signed: SignedBytes, payload: SimpleSigning },
+    /// An in-toto statement in a DSSE envelope, which all signatures of the envelope share.
+    Statement(Rc<SignedStatement>),
+}
+
+/// A statement, and the pre-authentication encoding that ends in it.
+#[derive(Debug)]
+pub(crate) struct SignedStatement {
+    pub(crate) statement: Statement,
+    pub(crate) signed: SignedBytes,
 }
 
 /// Whose signature it claims to be.
@@ -58,21 +73,23 @@ impl Candidate<'_> {
     /// The predicate type, if a statement was signed.
     pub(crate) fn predicate_type(&self) -> Option<&str> {
         match &self.message {
-            Message::Statement { statement, .. } => Some(&statement.predicate_type),
+            Message::Statement(signed) => Some(&signed.statement.predicate_type),
             Message::Artifact { .. } | Message::Payload { .. } => None,
         }
     }
 
-    /// The repository name that was signed, if one was.
-    pub(crate) fn repository(&self) -> Option<&str> {
-        match &self.message {
-            Message::Payload { payload, .. } => Some(payload.docker_reference.as_str()),
-            Message::Statement { statement, .. } => {
-                statement.subjects.iter().find_map(|subject| subject.name.as_deref())
+    /// The repository names that were signed for the subject: of each of the statement's subjects that is
+    /// this one, or of the payload.
+    pub(crate) fn repositories(&self, subject: &Subject) -> Vec<&str> {
+        let mut names: Vec<&str> = match &self.message {
+            Message::Payload { payload, .. } => vec![&payload.docker_reference],
+            Message::Statement(signed) => {
+                signed.subjects_that_are(subject).filter_map(|stated| stated.name.as_deref()).collect()
             }
-            Message::Artifact { .. } => None,
-        }
-        .filter(|name| !name.is_empty())
+            Message::Artifact { .. } => Vec::new(),
+        };
+        names.retain(|name| !name.is_empty());
+        names
     }
 
     /// The annotations that were signed: of each of the statement's subjects that is this one, or the
@@ -80,25 +97,26 @@ impl Candidate<'_> {
     pub(crate) fn annotations(&self, subject: &Subject) -> Vec<BTreeMap<String, String>> {
         match &self.message {
             Message::Artifact { .. } => Vec::new(),
-            Message::Payload { payload, .. } => vec![texts(payload.optional.iter())],
-            Message::Statement { statement, .. } => {
-                let same =
-                    |stated: &&in_toto::Subject| stated.digests.iter().any(|digest| subject.has(digest));
-                statement
-                    .subjects
-                    .iter()
-                    .filter(same)
-                    .map(|stated| texts(stated.annotations.iter()))
-                    .collect()
+            Message::Payload { payload, .. } => {
+                // Values that are no texts cannot be asked for.
+                let texts = payload.optional.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+                vec![texts.map(|(name, value)| (name.clone(), value.to_owned())).collect()]
+            }
+            Message::Statement(signed) => {
+                signed.subjects_that_are(subject).map(|stated| stated.annotations.clone()).collect()
             }
         }
     }
 }
 
-/// The values that are texts; others cannot be asked for.
-fn texts<'a>(values: impl Iterator<Item = (&'a String, &'a Value)>) -> BTreeMap<String, String> {
-    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-    values.filter_map(text).collect()
+impl SignedStatement {
+    /// The statement's subjects that are this one, by any of their digests.
+    fn subjects_that_are(&self, subject: &Subject) -> impl Iterator<Item = &in_toto::Subject> {
+        self.statement
+            .subjects
+            .iter()
+            .filter(|stated| stated.digests.iter().any(|digest| subject.has(digest)))
+    }
 }
 
 /// What is wrong with the form of a piece of evidence.
@@ -106,6 +124,13 @@ fn texts<'a>(values: impl Iterator<Item = (&'a String, &'a Value)>) -> BTreeMap<
 pub(crate) struct FormError {
     code: Code,
     found: String,
+}
+
+impl FormError {
+    /// The decision has no work left to read it.
+    pub(crate) fn budget_exhausted() -> Self {
+        form(Code::BudgetExhausted, "not read")
+    }
 }
 
 impl From<FormError> for Node {
@@ -121,18 +146,23 @@ pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, FormError>
         Content::CosignSignature { payload, annotations } => {
             let layer = LegacySignature::read(payload.0.clone(), annotations).map_err(layer_malformed)?;
             let payload = SimpleSigning::parse(&layer.payload).map_err(statement_malformed)?;
-            let message = Message::Payload { bytes: layer.payload, payload };
-            let form = "cosign simple signing";
-            Ok(vec![from_layer(&item.origin, form, message, layer.signature, layer.material)?])
+            let message = Message::Payload { signed: SignedBytes::plain(layer.payload), payload };
+            let (form, beside) = ("cosign simple signing".to_owned(), Rc::new(read_beside(layer.material)?));
+            Ok(vec![Candidate { origin: &item.origin, form, message, signature: layer.signature, beside }])
         }
         Content::CosignAttestation { envelope, annotations } => {
             let layer = LegacyAttestation::read(&envelope.0, annotations).map_err(layer_malformed)?;
-            let each = layer.envelope.signatures.iter().map(|signature| {
-                let message = read_statement(&layer.envelope)?;
-                let (sig, material) = (signature.sig.clone(), layer.material.clone());
-                from_layer(&item.origin, "cosign attestation", message, sig, material)
+            let LegacyAttestation { mut envelope, material } = layer;
+            let signatures = std::mem::take(&mut envelope.signatures);
+            let (statement, beside) = (Rc::new(read_statement(envelope)?), Rc::new(read_beside(material)?));
+            let each = signatures.into_iter().map(|signature| Candidate {
+                origin: &item.origin,
+                form: "cosign attestation".to_owned(),
+                message: Message::Statement(Rc::clone(&statement)),
+                signature: signature.sig,
+                beside: Rc::clone(&beside),
             });
-            each.collect()
+            Ok(each.collect())
         }
     }
 }
@@ -148,7 +178,7 @@ fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormE
         }
         bundle::Content::Dsse(envelope) => {
             let signature = envelope.signatures.first().map(|s| s.sig.clone()).unwrap_or_default();
-            (read_statement(&envelope)?, signature)
+            (Message::Statement(Rc::new(read_statement(envelope)?)), signature)
         }
     };
     let material = match bundle.material {
@@ -164,9 +194,7 @@ fn read_bundle<'a>(origin: &'a str, bytes: &[u8]) -> Result<Candidate<'a>, FormE
         form: format!("Sigstore bundle {}", version_text(bundle.version)),
         message,
         signature,
-        material,
-        entries: bundle.tlog_entries,
-        timestamps: bundle.timestamps,
+        beside: Rc::new(Beside { material, entries: bundle.tlog_entries, timestamps: bundle.timestamps }),
     })
 }
 
@@ -194,9 +222,11 @@ fn read_local_bundle<'a>(
         form: "cosign local bundle".to_owned(),
         message: Message::Artifact { stated: None },
         signature: bundle.signature,
-        material,
-        entries: bundle.entry.into_iter().collect(),
-        timestamps: Vec::new(),
+        beside: Rc::new(Beside {
+            material,
+            entries: bundle.entry.into_iter().collect(),
+            timestamps: Vec::new(),
+        }),
     })
 }
 
@@ -208,31 +238,21 @@ fn version_text(version: bundle::Version) -> &'static str {
     }
 }
 
-fn read_statement(envelope: &Envelope) -> Result<Message, FormError> {
+fn read_statement(envelope: Envelope) -> Result<SignedStatement, FormError> {
     if envelope.payload_type != dsse::IN_TOTO_PAYLOAD_TYPE {
-        return Err(form(Code::PayloadTypeUnsupported, &envelope.payload_type));
+        return Err(form(Code::PayloadTypeUnsupported, envelope.payload_type));
     }
     let statement = Statement::parse(&envelope.payload, in_toto::MAX_STATEMENT_BYTES);
     let statement = statement.map_err(statement_malformed)?;
-    Ok(Message::Statement { pae: envelope.pae(), statement, payload: envelope.payload.clone() })
+    Ok(SignedStatement { statement, signed: SignedBytes::ending_in(envelope.pae(), envelope.payload.len()) })
 }
 
-fn from_layer<'a>(
-    origin: &'a str,
-    form: &str,
-    message: Message,
-    signature: Vec<u8>,
-    beside: LegacyMaterial,
-) -> Result<Candidate<'a>, FormError> {
+fn read_beside(beside: LegacyMaterial) -> Result<Beside, FormError> {
     let material = match &beside.certificate {
         Some(leaf) => certificates(leaf, &beside.chain)?,
         None => Material::Key { hint: None },
     };
-    Ok(Candidate {
-        origin,
-        form: form.to_owned(),
-        message,
-        signature,
+    Ok(Beside {
         material,
         entries: beside.entry.into_iter().collect(),
         timestamps: beside.timestamp.into_iter().collect(),
@@ -296,7 +316,7 @@ fn layer_malformed(error: LegacyError) -> FormError {
     let code = match &error {
         LegacyError::Signature(_) => Code::Base64Invalid,
         LegacyError::Certificate(_) | LegacyError::Chain(_) => Code::CertificateMalformed,
-        LegacyError::AnnotationTooLarge(_) => Code::EvidenceLimit,
+        LegacyError::AnnotationTooLarge(_) | LegacyError::ChainTooLong(_) => Code::EvidenceLimit,
         LegacyError::Entry(_) => Code::LogEntryForm,
         LegacyError::Json(error) => json_code(error),
         _ => Code::EvidenceMalformed,

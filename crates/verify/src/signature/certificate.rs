@@ -6,7 +6,7 @@ use signet_crypto::Digest;
 use signet_formats::sct::Sct;
 use signet_formats::x509::Certificate;
 
-use super::chain::{self, Leaf, Purpose};
+use super::chain::{self, Leaf, Paths, Purpose};
 use crate::Code;
 use crate::budget::Budget;
 use crate::prepared::{PreparedAuthority, PreparedLog, PreparedTrust};
@@ -33,9 +33,9 @@ pub(super) fn check(
     if times.is_empty() {
         nodes.push(Node::fail(Check::Certificate, Code::TimeUnproven));
     }
+    let mut paths = Paths::new(leaf, &trust.certificate_authorities, Purpose::CodeSigning, budget);
     for time in times {
-        let authorities = &trust.certificate_authorities;
-        let found = chain::find_authority(leaf, authorities, Purpose::CodeSigning, *time, budget);
+        let found = paths.authority_at(*time);
         let about = format!("at {}", super::time_text(*time));
         let wanted = "a path to an authority of the trust root, valid at that time";
         nodes.push(match found {
@@ -87,17 +87,29 @@ fn check_scts(
     let tbs = certificate.precert_tbs();
     let mut nodes = Vec::new();
     for sct in &scts {
-        let known = trust.certificate_logs.iter().filter(|log| log.log_id == sct.log_id());
-        for log in known {
-            let outcome = check_sct(sct, log, &issuers, &tbs, budget);
-            nodes.push(Node::of(Check::CertificateTransparency, outcome).about(&*log.base_url));
-            if outcome.is_ok() {
-                logs.insert(log.log_id.clone());
-            }
+        // A trust root lists a log once for each span of time in which it is trusted: any of them will do.
+        let instances = trust.certificate_logs.iter().filter(|log| log.log_id == sct.log_id());
+        let outcomes = instances.map(|log| (log, check_sct(sct, log, &issuers, &tbs, budget)));
+        let Some((log, outcome)) = first_sound(outcomes) else { continue };
+        nodes.push(Node::of(Check::CertificateTransparency, outcome).about(&*log.base_url));
+        if outcome.is_ok() {
+            logs.insert(log.log_id.clone());
         }
     }
     let found = format!("{} timestamps, {} of trusted logs", scts.len(), logs.len());
     (Some(Node::pass(Check::CertificateTransparency).found(found).resting_on(nodes)), logs)
+}
+
+/// The first that is sound, or else the first.
+fn first_sound<T>(outcomes: impl Iterator<Item = (T, Result<(), Code>)>) -> Option<(T, Result<(), Code>)> {
+    let mut first = None;
+    for (of, outcome) in outcomes {
+        if outcome.is_ok() {
+            return Some((of, outcome));
+        }
+        first = first.or(Some((of, outcome)));
+    }
+    first
 }
 
 fn check_sct(

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 use signet_formats::x509::Certificate;
 
+use crate::budget::Budget;
+
 /// The signature on one certificate, and under which key it was found to hold.
 #[derive(Debug)]
 pub(crate) struct CheckedSignature {
@@ -48,10 +50,13 @@ pub(super) struct Remembering<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) leaf: &'a CheckedSignature,
     pub(super) issuers: &'a [CheckedSignature],
+    /// What each check costs, remembered or not: what was prepared before changes no verdict.
+    pub(super) budget: &'a Budget,
 }
 
 impl SignatureVerificationAlgorithm for Remembering<'_> {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        self.budget.spend(1).map_err(|_| InvalidSignature)?;
         let mut known = self.issuers.iter().chain([self.leaf]);
         match known.find(|known| known.signature == signature && known.message == message) {
             Some(known) => known.check(self.algorithm, key),

@@ -1,7 +1,12 @@
 //! Whether a log entry is about this signature: every field that both state must agree
 //! (sigstore client-spec §4.1; GHSA-whqx-f9j3-ch6m is what happens without).
+//!
+//! One field is not compared: the `envelopeHash` of `dsse` and the `hash` of `intoto` are over the envelope as
+//! somebody spelled it when it was uploaded. A bundle has its parts and not that spelling. What the envelope
+//! says is bound all the same: payload, its type where it is logged, signature and key.
 
 use signet_crypto::{Digest, Scheme};
+use signet_formats::dsse::IN_TOTO_PAYLOAD_TYPE;
 use signet_formats::rekor::{
     Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV002, IntotoV002, RekorError,
     TlogEntry, Verifier,
@@ -22,6 +27,9 @@ pub(super) fn check(
 ) -> Node {
     let evidence = Side { context, candidate, signed_by };
     let kind = format!("{} {}", entry.kind.kind, entry.kind.version);
+    if context.budget.spend_bytes(entry.body.len()).is_err() {
+        return Node::fail(Check::EntryBinding, Code::BudgetExhausted).about(kind);
+    }
     let body = match entry.decode_body() {
         Ok(body) => body,
         Err(e) => return Node::fail(Check::EntryBinding, code_of(&e)).about(kind).found(e.to_string()),
@@ -71,7 +79,10 @@ impl Side<'_> {
 
     fn payload(&self, logged: &Digest) -> Mismatch {
         let same = match &self.candidate.message {
-            Message::Statement { payload, .. } => Digest::of(logged.algorithm(), payload) == *logged,
+            Message::Statement(statement) => {
+                let ours = statement.signed.payload_digest(logged.algorithm(), self.context.budget);
+                ours.is_ok_and(|ours| ours == *logged)
+            }
             Message::Payload { .. } | Message::Artifact { .. } => false,
         };
         differs(same, "payload digest")
@@ -83,7 +94,7 @@ impl Side<'_> {
     }
 
     fn verifier(&self, logged: &Verifier) -> Mismatch {
-        let same = match (&self.candidate.material, logged, self.signed_by) {
+        let same = match (&self.candidate.beside.material, logged, self.signed_by) {
             (Material::Certificate { leaf, .. }, Verifier::Certificate(der), _) => leaf.der() == der,
             (Material::Key { .. }, Verifier::PublicKey(spki), Some(SignedBy::Key(known))) => {
                 known.key.spki_der() == spki
@@ -101,7 +112,7 @@ impl Side<'_> {
     }
 
     fn can_have_used(&self, scheme: Scheme) -> bool {
-        match (&self.candidate.material, self.signed_by) {
+        match (&self.candidate.beside.material, self.signed_by) {
             (Material::Certificate { leaf, .. }, _) => {
                 leaf.public_key().is_ok_and(|key| scheme.fits(key.algorithm()))
             }
@@ -124,10 +135,14 @@ impl Side<'_> {
 
     fn intoto(&self, body: &IntotoV002) -> Mismatch {
         let payload = body.payload.as_ref().and_then(|logged| match &self.candidate.message {
-            Message::Statement { payload, .. } => differs(payload == logged, "payload"),
+            Message::Statement(statement) => differs(statement.signed.payload() == logged, "payload"),
             _ => Some("payload"),
         });
-        self.payload(&body.payload_hash).or(payload).or_else(|| self.only(&body.signatures, Self::signature))
+        let of_type = differs(body.payload_type == IN_TOTO_PAYLOAD_TYPE, "payload type");
+        self.payload(&body.payload_hash)
+            .or(of_type)
+            .or(payload)
+            .or_else(|| self.only(&body.signatures, Self::signature))
     }
 
     /// The one signature of the logged envelope, which must be the evidence's.

@@ -37,15 +37,15 @@ pub(super) fn check_all(
     stamped: &[i64],
 ) -> Logged {
     let mut logged = Logged::default();
-    for entry in &candidate.entries {
+    for entry in &candidate.beside.entries {
         let about = format!("entry {} of log {}", entry.log_index, hex(&entry.log_id));
         let binding = entry_binding::check(context, candidate, signed_by, entry);
-        let Some(log) = context.trust.logs.iter().find(|log| log.log_id == entry.log_id) else {
+        let instances = context.trust.logs.iter().filter(|log| log.log_id == entry.log_id);
+        let Some((log, proven)) = prove_by_any(context, entry, instances, stamped) else {
             let unknown = Node::note(Check::LogEntry, Some(Code::LogUnknown)).about(about);
             logged.nodes.push(unknown.resting_on(vec![binding]));
             continue;
         };
-        let proven = prove(context, entry, log, stamped);
         let mut children = vec![binding];
         children.extend(proven.nodes);
         let node = Node::pass(Check::LogEntry).about(about).found(&*log.base_url).resting_on(children);
@@ -65,6 +65,33 @@ struct Proven {
     /// The integrated time, if the log signed it.
     time: Option<i64>,
     witnesses: BTreeSet<String>,
+}
+
+/// The proofs by the instance of the log that bears them out, or came closest: a trust root lists a log once
+/// for each span of time in which it is trusted.
+fn prove_by_any<'a>(
+    context: &Context<'_>,
+    entry: &TlogEntry,
+    instances: impl Iterator<Item = &'a PreparedLog>,
+    stamped: &[i64],
+) -> Option<(&'a PreparedLog, Proven)> {
+    let mut closest: Option<(&PreparedLog, Proven)> = None;
+    for log in instances {
+        let proven = prove(context, entry, log, stamped);
+        if proven.failures() == 0 {
+            return Some((log, proven));
+        }
+        if closest.as_ref().is_none_or(|(_, other)| proven.failures() < other.failures()) {
+            closest = Some((log, proven));
+        }
+    }
+    closest
+}
+
+impl Proven {
+    fn failures(&self) -> usize {
+        self.nodes.iter().filter(|node| node.failed()).count()
+    }
 }
 
 fn prove(context: &Context<'_>, entry: &TlogEntry, log: &PreparedLog, stamped: &[i64]) -> Proven {
@@ -106,7 +133,7 @@ fn check_promise(
     let (Some(payload), Some(time)) = (entry.set_payload(), entry.integrated_time) else {
         return (Node::fail(Check::SignedEntryTimestamp, Code::SetInvalid).found("no integrated time"), None);
     };
-    if context.budget.spend(1).is_err() {
+    if context.budget.spend_over(&payload).is_err() {
         return (Node::fail(Check::SignedEntryTimestamp, Code::BudgetExhausted), None);
     }
     if log.key.verify(log.scheme, &payload, promise).is_err() {
@@ -127,7 +154,7 @@ fn prove_inclusion(
     log: &PreparedLog,
     proven: &mut Proven,
 ) {
-    proven.nodes.push(Node::of(Check::InclusionProof, check_inclusion(entry, proof)));
+    proven.nodes.push(Node::of(Check::InclusionProof, check_inclusion(context, entry, proof)));
     let Some(text) = &proof.checkpoint else {
         // Version 0.1 bundles may have a proof without one; then the promise is what counts.
         if entry.promise.is_none() {
@@ -153,13 +180,14 @@ fn prove_inclusion(
     }
 }
 
-fn check_inclusion(entry: &TlogEntry, proof: &InclusionProof) -> Result<(), Code> {
+fn check_inclusion(context: &Context<'_>, entry: &TlogEntry, proof: &InclusionProof) -> Result<(), Code> {
     // Rekor v1 counts the entry over all its shards and the proof within one; v2 has one count.
     if is_v2(entry) && proof.log_index != entry.log_index {
         return Err(Code::InclusionProofInvalid);
     }
     let hashes: Option<Vec<merkle::Hash>> = proof.hashes.iter().map(sha256_array).collect();
     let root = sha256_array(&proof.root_hash).ok_or(Code::InclusionProofInvalid)?;
+    context.budget.spend_bytes(entry.body.len()).map_err(|_| Code::BudgetExhausted)?;
     let leaf = merkle::leaf_hash(&entry.body);
     let hashes = hashes.ok_or(Code::InclusionProofInvalid)?;
     merkle::verify_inclusion(proof.log_index, proof.tree_size, &leaf, &hashes, &root)

@@ -3,8 +3,9 @@
 use signet_crypto::{Digest, DigestAlgorithm, PublicKey, Scheme};
 use signet_formats::base64;
 
-use super::Context;
 use super::candidate::{Candidate, Material, Message};
+use super::signed_bytes::SignedBytes;
+use super::{Context, MAX_SHOWN};
 use crate::Code;
 use crate::prepared::PreparedKey;
 use crate::verdict::{Check, Node};
@@ -37,7 +38,8 @@ pub(super) fn check_subject(context: &Context<'_>, candidate: &Candidate<'_>) ->
             Code::SubjectMismatch,
             payload.manifest_digest.to_string(),
         ),
-        Message::Statement { statement, .. } => {
+        Message::Statement(signed) => {
+            let statement = &signed.statement;
             let holds = subject.digests.iter().any(|digest| statement.is_about(digest));
             (holds, Code::SubjectMismatch, subjects_text(statement))
         }
@@ -47,7 +49,8 @@ pub(super) fn check_subject(context: &Context<'_>, candidate: &Candidate<'_>) ->
 }
 
 fn subjects_text(statement: &signet_formats::in_toto::Statement) -> String {
-    let digests: Vec<Digest> = statement.subjects.iter().flat_map(|s| s.digests.clone()).take(8).collect();
+    let digests: Vec<Digest> =
+        statement.subjects.iter().flat_map(|s| s.digests.clone()).take(MAX_SHOWN).collect();
     join(&digests)
 }
 
@@ -57,7 +60,7 @@ fn join(digests: &[Digest]) -> String {
 
 /// Checks the signature with the key it claims: of the certificate, or of the policy's principals.
 pub(super) fn check_signature<'a>(context: &Context<'a>, candidate: &Candidate<'_>) -> Signed<'a> {
-    match &candidate.material {
+    match &candidate.beside.material {
         Material::Certificate { leaf, .. } => match leaf.public_key() {
             Ok(key) => {
                 let outcome = verify(context, candidate, &key);
@@ -93,7 +96,7 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
                     by: Some(SignedBy::Key(known)),
                 };
             }
-            Err(failure) => code = worse(code, failure),
+            Err(failure) => code = more_open(code, failure),
         }
     }
     // A hint at a key that the policy does not name says more than "does not verify".
@@ -118,7 +121,7 @@ fn hint_text(hint: &str) -> String {
 }
 
 /// Of two failures the one that leaves more open: content that was not at hand, a budget used up.
-fn worse(one: Code, other: Code) -> Code {
+fn more_open(one: Code, other: Code) -> Code {
     match one.class() {
         crate::Class::Undecided => one,
         _ => other,
@@ -131,7 +134,7 @@ fn verify(context: &Context<'_>, candidate: &Candidate<'_>, key: &PublicKey) -> 
     for scheme in Scheme::for_key(key.algorithm()) {
         match verify_with(context, candidate, key, *scheme) {
             Ok(()) => return Ok(*scheme),
-            Err(code) => failure = worse(failure, code),
+            Err(code) => failure = more_open(failure, code),
         }
     }
     Err(failure)
@@ -144,15 +147,33 @@ fn verify_with(
     scheme: Scheme,
 ) -> Result<(), Code> {
     let signature = &candidate.signature;
-    let message = match &candidate.message {
-        Message::Payload { bytes, .. } => bytes,
-        Message::Statement { pae, .. } => pae,
-        Message::Artifact { stated } => {
-            return verify_artifact(context, stated.as_ref(), key, scheme, signature);
+    match &candidate.message {
+        Message::Payload { signed, .. } => verify_bytes(context, signed, key, scheme, signature),
+        Message::Statement(statement) => verify_bytes(context, &statement.signed, key, scheme, signature),
+        Message::Artifact { stated } => verify_artifact(context, stated.as_ref(), key, scheme, signature),
+    }
+}
+
+/// A signature over bytes that are at hand: by their digest where the scheme signs one.
+fn verify_bytes(
+    context: &Context<'_>,
+    signed: &SignedBytes,
+    key: &PublicKey,
+    scheme: Scheme,
+    signature: &[u8],
+) -> Result<(), Code> {
+    let outcome = match scheme.digest() {
+        Some(algorithm) => {
+            let digest = signed.digest(algorithm, context.budget)?;
+            context.budget.spend(1).map_err(|_| Code::BudgetExhausted)?;
+            key.verify_digest(scheme, &digest, signature)
+        }
+        None => {
+            context.budget.spend_over(signed.bytes()).map_err(|_| Code::BudgetExhausted)?;
+            key.verify(scheme, signed.bytes(), signature)
         }
     };
-    context.budget.spend_over(message).map_err(|_| Code::BudgetExhausted)?;
-    key.verify(scheme, message, signature).map_err(|_| Code::SignatureInvalid)
+    outcome.map_err(|_| Code::SignatureInvalid)
 }
 
 /// A signature over the artifact: by its digest where the scheme signs one, else by the whole content.
@@ -189,18 +210,16 @@ fn verify_content(
     key.verify(scheme, content, signature).map_err(|_| Code::SignatureInvalid)
 }
 
-/// The SHA-256 of what was signed, as Rekor v1 logs it, and other digests as v2 may.
+/// The digest of what was signed, as Rekor logs it; none where it is not known or the budget is used up, which
+/// the decision tells of by itself.
 pub(super) fn logged_digest(
     context: &Context<'_>,
     candidate: &Candidate<'_>,
     algorithm: DigestAlgorithm,
 ) -> Option<Digest> {
     match &candidate.message {
-        Message::Payload { bytes, .. } => Some(Digest::of(algorithm, bytes)),
-        Message::Statement { pae, .. } => Some(Digest::of(algorithm, pae)),
+        Message::Payload { signed, .. } => signed.digest(algorithm, context.budget).ok(),
+        Message::Statement(statement) => statement.signed.digest(algorithm, context.budget).ok(),
         Message::Artifact { .. } => context.subject.digest(algorithm).copied(),
     }
 }
-
-/// The most digests or keys that a check spells out.
-const MAX_SHOWN: usize = 8;

@@ -7,24 +7,26 @@ pub(crate) mod checked;
 mod entry_binding;
 mod log;
 mod message;
+mod signed_bytes;
 mod timestamp;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::OnceLock;
 
 use signet_crypto::Digest;
 use signet_formats::x509::Certificate;
 
-use self::candidate::{Candidate, Material};
+use self::candidate::{Candidate, FormError, Material};
 use self::message::SignedBy;
 use crate::Code;
 use crate::budget::Budget;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, EvidenceItem};
 use crate::policy::RepositoryRule;
 use crate::prepared::{PreparedPolicy, PreparedTrust};
 use crate::subject::Subject;
 use crate::verdict::{Check, Node};
+use crate::workers::Workers;
 
 /// What every check of one decision looks at.
 pub(crate) struct Context<'a> {
@@ -35,7 +37,7 @@ pub(crate) struct Context<'a> {
     pub(crate) at: i64,
     pub(crate) budget: &'a Budget,
     /// Whether the whole content, where it is at hand, is the subject: hashed once, however many signatures ask.
-    pub(crate) content_is_subject: OnceCell<bool>,
+    pub(crate) content_is_subject: OnceLock<bool>,
 }
 
 /// What one signature proves, whatever the policy makes of it.
@@ -121,16 +123,30 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Assesses every signature in the evidence, in its order.
-pub(crate) fn assess_all(context: &Context<'_>) -> Vec<Assessment> {
-    let mut assessments = Vec::new();
-    for item in &context.evidence.items {
-        match candidate::read(item) {
-            Ok(candidates) => assessments.extend(candidates.iter().map(|c| assess(context, c))),
-            Err(form) => assessments.push(Assessment::unreadable(&item.origin, form.into())),
-        }
+/// Assesses every signature in the evidence, in its order; by `workers` in theirs, with the same result as long as the
+/// budget suffices.
+pub(crate) fn assess_all(context: &Context<'_>, workers: Option<&dyn Workers>) -> Vec<Assessment> {
+    let items = &context.evidence.items;
+    let assessed: Vec<OnceLock<Vec<Assessment>>> = items.iter().map(|_| OnceLock::new()).collect();
+    if let Some(workers) = workers {
+        workers.do_all(items.len(), &|number| {
+            if let (Some(item), Some(slot)) = (items.get(number), assessed.get(number)) {
+                slot.get_or_init(|| assess_item(context, item));
+            }
+        });
     }
-    assessments
+    // What is not done yet is done here: no evidence is passed over.
+    let all = items.iter().zip(assessed);
+    all.flat_map(|(item, slot)| slot.into_inner().unwrap_or_else(|| assess_item(context, item))).collect()
+}
+
+fn assess_item(context: &Context<'_>, item: &EvidenceItem) -> Vec<Assessment> {
+    let within = context.budget.spend_bytes(item.content.size());
+    let read = within.map_err(|_| FormError::budget_exhausted()).and_then(|()| candidate::read(item));
+    match read {
+        Ok(candidates) => candidates.iter().map(|candidate| assess(context, candidate)).collect(),
+        Err(form) => vec![Assessment::unreadable(&item.origin, form.into())],
+    }
 }
 
 fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
@@ -182,7 +198,7 @@ fn check_signer(
     signed_by: Option<&SignedBy<'_>>,
     times: &[i64],
 ) -> (Vec<Node>, BTreeSet<Vec<u8>>) {
-    match (&candidate.material, signed_by) {
+    match (&candidate.beside.material, signed_by) {
         (Material::Certificate { leaf, supplied }, _) => {
             let checked = certificate::check(leaf, supplied, times, context.trust, context.budget);
             (checked.nodes, checked.certificate_logs)
@@ -190,11 +206,12 @@ fn check_signer(
         (Material::Key { .. }, Some(SignedBy::Key(key))) => {
             let decision_time = [context.at];
             let when = if times.is_empty() { &decision_time } else { times };
-            let outside = when.iter().find(|time| !key.valid_for.contains(**time));
+            let outside = when.iter().find(|time| !key.is_trusted_at(**time));
             let node = outside.map(|time| {
+                let windows: Vec<String> = key.windows.iter().map(ToString::to_string).collect();
                 Node::fail(Check::KeyValidity, Code::KeyOutsideValidity)
                     .found(time_text(*time))
-                    .wanted(key.valid_for.to_string())
+                    .wanted(windows.join(" or "))
             });
             (node.into_iter().collect(), BTreeSet::new())
         }
@@ -203,7 +220,7 @@ fn check_signer(
 }
 
 fn identity(candidate: &Candidate<'_>, signed_by: Option<&SignedBy<'_>>) -> Identity {
-    match (&candidate.material, signed_by) {
+    match (&candidate.beside.material, signed_by) {
         (Material::Certificate { leaf, .. }, Some(_)) => certificate_identity(leaf),
         (Material::Key { .. }, Some(SignedBy::Key(key))) => Identity::Key(key.key.id()),
         _ => Identity::Unknown,
@@ -221,18 +238,31 @@ fn certificate_identity(leaf: &Certificate) -> Identity {
     }
 }
 
-/// Compares the signed repository name, where there is one, with the one that was asked for.
+/// Holds the repository names that were signed for the subject against the one that was asked for: one of
+/// them must be it. Where either side has none, the policy says what that means.
 fn check_repository(context: &Context<'_>, candidate: &Candidate<'_>) -> Option<Node> {
-    let signed = candidate.repository()?;
-    let asked = context.subject.name.as_deref()?;
-    if repository_of(signed) == repository_of(asked) {
-        return Some(Node::pass(Check::Repository).found(signed));
-    }
-    let node = match context.policy.policy.spec.repository {
-        RepositoryRule::Note => Node::note(Check::Repository, Some(Code::RepositoryMismatch)),
-        RepositoryRule::Deny => Node::fail(Check::Repository, Code::RepositoryMismatch),
+    let rule = context.policy.policy.spec.repository;
+    let signed = candidate.repositories(context.subject);
+    let code = match context.subject.name.as_deref() {
+        _ if signed.is_empty() => Code::RepositoryUnsigned,
+        None => Code::RepositoryUnknown,
+        Some(asked) => {
+            let asked = repository_of(asked);
+            match signed.iter().find(|name| repository_of(name) == asked) {
+                Some(name) => return Some(Node::pass(Check::Repository).found(*name)),
+                None => Code::RepositoryMismatch,
+            }
+        }
     };
-    Some(node.found(signed).wanted(asked))
+    let node = match (rule, code) {
+        (RepositoryRule::Note, Code::RepositoryMismatch)
+        | (RepositoryRule::Deny, Code::RepositoryUnsigned) => Node::note(Check::Repository, Some(code)),
+        (RepositoryRule::Note, _) => return None,
+        (RepositoryRule::Deny | RepositoryRule::Require, _) => Node::fail(Check::Repository, code),
+    };
+    let found = signed.iter().take(MAX_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let found = if found.is_empty() { "no repository".to_owned() } else { found };
+    Some(node.found(found).wanted(context.subject.name.as_deref().unwrap_or("a repository to compare with")))
 }
 
 /// The repository of a reference: without tag and digest, in its normal form if it has one.
@@ -241,6 +271,8 @@ fn repository_of(name: &str) -> String {
     parsed.map_or_else(|_| name.to_owned(), |reference| reference.repository.to_string())
 }
 
+/// The most names, digests or keys that a check spells out.
+const MAX_SHOWN: usize = 8;
 /// How far the clocks of logs and authorities may be ahead of the verifier's, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 60;
 

@@ -25,7 +25,7 @@ pub(super) struct Stamps {
 /// malformed, or contradicts the signature or its authority, is a failure.
 pub(super) fn check_all(context: &Context<'_>, candidate: &Candidate<'_>) -> Stamps {
     let mut stamps = Stamps::default();
-    for der in &candidate.timestamps {
+    for der in &candidate.beside.timestamps {
         let (node, proof) = check(context, candidate, der);
         stamps.nodes.push(node);
         if let Some((time, authority)) = proof {

@@ -4,7 +4,7 @@ use signet_formats::pem;
 use signet_testkit::forge::{
     Authority, Case, ISSUER, Key, SIGNED_AT, SIGNER, Signing, Template, World, YEAR,
 };
-use signet_verify::{Code, Content};
+use signet_verify::{Code, Content, Outcome};
 
 use crate::{assert_allowed, assert_denied, keyless};
 
@@ -113,4 +113,31 @@ fn another_certificate_beside_the_signature() {
     assert!(matches!(stolen, Material::Certificate(_)));
     bundle.material = stolen;
     assert_denied(&keyless(&world, &bundle), Code::SignatureInvalid);
+}
+
+/// Certificates that came along were tried in every order: ten of one name were 200,000 attempts at a path.
+/// What is tried now is paid for, and a flood of it ends in "could not decide".
+#[test]
+fn a_flood_of_junk_authorities_in_the_chain() {
+    let world = World::new();
+    let junk = |_| Authority::new(&world.authority.name, (SIGNED_AT - YEAR, SIGNED_AT + YEAR)).certificate;
+    let chain: Vec<Vec<u8>> = (0..cosign::MAX_CHAIN).map(junk).collect();
+    let layer = |signer: &World, key: &Key| {
+        let signing = Signing { stamped: Some(SIGNED_AT), ..Signing::keyless_v1(signer, key) };
+        let mut layer = signing.legacy("example.com/image");
+        layer.material.chain.clone_from(&chain);
+        let annotations = layer.annotations().unwrap();
+        Content::CosignSignature { payload: signet_formats::base64::Base64(layer.payload), annotations }
+    };
+    // It does not hide the authority that did issue the certificate.
+    assert_allowed(&Case::of("junk", &world, &[], layer(&world, &Key::p256())));
+    let mut attacker = World::new();
+    attacker.authority = Authority::new(&world.authority.name, (SIGNED_AT - YEAR, SIGNED_AT + YEAR));
+    let mut case = Case::of("junk", &world, &[], layer(&attacker, &Key::p256()));
+    case.trust = attacker.trust();
+    case.trust.certificate_authorities = world.trust().certificate_authorities;
+    assert_denied(&case, Code::IssuerUntrusted);
+    case.evidence.items = vec![case.evidence.items[0].clone(); 60];
+    let verdict = case.decide();
+    assert_eq!((verdict.outcome, verdict.code), (Outcome::Undecidable, Some(Code::BudgetExhausted)));
 }

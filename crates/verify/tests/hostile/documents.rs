@@ -2,9 +2,10 @@ use serde_json::{Value, json};
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::bundle::Content as Signed;
+use signet_formats::in_toto;
 use signet_formats::simple_signing::SimpleSigning;
-use signet_testkit::forge::{Case, Key, Signing, World, bundle_item};
-use signet_verify::{Code, Content, PredicateRule, RepositoryRule, Subject};
+use signet_testkit::forge::{ARTIFACT, Case, Key, Signing, World, bundle_item};
+use signet_verify::{Check, Code, Content, PredicateRule, RepositoryRule, Subject};
 
 use crate::{assert_allowed, assert_denied};
 
@@ -126,6 +127,66 @@ fn a_claim_about_another_repository() {
     assert_denied(&case, Code::RepositoryMismatch);
     case.subject.name = Some("registry.example.com/staging/app:v1".to_owned());
     assert_allowed(&case);
+}
+
+/// The names of a statement's subjects, of which the one by its digest is the subject.
+fn named(names: &[(&str, &[u8])]) -> Case {
+    let (world, key) = (World::new(), Key::p256());
+    let subject = |(name, content): &(&str, &[u8])| in_toto::Subject {
+        name: Some((*name).to_owned()),
+        ..in_toto::Subject::of(Digest::sha256(content))
+    };
+    let statement = in_toto::Statement::signed(names.iter().map(subject).collect());
+    let mut bundle = Signing::by_key(&world, &key).over_statement("p").bundle();
+    let Signed::Dsse(envelope) = &mut bundle.content else { panic!("it has an envelope") };
+    envelope.payload = statement.to_json().unwrap().into_bytes();
+    envelope.signatures[0].sig = key.sign(&envelope.pae());
+    Case::of("named", &world, &[key.public()], bundle_item(&bundle))
+}
+
+/// The first name of a statement was taken for that of the image, whosever digest stood beside it.
+#[test]
+fn the_repository_is_that_of_the_subject_with_the_digest() {
+    let (ours, other) = ("r.example.com/app/one", "r.example.com/evil/other");
+    let absent: &[u8] = b"another image";
+    let asked = |names: &[(&str, &[u8])]| {
+        let mut case = named(names);
+        case.policy.spec.repository = RepositoryRule::Deny;
+        case.subject.name = Some(format!("{ours}:v1"));
+        case
+    };
+    assert_denied(&asked(&[(ours, absent), (other, ARTIFACT)]), Code::RepositoryMismatch);
+    assert_denied(&asked(&[(other, ARTIFACT), (ours, absent)]), Code::RepositoryMismatch);
+    assert_allowed(&asked(&[(other, absent), (ours, ARTIFACT)]));
+    assert_allowed(&asked(&[(other, ARTIFACT), (ours, ARTIFACT)]));
+}
+
+/// What each rule makes of a name that is missing, on either side.
+#[test]
+fn a_repository_that_is_not_named() {
+    use RepositoryRule::{Deny, Note, Require};
+    let unnamed = named(&[("", ARTIFACT)]);
+    let named = named(&[("r.example.com/app", ARTIFACT)]);
+    let asked = |case: &Case, rule, name: Option<&str>| {
+        let mut case = case.clone();
+        case.policy.spec.repository = rule;
+        case.subject.name = name.map(str::to_owned);
+        let verdict = case.decide();
+        let node = verdict.checks.children[0].children.iter().find(|node| node.check == Check::Repository);
+        (verdict.code, node.and_then(|node| node.code))
+    };
+    let app = Some("r.example.com/app");
+    let (unsigned, unknown) = (Some(Code::RepositoryUnsigned), Some(Code::RepositoryUnknown));
+    for name in [None, app] {
+        assert_eq!(asked(&unnamed, Note, name), (None, None));
+        assert_eq!(asked(&unnamed, Deny, name), (None, unsigned));
+        assert_eq!(asked(&unnamed, Require, name), (unsigned, unsigned));
+    }
+    assert_eq!(asked(&named, Note, None), (None, None));
+    for rule in [Deny, Require] {
+        assert_eq!(asked(&named, rule, None), (unknown, unknown));
+        assert_eq!(asked(&named, rule, app), (None, None));
+    }
 }
 
 /// Two parsers that disagree on a document: two keys, two contents, two kinds of material

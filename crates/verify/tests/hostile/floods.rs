@@ -4,7 +4,7 @@ use signet_crypto::DigestAlgorithm::{Sha256, Sha512};
 use signet_crypto::{Digest, KeyAlgorithm};
 use signet_formats::base64::Base64;
 use signet_testkit::forge::{ARTIFACT, Case, Key, Signing, World, bundle_item};
-use signet_verify::{Code, Content, Outcome, Subject, Unread};
+use signet_verify::{Code, Content, Outcome, Subject, Unread, Workers, decide_by};
 
 use crate::{assert_allowed, assert_denied, item};
 
@@ -93,6 +93,8 @@ fn sigstore_rust_183_a_flood_of_signatures_over_a_large_content() {
     case.evidence.items = vec![case.evidence.items[0].clone(); 400];
     let verdict = case.decide();
     assert_eq!((verdict.outcome, verdict.code), (Outcome::Undecidable, Some(Code::BudgetExhausted)));
+    let by_workers = decide_by(&case.subject, &case.evidence, &case.trust, &case.policy, case.at, &Backwards);
+    assert_eq!(by_workers, verdict, "whose work is refused is not left to chance");
     case.evidence.items.truncate(10);
     let verdict = case.decide();
     assert_eq!((verdict.outcome, verdict.code), (Outcome::Deny, Some(Code::SignatureInvalid)));
@@ -110,4 +112,13 @@ fn another_content_beside_a_sound_signature_over_it() {
     assert!(!case.decide().is_allowed());
     case.subject.digests.clear();
     assert!(!case.decide().is_allowed());
+}
+
+/// Does the last piece first.
+struct Backwards;
+
+impl Workers for Backwards {
+    fn do_all(&self, pieces: usize, piece: &(dyn Fn(usize) + Sync)) {
+        (0..pieces).rev().for_each(piece);
+    }
 }

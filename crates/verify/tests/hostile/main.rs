@@ -6,6 +6,7 @@ mod certificates;
 mod documents;
 mod floods;
 mod logs;
+mod memory;
 mod patterns;
 mod thresholds;
 mod timestamps;

@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
 
 use signet_crypto::PublicKey;
-use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, World, any_key, bundle_item, one_bundle};
-use signet_verify::{Code, KeyReference, Policy, PredicateRule, Principal, Rule};
+use signet_testkit::forge::{
+    Case, ISSUER, Key, SIGNED_AT, SIGNER, Signing, Template, World, YEAR, any_key, bundle_item, one_bundle,
+};
+use signet_verify::{
+    CertificateIdentity, Claim, Code, KeyReference, Matcher, Outcome, Pattern, Policy, PredicateRule,
+    Principal, Rule, TrustSnapshot, TrustedKey, Window,
+};
 
 use crate::{assert_allowed, assert_denied, item, keyless};
 
@@ -119,4 +124,112 @@ fn thresholds_outside_their_principals_are_refused() {
     }
     policy.spec.rules[0].threshold = 1;
     assert!(Policy::parse(&serde_json::to_vec(&policy).unwrap()).is_ok());
+}
+
+/// Two signatures of one signer may differ in what else their certificates claim. Which of them came first
+/// decided whether two principals had signed.
+#[test]
+fn the_order_of_one_signers_certificates_decides_nothing() {
+    let world = World::new();
+    let life = (SIGNED_AT - 60, SIGNED_AT + 540);
+    let signed = |email: &str, reference: &str| {
+        let mut certificate = Template::signer(email, ISSUER, life);
+        certificate.claims.push((14, reference.to_owned()));
+        let key = Key::p256();
+        bundle_item(&Signing { certificate: Some(certificate), ..Signing::keyless_v1(&world, &key) }.bundle())
+    };
+    let (dev, main, other) =
+        (signed(SIGNER, "dev"), signed(SIGNER, "main"), signed("other@example.com", "x"));
+    let principal = |pattern: &str, claims| {
+        let identity = Matcher::Pattern(Pattern { pattern: pattern.to_owned() });
+        let issuer = Matcher::Exact(ISSUER.to_owned());
+        Principal::Certificate(CertificateIdentity { identity, issuer, claims })
+    };
+    let on_main = BTreeMap::from([(Claim::SourceRepositoryRef, Matcher::Exact("main".to_owned()))]);
+    let mut case = Case::of("order", &world, &[], dev.clone());
+    case.policy.spec.principals = BTreeMap::from([
+        ("p1".to_owned(), principal("^signer@example\\.com$", on_main)),
+        ("p2".to_owned(), principal("^(signer|other)@example\\.com$", BTreeMap::new())),
+    ]);
+    case.policy.spec.rules[0].principals = vec!["p1".to_owned(), "p2".to_owned()];
+    case.policy.spec.rules[0].threshold = 2;
+    for order in [[&dev, &main, &other], [&main, &dev, &other], [&other, &dev, &main], [&other, &main, &dev]]
+    {
+        case.evidence.items = order.map(|content| item(content.clone())).into();
+        assert_allowed(&case);
+    }
+    case.evidence.items = [&dev, &main].map(|content| item(content.clone())).into();
+    assert_denied(&case, Code::ThresholdNotMet);
+    case.evidence.items = [&dev, &other].map(|content| item(content.clone())).into();
+    assert_denied(&case, Code::ThresholdNotMet);
+}
+
+/// A policy that was put together without being read may mean nothing; nothing is decided by it.
+#[test]
+fn a_policy_that_means_nothing_decides_nothing() {
+    let (world, key) = (World::new(), Key::p256());
+    let sound = signed_by(&world, &[&key], &[key.public()], 1);
+    assert_allowed(&sound);
+    let bend: [fn(&mut Policy); 5] = [
+        |policy| policy.spec.rules.clear(),
+        |policy| policy.spec.rules[0].threshold = 0,
+        |policy| policy.spec.rules[0].threshold = 2,
+        |policy| policy.spec.principals.clear(),
+        |policy| policy.kind.push('x'),
+    ];
+    for bend in bend {
+        let mut case = sound.clone();
+        bend(&mut case.policy);
+        let verdict = case.decide();
+        assert_eq!((verdict.outcome, verdict.code), (Outcome::Undecidable, Some(Code::PolicyInvalid)));
+        case.evidence.items.clear();
+        assert_eq!(case.decide().outcome, Outcome::Undecidable);
+        assert!(serde_json::from_value::<Case>(serde_json::to_value(&case).unwrap()).is_err());
+    }
+}
+
+/// A key that the snapshot limits is limited however the policy names it, and each of its windows counts.
+#[test]
+fn the_windows_of_a_key_hold_by_id_and_by_value() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut case = signed_by(&world, &[&key], &[key.public()], 1);
+    let pem = signet_formats::pem::encode(signet_formats::pem::PUBLIC_KEY, key.public().spki_der());
+    let by_value: KeyReference = serde_json::from_value(pem.into()).unwrap();
+    let by_id = KeyReference::id(key.public().id());
+    let (past, now) =
+        (Window { start: None, end: Some(case.at - 1) }, Window { start: Some(case.at), end: Some(case.at) });
+    for reference in [by_id, by_value] {
+        let named = BTreeMap::from([("key-0".to_owned(), Principal::Key(reference))]);
+        case.policy.spec.principals = named;
+        case.trust.keys[0].valid_for = past;
+        assert_denied(&case, Code::KeyOutsideValidity);
+        case.trust.keys.push(TrustedKey { valid_for: now, ..case.trust.keys[0].clone() });
+        assert_allowed(&case);
+        case.trust.keys.reverse();
+        assert_allowed(&case);
+        case.trust.keys.truncate(1);
+    }
+}
+
+/// A trust root lists a service once for each span of time in which it is trusted. Which of them stands first
+/// decides nothing.
+#[test]
+fn the_order_of_a_services_windows_decides_nothing() {
+    let (world, key) = (World::new(), Key::p256());
+    let case = keyless(&world, &Signing::keyless_v1(&world, &key).bundle());
+    let mut ended = world.trust();
+    let window = Window { start: None, end: Some(SIGNED_AT - YEAR / 2) };
+    let logs = ended.logs.iter_mut().chain(&mut ended.certificate_logs);
+    logs.for_each(|log| log.valid_for = window);
+    ended.certificate_authorities.iter_mut().for_each(|authority| authority.valid_for = window);
+    let both = |first: &TrustSnapshot, second: &TrustSnapshot| {
+        let mut trust = first.clone();
+        trust.logs.extend(second.logs.clone());
+        trust.certificate_logs.extend(second.certificate_logs.clone());
+        trust.certificate_authorities.extend(second.certificate_authorities.clone());
+        Case { trust, ..case.clone() }
+    };
+    assert_allowed(&both(&ended, &world.trust()));
+    assert_allowed(&both(&world.trust(), &ended));
+    assert!(!both(&ended, &ended).decide().is_allowed());
 }

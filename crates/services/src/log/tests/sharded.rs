@@ -1,7 +1,7 @@
 //! Rotation.
 
 use super::*;
-use crate::log::{RotateError, Rotated, Shards, request_rotation};
+use crate::log::{RotateError, Rotated, Rotation, Shards, request_rotation};
 
 async fn shards(dir: &Path) -> Shards {
     let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
@@ -86,10 +86,13 @@ async fn the_running_log_is_asked_by_a_file() {
     let data = dir.path().join("log");
     // Its start gives up what was asked before.
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let ask = |name: &str| request_rotation(&data, Some(name.to_owned()));
-    let refused = ask("log.example.org/1").await.unwrap();
+    let ask = async |name: &str| {
+        let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
+        request_rotation(&data, &rotation).await.unwrap()
+    };
+    let refused = ask("log.example.org/1").await;
     assert!(matches!(&refused, Rotated::Refused(why) if why.contains("name already")), "{refused:?}");
-    let done = ask("log.example.org/2").await.unwrap();
+    let done = ask("log.example.org/2").await;
     assert_eq!(done, Rotated::to(&log.active().unwrap()));
     assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
     task.abort();

@@ -1,0 +1,50 @@
+//! Options that are defined when the command line comes to their command, and not in every run.
+
+use std::ops::Deref;
+
+use clap::builder::Resettable;
+use clap::error::Error;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+/// The options of one command among many. To define those of all costs more than to read one command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred<T>(T);
+
+impl<T> Deref for Deferred<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(define::<T>)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        T::augment_args_for_update(command)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches_mut(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+/// The command with its options. It keeps the words of the list of commands, in place of those about the options.
+fn define<T: Args>(command: Command) -> Command {
+    let [about, long_about] =
+        [command.get_about(), command.get_long_about()].map(|words| Resettable::from(words.cloned()));
+    T::augment_args(command).about(about).long_about(long_about)
+}

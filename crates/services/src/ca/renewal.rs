@@ -1,0 +1,45 @@
+//! A CA that goes on for years: before an intermediate ends there is a next one, also without a restart.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use signet_store::DataDir;
+
+use super::{Ca, Hierarchy};
+use crate::authority::{AuthorityError, Subject};
+
+impl Ca {
+    /// Makes the next intermediate if it is time, and says whether it did: verifiers have to learn of it before it is used. One
+    /// whose certificates come from elsewhere makes none.
+    pub async fn renew(&self) -> Result<bool, AuthorityError> {
+        let inner = &self.inner;
+        let Some(name) = &inner.own_name else { return Ok(false) };
+        let renewed = own(&inner.dir, name, inner.clock.seconds()).await?;
+        let is_new = renewed.chains().count() > inner.hierarchy().chains().count();
+        if is_new {
+            *inner.hierarchy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
+        }
+        Ok(is_new)
+    }
+
+    /// Looks again and again, for ever; `then` is called with each new intermediate in place.
+    pub async fn keep_renewed(&self, then: impl Fn()) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match self.renew().await {
+                Ok(true) => then(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the next intermediate could not be made"),
+            }
+        }
+    }
+}
+
+/// The hierarchy in the directory, as it is to be at this time.
+pub(super) async fn own(dir: &DataDir, name: &str, now: i64) -> Result<Hierarchy, AuthorityError> {
+    let subject = Subject { organization: "Signet", common_name: name };
+    Hierarchy::of_directory(dir.disk(), dir.path(), now, &subject).await
+}
+
+/// There are weeks to do it in.
+const LOOK_EVERY: Duration = Duration::from_secs(3_600);
