@@ -2,6 +2,7 @@ use signet_formats::cms::SignedData;
 use signet_formats::sct::{Sct, read_list};
 use signet_formats::static_ct::tile_leaves;
 use signet_formats::timestamp::{ReceivedRequest, TimestampToken, TstInfo};
+use signet_formats::tlog::{Entries, EntryProof, Nodes, Resource, TileNodes, push_entry};
 use signet_formats::x509::{Certificate, CertificateRequest, Name};
 
 /// A certificate keeps its bytes; everything it says can be asked.
@@ -37,6 +38,37 @@ pub fn static_ct(data: &[u8]) {
     let written: Vec<u8> = leaves.iter().flat_map(|leaf| leaf.to_bytes().expect("it was read")).collect();
     assert_eq!(written, data);
     assert!(leaves.iter().all(|leaf| leaf.hash().is_some()));
+}
+
+/// What a reader of a log gets: the name of a resource and, after a zero byte, its content. Names and bundles
+/// have one spelling; a tile is as wide as its name says, and any node can be asked for.
+pub fn tlog(data: &[u8]) {
+    let zero = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (name, content) = (&data[..zero], data.get(zero + 1..).unwrap_or_default());
+    let Ok(name) = std::str::from_utf8(name) else { return };
+    if let Ok(proof) = name.parse::<EntryProof>() {
+        assert_eq!(proof.to_string().parse().as_ref(), Ok(&proof));
+        let _ = proof.verify(content);
+    }
+    let Ok(resource) = name.parse::<Resource>() else { return };
+    assert_eq!(resource.to_string(), name);
+    match resource {
+        Resource::Checkpoint => {}
+        Resource::Entries(_) => {
+            let mut written = Vec::new();
+            let whole = Entries::new(content)
+                .try_for_each(|entry| entry.and_then(|entry| push_entry(&mut written, entry)));
+            assert!(whole.is_err() || written == content);
+        }
+        Resource::Tile(tile) => {
+            let mut nodes = TileNodes::new(u64::from(tile.width()));
+            if nodes.insert(tile, content).is_ok() {
+                assert_eq!(content.len(), 32 * usize::from(tile.width()));
+            }
+            let _ = nodes.node(tile.level().wrapping_mul(8), tile.index());
+            let _ = nodes.node(tile.level(), tile.index());
+        }
+    }
 }
 
 /// CMS SignedData: every certificate inside may be asked whether it signed.

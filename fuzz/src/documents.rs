@@ -7,13 +7,13 @@ use signet_formats::cosign::{LegacyAttestation, LegacySignature, LocalBundle};
 use signet_formats::dsse::{Envelope, MAX_ENVELOPE_BYTES};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_formats::oci::Manifest;
-use signet_formats::rekor::{Body, EntryKind, TlogEntry, read_answer_v1};
+use signet_formats::rekor::{Body, EntryKind, HashedRekordRequest, TlogEntry, read_answer_v1};
 use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::tuf;
-use signet_verify::{Policy, PreparedTrust, TrustSnapshot};
+use signet_verify::{Policy, PreparedTrust, TrustSnapshot, check_submission};
 
 /// A v0.3 bundle that was read and written again is the same bundle.
 pub fn bundle(data: &[u8]) {
@@ -31,6 +31,18 @@ pub fn bundle(data: &[u8]) {
 pub fn rekor_entry(data: &[u8]) {
     let _ = read_answer_v1(data).map(|entry| (entry.decode_body(), entry.set_payload()));
     let _ = TlogEntry::parse(data, 1 << 20).map(|entry| (entry.decode_body(), entry.set_payload()));
+}
+
+/// A request to Rekor v2 that was read and written again is the same; what it asks to log can be judged.
+pub fn rekor_request(data: &[u8]) {
+    let Ok(request) = HashedRekordRequest::parse(data) else { return };
+    let json = request.to_json().expect("what was read can be written");
+    assert_eq!(HashedRekordRequest::parse(&json).as_ref(), Ok(&request));
+    if let Ok(entry) = check_submission(request) {
+        let body = entry.to_body().expect("what is logged can be written");
+        let kind = EntryKind { kind: "hashedrekord".to_owned(), version: "0.0.2".to_owned() };
+        assert_eq!(Body::parse(&body, &kind), Ok(Body::HashedRekordV002(entry)));
+    }
 }
 
 /// A body read under every kind is of the one that it states.

@@ -1,4 +1,8 @@
+use std::sync::LazyLock;
+
+use signet_crypto::PublicKey;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::jwt::Jwt;
 use signet_formats::merkle::{self, Hash};
 use signet_formats::note::{Note, VerifierKey};
 use signet_formats::oci::Reference;
@@ -38,6 +42,22 @@ pub fn time(data: &[u8]) {
     let start = signet_formats::time::parse_start(text).expect("what parse takes parse_start takes");
     assert!((0..=1).contains(&(start - seconds)));
 }
+
+/// What an identity token says can be asked for, and it is checked under a key of its kind without a panic.
+pub fn jwt(data: &[u8]) {
+    let Some(token) = std::str::from_utf8(data).ok().and_then(|text| Jwt::parse(text).ok()) else { return };
+    let claims = token.claims();
+    let _ = (claims.text("sub"), claims.time("exp"), claims.at("a.b"), claims.is_for("sigstore"));
+    let _ = (token.key_id(), token.algorithm().name());
+    assert!(token.verify(&NOBODY).is_err(), "nobody has the private key");
+}
+
+/// A key whose other half was thrown away.
+static NOBODY: LazyLock<PublicKey> = LazyLock::new(|| {
+    let spki = signet_formats::base64::decode(NOBODYS_KEY).expect("it is base64");
+    PublicKey::from_spki_der(&spki).expect("it is a key")
+});
+const NOBODYS_KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAECjzpUDKDGCApY5HSmJW7w+dajzJfQsLHmlnUo6tFNe0WgpOI0t7s7gKzBaSRcg+tsbjKbol4VI6NpS0HNEX+Gg==";
 
 /// A note's bytes are its text and lines; a key's text is its vkey.
 pub fn note(data: &[u8]) {

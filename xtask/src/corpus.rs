@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use signet_formats::base64;
 use signet_formats::bundle::{Bundle, Material};
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::rekor::{Body, HashedRekordRequest, InclusionProof, TlogEntry};
+use signet_formats::tlog::EntryProof;
 use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::x509::Certificate;
 use signet_testkit::forge::{Case, Key, TrustRepository, samples};
@@ -105,10 +108,12 @@ fn bundle_seeds(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         let wire: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
         let wire = wire.pointer("/verificationMaterial/tlogEntries/0").cloned().unwrap_or_default();
         seeds.push(("rekor_entry", wire.to_string().into_bytes()));
+        seeds.extend(logged_request(entry).map(|request| ("rekor_request", request)));
         let Some(proof) = &entry.proof else { continue };
         let hashes: Vec<u8> = proof.hashes.iter().flat_map(|hash| hash.as_bytes().to_vec()).collect();
         let numbers = [proof.log_index.to_be_bytes(), proof.tree_size.to_be_bytes()].concat();
         seeds.push(("merkle", [numbers, hashes].concat()));
+        seeds.extend(entry_proof(proof).map(|proof| ("tlog", proof)));
         let checkpoint = proof.checkpoint.clone().unwrap_or_default().into_bytes();
         seeds.extend([("note", checkpoint.clone()), ("checkpoint", checkpoint)]);
     }
@@ -118,6 +123,20 @@ fn bundle_seeds(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         seeds.extend(token.map(|token| ("cms", token.der().to_vec())));
     }
     seeds
+}
+
+/// The request that had Rekor v2 log the entry.
+fn logged_request(entry: &TlogEntry) -> Option<Vec<u8>> {
+    let Body::HashedRekordV002(body) = entry.decode_body().ok()? else { return None };
+    let request = HashedRekordRequest { digest: body.digest.as_bytes().to_vec(), signature: body.signature };
+    request.to_json().ok()
+}
+
+/// The proof in a file of its own.
+fn entry_proof(proof: &InclusionProof) -> Option<Vec<u8>> {
+    let hashes: Option<Vec<_>> = proof.hashes.iter().map(|hash| hash.as_bytes().try_into().ok()).collect();
+    let checkpoint = SignedCheckpoint::parse(proof.checkpoint.as_deref()?.as_bytes()).ok()?;
+    Some(EntryProof { index: proof.log_index, hashes: hashes?, checkpoint }.to_string().into_bytes())
 }
 
 /// A repository of trust with a delegation, and a bundle of it.
@@ -172,6 +191,13 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "yaml",
         "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: example}\nspec:\n  principals:\n    release:\n      certificate:\n        identity: {pattern: '^https://example\\.com/.*$'}\n        issuer: https://issuer.example.com\n        claims: {sourceRepositoryRef: refs/heads/main}\n  rules:\n  - name: signed\n    principals: [release]\n    threshold: 1\n  repository: deny\n",
     ),
+    (
+        "jwt",
+        "es256",
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJKV1QifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlLmNvbSIsInN1YiI6InMiLCJhdWQiOlsic2lnc3RvcmUiXSwiZXhwIjoxNzk1MjYyNDAwLCJpYXQiOjE3OTUyNjIzMDAsImVtYWlsIjoiYUBleGFtcGxlLmNvbSIsImVtYWlsX3ZlcmlmaWVkIjp0cnVlfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ),
+    ("tlog", "entries", "tile/entries/x001/067.p/2\0\0\x03abc\0\0"),
+    ("tlog", "tile", "tile/0/000.p/1\0abcdefghijklmnopqrstuvwxyz012345"),
     ("local_bundle", "plain", r#"{"base64Signature":"AAAA","cert":"","rekorBundle":null}"#),
     (
         "trusted_root",

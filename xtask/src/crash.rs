@@ -39,96 +39,53 @@ use std::time::Instant;
 pub(crate) const USAGE: &str =
     "crash registry|log|tsa|ca|trust|up [--kills N] [--seed S] [--steps no] [--dir D]";
 
-/// Runs the harness, or the registry that it kills.
+/// Runs the harness, or the service that it kills.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     match args.split_first() {
-        Some((&"registry", options)) => runtime.block_on(registry(Options::parse(options)?)),
-        Some((&"log", options)) => runtime.block_on(log(Options::parse(options)?)),
-        Some((&"tsa", options)) => runtime.block_on(tsa(Options::parse(options)?)),
-        Some((&"ca", options)) => runtime.block_on(ca(Options::parse(options)?)),
-        Some((&"trust", options)) => runtime.block_on(trust(Options::parse(options)?)),
-        Some((&"up", options)) => runtime.block_on(up(Options::parse(options)?)),
         Some((&log::COMMAND, options)) => runtime.block_on(log::play(options)),
         Some((&tsa::COMMAND, options)) => runtime.block_on(tsa::play(options)),
         Some((&ca::COMMAND, options)) => runtime.block_on(ca::play(options)),
         Some((&trust::COMMAND, options)) => runtime.block_on(trust::play(options)),
         Some((&up::COMMAND, options)) => runtime.block_on(up::play(options)),
         Some((&server::COMMAND, options)) => runtime.block_on(server::serve(options)),
+        Some((service, options)) => runtime.block_on(harness(service, &Options::parse(options)?)),
+        None => Err(usage()),
+    }
+}
+
+async fn harness(service: &str, options: &Options) -> Result<(), String> {
+    let Options { dir, kills, seed, .. } = options;
+    let (kills, seed) = (*kills, *seed);
+    match service {
+        "registry" => {
+            let held = "nothing acknowledged was lost";
+            options.run(steps::run(dir, seed), kills::run(dir, kills, seed), held).await
+        }
+        "log" => {
+            let held = "nothing acknowledged was lost, no index twice, no fork";
+            options.run(log::steps(dir, seed), log::kills(dir, kills, seed), held).await
+        }
+        "tsa" => {
+            let held = "no serial was given twice";
+            options.run(tsa::steps(dir), tsa::kills(dir, kills, seed), held).await
+        }
+        "ca" => {
+            let held = "every certificate is recorded and in the log, no serial twice";
+            options.run(ca::steps(dir), ca::kills(dir, kills, seed), held).await
+        }
+        "trust" => {
+            let held = "no follower was shown less than before, or what cannot be verified";
+            options.run(trust::steps(dir), trust::kills(dir, kills, seed), held).await
+        }
+        "up" => {
+            let held = "every start was clean, nothing acknowledged was lost";
+            let steps = async { Ok("every step on the disk: see the harness of each service".to_owned()) };
+            options.run(steps, up::kills(dir, kills, seed), held).await
+        }
         _ => Err(usage()),
     }
-}
-
-async fn registry(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    if options.steps {
-        say(&steps::run(&options.dir, options.seed).await?);
-    }
-    say(&kills::run(&options.dir, options.kills, options.seed).await?);
-    began.end("nothing acknowledged was lost")
-}
-
-async fn log(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    if options.steps {
-        say(&log::steps(&options.dir, options.seed).await?);
-    }
-    say(&log::kills(&options.dir, options.kills, options.seed).await?);
-    began.end("nothing acknowledged was lost, no index twice, no fork")
-}
-
-async fn tsa(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    if options.steps {
-        say(&tsa::steps(&options.dir).await?);
-    }
-    say(&tsa::kills(&options.dir, options.kills, options.seed).await?);
-    began.end("no serial was given twice")
-}
-
-async fn ca(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    if options.steps {
-        say(&ca::steps(&options.dir).await?);
-    }
-    say(&ca::kills(&options.dir, options.kills, options.seed).await?);
-    began.end("every certificate is recorded and in the log, no serial twice")
-}
-
-async fn trust(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    if options.steps {
-        say(&trust::steps(&options.dir).await?);
-    }
-    say(&trust::kills(&options.dir, options.kills, options.seed).await?);
-    began.end("no follower was shown less than before, or what cannot be verified")
-}
-
-async fn up(options: Options) -> Result<(), String> {
-    let began = Began::now(&options);
-    say(&up::kills(&options.dir, options.kills, options.seed).await?);
-    began.end("every start was clean, nothing acknowledged was lost")
-}
-
-/// A harness that runs.
-struct Began(Instant);
-
-impl Began {
-    fn now(options: &Options) -> Self {
-        say(&format!("seed {}", options.seed));
-        Self(Instant::now())
-    }
-
-    fn end(self, held: &str) -> Result<(), String> {
-        say(&format!("{held} ({:.0} s)", self.0.elapsed().as_secs_f64()));
-        Ok(())
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a program for people")]
-fn say(line: &str) {
-    println!("{line}");
 }
 
 struct Options {
@@ -140,6 +97,23 @@ struct Options {
 }
 
 impl Options {
+    /// Runs the steps, if they are wanted, and the kills; says what was seen and what `held`.
+    async fn run(
+        &self,
+        steps: impl Future<Output = Result<String, String>>,
+        kills: impl Future<Output = Result<String, String>>,
+        held: &str,
+    ) -> Result<(), String> {
+        let began = Instant::now();
+        say(&format!("seed {}", self.seed));
+        if self.steps {
+            say(&steps.await?);
+        }
+        say(&kills.await?);
+        say(&format!("{held} ({:.0} s)", began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
     fn parse(args: &[&str]) -> Result<Self, String> {
         let mut options = Self { dir: fast_directory(), kills: 50, seed: 1, steps: true };
         for pair in args.chunks(2) {
@@ -153,6 +127,11 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+#[expect(clippy::print_stdout, reason = "a program for people")]
+fn say(line: &str) {
+    println!("{line}");
 }
 
 /// Memory, where there is a file system in it: what a process wrote survives its death there as it does on

@@ -1,14 +1,16 @@
-//! `cargo xtask mutate --count N --seed S`: mutants of every good bundle and signature, each decided by
-//! the policy of its original. It fails on any yes that does not mean what the original means.
+//! `cargo xtask mutate --count N --seed S`: mutants of every good bundle and signature, and of the trust and the
+//! name that it is judged by, each decided by the policy of its original, which denies another repository
+//! wherever the original names one. It fails on any yes that does not mean what the original means.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use signet_formats::oci::Reference;
 use signet_testkit::forge::{Case, Meaning, Vector};
-use signet_testkit::mutation::{Random, mutate};
-use signet_verify::{Content, PreparedTrust, decide_prepared};
+use signet_testkit::mutation::{Random, mutate, mutate_text, mutate_value};
+use signet_verify::{Content, PreparedTrust, RepositoryRule, Verdict, decide_prepared};
 
 use crate::corpus;
 
@@ -60,6 +62,8 @@ struct Original {
     case: Case,
     trust: PreparedTrust,
     meaning: Meaning,
+    /// Whether a repository is signed, so that no other name may get a yes.
+    names_repository: bool,
 }
 
 /// The committed cases, and the good ones of the conformance corpus where it is at hand.
@@ -73,10 +77,20 @@ fn originals() -> std::io::Result<Vec<Original>> {
 }
 
 impl Original {
-    fn new(case: Case) -> Option<Self> {
+    fn new(mut case: Case) -> Option<Self> {
         let trust = PreparedTrust::new(&case.trust).ok()?;
+        // The forge signs one name; the vectors of others name files, of which only a note can be made.
+        case.subject.name = Some(REPOSITORY.to_owned());
+        let under = |rule| {
+            let mut case = case.clone();
+            case.policy.spec.repository = rule;
+            case
+        };
+        let named = under(RepositoryRule::Require).decide().is_allowed();
+        let denying = under(RepositoryRule::Deny);
+        let case = if denying.decide().is_allowed() { denying } else { under(RepositoryRule::Note) };
         let meaning = Meaning::of(&case, &case.decide())?;
-        Some(Self { case, trust, meaning })
+        Some(Self { case, trust, meaning, names_repository: named })
     }
 
     fn content(&self) -> Option<&Content> {
@@ -130,14 +144,67 @@ fn work(originals: &[Original], options: Options, first: u64, done: &AtomicU64) 
     tally
 }
 
+/// Of ten mutants one is of the trust and one of the name; the others are of the evidence.
 fn judge(original: &Original, donors: &[Content], number: u64, random: &mut Random, tally: &mut Tally) {
+    match random.below(10) {
+        0 => judge_trust(original, number, random, tally),
+        1 => judge_name(original, number, random, tally),
+        _ => judge_evidence(original, donors, number, random, tally),
+    }
+}
+
+fn judge_evidence(
+    original: &Original,
+    donors: &[Content],
+    number: u64,
+    random: &mut Random,
+    tally: &mut Tally,
+) {
     let mut case = original.case.clone();
     let Some(item) = case.evidence.items.first_mut() else { return };
     let mutant = mutate(&item.content, donors, random);
     let unchanged = mutant == item.content;
     item.content = mutant;
     let verdict = decide_prepared(&case.subject, &case.evidence, &original.trust, &case.policy, case.at);
-    let outcome = match Meaning::of(&case, &verdict) {
+    count(original, &case, &verdict, unchanged, number, tally);
+}
+
+/// Trust that was changed may be less, or the same to this signature; it makes nothing of it that it was not.
+fn judge_trust(original: &Original, number: u64, random: &mut Random, tally: &mut Tally) {
+    let Some(trust) = mutate_value(&original.case.trust, random) else {
+        return tally.count("trust that is not read".to_owned());
+    };
+    let unchanged = trust == original.case.trust;
+    let case = Case { trust, ..original.case.clone() };
+    count(original, &case, &case.decide(), unchanged, number, tally);
+}
+
+/// Asked by another name, what names its repository gets no yes.
+fn judge_name(original: &Original, number: u64, random: &mut Random, tally: &mut Tally) {
+    let mut case = original.case.clone();
+    let name = mutate_text(REPOSITORY, random);
+    let unchanged = repository(&name) == repository(REPOSITORY);
+    case.subject.name = Some(name);
+    let verdict = case.decide();
+    if verdict.is_allowed() && original.names_repository && !unchanged {
+        tally.wrong.push(format!("mutant {number} of {}: {:?}", case.name, case.subject.name));
+    }
+    count(original, &case, &verdict, unchanged, number, tally);
+}
+
+fn repository(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.repository.to_string())
+}
+
+fn count(
+    original: &Original,
+    case: &Case,
+    verdict: &Verdict,
+    unchanged: bool,
+    number: u64,
+    tally: &mut Tally,
+) {
+    let outcome = match Meaning::of(case, verdict) {
         _ if unchanged => "unchanged".to_owned(),
         None => verdict.code.map_or(String::new(), |code| format!("{code} {}", code.title())),
         Some(meaning) if meaning == original.meaning => "allow, the same meaning".to_owned(),
@@ -162,6 +229,8 @@ fn show_progress(done: u64, count: u64) {
     }
 }
 
+/// The name that the forge signs.
+const REPOSITORY: &str = "example.com/image";
 const THREADS: u64 = 2;
 /// [`THREADS`] as a step.
 const STEP: usize = 2;

@@ -317,6 +317,11 @@ impl From<BuildError> for CliError {
         let code = match error {
             BuildError::Store(error) => return error.into(),
             BuildError::OpenToTheNetwork { .. } => Code::ListenRefused,
+            BuildError::PasswordsInTheClear { .. } => {
+                return Self::new(Code::UsageInvalid, error.to_string()).hint(
+                    "give `--tls-cert` and `--tls-key`, or say with `--allow-http` that something before it speaks HTTPS",
+                );
+            }
             BuildError::GateWithoutRights => Code::UsageInvalid,
             BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
             BuildError::Listen { .. } => {

@@ -102,7 +102,10 @@ impl Face {
         for line in plain::lines(&error.detail) {
             writeln!(err, "  {line}")?;
         }
-        writeln!(err, "{cyan}hint{cyan:#}: {}", Plain(&error.hint))
+        let mut hint = error.hint.lines().map(str::trim_start);
+        writeln!(err, "{cyan}hint{cyan:#}: {}", Plain(hint.next().unwrap_or_default()))?;
+        // Indented, as the detail is: no text of others begins a line.
+        hint.try_for_each(|line| writeln!(err, "  {}", Plain(line)))
     }
 }
 

@@ -8,11 +8,11 @@ use signet_formats::cosign::LegacySignature;
 use signet_keys::read_private;
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
-use crate::args::{KeylessArgs, PasswordArgs};
+use crate::args::{CosignSignArgs, KeylessArgs, PasswordArgs};
 use crate::error::{CliError, Stop};
 use crate::face::Face;
-use crate::keyless::Keyless;
 use crate::password;
+use crate::proven::Proven;
 use crate::signing::Signing;
 use crate::trust::Trust;
 
@@ -24,21 +24,32 @@ pub(crate) struct MethodArgs<'a> {
     pub(crate) password: &'a PasswordArgs,
     /// How to sign, if not as the key usually does.
     pub(crate) scheme: Option<Scheme>,
-    /// How to sign without a key.
+    /// Which services prove the signature, and how to sign without a key.
     pub(crate) keyless: &'a KeylessArgs,
+    /// cosign's options, some of which ask for services.
+    pub(crate) cosign: &'a CosignSignArgs,
+}
+
+impl MethodArgs<'_> {
+    /// Whether services are to prove the signature. A key needs none.
+    fn with_services(&self) -> bool {
+        let configured = self.keyless.services.signing_config.is_some();
+        self.key.is_none() || configured || self.cosign.wants_services()
+    }
 }
 
 /// With what is signed.
 pub(crate) enum Method {
     /// A key, which the verifier has to know.
     Key(Signing),
-    /// Certificates for an identity, and whatever services the config demands.
-    Keyless(Box<Keyless>),
+    /// A key or certificates for an identity, and whatever services the config demands.
+    Proven(Box<Proven>),
 }
 
 impl Method {
     /// What the options say.
     pub(crate) fn of(args: &MethodArgs<'_>, face: Face) -> Result<Self, CliError> {
+        args.cosign.accept(args.with_services())?;
         let Some(key) = args.key else {
             if args.scheme.is_some() {
                 return Err(CliError::new(
@@ -47,17 +58,21 @@ impl Method {
                 )
                 .hint("leave it out: without a key, ECDSA on P-256 signs"));
             }
-            return Keyless::new(args.keyless, face).map(Box::new).map(Self::Keyless);
+            return Proven::by_identity(args.keyless, face).map(Box::new).map(Self::Proven);
         };
         let key = read_private(key, &password::source(args.password))?;
-        Signing::new(key, args.scheme).map(Self::Key)
+        let signing = Signing::new(key, args.scheme)?;
+        match args.with_services() {
+            true => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),
+            false => Ok(Self::Key(signing)),
+        }
     }
 
     /// The hash that a message must be given as; none if only a statement over its SHA-256 can be signed.
     pub(crate) fn message_digest(&self) -> Option<DigestAlgorithm> {
         match self {
             Self::Key(signing) => signing.message_digest(),
-            Self::Keyless(_) => Some(DigestAlgorithm::Sha256),
+            Self::Proven(proven) => proven.message_digest(),
         }
     }
 
@@ -65,7 +80,7 @@ impl Method {
     pub(crate) async fn identity(&self) -> Result<Option<String>, Stop> {
         match self {
             Self::Key(_) => Ok(None),
-            Self::Keyless(keyless) => keyless.identity().await.map(Some),
+            Self::Proven(proven) => proven.identity().await,
         }
     }
 
@@ -79,7 +94,7 @@ impl Method {
                 let snapshot = TrustSnapshot::from_keys([public]);
                 Ok(own_trust(snapshot, principal, annotations, |rule| rule)?)
             }
-            Self::Keyless(keyless) => keyless.own_trust(annotations).await,
+            Self::Proven(proven) => proven.own_trust(annotations).await,
         }
     }
 
@@ -92,7 +107,7 @@ impl Method {
     ) -> Result<String, Stop> {
         match self {
             Self::Key(signing) => signing.bundle(signing.statement(name, digest, annotations).await?),
-            Self::Keyless(keyless) => keyless.statement(name, digest, annotations).await,
+            Self::Proven(proven) => proven.statement(name, digest, annotations).await,
         }
     }
 
@@ -100,7 +115,7 @@ impl Method {
     pub(crate) async fn message(&self, digest: Digest) -> Result<String, Stop> {
         match self {
             Self::Key(signing) => signing.bundle(signing.message(digest).await?),
-            Self::Keyless(keyless) => keyless.message(digest).await,
+            Self::Proven(proven) => proven.message(digest).await,
         }
     }
 
@@ -113,7 +128,7 @@ impl Method {
     ) -> Result<LegacySignature, Stop> {
         match self {
             Self::Key(signing) => signing.simple(reference, digest, annotations).await,
-            Self::Keyless(_) => Err(no_legacy().into()),
+            Self::Proven(_) => Err(no_legacy().into()),
         }
     }
 
@@ -121,7 +136,7 @@ impl Method {
     pub(crate) fn fits_legacy(&self) -> Result<(), CliError> {
         match self {
             Self::Key(signing) => signing.fits_legacy(),
-            Self::Keyless(_) => Err(no_legacy()),
+            Self::Proven(_) => Err(no_legacy()),
         }
     }
 }
@@ -142,6 +157,7 @@ pub(crate) fn own_trust(
 }
 
 fn no_legacy() -> CliError {
-    let detail = "the legacy format is written for keys only: podman and CRI-O, which read it, ask for one";
-    CliError::new(Code::AlgorithmNotInFormat, detail).hint("sign with the default format, or give `--key`")
+    let detail = "the legacy format is written for keys and without proofs: podman and CRI-O, which read it, ask for a key";
+    CliError::new(Code::AlgorithmNotInFormat, detail)
+        .hint("sign with the default format, or give `--key` and no `--signing-config`")
 }

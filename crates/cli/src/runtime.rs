@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
@@ -19,6 +20,10 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
             answer = command => answer,
         }
     });
+    if matches!(answer, Err(Stop::Interrupted)) && runtime.metrics().num_alive_tasks() > 0 {
+        // What was dropped half-way may have somebody to tell: a registry cancels an upload.
+        runtime.block_on(tokio::time::sleep(FAREWELL));
+    }
     // Blocking work of an interrupted command is not waited for.
     runtime.shutdown_background();
     answer
@@ -75,3 +80,5 @@ pub(crate) async fn stopped() {
         std::future::pending().await
     }
 }
+
+const FAREWELL: Duration = Duration::from_millis(300);

@@ -105,12 +105,17 @@ impl Signing {
         }
     }
 
-    /// The bundle of what this key signed, which the verifier has to know.
+    /// What a bundle names a key by that the verifier has to know.
+    pub(crate) fn hint(&self) -> Material {
+        Material::PublicKeyHint(base64::encode(self.signer.public_key().id().as_bytes()))
+    }
+
+    /// The bundle of what this key signed, without any proof.
     pub(crate) fn bundle(&self, content: Content) -> Result<String, Stop> {
         let bundle = Bundle {
             version: Version::V03,
             content,
-            material: Material::PublicKeyHint(base64::encode(self.signer.public_key().id().as_bytes())),
+            material: self.hint(),
             tlog_entries: Vec::new(),
             timestamps: Vec::new(),
         };

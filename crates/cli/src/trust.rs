@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
+use signet_formats::trusted_root::TrustedRoot;
 use signet_keys::read_public;
 use signet_verify::{
     CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PolicyError, PredicateRule, Principal,
@@ -57,7 +58,7 @@ impl Trust {
     /// A policy file, with the keys of the principals that it names by id.
     pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
         let policy = policy(path)?;
-        let mut snapshot = if has_certificates(&policy) { anchors.with_pinned()? } else { anchors.read()? };
+        let mut snapshot = if needs_root(&policy) { anchors.with_pinned()? } else { anchors.read()? };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
             let key = read_public(file)?;
@@ -101,9 +102,11 @@ impl Anchors<'_> {
     }
 }
 
-/// Whether a principal of the policy is known by certificates, which a trust root certifies.
-fn has_certificates(policy: &Policy) -> bool {
-    policy.spec.principals.values().any(|principal| matches!(principal, Principal::Certificate(_)))
+/// Whether the policy asks for what a trust root has to vouch for: certificates, entries of logs, timestamps.
+fn needs_root(policy: &Policy) -> bool {
+    let certified = |principal: &Principal| matches!(principal, Principal::Certificate(_));
+    let proven = |rule: &Rule| rule.log_entries.unwrap_or_default() > 0 || rule.timestamps > 0;
+    policy.spec.principals.values().any(certified) || policy.spec.rules.iter().any(proven)
 }
 
 /// Whether a principal of the policy has this key.
@@ -133,6 +136,12 @@ pub(crate) fn trusted_root(path: &Path) -> Result<TrustSnapshot, CliError> {
     let bytes = files::read(path, MAX_TRUST_FILE)?;
     TrustSnapshot::from_trusted_root(&bytes)
         .map_err(|error| CliError::new(Code::TrustRootInvalid, about(path, error)))
+}
+
+/// Reads a Sigstore trust root as it is published.
+pub(crate) fn read_trusted_root(path: &Path) -> Result<TrustedRoot, CliError> {
+    let bytes = files::read(path, MAX_TRUST_FILE)?;
+    TrustedRoot::parse(&bytes).map_err(|error| CliError::new(Code::TrustRootInvalid, about(path, error)))
 }
 
 /// Any one of the keys is enough. Principals bear the names of the files.

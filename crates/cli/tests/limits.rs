@@ -11,7 +11,9 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 26] = [
+const PRIVATE: [&str; 28] = [
+    "| time for the headers of a request | 15 s |",
+    "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
     "| time after which `verify` asks for newer trust | 24 h |",
     "| signatures of one image, all that are read together | 32 MiB |",
@@ -24,7 +26,8 @@ const PRIVATE: [&str; 26] = [
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
     "| time for which a decision about the same digests is reused | 10 s |",
-    "| public-key operations of one decision; 256 KiB hashed for one count as one more | 4,096 |",
+    "| certificates that came along among which a path is sought | 4 |",
+    "| public-key operations of one decision; 256 KiB that are read or hashed count as one more | 4,096 |",
     "| policy | 1 MiB |",
     "| principals of a policy | 1,024 |",
     "| rules of a policy | 256 |",
@@ -108,10 +111,12 @@ fn evidence() -> Rows {
         ("depth of JSON", number(json::MAX_DEPTH)),
         ("subjects of a statement", number(in_toto::MAX_SUBJECTS)),
         ("digests of a subject", number(in_toto::MAX_DIGESTS)),
+        ("annotations of a subject", number(in_toto::MAX_ANNOTATIONS)),
         ("signatures of an envelope (a bundle's has exactly 1)", number(dsse::MAX_SIGNATURES)),
         ("log entries of a bundle", number(bundle::MAX_TLOG_ENTRIES)),
         ("timestamps of a bundle", number(bundle::MAX_TIMESTAMPS)),
         ("certificates of a bundle's chain", number(bundle::MAX_CHAIN)),
+        ("certificates of an older signature's chain", number(cosign::MAX_CHAIN)),
         ("certificate", bytes(x509::MAX_CERTIFICATE_BYTES)),
         ("hashes of an inclusion proof", number(rekor::MAX_PROOF_HASHES)),
         ("body of a log entry", bytes(rekor::MAX_BODY_BYTES)),
@@ -159,6 +164,7 @@ fn registries() -> Rows {
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
+        ("gzipped archive, unpacked", bytes(unpacked(&limits))),
     ]
 }
 
@@ -177,6 +183,10 @@ fn services() -> Rows {
     ]
 }
 
+fn unpacked(limits: &signet_registry::Limits) -> usize {
+    usize::try_from(limits.unpacked_bytes).expect("a size fits")
+}
+
 fn slowest(limits: &signet_registry::Limits) -> usize {
     usize::try_from(limits.slowest).expect("a speed fits")
 }
@@ -190,6 +200,10 @@ fn registry() -> Rows {
         ("time for requests to end when it stops", time(limits.drain)),
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
+        (
+            "age after which an upload without a byte is forgotten",
+            time(signet_store::registry::EMPTY_UPLOADS_FOR),
+        ),
         ("uploads in progress", number(limits.store.uploads)),
     ]
 }

@@ -15,13 +15,28 @@ use crate::is_loopback;
 
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
 pub struct Connector {
-    tls: TlsOptions,
+    options: TlsOptions,
     system_roots: fn() -> CertificateResult,
     timeouts: Timeouts,
-    plain_direct: OnceLock<Result<reqwest::Client>>,
-    plain_proxied: OnceLock<Result<reqwest::Client>>,
-    tls_direct: OnceLock<Result<reqwest::Client>>,
-    tls_proxied: OnceLock<Result<reqwest::Client>>,
+    plain: Clients,
+    tls: Clients,
+    identified: Clients,
+}
+
+/// Those that go straight to a host, and those that may go through a proxy.
+#[derive(Default)]
+struct Clients {
+    direct: OnceLock<Result<reqwest::Client>>,
+    proxied: OnceLock<Result<reqwest::Client>>,
+}
+
+/// What a connection is made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Security {
+    Plain,
+    Tls,
+    /// TLS, and our certificate for who asks for it.
+    Identified,
 }
 
 impl Connector {
@@ -35,35 +50,41 @@ impl Connector {
         timeouts: Timeouts,
         system_roots: fn() -> CertificateResult,
     ) -> Self {
-        let empty = OnceLock::new;
-        Self {
-            tls,
-            system_roots,
-            timeouts,
-            plain_direct: empty(),
-            plain_proxied: empty(),
-            tls_direct: empty(),
-            tls_proxied: empty(),
-        }
+        let [plain, secure, identified] = std::array::from_fn(|_| Clients::default());
+        Self { options: tls, system_roots, timeouts, plain, tls: secure, identified }
     }
 
     /// The client for `url`: it follows no redirects and sends nothing twice. This machine is never asked
-    /// through a proxy, as Go's clients do.
+    /// through a proxy, as Go's clients do. Nobody is shown our certificate.
     pub fn client(&self, url: &Url) -> Result<&reqwest::Client> {
-        let (secure, direct) = (url.scheme() == "https", is_loopback(url));
-        let cell = match (secure, direct) {
-            (false, true) => &self.plain_direct,
-            (false, false) => &self.plain_proxied,
-            (true, true) => &self.tls_direct,
-            (true, false) => &self.tls_proxied,
-        };
-        cell.get_or_init(|| self.build(secure, direct)).as_ref().map_err(Clone::clone)
+        self.of_security(url, if is_secure(url) { Security::Tls } else { Security::Plain })
     }
 
-    fn build(&self, secure: bool, direct: bool) -> Result<reqwest::Client> {
-        let tls = match secure {
-            true => self.secure_config()?,
-            false => config(RootCertStore::empty(), None)?,
+    /// The same for a host that our certificate was given for: it is shown to it if it asks.
+    pub fn identified(&self, url: &Url) -> Result<&reqwest::Client> {
+        match is_secure(url) && self.options.identity.is_some() {
+            true => self.of_security(url, Security::Identified),
+            false => self.client(url),
+        }
+    }
+
+    fn of_security(&self, url: &Url, security: Security) -> Result<&reqwest::Client> {
+        let clients = match security {
+            Security::Plain => &self.plain,
+            Security::Tls => &self.tls,
+            Security::Identified => &self.identified,
+        };
+        let direct = is_loopback(url);
+        let cell = if direct { &clients.direct } else { &clients.proxied };
+        cell.get_or_init(|| self.build(security, direct)).as_ref().map_err(Clone::clone)
+    }
+
+    fn build(&self, security: Security, direct: bool) -> Result<reqwest::Client> {
+        let identity = self.options.identity.as_ref().filter(|_| security == Security::Identified);
+        let identity = identity.map(|(chain, key)| (chain.as_path(), key.as_path()));
+        let tls = match security {
+            Security::Plain => config(RootCertStore::empty(), None)?,
+            Security::Tls | Security::Identified => config(self.roots()?, identity)?,
         };
         let builder = reqwest::Client::builder()
             .user_agent(concat!("signet/", env!("CARGO_PKG_VERSION")))
@@ -77,21 +98,21 @@ impl Connector {
         builder.build().map_err(|error| SetupError::System(reason(&error)))
     }
 
-    fn secure_config(&self) -> Result<ClientConfig> {
+    fn roots(&self) -> Result<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let system = (self.system_roots)();
         if let (true, true, Some(error)) =
-            (system.certs.is_empty(), self.tls.authorities.is_empty(), system.errors.first())
+            (system.certs.is_empty(), self.options.authorities.is_empty(), system.errors.first())
         {
             return Err(SetupError::configuration(Path::new("the system's certificate authorities"), error));
         }
         roots.add_parsable_certificates(system.certs);
-        for path in &self.tls.authorities {
+        for path in &self.options.authorities {
             for certificate in certificates(path)? {
                 roots.add(certificate).map_err(|error| SetupError::configuration(path, error))?;
             }
         }
-        config(roots, self.tls.identity.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path())))
+        Ok(roots)
     }
 }
 
@@ -100,7 +121,7 @@ impl Connector {
 pub struct TlsOptions {
     /// PEM files of more certificate authorities.
     pub authorities: Vec<PathBuf>,
-    /// PEM files of our certificate chain and its key, for servers that ask for them.
+    /// PEM files of our certificate chain and its key, for the hosts that are asked with [`Connector::identified`].
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
@@ -136,6 +157,10 @@ impl SetupError {
     fn configuration(path: &Path, reason: impl ToString) -> Self {
         Self::Configuration { path: path.display().to_string(), reason: reason.to_string() }
     }
+}
+
+fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https"
 }
 
 fn config(roots: RootCertStore, identity: Option<(&Path, &Path)>) -> Result<ClientConfig> {

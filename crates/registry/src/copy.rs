@@ -76,6 +76,8 @@ pub struct CopyReport {
     pub referrers: u64,
     /// Tags of cosign's older attachments (`.sig`, `.att`, `.sbom`) carried.
     pub attachments: u64,
+    /// Manifests that the source lists as referring to the image, or to what does, and does not have.
+    pub missing: Vec<Digest>,
     /// Whether a concurrent writer could have removed a referrer from a fallback tag unseen.
     pub race_possible: bool,
 }
@@ -93,6 +95,7 @@ pub async fn copy(
 ) -> Result<CopyReport> {
     let root = source.store.resolve(source.name.as_ref()).await?;
     check_name(target, &root)?;
+    target.store.takes(&root.manifest)?;
     let limits = source.store.limits();
     let met = Met { walk: Walk::new(limits.depth, limits.copy_manifests), unsearched: VecDeque::new() };
     let report = Mutex::new(CopyReport::new(root.digest()));
@@ -120,6 +123,7 @@ impl CopyReport {
             blobs_present: 0,
             referrers: 0,
             attachments: 0,
+            missing: Vec::new(),
             race_possible: false,
         }
     }
@@ -165,7 +169,7 @@ impl Copier<'_> {
             self.tree(child, depth + 1).await?;
         }
         let blobs = manifest.manifest.config.iter().chain(manifest.manifest.layers());
-        let blobs: Vec<_> = blobs.filter(|blob| !is_foreign(blob)).cloned().collect();
+        let blobs: Vec<_> = blobs.filter(|blob| !blob.is_foreign_layer()).cloned().collect();
         let sends = blobs.into_iter().map(|blob| Ok(self.blob(blob)));
         futures_util::stream::iter(sends)
             .try_buffer_unordered(self.options.parallel.max(1))
@@ -203,9 +207,17 @@ impl Copier<'_> {
         Ok(())
     }
 
-    /// A listed manifest that does not name the subject is the lister's lie, and not carried.
+    /// A listed manifest that does not name the subject is the lister's lie, and not carried. One that was deleted and
+    /// is still listed cannot be.
     async fn referrer(&self, subject: &Digest, listed: &Descriptor) -> Result<()> {
-        let manifest = self.source.store.resolve(Some(&ManifestName::Digest(listed.digest))).await?;
+        let manifest = match self.source.store.resolve(Some(&ManifestName::Digest(listed.digest))).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_not_found() => {
+                self.count(|report| report.missing.push(listed.digest));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let stated = manifest.manifest.subject.as_ref().map(|stated| stated.digest);
         if stated != Some(*subject) || !self.enter(manifest.digest(), 0)? {
             return Ok(());
@@ -272,9 +284,4 @@ fn check_name(target: &Endpoint, root: &Resolved) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Layers that registries do not keep (image-spec, "non-distributable layers").
-fn is_foreign(blob: &Descriptor) -> bool {
-    blob.media_type.contains("nondistributable") || blob.media_type.contains("foreign.diff")
 }

@@ -100,12 +100,16 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The registry failed (5xx), also when asked again.
-    #[error("{what}: the registry failed with status {status}")]
+    #[error("{what}: the registry failed with status {status}{detail}")]
     Server {
         /// What was asked for.
         what: String,
         /// The status.
         status: u16,
+        /// The registry's words, led by `: `, or nothing.
+        detail: String,
+        /// When it said to come back.
+        retry_after: Option<Duration>,
     },
     /// Somebody else changed it meanwhile, or it may not be changed (409, 412).
     #[error("{what} conflicts with what the registry has{detail}")]
@@ -248,9 +252,13 @@ impl Error {
         Self::Configuration { path: path.display().to_string(), reason: reason.to_string() }
     }
 
-    /// Whether asking the same again may go better.
+    /// Whether asking the same again may go better. What a registry has not implemented (501) it has not a moment
+    /// later either.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Server { .. } | Self::RateLimited { .. })
+        match self {
+            Self::Server { status, .. } => *status != 501,
+            _ => matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. }),
+        }
     }
 
     /// Whether it says that something is absent, as opposed to unknown.

@@ -11,6 +11,7 @@
 //!
 //! - Credentials go to the registry's own scheme, host and port, and to the token realm that it names:
 //!   over HTTPS, or over HTTP where both are on this machine. A realm that redirects is refused.
+//! - Our TLS certificate goes to the registry's own scheme, host and port alone: to no other realm, storage or proxy.
 //! - Redirects are followed by hand and without credentials, also within one host; a 401 behind a
 //!   redirect is final.
 //! - Registries on this machine are asked over plain HTTP and never through a proxy; [`Options::https`]
@@ -39,7 +40,7 @@ pub use copy::{CopyEvent, CopyOptions, CopyReport, copy};
 pub use error::{Advice, Error};
 pub use flight::{parallel, spread};
 pub use limits::Limits;
-pub use local::{DockerArchive, Layout, OciArchive};
+pub use local::{DockerArchive, DockerSave, Layout, OciArchive};
 pub use location::{Endpoint, Location};
 pub use store::{ImageStore, RegistryStore};
 pub use stream::BlobStream;

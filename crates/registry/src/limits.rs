@@ -23,7 +23,8 @@
 //! | 10,000 pages of referrers, full or empty | 1,000 ([`Limits::pages`]) | what they list | [`LimitHit`](E::LimitHit) beside what was listed |
 //! | a next page on another host, of another list, or read before | it is not fetched | what was listed | [`RedirectRefused`](E::RedirectRefused), beside what was listed |
 //! | 401 for ever | one new grant for a request, one more for an upload | nothing | [`Unauthorized`](E::Unauthorized) |
-//! | 429 or 5xx for ever | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
+//! | 429 or 5xx for ever, but 501 | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
+//! | a gzipped archive that unpacks without end | 16 GiB ([`Limits::unpacked_bytes`]) on the disk | a buffer | [`TooLarge`](E::TooLarge) |
 //! | writers of one fallback tag for ever | 32 rounds ([`Limits::fallback_rounds`]) | the index | [`Conflict`](E::Conflict) |
 //!
 //! Times are for one attempt; a request that may be repeated takes [`Limits::attempts`] of them at most.
@@ -81,6 +82,8 @@ pub struct Limits {
     pub depth: usize,
     /// Entries of an archive.
     pub archive_entries: usize,
+    /// Bytes that a gzipped archive may unpack to.
+    pub unpacked_bytes: u64,
 }
 
 impl Default for Limits {
@@ -105,6 +108,7 @@ impl Default for Limits {
             copy_manifests: 20_000,
             depth: MAX_MANIFEST_DEPTH,
             archive_entries: 100_000,
+            unpacked_bytes: 16 << 30,
         }
     }
 }

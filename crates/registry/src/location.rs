@@ -8,7 +8,7 @@ use std::sync::Arc;
 use signet_formats::oci::{Reference, Tag};
 
 use crate::store::{ImageStore, RegistryStore};
-use crate::{Client, DockerArchive, Error, Layout, ManifestName, OciArchive, Result};
+use crate::{Client, DockerArchive, DockerSave, Error, Layout, ManifestName, OciArchive, Result};
 
 /// Where an image is, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,16 +87,17 @@ impl Location {
         })
     }
 
-    /// Opens it to write to; a layout or archive is made if there is none.
+    /// Opens it to write to; a layout or archive is made if there is none, and one of `docker save` only then.
     pub fn target(&self, client: &Client) -> Result<Endpoint> {
         let limits = client.limits();
         Ok(match self {
             Self::Registry(reference) => on_registry(client, reference),
             Self::Layout(path, tag) => named(Arc::new(Layout::create(path, limits)?), tag),
             Self::OciArchive(path, tag) => named(Arc::new(OciArchive::create(path, limits)?), tag),
-            Self::DockerArchive(..) => {
-                let reason = "a `docker save` archive is read, not written; use `oci-archive:`".to_owned();
-                return Err(Error::Location { text: self.to_string(), reason });
+            Self::DockerArchive(path, name) => {
+                let archive = DockerSave::create(path, name.as_deref(), limits)?;
+                let tag = Some(archive.tag().clone());
+                named(Arc::new(archive), &tag)
             }
         })
     }

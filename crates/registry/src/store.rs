@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
-use signet_formats::oci::{Descriptor, Repository, Tag};
+use signet_formats::oci::{Descriptor, Manifest, Repository, Tag};
 
 use crate::client::{BlobPush, Client, ManifestName, Referrers, Resolved};
 use crate::stream::BlobStream;
@@ -20,6 +20,11 @@ pub trait ImageStore: Send + Sync {
 
     /// What refers to `subject`.
     async fn referrers(&self, subject: &Digest) -> Result<Referrers>;
+
+    /// Refuses an image that cannot be kept here whole; asked before anything of it is put.
+    fn takes(&self, _image: &Manifest) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether the store has this manifest and, with it, all that it names.
     async fn has_manifest(&self, digest: &Digest) -> Result<bool>;

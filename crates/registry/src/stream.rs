@@ -55,6 +55,14 @@ impl BlobStream {
         Ok(all.into())
     }
 
+    /// Reads it to its end, or to what is wrong with it.
+    pub(crate) async fn check(mut self) -> Result<()> {
+        while let Some(chunk) = self.next().await {
+            chunk?;
+        }
+        Ok(())
+    }
+
     fn accept(&mut self, chunk: &Bytes) -> Result<()> {
         self.seen += chunk.len() as u64;
         if self.seen > self.size {

@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too, which clippy does not see")]
 
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use signet_crypto::Digest;
-use signet_formats::oci::{Descriptor, Tag};
-use signet_registry::{Error, ImageStore, Layout, Limits, ManifestName, OciArchive, Resolved};
+use signet_formats::oci::{Descriptor, Tag, media_type};
+use signet_registry::{
+    BlobPush, Client, CopyOptions, CopyReport, Error, ImageStore, Layout, Limits, Location, ManifestName,
+    OciArchive, Options, Resolved, copy,
+};
+use signet_testkit::peers;
 
 fn image(note: usize) -> Resolved {
     let empty = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
@@ -66,6 +72,28 @@ async fn content_that_was_changed_on_disk_is_refused() {
     assert!(matches!(read, Err(Error::SizeMismatch { .. })), "{read:?}");
 }
 
+/// A copy had said "sent 0" and left the damage.
+#[tokio::test]
+async fn what_is_damaged_in_a_layout_is_put_there_again() {
+    let [good, bad] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (source, target, image) = (layout(good.path()), layout(bad.path()), image(1));
+    let blob = source.put_bytes("t", "a blob".into()).await.unwrap();
+    for damage in [&b"a blab"[..], b"a blo", b"a blob, and more", b""] {
+        target.put_blob(&blob, &source).await.unwrap();
+        target.put_manifest(&image).await.unwrap();
+        for digest in [blob.digest, image.digest()] {
+            std::fs::write(bad.path().join("blobs/sha256").join(digest.hex()), damage).unwrap();
+        }
+        assert_eq!(target.has_manifest(&image.digest()).await, Ok(false));
+        assert_eq!(target.put_blob(&blob, &source).await, Ok(BlobPush::Sent));
+        target.put_manifest(&image).await.unwrap();
+        let read = target.blob(&blob).await.unwrap().collect_bytes(100).await;
+        assert_eq!(read, Ok("a blob".into()));
+        assert_eq!(target.put_blob(&blob, &source).await, Ok(BlobPush::Present));
+        assert_eq!(target.has_manifest(&image.digest()).await, Ok(true));
+    }
+}
+
 #[tokio::test]
 async fn a_tag_moves_and_the_other_image_stays() {
     let directory = tempfile::tempdir().unwrap();
@@ -99,4 +127,134 @@ fn what_is_no_layout_is_told_from_what_is_absent() {
     assert!(open(&directory.path().join("absent")).is_err_and(|error| error.is_not_found()));
     std::fs::write(directory.path().join("oci-layout"), r#"{"imageLayoutVersion":"9"}"#).unwrap();
     assert!(matches!(open(directory.path()), Err(Error::Damaged { .. })));
+}
+
+/// Puts an image that runs, of one layer, and a referrer into a store under a tag.
+async fn put_image(store: &dyn ImageStore, note: usize, tag: &str) -> Resolved {
+    let layer = store.put_bytes(media_type::OCI_LAYER_TAR, format!("layer {note}").into()).await.unwrap();
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
+    });
+    let config = store.put_bytes(media_type::OCI_CONFIG, config.to_string().into()).await.unwrap();
+    let json = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": config, "layers": [layer],
+    });
+    let image = resolved(&json);
+    store.put_manifest(&image).await.unwrap();
+    let referrer = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": config, "layers": [layer],
+        "subject": image.descriptor, "artifactType": "application/x-test",
+    });
+    store.put_referrer(&resolved(&referrer), &image.digest()).await.unwrap();
+    store.tag(&image, &tag.parse().unwrap()).await.unwrap();
+    image
+}
+
+fn resolved(json: &serde_json::Value) -> Resolved {
+    let bytes = serde_json::to_vec(json).unwrap();
+    let digest = Digest::sha256(&bytes);
+    Resolved::new("a manifest", bytes.into(), None, digest).unwrap()
+}
+
+async fn copied(from: &str, to: &str) -> Result<CopyReport, Error> {
+    let client = Client::new(Options::default());
+    let (from, to) = (from.parse::<Location>().unwrap(), to.parse::<Location>().unwrap());
+    copy(&from.source(&client)?, &to.target(&client)?, &CopyOptions::default(), &|_| ()).await
+}
+
+/// A second copy into an archive had dropped the first one's tag without a word.
+#[tokio::test]
+async fn an_archive_that_is_written_again_keeps_its_other_tags() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let source = layout(&directory.path().join("layout"));
+    let images = [put_image(&source, 1, "one").await, put_image(&source, 2, "two").await];
+    let archive = place("both.tar");
+    for tag in ["one", "two", "two"] {
+        copied(&format!("oci:{}:{tag}", place("layout")), &format!("oci-archive:{archive}:{tag}"))
+            .await
+            .unwrap();
+    }
+    let both = OciArchive::open(Path::new(&archive), &Limits::default()).unwrap();
+    for (tag, image) in ["one", "two"].into_iter().zip(images) {
+        let found = both.resolve(Some(&ManifestName::Tag(tag.parse().unwrap()))).await.unwrap();
+        assert_eq!(found.digest(), image.digest());
+        assert_eq!(both.referrers(&image.digest()).await.unwrap().descriptors.len(), 1);
+    }
+    std::fs::write(place("other"), "a letter").unwrap();
+    let onto =
+        copied(&format!("oci:{}:one", place("layout")), &format!("oci-archive:{}", place("other"))).await;
+    assert!(matches!(onto, Err(Error::Damaged { .. })), "{onto:?}");
+    assert_eq!(std::fs::read(place("other")).unwrap(), b"a letter");
+}
+
+#[tokio::test]
+async fn a_docker_archive_is_written_with_its_signatures_and_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let source = layout(&directory.path().join("layout"));
+    let image = put_image(&source, 1, "v1").await;
+    let from = format!("oci:{}:v1", place("layout"));
+    for (file, name) in [("named.tar", ":registry.example/team/app:v1"), ("nameless.tar", "")] {
+        let target = format!("docker-archive:{}{name}", place(file));
+        let report = copied(&from, &target).await.unwrap();
+        assert_eq!((report.digest, report.referrers), (image.digest(), 1));
+        let opened = target.parse::<Location>().unwrap().source(&Client::new(Options::default())).unwrap();
+        assert_eq!(opened.store.resolve(None).await.unwrap().digest(), image.digest(), "{file}");
+        let again = copied(&from, &target).await;
+        assert!(matches!(again, Err(Error::Location { .. })), "it is there: {again:?}");
+    }
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [image.descriptor],
+    });
+    let index = resolved(&index);
+    source.put_manifest(&index).await.unwrap();
+    source.tag(&index, &"index".parse().unwrap()).await.unwrap();
+    let whole =
+        copied(&from.replace(":v1", ":index"), &format!("docker-archive:{}", place("index.tar"))).await;
+    assert!(matches!(whole, Err(Error::Location { .. })), "{whole:?}");
+    assert!(!Path::new(&place("index.tar")).exists());
+}
+
+#[tokio::test]
+async fn a_gzipped_archive_is_read_up_to_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest);
+    let image = put_image(&layout(&place("layout")), 1, "v1").await;
+    let archive = place("a.tar");
+    let from = format!("oci:{}:v1", place("layout").display());
+    copied(&from, &format!("oci-archive:{}:v1", archive.display())).await.unwrap();
+    let plain = std::fs::read(&archive).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    std::fs::write(&archive, gzip.finish().unwrap()).unwrap();
+    let size = plain.len() as u64;
+    let open = |unpacked_bytes| OciArchive::open(&archive, &Limits { unpacked_bytes, ..Limits::default() });
+    assert_eq!(open(size).unwrap().resolve(None).await.unwrap().digest(), image.digest());
+    let bomb = open(size - 1).map(|_| ());
+    assert!(matches!(bomb, Err(Error::TooLarge { .. })), "{bomb:?}");
+    let cut = std::fs::read(&archive).unwrap();
+    std::fs::write(&archive, &cut[..cut.len() / 2]).unwrap();
+    let cut = open(size).map(|_| ());
+    assert!(matches!(cut, Err(Error::Damaged { .. })), "{cut:?}");
+}
+
+#[tokio::test]
+async fn skopeo_reads_a_docker_archive_that_was_written() {
+    let Some([skopeo]) = peers(["skopeo"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
+    let from = format!("oci:{}:v1", place("layout"));
+    for (file, name) in [("named.tar", ":registry.example/team/app:v1"), ("nameless.tar", "")] {
+        let archive = format!("docker-archive:{}{name}", place(file));
+        copied(&from, &archive).await.unwrap();
+        let target = format!("oci:{}:v1", place(&format!("{file}-read")));
+        let read =
+            Command::new(&skopeo).args(["--insecure-policy", "copy", &archive, &target]).output().unwrap();
+        assert!(read.status.success(), "{file}: {}", String::from_utf8_lossy(&read.stderr));
+        let read = layout(&directory.path().join(format!("{file}-read"))).resolve(None).await.unwrap();
+        assert_eq!(read.manifest.config.unwrap().digest, image.manifest.config.clone().unwrap().digest);
+    }
 }

@@ -96,6 +96,25 @@ async fn writers_at_once_lose_nothing() {
     assert_eq!(found.descriptors.len(), 4);
 }
 
+/// It refuses an index that lists what it does not have, so one deleted signature had stopped all later ones.
+#[tokio::test]
+async fn a_deleted_referrer_stops_neither_the_next_one_nor_a_copy() {
+    let Some(server) = docker_registry() else { return };
+    let (client, repository) = (client(), repository_of(&server, "app"));
+    let image = push_image(&client, &repository, "layer", "v1").await;
+    let gone = attach(&client, &repository, &image, 1).await.digest();
+    client.delete_manifest(&repository, &gone).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let source = Location::Registry(format!("{}/app:v1", server.address()).parse().unwrap());
+    let target: Location = format!("oci:{}:v1", directory.path().display()).parse().unwrap();
+    let (source, target) = (source.source(&client).unwrap(), target.target(&client).unwrap());
+    let report = copy(&source, &target, &CopyOptions::default(), &|_| {}).await.unwrap();
+    assert_eq!((report.missing, report.referrers), (vec![gone], 0));
+    let next = attach(&client, &repository, &image, 2).await.digest();
+    let found = client.referrers(&repository, &image.digest).await.unwrap();
+    assert_eq!(found.descriptors.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [next]);
+}
+
 #[tokio::test]
 async fn an_image_travels_with_all_that_refers_to_it() {
     let Some(server) = docker_registry() else { return };

@@ -10,6 +10,7 @@ mod outgoing;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+mod stamp;
 pub mod static_ct;
 pub mod tsa;
 pub mod tuf;

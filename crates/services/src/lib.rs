@@ -19,6 +19,7 @@ pub mod monitor;
 mod note_keys;
 pub mod oidc;
 mod own_key;
+mod succession;
 pub mod trust;
 pub mod tsa;
 pub mod witness;

@@ -100,7 +100,7 @@ impl Stack {
                 valid_for: window,
             }],
             certificate_authorities: self.ca.chains().iter().map(|chain| authority("ca", chain)).collect(),
-            timestamp_authorities: vec![authority("tsa", self.tsa.chain())],
+            timestamp_authorities: vec![authority("tsa", &self.tsa.chain())],
             ..TrustSnapshot::default()
         }
     }

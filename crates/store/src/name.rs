@@ -41,7 +41,8 @@ impl fmt::Display for RepositoryName {
 pub struct UploadId(Uuid);
 
 impl UploadId {
-    pub(crate) fn random() -> Self {
+    /// One that nobody has yet or can guess.
+    pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 }

@@ -68,7 +68,7 @@ async fn version_1_is_gone_on_with() {
     store.finish_upload(&app, upload, &whole).await.unwrap();
     assert_eq!(read(&store, &app, &whole).await, b"halfwhole");
 
-    let now = GcOptions { grace: Duration::ZERO, dry_run: false };
+    let now = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
     let collected = store.collect_garbage(now).await.unwrap();
     assert_eq!(collected.manifests, []);
     assert_eq!(collected.blobs.len(), 2, "{collected:?}: what was just pushed, and the mounted layer");
@@ -108,7 +108,7 @@ async fn write_golden() {
     for (content, digest) in
         [(CONFIG, Digest::sha256(CONFIG)), (LAYER, layer), (SIGNATURE, Digest::sha256(SIGNATURE))]
     {
-        let id = store.start_upload(&app, digest.algorithm()).await.unwrap();
+        let id = store.start_upload(&app, digest.algorithm(), "owner").await.unwrap();
         store.append_upload(&app, id, None, body(content)).await.unwrap();
         store.finish_upload(&app, id, &digest).await.unwrap();
     }
@@ -118,7 +118,7 @@ async fn write_golden() {
         store.put_manifest(&app, ManifestPush { tags, ..manifest }).await.unwrap();
     }
     assert!(store.mount_blob(&copy, &layer, MountFrom::Repository(app.clone())).await.unwrap());
-    let upload = store.start_upload(&app, DigestAlgorithm::Sha256).await.unwrap();
+    let upload = store.start_upload(&app, DigestAlgorithm::Sha256, "owner").await.unwrap();
     store.append_upload(&app, upload, None, body(b"half")).await.unwrap();
 }
 

@@ -9,7 +9,7 @@ pub(crate) const MAX_OPERATIONS: u32 = 4096;
 /// How many bytes are read or hashed in about the time of one operation: 4096 of them are 1 GiB.
 const BYTES_PER_OPERATION: usize = 256 * 1024;
 
-/// Counts public-key operations down. Atomic because webpki asks it of all that it calls; one thread decides.
+/// Counts public-key operations down, for all who work on one decision.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: AtomicU32,

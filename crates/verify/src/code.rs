@@ -120,7 +120,7 @@ codes! {
 
     // Signatures and keys.
     1201 SignatureInvalid Denied "the signature does not verify"
-        "The signature was not made by this key over these bytes: the payload was changed or another key was used."
+        "The signature was not made by this key over these bytes: the payload was changed or another key was used. RSA-PSS signatures are read with a salt as long as the hash and no other."
         "check that the key is the signer's; if it is, the content was tampered with"
     1202 SchemeUnsupported Denied "the signature's algorithm is not supported"
         "The key, or the way in which it signed, is not on the list of accepted algorithms."

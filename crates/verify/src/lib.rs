@@ -30,7 +30,7 @@ pub use policy::{
 };
 pub use prepared::{PreparedTrust, TrustUnusable};
 pub use subject::Subject;
-pub use submission::{SubmissionRefused, check_submission};
+pub use submission::{SubmissionRefused, check_submission, is_logged};
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};
 pub use workers::Workers;

@@ -12,8 +12,6 @@ use serde_saphyr::UserMessageFormatter;
 use signet_crypto::{Digest, PublicKey};
 
 /// A policy: principals, and the rules that must all hold.
-///
-/// One that is read means something; one that is put together may not, and nothing is decided by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
@@ -83,6 +81,7 @@ impl Serialize for Policy {
     }
 }
 
+/// One that is read means something; one that is put together may not, and nothing is decided by it.
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)?.validated().map_err(de::Error::custom)

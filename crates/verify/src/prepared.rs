@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
+use signet_crypto::{Digest, PublicKey};
 use signet_formats::note::VerifierKey;
+use signet_formats::trusted_root;
 use signet_formats::x509::Certificate;
 
 use crate::policy::{CompiledMatcher, Policy, Principal};
@@ -76,7 +77,6 @@ fn prepare_keys(trusted: &[TrustedKey]) -> Result<Vec<PreparedKey>, TrustUnusabl
 pub(crate) struct PreparedLog {
     pub(crate) base_url: String,
     pub(crate) key: PublicKey,
-    pub(crate) scheme: Scheme,
     pub(crate) log_id: Vec<u8>,
     pub(crate) valid_for: Window,
 }
@@ -84,12 +84,10 @@ pub(crate) struct PreparedLog {
 impl PreparedLog {
     fn new(log: &TrustedLog) -> Result<Self, TrustUnusable> {
         let unusable = || TrustUnusable(format!("log `{}`: unusable key", log.base_url));
-        let key = log_key(&log.key.0).ok_or_else(unusable)?;
-        let scheme = *Scheme::for_key(key.algorithm()).first().ok_or_else(unusable)?;
+        let key = trusted_root::log_key(&log.key.0).ok_or_else(unusable)?;
         Ok(Self {
             base_url: log.base_url.clone(),
             key,
-            scheme,
             log_id: log.log_id.0.clone(),
             valid_for: log.valid_for,
         })
@@ -101,14 +99,6 @@ impl PreparedLog {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         authority.rsplit_once(':').map_or(authority, |(host, _)| host)
     }
-}
-
-/// Trust roots carry SubjectPublicKeyInfo; older ones bare Ed25519 or PKCS#1 RSA keys.
-fn log_key(bytes: &[u8]) -> Option<PublicKey> {
-    let spki = PublicKey::from_spki_der(bytes).ok();
-    let ed25519 = || PublicKey::from_bits(KeyAlgorithm::Ed25519, bytes).ok();
-    let rsa = || PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 0 }, bytes).ok();
-    spki.or_else(ed25519).or_else(rsa)
 }
 
 /// An authority's certificates, from the one that signs up to the anchor.

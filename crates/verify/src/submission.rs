@@ -28,6 +28,11 @@ pub fn check_submission(request: HashedRekordRequest) -> Result<HashedRekordV002
     Ok(HashedRekordV002 { digest, signature: request.signature })
 }
 
+/// Whether logs take signatures of this scheme by a key of this algorithm.
+pub fn is_logged(algorithm: KeyAlgorithm, scheme: Scheme) -> bool {
+    PublicKeyDetails::of(algorithm, scheme).is_some_and(|details| LOGGED.contains(&details))
+}
+
 /// Why a log does not take an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -319,25 +319,76 @@ fn witnesses_of_both_kinds_count() {
     }
 }
 
-/// The verdicts are the same bytes in another process with another environment. That no clock is read is what
-/// `clippy.toml` holds; here every time is years before the one at which the test runs.
+/// The verdicts are the same bytes in another process with another environment.
 #[test]
 fn no_environment_changes_a_verdict() {
+    if let Some(line) = asked_for_an_answer() {
+        return println!("{line}");
+    }
+    let said = child("no_environment_changes_a_verdict", |other| {
+        other.env_clear().envs([("TZ", "Pacific/Chatham"), ("LANG", "tr_TR.UTF-8")]).current_dir("/");
+    });
+    assert!(said.contains(&answer()), "{said}");
+}
+
+/// The verdicts are the same bytes whatever the clock says: in processes whose clock is a lie.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_clock_changes_a_verdict() {
+    if let Some(line) = asked_for_an_answer() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        return println!("{line} at {}", now.as_secs());
+    }
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (source, library) = (folder.join("clock.c"), folder.join("libclock.so"));
+    std::fs::write(&source, CLOCK).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(built.unwrap().success(), "the C compiler that also builds the cryptography builds this");
+    for time in [1, 1_000_000_000, 4_000_000_000_u64] {
+        let said = child("no_clock_changes_a_verdict", |other| {
+            other.env("LD_PRELOAD", &library).env("SIGNET_TEST_CLOCK", time.to_string());
+        });
+        assert!(said.contains(&format!("{} at {time}", answer())), "{said}");
+    }
+}
+
+/// Tells what the clock is told to tell.
+const CLOCK: &str = "
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static long told(void) { const char *text = getenv(\"SIGNET_TEST_CLOCK\"); return text ? atol(text) : 0; }
+int clock_gettime(clockid_t clock, struct timespec *at) {
+    if (clock == CLOCK_MONOTONIC) return syscall(SYS_clock_gettime, clock, at);
+    at->tv_sec = told(); at->tv_nsec = 0; return 0;
+}
+time_t time(time_t *at) { if (at) *at = told(); return told(); }
+int gettimeofday(struct timeval *at, void *zone) { at->tv_sec = told(); at->tv_usec = 0; return 0; }
+";
+
+/// What the verdicts on the committed cases are, in a line.
+fn answer() -> String {
     let mut verdicts = String::new();
     for path in sorted(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/cases")) {
         let case: Case = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         verdicts.push_str(&serde_json::to_string(&case.decide()).unwrap());
     }
-    let line = format!("verdicts: {}", Digest::sha256(verdicts.as_bytes()));
-    if std::env::var_os(ANSWER).is_some() {
-        println!("{line}");
-        return;
-    }
+    format!("verdicts: {}", Digest::sha256(verdicts.as_bytes()))
+}
+
+/// The answer, in the process that is run for it.
+fn asked_for_an_answer() -> Option<String> {
+    std::env::var_os(ANSWER).map(|_| answer())
+}
+
+/// What this test says when it is run in a process of its own.
+fn child(test: &str, prepare: impl FnOnce(&mut Command)) -> String {
     let mut other = Command::new(std::env::current_exe().unwrap());
-    other.args(["--exact", "no_environment_changes_a_verdict", "--nocapture"]).env_clear();
-    other.envs([("TZ", "Pacific/Chatham"), ("LANG", "tr_TR.UTF-8"), (ANSWER, "1")]).current_dir("/");
-    let said = String::from_utf8(other.output().unwrap().stdout).unwrap();
-    assert!(said.lines().any(|said| said.ends_with(&line)), "{line}: {said}");
+    prepare(&mut other);
+    other.args(["--exact", test, "--nocapture"]).env(ANSWER, "1");
+    String::from_utf8(other.output().unwrap().stdout).unwrap()
 }
 
 fn sorted(folder: &str) -> Vec<std::path::PathBuf> {

@@ -11,12 +11,12 @@ use signet_keys::{Payload, PrivateKey};
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_testkit::{Program, Sandbox, Service, free_address, peers};
 
-use super::load::{A_CPU_SECOND, Load, Pace, Requests, made, post};
+use super::load::{Load, Pace, Requests, made, post};
 use super::machine::seconds_since_1970;
 use super::measure::{Contestant, alternate};
 use super::row::{Reach, Row};
 use super::served::Served;
-use super::stage;
+use super::stage::{self, port_of};
 
 /// Timestamps over 16 connections.
 pub(super) fn tsa(runs: usize) -> Vec<Row> {
@@ -24,9 +24,16 @@ pub(super) fn tsa(runs: usize) -> Vec<Row> {
     let sandbox = Sandbox::new();
     let ours = Service::start(&stage::signet(), &sandbox, &["serve", "tsa", "--dev", "--data", "tsa"]);
     let address = free_address();
-    let (host, port) = address.split_once(':').expect("an address has a port");
     let mut command = sandbox.command(&timestamp_server);
-    command.args(["serve", "--host", host, "--port", port, "--timestamp-signer", "memory"]);
+    command.args([
+        "serve",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port_of(&address),
+        "--timestamp-signer",
+        "memory",
+    ]);
     let theirs = Program::start(command.args(["--disable-ntp-monitoring", "--log-type", "prod"]), &address);
     let requests = made((0..MOST_TIMESTAMPS).map(timestamp_request));
     let load = |address| at_16(address, &requests);
@@ -62,7 +69,6 @@ pub(super) fn ca(runs: usize) -> Vec<Row> {
     let url = ours.said("url");
     sandbox.write("fulcio.yaml", fulcio_config(&format!("{url}/oidc-dev/email")));
     let [address, grpc, metrics] = [(); 3].map(|()| free_address());
-    let port = |address: &str| address.rsplit(':').next().unwrap_or_default().to_owned();
     let mut command = sandbox.command(&fulcio);
     command.args([
         "serve",
@@ -73,7 +79,14 @@ pub(super) fn ca(runs: usize) -> Vec<Row> {
         "--config-path",
         "fulcio.yaml",
     ]);
-    command.args(["--port", &port(&address), "--grpc-port", &port(&grpc), "--metrics-port", &port(&metrics)]);
+    command.args([
+        "--port",
+        port_of(&address),
+        "--grpc-port",
+        port_of(&grpc),
+        "--metrics-port",
+        port_of(&metrics),
+    ]);
     command.args(["--ca", "fileca", "--fileca-cert", "ca/intermediate-0.pem"]);
     command.args([
         "--fileca-key",
@@ -143,18 +156,6 @@ fn certificate_request(address: &str, token: &str) -> Vec<u8> {
 
 fn at_16<'a>(address: &'a str, requests: &Requests) -> Load<'a> {
     Load { address, requests: Requests::clone(requests), clients: 16, pace: Pace::Closed, most: FOR }
-}
-
-impl Row {
-    /// The work that a CPU second of the server does, divided by that of a peer's.
-    pub(super) fn a_cpu_second(self, peer: &str, least: f64) -> Self {
-        let [ours, theirs] = [self.signet(), self.of(peer)].map(|series| series.more(A_CPU_SECOND));
-        let rate = self.signet().value() / self.of(peer).value();
-        self.reach(&format!("a CPU second, Signet / {peer}"), ours / theirs, Reach::AtLeast(least))
-            .figure("a CPU second, Signet", ours)
-            .figure(&format!("a CPU second, {peer}"), theirs)
-            .figure(&format!("a second, Signet / {peer}"), rate)
-    }
 }
 
 /// More than any server answers in the time.

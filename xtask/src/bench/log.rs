@@ -143,12 +143,10 @@ pub(super) fn key_of(log: &Service) -> String {
 fn rekor_log(rekor: &Peer, sandbox: &Sandbox) -> (Program, String) {
     sandbox.write("rekor.pem", NoteKey::new(ORIGIN).pem);
     let [address, grpc, metrics] = [(); 3].map(|()| free_address());
-    let port = |option: &str, address: &str| {
-        format!("--{option}-port={}", address.rsplit(':').next().unwrap_or_default())
-    };
+    let ports = [("http", &address), ("grpc", &grpc), ("http-metrics", &metrics)];
     let mut command = sandbox.command(rekor);
     command.args(["serve", "--storage-dir=log", "--signer-filepath=rekor.pem", "--checkpoint-interval=1s"]);
-    command.args([port("http", &address), port("grpc", &grpc), port("http-metrics", &metrics)]);
+    command.args(ports.map(|(what, address)| format!("--{what}-port={}", stage::port_of(address))));
     command.args([&format!("--hostname={ORIGIN}"), "--persistent-antispam", "--log-level=error"]);
     (Program::start(&mut command, &address), address)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::load::A_CPU_SECOND;
 use super::machine;
 use super::measure::Series;
 
@@ -78,6 +79,16 @@ impl Row {
         self.figures.insert(format!("best runs, Signet / {peer}"), best);
         self.figures.extend(cpu.map(|cpu| (format!("CPU time, Signet / {peer}"), cpu)));
         self.reach(&format!("Signet / {peer}"), ratio, reach)
+    }
+
+    /// The work that a CPU second of the server does, divided by that of a peer's.
+    pub(super) fn a_cpu_second(self, peer: &str, least: f64) -> Self {
+        let [ours, theirs] = [self.signet(), self.of(peer)].map(|series| series.more(A_CPU_SECOND));
+        let rate = self.signet().value() / self.of(peer).value();
+        self.reach(&format!("a CPU second, Signet / {peer}"), ours / theirs, Reach::AtLeast(least))
+            .figure("a CPU second, Signet", ours)
+            .figure(&format!("a CPU second, {peer}"), theirs)
+            .figure(&format!("a second, Signet / {peer}"), rate)
     }
 
     /// With something worth knowing that nobody set a bound for.

@@ -113,6 +113,11 @@ pub(super) fn image(repository: &Repository, content: &str) -> String {
     repository.at(&repository.push_image(content, content))
 }
 
+/// The port of an address, for programs that take it alone.
+pub(super) fn port_of(address: &str) -> &str {
+    address.rsplit(':').next().unwrap_or_default()
+}
+
 /// The key pair without a password.
 pub(super) const PLAIN: &str = "plain.key";
 pub(super) const PLAIN_PUBLIC: &str = "plain.pub";

@@ -43,8 +43,9 @@ pub(super) fn keyless_sign(runs: usize) -> Vec<Row> {
 
 /// A stack and a token for it.
 struct Signing {
-    sandbox: Sandbox,
+    /// Stopped before its directory goes.
     stack: StackServer,
+    sandbox: Sandbox,
     cosign: Peer,
 }
 
@@ -55,7 +56,7 @@ impl Signing {
         let token = stack.token(&sandbox, &["--email", "bench@example.com"]);
         sandbox.write("token", token);
         sandbox.write("file", "content");
-        Self { sandbox, stack, cosign }
+        Self { stack, sandbox, cosign }
     }
 
     fn images(&self, runs: usize) -> Row {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signet_server::registry::{App, Config};
 use signet_store::fs::Disk;
-use signet_store::registry::{FsRegistry, GcOptions, Limits};
+use signet_store::registry::{FsRegistry, GcOptions, Limits, RegistryStore};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -86,7 +86,7 @@ pub(super) async fn serve(args: &[&str]) -> Result<(), String> {
 
 async fn collect_garbage(store: FsRegistry, grace: Duration) {
     loop {
-        if store.collect_garbage(GcOptions { grace, dry_run: false }).await.is_err() {
+        if store.collect_garbage(GcOptions { grace, ..GcOptions::default() }).await.is_err() {
             std::process::abort();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

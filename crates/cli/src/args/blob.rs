@@ -14,7 +14,7 @@ pub(crate) struct SignBlobArgs {
     /// The file to sign.
     pub(crate) file: PathBuf,
     /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
-    #[arg(long, value_name = "FILE", conflicts_with = "signing_config")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,

@@ -29,13 +29,16 @@ pub(crate) struct CosignSignArgs {
 }
 
 impl CosignSignArgs {
-    /// Refuses what this version does not do, signing with a key or without one.
-    pub(crate) fn accept(&self, keyless: bool) -> Result<(), CliError> {
+    /// Whether services are asked for without a config, which the pinned trust root leads to then.
+    pub(crate) fn wants_services(&self) -> bool {
+        self.tlog_upload == Some(true) || self.use_signing_config == Some(true)
+    }
+
+    /// Refuses what this version does not do, signing with services or without them.
+    pub(crate) fn accept(&self, services: bool) -> Result<(), CliError> {
         refuse(&[
-            (self.tlog_upload == Some(true) && !keyless, "--tlog-upload", NO_SERVICES),
-            (self.use_signing_config == Some(true) && !keyless, "--use-signing-config", NO_SERVICES),
-            (self.tlog_upload == Some(false) && keyless, "--tlog-upload=false", BY_CONFIG),
-            (self.use_signing_config == Some(false) && keyless, "--use-signing-config=false", BY_CONFIG),
+            (self.tlog_upload == Some(false) && services, "--tlog-upload=false", BY_CONFIG),
+            (self.use_signing_config == Some(false) && services, "--use-signing-config=false", BY_CONFIG),
             (self.rekor_url.is_some(), "--rekor-url", BY_CONFIG),
             (self.fulcio_url.is_some(), "--fulcio-url", BY_CONFIG),
             (self.timestamp_server_url.is_some(), "--timestamp-server-url", BY_CONFIG),
@@ -86,8 +89,6 @@ fn refuse(asked: &[(bool, &str, &str)]) -> Result<(), CliError> {
     }
 }
 
-const NO_SERVICES: &str = "leave it out: with `--key` Signet signs without log, timestamp or certificate; \
-    `--tlog-upload=false` and `--use-signing-config=false` say the same";
 const BY_CONFIG: &str = "leave it out: which services are used is said by `--signing-config FILE` alone";
 const OLD_FORMAT: &str = "sign images with `--format cosign-legacy`; files are signed in the new format only";
 const NO_DRY_RUN: &str =

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use clap::builder::Resettable;
 use clap::error::Error;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Id};
 
 /// The options of one command among many. To define those of all costs more than to read one command line.
 #[derive(Clone, Debug)]
@@ -42,9 +42,13 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
     }
 }
 
-/// The command with its options. It keeps the words of the list of commands, in place of those about the options.
+/// The command with its options. It keeps the words of the list of commands, in place of those about the options, and the
+/// options of every command, which it has already, come after its own.
 fn define<T: Args>(command: Command) -> Command {
     let [about, long_about] =
         [command.get_about(), command.get_long_about()].map(|words| Resettable::from(words.cloned()));
-    T::augment_args(command).about(about).long_about(long_about)
+    let of_every: Vec<Id> = command.get_arguments().map(|option| option.get_id().clone()).collect();
+    let command = T::augment_args(command).about(about).long_about(long_about);
+    // To change an option puts it last.
+    of_every.iter().fold(command, |command, id| command.mut_arg(id, |option| option))
 }

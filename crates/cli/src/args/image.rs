@@ -31,7 +31,7 @@ pub(crate) struct TreeArgs {
 /// An interrupted copy is finished by running it again; what is there already is not sent twice.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CopyArgs {
-    /// From where: `registry/repository:tag`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:TAG]`.
+    /// From where: `registry/repository:tag`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REFERENCE]`.
     #[arg(value_name = "SRC")]
     pub(crate) source: String,
     /// To where, in the same spellings.

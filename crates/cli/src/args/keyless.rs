@@ -1,21 +1,30 @@
-//! Options of signing without a key.
+//! Options of signing with services, and without a key.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use signet_clients::oidc::Ambient;
 
-/// How to sign without a key: by a certificate for an identity.
+/// Which services log, stamp and certify.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Keyless signing")]
-pub(crate) struct KeylessArgs {
-    /// The Sigstore signing config: which services certify, log and stamp. Unset: the one that the pinned trust
-    /// root (`signet trust init`) leads to.
+#[command(next_help_heading = "Services")]
+pub(crate) struct ServicesArgs {
+    /// The Sigstore signing config: which services log and stamp the signature and, where there is no key, certify who
+    /// signs. Unset: with a key none, without one those that the pinned trust root (`signet trust init`) leads to.
     #[arg(long, value_name = "FILE", requires = "trusted_root")]
     pub(crate) signing_config: Option<PathBuf>,
     /// The Sigstore `trusted_root.json` by which what was signed is verified before it is stored.
     #[arg(long, value_name = "FILE", requires = "signing_config")]
     pub(crate) trusted_root: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust for the services besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) services_cacert: Option<PathBuf>,
+}
+
+/// How to sign without a key: by a certificate for an identity.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Keyless signing")]
+pub(crate) struct KeylessArgs {
     /// The identity token: a file with it, or `-` for standard input. The token itself is taken too, but other
     /// users of this machine can see it then. Unset: what stands ready (`SIGSTORE_ID_TOKEN`, GitHub Actions,
     /// GitLab, Buildkite, CircleCI, a projected Kubernetes token, SPIFFE, Google), else a login at the terminal.
@@ -34,9 +43,8 @@ pub(crate) struct KeylessArgs {
     /// As which client to log in.
     #[arg(long, value_name = "ID", default_value = "sigstore", hide_default_value = true)]
     pub(crate) oidc_client_id: String,
-    /// A PEM file of certificate authorities to trust for the services besides the system's.
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
-    pub(crate) services_cacert: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) services: ServicesArgs,
 }
 
 /// How a person logs in.

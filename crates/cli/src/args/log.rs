@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use signet_crypto::Digest;
 
 use super::deferred::Deferred;
-use super::shared::duration;
+use super::shared::{duration, time};
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
@@ -85,10 +85,6 @@ pub(crate) struct LogSearchArgs {
     /// How many entries to show.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
-}
-
-fn time(text: &str) -> Result<i64, String> {
-    signet_formats::time::parse(text).map_err(|error| error.to_string())
 }
 
 /// Write the log as files that any web server can serve.

@@ -24,7 +24,7 @@ use deferred::Deferred;
 pub(crate) use blob::{SignBlobArgs, VerifyBlobArgs};
 pub(crate) use cosign::{CosignSignArgs, CosignVerifyArgs};
 pub(crate) use image::{CopyArgs, InspectArgs, TreeArgs};
-pub(crate) use keyless::{KeylessArgs, LoginFlow};
+pub(crate) use keyless::{KeylessArgs, LoginFlow, ServicesArgs};
 pub(crate) use keys::{
     ExportPublicArgs, GenerateArgs, ImportArgs, InspectKeyArgs, KeysCommand, PublicFormatName,
 };
@@ -45,7 +45,7 @@ pub(crate) use tool::{
 };
 pub(crate) use trust::{
     TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
-    TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
+    TrustMergeArgs, TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
 pub(crate) use up::{BackupArgs, RestoreArgs, UpArgs};
 pub(crate) use verify::VerifyArgs;

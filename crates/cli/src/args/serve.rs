@@ -75,6 +75,8 @@ pub(crate) struct ServeLogArgs {
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub(crate) checkpoint_interval_ms: Option<u64>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// What a search tells of identities.
@@ -96,7 +98,7 @@ pub(crate) struct ServeWitnessArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006")]
     pub(crate) listen: SocketAddr,
     /// The witness's name, fixed at the first start. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
@@ -135,6 +137,9 @@ pub(crate) struct ServeRegistryArgs {
     /// Users and their bcrypt passwords, as `htpasswd -B` writes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) htpasswd: Option<PathBuf>,
+    /// Take passwords over plain HTTP also from beyond loopback, where something before it speaks HTTPS.
+    #[arg(long, requires = "htpasswd")]
+    pub(crate) allow_http: bool,
     /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
     #[arg(long, value_name = "FILE", requires = "htpasswd")]
     pub(crate) access: Option<PathBuf>,

@@ -116,6 +116,11 @@ pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads a time of RFC 3339.
+pub(crate) fn time(text: &str) -> Result<i64, String> {
+    signet_formats::time::parse(text).map_err(|error| error.to_string())
+}
+
 /// Reads the name of a registry, or cosign's `true` for any.
 fn http_registry(text: &str) -> Result<HttpRegistry, String> {
     let is_host = text == "localhost" || text.contains(['.', ':']);

@@ -18,7 +18,7 @@ pub(crate) struct SignArgs {
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
-    #[arg(long, value_name = "FILE", conflicts_with = "signing_config")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::PasswordArgs;
 use super::deferred::Deferred;
+use super::shared::time;
 
 /// Pin a trust root and follow it; make, sign and publish one.
 #[derive(Clone, Debug, Subcommand)]
@@ -28,6 +29,8 @@ pub(crate) enum TrustCommand {
     Sign(Deferred<TrustSignArgs>),
     /// Publish a root that enough keys have signed, and targets.
     Publish(Deferred<TrustPublishArgs>),
+    /// Write one trusted root from several: of former keys, of other instances.
+    Merge(Deferred<TrustMergeArgs>),
 }
 
 /// Where pinned trust is kept.
@@ -165,4 +168,24 @@ pub(crate) struct TrustPublishArgs {
     /// Check everything as clients will, and publish nothing.
     #[arg(long)]
     pub(crate) rehearse: bool,
+}
+
+/// Write one trusted root from several: of former keys, of other instances.
+///
+/// What several of them have is taken as the first says it, and from `--retired` only what no other has.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrustMergeArgs {
+    /// The trusted roots, each a `trusted_root.json`, that count as they are.
+    #[arg(value_name = "FILE", required_unless_present = "retired")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A trusted root of what is not used any more: what it proved stays proven, and nothing later counts. Give one
+    /// for each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) retired: Vec<PathBuf>,
+    /// Until when that was used, such as `2026-11-21T18:00:00Z`. Unset: until now.
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "retired")]
+    pub(crate) at: Option<i64>,
+    /// The file to write. An existing file is not overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }

@@ -3,11 +3,13 @@
 use signet_formats::in_toto::MAX_STATEMENT_BYTES;
 
 use super::verify_blob::{read_bundle, verify};
-use crate::args::{ConformanceCommand, KeylessArgs, SignBundleArgs, TrustArgs, VerifyBundleArgs};
+use crate::args::{
+    ConformanceCommand, KeylessArgs, ServicesArgs, SignBundleArgs, TrustArgs, VerifyBundleArgs,
+};
 use crate::document::{ImageBody, VerifyDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
-use crate::keyless::Keyless;
+use crate::proven::Proven;
 use crate::runtime::block_on;
 use crate::trust::Trust;
 use crate::{clock, files, render};
@@ -40,17 +42,18 @@ fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
 
 /// The suite overwrites bundles, and gives the token itself.
 fn sign_bundle(args: &SignBundleArgs, face: Face) -> Answer {
-    let keyless = KeylessArgs {
+    let services = ServicesArgs {
         signing_config: args.signing_config.clone(),
         trusted_root: args.trusted_root.clone(),
-        identity_token: Some(args.identity_token.clone()),
-        ..KeylessArgs::default()
+        ..ServicesArgs::default()
     };
-    let keyless = Keyless::new(&keyless, face)?;
+    let keyless =
+        KeylessArgs { services, identity_token: Some(args.identity_token.clone()), ..KeylessArgs::default() };
+    let proven = Proven::by_identity(&keyless, face)?;
     block_on(async {
         let bundle = match args.in_toto {
-            true => keyless.envelope(files::read(&args.file, MAX_STATEMENT_BYTES)?).await?,
-            false => keyless.message(files::sha256(&args.file, face)?).await?,
+            true => proven.envelope(files::read(&args.file, MAX_STATEMENT_BYTES)?).await?,
+            false => proven.message(files::sha256(&args.file, face)?).await?,
         };
         std::fs::write(&args.bundle, bundle).map_err(|error| CliError::unwritable(&args.bundle, &error))?;
         Ok(Status::Yes)

@@ -20,7 +20,11 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
         let progress = Progress::of_bytes("copying", face);
         let report = copy(&source, &target, &CopyOptions::default(), &|event| progress.copied(&event)).await;
         drop(progress);
-        face.result(&document(args, &report?), render::copied)?;
+        let report = report?;
+        for digest in &report.missing {
+            face.note(&format!("{from} lists {digest} as attached and does not have it: it was not copied"))?;
+        }
+        face.result(&document(args, &report), render::copied)?;
         Ok(Status::Yes)
     })
 }
@@ -37,6 +41,7 @@ fn document(args: &CopyArgs, report: &CopyReport) -> CopyDocument {
         bytes_sent: report.bytes_sent,
         referrers: report.referrers,
         attachments: report.attachments,
+        missing: report.missing.clone(),
         race_possible: report.race_possible,
     }
 }

@@ -60,6 +60,7 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
     let mut config = Config::new(args.data.clone(), args.listen);
     config.tls = args.tls.files();
     config.auth = args.htpasswd.clone().map(|htpasswd| AuthFiles { htpasswd, rights: args.access.clone() });
+    config.allow_http = args.allow_http;
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
     Ok(config.build().await?)

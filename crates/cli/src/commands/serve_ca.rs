@@ -61,7 +61,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let router = dev
         .into_iter()
         .fold(router, |router: Router, dev| router.merge(oidc_dev::router(Arc::new(dev), oidc_dev::PATH)));
-    let renewing = tokio::spawn(async move { ca.keep_renewed(|| ()).await });
+    let renewing = tokio::spawn(ca.keep_renewed(|| ()));
     host.run(router, stop).await;
     renewing.abort();
     if let Some(log) = own_log {

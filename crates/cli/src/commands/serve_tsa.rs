@@ -57,10 +57,12 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if !tsa.is_ready() {
         face.note("the clock's error bound is not known or too large: requests are refused until it is")?;
     }
+    let renewing = tokio::spawn(tsa.clone().keep_renewed(|| ()));
     let ready = tsa.clone();
     let router = signet_server::tsa::router(tsa).merge(health(move || ready.is_ready()));
     host.run(router, stop).await;
     watch.abort();
+    renewing.abort();
     Ok(Status::Yes)
 }
 

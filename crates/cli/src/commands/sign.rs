@@ -22,7 +22,6 @@ use crate::{clock, connection, decision, render};
 
 /// Signs each image: the index and every platform in it.
 pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
-    args.cosign.accept(args.key.is_none())?;
     if let Some(bundle) = &args.bundle {
         return sign_files(args, bundle, face);
     }
@@ -63,6 +62,7 @@ fn method_args(args: &SignArgs) -> MethodArgs<'_> {
         password: &args.password,
         scheme: args.scheme,
         keyless: &args.keyless,
+        cosign: &args.cosign,
     }
 }
 

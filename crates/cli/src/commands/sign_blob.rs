@@ -14,12 +14,12 @@ use crate::{files, render};
 
 /// Signs a file.
 pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
-    args.cosign.accept(args.key.is_none())?;
     let method = MethodArgs {
         key: args.key.as_deref(),
         password: &args.password,
         scheme: args.scheme,
         keyless: &args.keyless,
+        cosign: &args.cosign,
     };
     sign_file(&method, &args.file, &args.bundle, face)
 }

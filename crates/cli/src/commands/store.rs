@@ -4,13 +4,13 @@ use std::path::Path;
 
 use signet_crypto::Digest;
 use signet_server::stack::{self, StackReport};
-use signet_store::registry::{FsRegistry, FsckReport, GcOptions, GcReport, Limits};
+use signet_store::registry::{Finding, FsRegistry, FsckReport, GcOptions, GcReport, Limits, RegistryStore};
 use signet_store::{Kind, RepositoryName, kind_of};
 use signet_verify::Code;
 
 use crate::args::{FsckArgs, GcArgs, RegistryCommand};
 use crate::document::{CheckedLog, FsckDocument, GcDocument};
-use crate::error::{Answer, CliError, Status};
+use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::render;
 use crate::runtime::block_on;
@@ -26,8 +26,9 @@ pub(crate) fn registry(command: &RegistryCommand, face: Face) -> Answer {
 pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     block_on(async {
         let document = match kind_of(&args.data) {
+            Some(Kind::Stack) if args.repair => return Err(of_which(args).into()),
             Some(Kind::Stack) => of_stack(args, stack::fsck(&args.data).await?),
-            _ => of_registry(args, open(&args.data)?.fsck().await?),
+            _ => of_registry(args).await?,
         };
         face.result(&document, render::fsck)?;
         match document.findings.is_empty() {
@@ -37,8 +38,20 @@ pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     })
 }
 
-fn of_registry(args: &FsckArgs, report: FsckReport) -> FsckDocument {
+/// Checks, and where it is asked for mends and checks again.
+async fn of_registry(args: &FsckArgs) -> Result<FsckDocument, Stop> {
+    let store = open(&args.data)?;
+    let report = store.fsck().await?;
+    if !args.repair {
+        return Ok(registry_document(args, report, Vec::new()));
+    }
+    let repaired = store.repair(report.findings).await?;
+    Ok(registry_document(args, store.fsck().await?, repaired))
+}
+
+fn registry_document(args: &FsckArgs, report: FsckReport, repaired: Vec<Finding>) -> FsckDocument {
     FsckDocument {
+        repaired: repaired.iter().map(ToString::to_string).collect(),
         data: args.data.display().to_string(),
         repositories: report.repositories,
         contents: report.contents,
@@ -55,12 +68,18 @@ fn of_stack(args: &FsckArgs, report: StackReport) -> FsckDocument {
         contents: report.contents,
         logs: logs.collect(),
         findings: report.findings,
+        repaired: Vec::new(),
     }
+}
+
+fn of_which(args: &FsckArgs) -> CliError {
+    CliError::new(Code::UsageInvalid, format!("`{}` is a whole stack", args.data.display()))
+        .hint("`--repair` mends registries: name the directory `registry` in it, and restore the rest from a backup")
 }
 
 fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
-        let options = GcOptions { dry_run: args.dry_run, ..GcOptions::default() };
+        let options = GcOptions { grace: args.older_than, dry_run: args.dry_run, ..GcOptions::default() };
         let report = open(&args.data)?.collect_garbage(options).await?;
         face.result(&gc_document(args, report), render::gc)?;
         Ok(Status::Yes)
@@ -78,6 +97,7 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         blobs: names(report.blobs),
         contents: report.contents,
         bytes: report.bytes,
+        uploads: report.uploads.len(),
         damaged: report.damaged.iter().map(ToString::to_string).collect(),
     }
 }

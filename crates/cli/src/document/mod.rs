@@ -30,7 +30,10 @@ pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,
 };
-pub(crate) use trust::{TrustDocument, TrustExportDocument, TrustPrevious, TrustRole, TrustRootDocument};
+pub(crate) use trust::{
+    TrustAnchor, TrustDocument, TrustExportDocument, TrustMergeDocument, TrustPrevious, TrustRole,
+    TrustRootDocument,
+};
 pub(crate) use up::{BackupDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
@@ -93,6 +96,7 @@ documents! {
     SignDocument, "sign", "`signet sign`, `signet sign-blob`";
     TrustDocument, "trust", "`signet trust init`, `status`, `update`, `import` and `publish`";
     TrustExportDocument, "trust-export", "`signet trust export`";
+    TrustMergeDocument, "trust-merge", "`signet trust merge`";
     TrustRootDocument, "trust-root", "`signet trust create`, `rotate` and `sign`";
     TreeDocument, "tree", "`signet tree`";
     UpDocument, "up", "`signet up`";

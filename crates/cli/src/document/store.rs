@@ -34,6 +34,9 @@ pub(crate) struct FsckDocument {
     pub(crate) logs: Vec<CheckedLog>,
     /// What is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
+    /// What was wrong and is mended, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repaired: Vec<String>,
 }
 
 /// A log of a stack.
@@ -62,7 +65,9 @@ pub(crate) struct GcDocument {
     pub(crate) contents: Vec<Digest>,
     /// How many bytes that content had.
     pub(crate) bytes: u64,
-    /// Repositories left alone because a manifest in them is damaged.
+    /// How many uploads that were begun and never finished.
+    pub(crate) uploads: usize,
+    /// Repositories left alone because a manifest or tag in them is damaged.
     pub(crate) damaged: Vec<String>,
 }
 
@@ -90,6 +95,9 @@ pub(crate) struct CopyDocument {
     pub(crate) referrers: u64,
     /// Tags of cosign's older attachments.
     pub(crate) attachments: u64,
+    /// Manifests that the source lists as attached and does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<Digest>,
     /// Whether another writer could still have removed a signature from a list unseen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) race_possible: bool,

@@ -87,3 +87,28 @@ pub(crate) struct TrustExportDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_age_seconds: Option<i64>,
 }
+
+/// A trusted root that was written.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TrustMergeDocument {
+    /// The file.
+    pub(crate) file: String,
+    /// What it trusts.
+    pub(crate) anchors: Vec<TrustAnchor>,
+}
+
+/// A log or authority of a trusted root.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TrustAnchor {
+    /// `log`, `certificate log`, `certificate authority` or `timestamp authority`.
+    pub(crate) kind: &'static str,
+    /// The log's URL, or the authority's common name.
+    pub(crate) name: String,
+    /// From when on it counts.
+    pub(crate) since: String,
+    /// Until when it counts, if it is not in use any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
+}

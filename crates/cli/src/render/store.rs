@@ -9,20 +9,21 @@ use crate::plain::Plain;
 
 /// The findings, a line each, and a summary.
 pub(crate) fn fsck(document: &FsckDocument) -> String {
-    let FsckDocument { data, repositories, contents, findings, .. } = document;
+    let FsckDocument { data, repositories, contents, findings, repaired, .. } = document;
+    let repaired: String = repaired.iter().map(|finding| format!("repaired: {}\n", Plain(finding))).collect();
     let logs: String =
         document.logs.iter().map(|log| format!("`{}` with {} entries, ", log.origin, log.entries)).collect();
     let checked = format!("{logs}{repositories} repositories and {contents} pieces of content in `{data}`");
     if findings.is_empty() {
         let green = paint(AnsiColor::Green);
-        return format!("{green}sound{green:#} {checked}\n");
+        return format!("{repaired}{green}sound{green:#} {checked}\n");
     }
     let (red, cyan) = (paint(AnsiColor::Red), paint(AnsiColor::Cyan));
     let list: String = findings.iter().map(|finding| format!("  {}\n", Plain(finding))).collect();
     let code = Code::DataCorrupt;
     let count = findings.len();
     format!(
-        "{red}damaged{red:#} {checked}: {count} findings\n{list}  {red}{code}{red:#}: {}\n{cyan}hint{cyan:#}: {}\n",
+        "{repaired}{red}damaged{red:#} {checked}: {count} findings\n{list}  {red}{code}{red:#}: {}\n{cyan}hint{cyan:#}: {}\n",
         code.title(),
         code.hint()
     )

@@ -20,7 +20,7 @@ use crate::commands::authorities::{read_authority, read_issuers, read_roots, tim
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
 use crate::gate::Gate;
-use crate::trust::{Anchors, Trust};
+use crate::trust::{Anchors, Trust, read_trusted_root};
 
 /// A stack, and what it was built from.
 pub(crate) struct Built {
@@ -39,6 +39,8 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     let mut config = Config::new(data.clone(), file.listen);
     config.public_url = file.public_url;
     config.dev = file.dev;
+    config.also_trust =
+        file.also_trust.iter().map(|path| read_trusted_root(path)).collect::<Result<_, _>>()?;
     config.tls = pair("tls.certificate", file.tls.certificate, "tls.key", file.tls.key)?
         .map(|(certificates, key)| TlsFiles { certificates, key });
     config.admin = file.admin.listen;

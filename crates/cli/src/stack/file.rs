@@ -33,6 +33,9 @@ pub(crate) struct StackFile {
     /// For development: an issuer whose tokens `signet dev-token` mints, and timestamps by this machine's clock.
     /// On loopback only.
     pub(crate) dev: bool,
+    /// Trusted roots of what clients are to go on trusting besides: former keys, other instances.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) also_trust: Vec<PathBuf>,
     /// Serve HTTPS.
     pub(crate) tls: TlsSection,
     /// Where operators ask for metrics and readiness.
@@ -64,6 +67,7 @@ impl Default for StackFile {
             listen: SocketAddr::from(([127, 0, 0, 1], 7446)),
             public_url: None,
             dev: false,
+            also_trust: Vec::new(),
             tls: TlsSection::default(),
             admin: AdminSection::default(),
             logging: LoggingSection::default(),

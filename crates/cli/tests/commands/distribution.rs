@@ -1,11 +1,11 @@
 //! `signet trust` and `signet serve trust`: roots made by several people, served, pinned and followed.
 
 use insta::assert_snapshot;
-use signet_testkit::{Sandbox, Service, vectors};
+use signet_testkit::{Sandbox, Service, StackServer, vectors};
 
-use crate::run;
 use crate::service;
 use crate::text::shown;
+use crate::{run, signet};
 
 #[test]
 fn a_root_is_made_by_several_and_followed_by_everybody() {
@@ -34,7 +34,7 @@ fn a_root_is_made_by_several_and_followed_by_everybody() {
             run(&sandbox, &["trust", "sign", "--key", key, "root.json", "--output", "json"]).exits(0);
         assert!(signed.says(&format!("\"complete\": {complete}")), "{signed}");
     }
-    sandbox.run(crate::signet(), &["keys", "generate", "--no-password", "--out", "stranger"]).succeeds();
+    sandbox.run(signet(), &["keys", "generate", "--no-password", "--out", "stranger"]).succeeds();
     run(&sandbox, &["trust", "sign", "--key", "stranger.key", "root.json"])
         .exits(2)
         .refuses_saying(&["SGN-3003"]);
@@ -125,6 +125,49 @@ fn verify_uses_the_pinned_root_where_none_is_given() {
     verify().exits(3).refuses_saying(&["SGN-1807"]);
 }
 
+/// Nothing but a pinned root, an identity and its token: which services sign, and who vouches for them, follows.
+#[test]
+fn an_image_is_signed_and_verified_keyless_with_what_the_pinned_root_leads_to() {
+    let sandbox = people(1);
+    let stack = StackServer::start(signet(), &sandbox, "up");
+    let root = std::fs::read_to_string(stack.trusted_root()).expect("it was written");
+    let service = published(&sandbox, &root);
+    let publish = ["trust", "publish", "--data", "repo", "--trusted-root", "trusted_root.json"];
+    let config = ["--signing-config", stack.signing_config()];
+    run(&sandbox, &[&publish[..], &config].concat()).exits(0);
+    let url = format!("http://{}/tuf", service.address());
+    run(&sandbox, &["trust", "init", "--root", "root.json", &url]).exits(0);
+
+    sandbox.write("token", stack.token(&sandbox, &["--email", "a@b.c"]));
+    let repository = stack.repository("app");
+    repository.push_index("1", "content");
+    let image = repository.tagged("1");
+    let issuer = stack.issuer("email");
+    let signer = ["--certificate-identity", "a@b.c", "--certificate-oidc-issuer", &issuer];
+    run(&sandbox, &[&["verify", &image][..], &signer].concat()).exits(1).refuses_saying(&["SGN-1001"]);
+    run(&sandbox, &["sign", "--identity-token", "token", &image]).exits(0);
+    run(&sandbox, &[&["verify", &image][..], &signer].concat()).exits(0);
+    let other = ["--certificate-identity", "x@b.c", "--certificate-oidc-issuer", &issuer];
+    run(&sandbox, &[&["verify", &image][..], &other].concat()).exits(1).refuses_saying(&["SGN-1601"]);
+
+    // The same for a policy that demands the log of a key, and with the repository gone.
+    drop(service);
+    let policy = "{apiVersion: signet.dev/v1alpha1, kind: ImagePolicy, metadata: {name: p}, spec: {principals: \
+                  {a: {certificate: {identity: a@b.c, issuer: 'ISSUER'}}}, rules: [{name: r, principals: [a], logEntries: 1}]}}";
+    sandbox.write("policy.yaml", policy.replace("ISSUER", &issuer));
+    run(&sandbox, &["verify", "--policy", "policy.yaml", &image]).exits(0);
+    run(&sandbox, &["keys", "generate", "--no-password", "--out", "key"]).exits(0);
+    run(&sandbox, &["sign", "--key", "key.key", "--use-signing-config", &image]).exits(0);
+    let public = String::from_utf8(sandbox.read("key.pub")).expect("PEM is text");
+    let indented: String = public.lines().map(|line| format!("        {line}\n")).collect();
+    let keyed = format!(
+        "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: p}}\nspec:\n  principals:\n    a:\n      \
+         key: |\n{indented}  rules: [{{name: r, principals: [a], logEntries: 1, timestamps: 1}}]\n"
+    );
+    sandbox.write("policy.yaml", keyed);
+    run(&sandbox, &["verify", "--policy", "policy.yaml", &image]).exits(0);
+}
+
 #[test]
 fn what_is_published_and_pinned_is_shown() {
     let sandbox = people(1);
@@ -156,9 +199,14 @@ fn undated(text: &str) -> String {
 fn people(count: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     for number in 1..=count {
-        run(&sandbox, &["keys", "generate", "--no-password", "--out", &number.to_string()]).exits(0);
+        person(&sandbox, &number.to_string());
     }
     sandbox
+}
+
+/// The key pair of somebody who signs roots.
+pub(crate) fn person(sandbox: &Sandbox, name: &str) {
+    run(sandbox, &["keys", "generate", "--no-password", "--out", name]).exits(0);
 }
 
 /// A repository that the first person has signed, served, with its root in `root.json`.
@@ -171,7 +219,8 @@ pub(crate) fn published(sandbox: &Sandbox, trusted_root: &str) -> Service {
     service::serve(sandbox, &["trust", "--data", "repo"])
 }
 
-const TRUSTED_ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
+pub(crate) const TRUSTED_ROOT: &str =
+    r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
 const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/\
                         .github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";

@@ -132,7 +132,8 @@ fn without_services_or_token_it_is_said_what_to_give() {
     let config = setting.stack.signing_config();
     setting.sign_with(config, &["--bundle", "b.json", "file"]).exits(2).refuses_saying(&["SGN-5004"]);
     let login = ["--login", "device", "--bundle", "b.json", "file"];
-    setting.sign_with(config, &login).exits(2).refuses_saying(&["--oidc-issuer"]);
+    let nowhere = setting.config(|config| config["oidcUrls"] = json!([]));
+    setting.sign_with(&nowhere, &login).exits(2).refuses_saying(&["--oidc-issuer"]);
     for token in ["junk", "a.b.c", ""] {
         setting.sandbox.write("token", token);
         setting.sign(&["--bundle", "b.json", "file"]).exits(2).refuses_saying(&["SGN-5005"]);
@@ -246,7 +247,7 @@ fn options_that_contradict_are_refused() {
     let sign = |args: &[&str]| setting.sign(&[args, &["localhost/app:1"]].concat());
     sign(&["--format", "cosign-legacy"]).exits(2).refuses_saying(&["SGN-3009"]);
     sign(&["--scheme", "ed25519"]).exits(2).refuses_saying(&["--scheme"]);
-    sign(&["--key", "my.key"]).exits(2).refuses_saying(&["SGN-3010"]);
+    sign(&["--key", "my.key"]).exits(2).refuses_saying(&["'--identity-token"]);
     sign(&["--login", "device"]).exits(2).refuses_saying(&["SGN-3010"]);
     sign(&["--tlog-upload=false"]).exits(2).refuses_saying(&["--signing-config"]);
     sign(&["--fulcio-url", "https://x"]).exits(2).refuses_saying(&["--signing-config"]);

@@ -165,6 +165,8 @@ impl Judge {
         self.command(0, &["trust", "export", "--out", "trust.json", "--max-age-days", "30"]);
         self.command(0, &["trust", "import", "trust.json"]);
         self.command(0, &["trust", "rotate", "--data", "trust"]);
+        self.sandbox.write("old.json", TRUSTED_ROOT);
+        self.command(0, &["trust", "merge", "--retired", "old.json", "--out", "merged.json"]);
     }
 
     fn command(&mut self, status: i32, args: &[&str]) {
@@ -225,3 +227,11 @@ fn read(path: &Path) -> Value {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
+
+const TRUSTED_ROOT: &str = r#"{
+    "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    "timestampAuthorities": [{
+        "subject": {"organization": "o", "commonName": "c"}, "uri": "https://tsa.example",
+        "certChain": {"certificates": [{"rawBytes": "AQ=="}]}, "validFor": {"start": "2021-01-12T11:53:27Z"}
+    }]
+}"#;

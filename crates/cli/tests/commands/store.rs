@@ -24,11 +24,36 @@ fn a_directory_is_sound_until_a_byte_changes() {
 }
 
 #[test]
+fn a_signature_that_is_not_listed_any_more_is_found_again_after_a_repair() {
+    let sandbox = with_keys();
+    with_images(&sandbox);
+    let verify = |status: i32| {
+        let service = service::registry(&sandbox, "data");
+        let image = service.repository("app").tagged("1");
+        run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(status);
+    };
+    fs::remove_dir_all(sandbox.path("data/repositories/app/_referrers")).expect("the image is signed");
+    verify(1);
+    let fsck = |more: &[&str]| run(&sandbox, &[&["fsck", "--data", "data"], more].concat());
+    assert!(fsck(&[]).exits(1).says("is not among the referrers"));
+    let repaired = fsck(&["--repair"]).exits(0);
+    assert!(repaired.stdout.starts_with("repaired: app@sha256:"), "{repaired}");
+    assert!(!fsck(&["--repair"]).exits(0).says("repaired"));
+    verify(0);
+    drop(service::up(&sandbox, &["--dev"]));
+    run(&sandbox, &["fsck", "--data", "up", "--repair"]).exits(2).refuses_saying(&["whole stack"]);
+}
+
+#[test]
 fn what_nothing_refers_to_is_removed_and_signatures_stay() {
     let sandbox = with_keys();
     with_images(&sandbox);
     let gc = |more: &[&str]| run(&sandbox, &[&["registry", "gc", "--data", "data"], more].concat()).exits(0);
     assert!(gc(&[]).says("removed 0 manifests"), "what is young is kept");
+    run(&sandbox, &["registry", "gc", "--data", "data", "--older-than", "0s"]).exits(2);
+    std::thread::sleep(Duration::from_secs(1));
+    let orphans = gc(&["--dry-run", "--older-than", "1s"]);
+    assert!(!orphans.says("remove 0 manifests"), "{orphans}");
     make_old(&sandbox.path("data"));
     assert_snapshot!("gc-dry-run", shown(&gc(&["--dry-run"])));
     assert_snapshot!("gc", shown(&gc(&[])));
@@ -65,6 +90,15 @@ fn a_directory_has_one_process_and_a_port_one_service() {
     assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(address, "the address"));
     let open = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0"];
     assert_snapshot!("serve-open-to-the-network", named(&sandbox, &open, 2));
+}
+
+#[test]
+fn passwords_are_not_taken_in_the_clear_from_the_network() {
+    let sandbox = with_keys();
+    sandbox.write("users", "u:$2b$04$hWTLxSy.tcT2Yh77PGzEteSV9GFJIqkSpGbnsP5abPJmhT4H.nEO2\n");
+    let args = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0", "--htpasswd", "users"];
+    assert_snapshot!("serve-passwords-in-the-clear", named(&sandbox, &args, 2));
+    assert!(!sandbox.path("other").exists());
 }
 
 fn serve(data: &str) -> [&str; 6] {

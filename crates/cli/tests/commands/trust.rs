@@ -127,7 +127,10 @@ fn cosigns_options_are_taken_or_refused_with_what_to_do() {
     let sandbox = with_keys();
     sandbox.write("file", "content");
     let sign = ["sign-blob", "--key", "my.key", "--bundle", "b.json", "file"];
-    for refused in ["--tlog-upload", "--rekor-url=https://rekor.example.com", "--upload=false"] {
+    for unconfigured in ["--tlog-upload", "--use-signing-config"] {
+        run(&sandbox, &[&sign[..], &[unconfigured]].concat()).exits(2).refuses_saying(&["SGN-5001"]);
+    }
+    for refused in ["--rekor-url=https://rekor.example.com", "--upload=false"] {
         let outcome = run(&sandbox, &[&sign[..], &[refused]].concat()).exits(2);
         assert!(outcome.says("hint: leave it out"), "{outcome}");
     }

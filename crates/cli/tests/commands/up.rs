@@ -266,3 +266,26 @@ fn a_request_keeps_its_id() {
         }
     }
 }
+
+/// The configuration beside the unit of systemd is one that `signet up` understands.
+#[test]
+fn the_configuration_of_the_unit_is_understood() {
+    let sandbox = Sandbox::new();
+    let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
+    let config = deployed.join("up.yaml").display().to_string();
+    let effective = run(&sandbox, &["up", "--config", &config, "--print-config"]).exits(0).stdout;
+    for kept in ["listen: 0.0.0.0:443\n", "publicUrl: https://signet.example\n", "gcInterval: 24h\n"] {
+        assert!(effective.contains(kept), "{kept}{effective}");
+    }
+    let issuers = deployed.join("issuers.yaml").display().to_string();
+    sandbox.write(
+        "up.yaml",
+        format!("apiVersion: signet.dev/v1alpha1\nkind: Stack\nca: {{issuers: '{issuers}'}}\n"),
+    );
+    let service = service::up(&sandbox, &["--config", "up.yaml"]);
+    assert!(
+        service.printed().contains("https://token.actions.githubusercontent.com"),
+        "{}",
+        service.printed()
+    );
+}

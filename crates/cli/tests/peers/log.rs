@@ -1,7 +1,5 @@
 //! Signet's log, written to and read by the clients of other logs.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use signet_crypto::KeyAlgorithm;

@@ -3,6 +3,7 @@
 
 mod attack;
 mod authorities;
+mod container;
 mod containers_image;
 mod cosign;
 mod cosign_files;
@@ -12,6 +13,7 @@ mod keyless;
 mod keys;
 mod log;
 mod oras_crane;
+mod proven;
 mod python;
 mod sigstore_stack;
 mod skopeo;

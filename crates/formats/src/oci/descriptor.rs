@@ -49,7 +49,20 @@ impl Descriptor {
             urls: Vec::new(),
         }
     }
+
+    /// Whether it is of a layer that registries may lack by design: a Windows base image or another one that is not
+    /// to be distributed (image-spec, "Non-Distributable Layers"). Other layers have to be there, also where `urls`
+    /// name further places.
+    pub fn is_foreign_layer(&self) -> bool {
+        FOREIGN_LAYERS.iter().any(|start| self.media_type.starts_with(start))
+    }
 }
+
+/// How the media types of such layers begin: OCI's and Docker's, with whatever compression.
+const FOREIGN_LAYERS: [&str; 2] = [
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar",
+];
 
 /// A platform as an index names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +85,27 @@ impl std::fmt::Display for Platform {
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_foreign_by_their_media_type_alone() {
+        let of = |media_type: &str| Descriptor::of(media_type, b"");
+        for media_type in [
+            "application/vnd.oci.image.layer.nondistributable.v1.tar",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        ] {
+            assert!(of(media_type).is_foreign_layer(), "{media_type}");
+        }
+        let elsewhere = Descriptor { urls: vec!["https://a.example/".to_owned()], ..of("application/x") };
+        for layer in [elsewhere, of("application/x-nondistributable"), of("x.foreign.diff.tar")] {
+            assert!(!layer.is_foreign_layer(), "{layer:?}");
         }
     }
 }

@@ -11,6 +11,10 @@ use crate::proto_json::{self, FieldError, Int64, Text};
 /// The most hashes an inclusion proof can need: a tree's size has 64 bits.
 pub const MAX_PROOF_HASHES: usize = 64;
 
+/// The most that the names, numbers and ids of an entry have in JSON, and a hash of its proof, in bytes.
+const JSON_NAMES: usize = 640;
+const JSON_HASH: usize = 47;
+
 /// One entry of a log and the evidence that it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlogEntry {
@@ -39,8 +43,19 @@ impl TlogEntry {
 
     /// The entry in proto3 JSON, as Rekor v2 answers it.
     pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
-        serde_json::to_vec(&WireEntry::of(self))
-            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))
+        // A log writes thousands a second: made as large as needed at once, it is never moved.
+        let mut text = Vec::with_capacity(self.about_json_len());
+        serde_json::to_writer(&mut text, &WireEntry::of(self))
+            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))?;
+        Ok(text)
+    }
+
+    /// A little more than [`TlogEntry::to_json`] has bytes.
+    fn about_json_len(&self) -> usize {
+        let proof = self.proof.as_ref();
+        let hashes = proof.map_or(0, |proof| proof.hashes.len());
+        let checkpoint = proof.and_then(|proof| proof.checkpoint.as_ref()).map_or(0, String::len);
+        JSON_NAMES + self.body.len().div_ceil(3) * 4 + hashes * JSON_HASH + checkpoint
     }
 
     /// What the body says. That [`TlogEntry::kind`] says the same is checked.

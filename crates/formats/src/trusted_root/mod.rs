@@ -1,12 +1,13 @@
 //! Sigstore's `trusted_root.json` (sigstore_trustroot.proto): the keys and certificates of the
 //! services that a verifier trusts, and when it does.
 
+mod merge;
 mod write;
 
 use std::fmt;
 
 use serde::Deserialize;
-use signet_crypto::DigestAlgorithm;
+use signet_crypto::{DigestAlgorithm, KeyAlgorithm, PublicKey};
 
 use crate::bounded::List;
 use crate::json::{self, JsonError};
@@ -113,6 +114,39 @@ pub struct LogInstance {
     pub operator: Option<String>,
 }
 
+impl LogInstance {
+    /// What is stated of the key and is not so. A key that cannot be read contradicts nothing: it is of no use.
+    ///
+    /// The id of a log whose key is ECDSA or RSA is that of the key (Rekor v1, RFC 6962); others' ids are made
+    /// of the log's name too, which is not told here.
+    fn contradiction(&self) -> Option<&'static str> {
+        if self.hash != DigestAlgorithm::Sha256 {
+            return Some("hashAlgorithm");
+        }
+        let key = log_key(&self.public_key)?;
+        let by_key_alone = !matches!(
+            key.algorithm(),
+            KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87
+        );
+        let stated = self.key_details.meaning().map(|(algorithm, _)| algorithm);
+        let key_id = self.checkpoint_key_id.as_deref().unwrap_or_default();
+        let contradictions = [
+            ("publicKey.keyDetails", stated.is_some_and(|stated| stated != key.algorithm())),
+            ("logId", by_key_alone && self.log_id != key.id().as_bytes()),
+            ("checkpointKeyId", by_key_alone && !key.id().as_bytes().starts_with(key_id)),
+        ];
+        contradictions.into_iter().find_map(|(field, wrong)| wrong.then_some(field))
+    }
+}
+
+/// A log's key: SubjectPublicKeyInfo, or as older roots have them, bare Ed25519 or PKCS#1 RSA.
+pub fn log_key(bytes: &[u8]) -> Option<PublicKey> {
+    let spki = PublicKey::from_spki_der(bytes).ok();
+    let ed25519 = || PublicKey::from_bits(KeyAlgorithm::Ed25519, bytes).ok();
+    let rsa = || PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 0 }, bytes).ok();
+    spki.or_else(ed25519).or_else(rsa)
+}
+
 /// An authority, by its certificate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
@@ -150,6 +184,13 @@ impl Validity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustedRootError {
+    /// What is stated of a log is not so of its key, or of any log.
+    Contradiction {
+        /// The log's base URL.
+        log: String,
+        /// The field that is wrong.
+        field: &'static str,
+    },
     /// A validity ends before it starts.
     EmptyValidity(Validity),
     /// A field has an impossible value.
@@ -165,6 +206,9 @@ pub enum TrustedRootError {
 impl fmt::Display for TrustedRootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Contradiction { log, field } => {
+                write!(f, "in the trusted root, `{field}` of the log `{log}` is not what the log has")
+            }
             Self::EmptyValidity(_) => f.write_str("in the trusted root, a validity ends before it starts"),
             Self::Field(error) => write!(f, "in the trusted root, {error}"),
             Self::Json(error) => write!(f, "the trusted root is malformed: {error}"),
@@ -233,7 +277,7 @@ impl WireLog<'_> {
         let details = proto_json::required(key.key_details, "publicKey.keyDetails")?;
         let hash = proto_json::required(self.hash_algorithm, "hashAlgorithm")?;
         let checkpoint_key_id = self.checkpoint_key_id.map(|id| id.read("checkpointKeyId"));
-        Ok(LogInstance {
+        let log = LogInstance {
             base_url: text(self.base_url),
             hash: hash.find(HASH_ALGORITHMS, "hashAlgorithm")?,
             public_key: proto_json::bytes(key.raw_bytes, "publicKey.rawBytes")?,
@@ -242,7 +286,11 @@ impl WireLog<'_> {
             log_id: proto_json::required(self.log_id, "logId")?.read("logId")?,
             checkpoint_key_id: checkpoint_key_id.transpose()?,
             operator: self.operator.map(|name| name.0.into_owned()),
-        })
+        };
+        match log.contradiction() {
+            Some(field) => Err(TrustedRootError::Contradiction { log: log.base_url, field }),
+            None => Ok(log),
+        }
     }
 }
 
@@ -438,6 +486,38 @@ mod tests {
         let count = FieldError::Count { field: "tlogs", count: MAX_INSTANCES + 1, limit: MAX_INSTANCES };
         assert_eq!(with("/tlogs", many.into()), field(count));
     }
+
+    /// Two readers that each believe another field would trust two logs.
+    #[test]
+    fn what_contradicts_its_key_is_refused() {
+        let key = crate::base64::decode(P256).unwrap();
+        let id = PublicKey::from_spki_der(&key).unwrap().id();
+        let log = |field: &str, value: &str| {
+            let mut root = root();
+            let log = &mut root["tlogs"][0];
+            log["publicKey"]["rawBytes"] = json!(P256);
+            log["publicKey"]["keyDetails"] = json!("PKIX_ECDSA_P256_SHA_256");
+            log["logId"]["keyId"] = json!(crate::base64::encode(id.as_bytes()));
+            log["checkpointKeyId"]["keyId"] = json!(crate::base64::encode(&id.as_bytes()[..4]));
+            if !field.is_empty() {
+                *log.pointer_mut(field).unwrap() = json!(value);
+            }
+            TrustedRoot::parse(root.to_string().as_bytes()).err()
+        };
+        assert_eq!(log("", ""), None);
+        for (pointer, value, field) in [
+            ("/hashAlgorithm", "SHA2_512", "hashAlgorithm"),
+            ("/publicKey/keyDetails", "PKIX_ECDSA_P384_SHA_384", "publicKey.keyDetails"),
+            ("/publicKey/keyDetails", "PKIX_ED25519", "publicKey.keyDetails"),
+            ("/logId/keyId", "AQ==", "logId"),
+            ("/checkpointKeyId/keyId", "AQIDBA==", "checkpointKeyId"),
+        ] {
+            let why = TrustedRootError::Contradiction { log: "https://log.example".to_owned(), field };
+            assert_eq!(log(pointer, value), Some(why));
+        }
+    }
+
+    const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAECjzpUDKDGCApY5HSmJW7w+dajzJfQsLHmlnUo6tFNe0WgpOI0t7s7gKzBaSRcg+tsbjKbol4VI6NpS0HNEX+Gg==";
 
     proptest! {
         #[test]

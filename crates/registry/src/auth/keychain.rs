@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use signet_formats::oci::{Registry, Repository};
 
 use super::helper;
@@ -89,6 +89,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, Default)]
 pub struct Keychain {
     files: Vec<PathBuf>,
+    /// Whether somebody named them, and did not only leave them where they are looked for.
+    explicit: bool,
     helpers: Option<PathBuf>,
     fixed: Option<Credentials>,
 }
@@ -104,8 +106,8 @@ impl Keychain {
         Self { fixed: Some(credentials), ..Self::default() }
     }
 
-    /// The files that the environment names: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
-    /// `$REGISTRY_AUTH_FILE`, `$XDG_RUNTIME_DIR/containers/auth.json`, and
+    /// The file that `$REGISTRY_AUTH_FILE` names and no other, as for podman and skopeo; else
+    /// `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, `$XDG_RUNTIME_DIR/containers/auth.json`, and
     /// `$XDG_CONFIG_HOME/containers/auth.json` (the order of go-containerregistry).
     pub fn from_environment() -> Self {
         Self::from_variables(|name| std::env::var_os(name))
@@ -132,7 +134,11 @@ impl Keychain {
             return Ok(Found::nowhere(fixed.clone()));
         }
         for path in &self.files {
-            let Some(file) = File::read(path, limits)? else { continue };
+            let file = match File::read(path, limits)? {
+                Some(file) => file,
+                None if self.explicit => return Err(Error::configuration(path, NAMED_AND_ABSENT)),
+                None => continue,
+            };
             if let Some(found) = self.look_up(&file, path, repository, limits).await? {
                 return Ok(found);
             }
@@ -146,9 +152,11 @@ impl Keychain {
         let docker = directory("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
         let config = directory("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
         let auth_json = |directory: PathBuf| directory.join("containers").join("auth.json");
+        if let Some(named) = directory("REGISTRY_AUTH_FILE") {
+            return Self { explicit: true, ..Self::of_files(vec![named]) };
+        }
         let files = [
             docker.map(|directory| directory.join("config.json")),
-            directory("REGISTRY_AUTH_FILE"),
             directory("XDG_RUNTIME_DIR").map(auth_json),
             config.map(auth_json),
         ];
@@ -174,18 +182,25 @@ impl Keychain {
                 return Ok(Some(Found { credentials, origin }));
             }
         }
-        let entry = keys(repository, &hosts).into_iter().find_map(|key| file.entry(&key));
-        let Some((key, entry)) = entry else { return Ok(None) };
-        let found = entry.credentials().map_err(|reason| Error::configuration(path, reason))?;
-        let origin = Some(Origin::Entry { file: path.to_owned(), key: key.clone() });
-        Ok(found.map(|credentials| Found { credentials, origin }))
+        for key in keys(repository, &hosts) {
+            for (key, entry) in file.entries(&key) {
+                let found = entry.credentials().map_err(|reason| Error::configuration(path, reason))?;
+                let origin = Some(Origin::Entry { file: path.to_owned(), key: key.clone() });
+                if let Some(credentials) = found {
+                    return Ok(Some(Found { credentials, origin }));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct File {
-    auths: BTreeMap<String, Entry>,
+    #[serde(deserialize_with = "absent_if_null")]
+    auths: BTreeMap<String, Option<Entry>>,
+    #[serde(deserialize_with = "absent_if_null")]
     cred_helpers: BTreeMap<String, String>,
     creds_store: Option<String>,
 }
@@ -201,31 +216,44 @@ impl File {
             return Err(Error::configuration(path, "the file is too large for credentials"));
         }
         let bytes = std::fs::read(path).map_err(|error| Error::configuration(path, error))?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Some(Self::default()));
+        }
         // The parser's own words could quote a secret.
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|_| Error::configuration(path, "it is not a credentials file of docker or podman"))
     }
 
-    /// The entry under `key`, also where the file spells it as a URL, with the file's own spelling.
-    fn entry(&self, key: &str) -> Option<(&String, &Entry)> {
-        self.auths.get_key_value(key).or_else(|| {
-            let same = |name: &str| {
-                let bare = name.trim_start_matches("https://").trim_start_matches("http://");
-                bare.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2") == key
-            };
-            self.auths.iter().find(|(name, _)| same(name))
-        })
+    /// The entries under `key`, then those where the file spells it as a URL, with the file's own spelling.
+    fn entries<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a String, &'a Entry)> {
+        let same = move |name: &str| {
+            let bare = name.trim_start_matches("https://").trim_start_matches("http://");
+            bare.trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/v2") == key
+        };
+        let spelt_otherwise = self.auths.iter().filter(move |(name, _)| *name != key && same(name));
+        let entries = self.auths.get_key_value(key).into_iter().chain(spelt_otherwise);
+        entries.filter_map(|(name, entry)| Some((name, entry.as_ref()?)))
     }
+}
+
+/// `null` is what Go's programs read as nothing, and write for it.
+fn absent_if_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(value: D) -> Result<T, D::Error> {
+    Option::deserialize(value).map(Option::unwrap_or_default)
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Entry {
+    #[serde(deserialize_with = "absent_if_null")]
     auth: String,
+    #[serde(deserialize_with = "absent_if_null")]
     username: String,
+    #[serde(deserialize_with = "absent_if_null")]
     password: String,
+    #[serde(deserialize_with = "absent_if_null")]
     identitytoken: String,
+    #[serde(deserialize_with = "absent_if_null")]
     registrytoken: String,
 }
 
@@ -280,6 +308,8 @@ fn keys(repository: &Repository, hosts: &[String]) -> Vec<String> {
     keys
 }
 
+const NAMED_AND_ABSENT: &str = "`REGISTRY_AUTH_FILE` names it, and it does not exist";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,19 +331,58 @@ mod tests {
     fn files_are_read_in_the_fields_order() {
         let variables = |name: &str| match name {
             "HOME" => Some("/h".into()),
-            "REGISTRY_AUTH_FILE" => Some("/r/auth.json".into()),
             "XDG_RUNTIME_DIR" => Some("/run/u".into()),
             _ => None,
         };
-        let want = [
-            "/h/.docker/config.json",
-            "/r/auth.json",
-            "/run/u/containers/auth.json",
-            "/h/.config/containers/auth.json",
-        ];
+        let want =
+            ["/h/.docker/config.json", "/run/u/containers/auth.json", "/h/.config/containers/auth.json"];
         assert_eq!(Keychain::from_variables(variables).files, want.map(PathBuf::from));
         let set = |name: &str| (name == "DOCKER_CONFIG").then(|| "/d".into());
         assert_eq!(Keychain::from_variables(set).files, [PathBuf::from("/d/config.json")]);
+    }
+
+    #[tokio::test]
+    async fn the_file_of_registry_auth_file_is_the_only_one_and_must_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let [docker, named] = ["config.json", "auth.json"].map(|name| directory.path().join(name));
+        std::fs::write(&docker, r#"{"auths":{"r.io":{"auth":"aDpo"}}}"#).unwrap();
+        let variables = |name: &str| match name {
+            "DOCKER_CONFIG" => Some(directory.path().into()),
+            "REGISTRY_AUTH_FILE" => Some(named.clone().into()),
+            _ => None,
+        };
+        let find = async || {
+            let keychain = Keychain::from_variables(variables);
+            keychain.credentials(&"r.io/a".parse().unwrap(), &Limits::default()).await
+        };
+        let absent = find().await;
+        assert!(matches!(absent, Err(Error::Configuration { .. })), "{absent:?}");
+        for (content, credentials) in [
+            (r#"{"auths":{"r.io":{"auth":"YTph"}}}"#, basic("a", "a")),
+            (r#"{"auths":{}}"#, Credentials::Anonymous),
+        ] {
+            std::fs::write(&named, content).unwrap();
+            assert_eq!(find().await, Ok(credentials), "{content}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_go_reads_as_nothing_is_nothing() {
+        for json in [
+            "",
+            " \n",
+            r#"{"auths":null,"credHelpers":null,"credsStore":null}"#,
+            r#"{"auths":{"r.io":null}}"#,
+            r#"{"auths":{"r.io":{"auth":null,"username":null,"identitytoken":null}}}"#,
+        ] {
+            assert_eq!(look_up(json, "r.io/x").await, Ok(Credentials::Anonymous), "{json}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_entry_under_a_longer_name_does_not_hide_the_hosts() {
+        let json = r#"{"auths":{"r.io/a":{},"r.io":{},"https://r.io/v2/":{"auth":"aDpo"}}}"#;
+        assert_eq!(look_up(json, "r.io/a/b").await, Ok(basic("h", "h")));
     }
 
     #[tokio::test]

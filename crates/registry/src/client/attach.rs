@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 use signet_http::jitter;
@@ -98,6 +99,8 @@ impl Client {
         Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })
     }
 
+    /// Writes the index with one entry more. A registry that checks what an index lists refuses it with entries that were
+    /// deleted, and would refuse every later signature: those are dropped.
     async fn write_index(
         &self,
         repository: &Repository,
@@ -105,12 +108,43 @@ impl Client {
         index: Option<&Resolved>,
         entry: &Descriptor,
     ) -> Result<PushOutcome> {
-        let mut entries = index.map(|index| index.manifest.manifests().to_vec()).unwrap_or_default();
-        if entries.len() >= self.limits().referrers {
+        let listed = index.map(|index| index.manifest.manifests()).unwrap_or_default();
+        match self.put_index(repository, subject, index, listed, entry).await {
+            Err(error) if is_missing_entry(&error) => {
+                let existing = self.existing(repository, listed).await?;
+                match existing.len() < listed.len() {
+                    true => self.put_index(repository, subject, index, &existing, entry).await,
+                    false => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Those of the entries that the registry still has, in their order.
+    async fn existing(&self, repository: &Repository, listed: &[Descriptor]) -> Result<Vec<Descriptor>> {
+        let asked = listed.iter().cloned().map(|entry| async move {
+            let is_there = self.has_manifest(repository, &entry.digest).await?;
+            Ok::<_, Error>(is_there.then_some(entry))
+        });
+        let asked = futures_util::stream::iter(asked).buffered(self.limits().parallel.max(1));
+        let found: Vec<Option<Descriptor>> = asked.try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn put_index(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        index: Option<&Resolved>,
+        listed: &[Descriptor],
+        entry: &Descriptor,
+    ) -> Result<PushOutcome> {
+        if listed.len() >= self.limits().referrers {
             let what = format!("referrers of {subject}");
             return Err(Error::LimitHit { what, limit: self.limits().referrers as u64 });
         }
-        entries.push(entry.clone());
+        let entries = listed.iter().chain([entry]).cloned().collect();
         let bytes = index_bytes(index.map(|index| &index.manifest), entries)?;
         let precondition = match index {
             None => Precondition::Absent,
@@ -129,6 +163,11 @@ pub(crate) fn referrer(resolved: &Resolved) -> Descriptor {
         annotations: resolved.manifest.annotations.clone(),
         ..resolved.descriptor.clone()
     }
+}
+
+/// docker-registry 2.8 and others have no index that lists what they do not have (`MANIFEST_BLOB_UNKNOWN`).
+fn is_missing_entry(error: &Error) -> bool {
+    matches!(error, Error::Refused { detail, .. } if detail.contains("MANIFEST_BLOB_UNKNOWN"))
 }
 
 fn lists(index: Option<&Resolved>, digest: Digest) -> bool {

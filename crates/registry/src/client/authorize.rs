@@ -13,7 +13,7 @@ use signet_http::{is_loopback, retry_after, shown};
 use tokio::time::Instant;
 
 use super::call::{Call, Scope};
-use super::response::{broken, collect};
+use super::response::{Told, broken, collect};
 use super::transport::{Transport, lock};
 use crate::auth::{Challenge, Credentials, Grant, TokenRequest, read_grant};
 use crate::flight::Flights;
@@ -124,17 +124,18 @@ impl Transport {
     ) -> Result<Grant> {
         let realm = accepted_realm(call, realm)?;
         let shown = shown(&realm);
+        let client = match self.is_registry(call, &realm) {
+            true => self.http.identified(&realm)?,
+            false => self.http.client(&realm)?,
+        };
         let request = match TokenRequest::new(realm.clone(), service, &call.scope().texts(), credentials) {
-            TokenRequest::Get { url, basic: None } => self.http.client(&url)?.get(url),
+            TokenRequest::Get { url, basic: None } => client.get(url),
             TokenRequest::Get { url, basic: Some((username, password)) } => {
-                self.http.client(&url)?.get(url).header(AUTHORIZATION, basic(&username, &password))
+                client.get(url).header(AUTHORIZATION, basic(&username, &password))
             }
-            TokenRequest::Post { url, form } => self
-                .http
-                .client(&url)?
-                .post(url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
+            TokenRequest::Post { url, form } => {
+                client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+            }
         };
         let what = format!("a token of {shown}");
         let response = request.send().await.map_err(|error| broken(&realm, &what, &error))?;
@@ -143,7 +144,10 @@ impl Transport {
             200 => read_grant(&shown, &collect(response, self.limits().small_bytes, &what).await?),
             300..=399 => Err(Error::RealmRefused { registry, realm: shown, reason: "it redirects" }),
             429 => Err(Error::RateLimited { registry, retry_after: retry_after(response.headers()) }),
-            status @ 500..=599 => Err(Error::Server { what, status }),
+            status @ 500..=599 => {
+                let retry_after = retry_after(response.headers());
+                Err(Error::Server { what, status, detail: Told::read(response).await.words(), retry_after })
+            }
             _ => Err(Error::Unauthorized { registry }),
         }
     }

@@ -44,6 +44,9 @@ pub struct Resolved {
     pub manifest: Manifest,
     /// The registry's `ETag`, where it sent one.
     pub etag: Option<String>,
+    /// Whether the registry said (`Signet-Condition: checked`) that it checks conditions of writes. Others may or may
+    /// not, also those that send an `ETag`.
+    pub checks_conditions: bool,
 }
 
 impl Resolved {
@@ -59,7 +62,7 @@ impl Resolved {
         let media_type = stated.unwrap_or(media_type::OCI_MANIFEST).to_owned();
         let mut descriptor = Descriptor::new(&media_type, digest, bytes.len() as u64);
         descriptor.artifact_type.clone_from(&manifest.artifact_type);
-        Self { descriptor, bytes, manifest, etag: None }
+        Self { descriptor, bytes, manifest, etag: None, checks_conditions: false }
     }
 
     /// The digest.
@@ -200,7 +203,7 @@ impl Client {
             Err(error) => return self.immovable(repository, name, digest, precondition, error).await,
         };
         check_stated(&answer, digest)?;
-        let condition_held = answer.headers.get(CONDITION).is_some_and(|value| value == "held");
+        let condition_held = says(&answer, "held");
         Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT), condition_held })
     }
 
@@ -256,7 +259,7 @@ impl Client {
         let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
         let etag = text(ETAG).map(str::to_owned);
         let resolved = Resolved::new(&call.what, answer.body.clone(), media_type, actual)?;
-        Ok(Resolved { etag, ..resolved })
+        Ok(Resolved { etag, checks_conditions: says(&answer, "checked"), ..resolved })
     }
 
     fn manifest_call<'a>(
@@ -300,6 +303,11 @@ fn check_stated(answer: &Answer, actual: Digest) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What a registry of Signet's says of conditions.
+fn says(answer: &Answer, word: &str) -> bool {
+    answer.headers.get(CONDITION).is_some_and(|value| value == word)
 }
 
 fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod authorize;
+mod begun;
 mod blobs;
 mod call;
 mod date;

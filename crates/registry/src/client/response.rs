@@ -24,7 +24,10 @@ pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Respons
         404 => Error::NotFound { what },
         409 | 412 => Error::Conflict { what, detail: Told::read(response).await.words() },
         429 => Error::RateLimited { registry, retry_after: retry_after(response.headers()) },
-        500..=599 => Error::Server { what, status: status.as_u16() },
+        status @ 500..=599 => {
+            let retry_after = retry_after(response.headers());
+            Error::Server { what, status, detail: Told::read(response).await.words(), retry_after }
+        }
         status => Error::Refused { what, status, detail: Told::read(response).await.words() },
     })
 }
@@ -69,16 +72,16 @@ fn of_failure(url: &Url, what: &str, failure: Failure) -> Error {
 }
 
 /// The registry's JSON of an error, or nothing.
-struct Told(serde_json::Value);
+pub(super) struct Told(serde_json::Value);
 
 impl Told {
-    async fn read(response: Response) -> Self {
+    pub(super) async fn read(response: Response) -> Self {
         let body = collect(response, MAX_DETAIL, "").await.unwrap_or_default();
         Self(serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// Its first error in words, led by `: `.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let words: Vec<_> = ["code", "message"].into_iter().filter_map(|name| self.field(name)).collect();
         let text = printable(&words.join(": "));
         if text.is_empty() { text } else { format!(": {text}") }

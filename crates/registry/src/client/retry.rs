@@ -26,7 +26,8 @@ impl<'a> Attempts<'a> {
     /// Waits before another attempt, whatever `error` is; false where the bounds are reached.
     pub(super) async fn once_more(&mut self, error: &Error) -> bool {
         let wait = match error {
-            Error::RateLimited { retry_after: Some(wait), .. } => *wait + jitter(LATE),
+            Error::RateLimited { retry_after: Some(wait), .. }
+            | Error::Server { retry_after: Some(wait), .. } => *wait + jitter(LATE),
             _ => backoff(self.sent),
         };
         if self.sent >= self.limits.attempts || self.waited + wait > self.limits.retry_wait {
@@ -49,7 +50,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn attempts_are_bounded_in_count_and_time() {
         let limits = Limits { attempts: 3, retry_wait: Duration::from_secs(9), ..Limits::default() };
-        let server = Error::Server { what: "x".into(), status: 503 };
+        let failed = |status, seconds: Option<u64>| Error::Server {
+            what: "x".into(),
+            status,
+            detail: String::new(),
+            retry_after: seconds.map(Duration::from_secs),
+        };
+        let server = failed(503, None);
         let mut attempts = Attempts::new(&limits);
         assert!(attempts.again(&server).await && attempts.again(&server).await);
         assert!(!attempts.again(&server).await, "three were sent");
@@ -61,6 +68,11 @@ mod tests {
         assert!(!attempts.again(&limited(10)).await, "too long at once");
         assert!(attempts.again(&limited(5)).await);
         assert!(!attempts.again(&limited(5)).await, "too long together");
+        let (mut attempts, began) = (Attempts::new(&limits), tokio::time::Instant::now());
+        assert!(attempts.again(&failed(503, Some(3))).await);
+        assert!(began.elapsed() >= Duration::from_secs(3), "as it said");
+        assert!(!attempts.again(&failed(503, Some(7))).await, "too long together");
+        assert!(!Attempts::new(&limits).again(&failed(501, None)).await, "not implemented is final");
         assert!(!Attempts::new(&limits).again(&Error::NotFound { what: "x".into() }).await);
     }
 }

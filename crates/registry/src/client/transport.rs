@@ -102,7 +102,12 @@ impl Transport {
             return Err(refused(call, url, "it leads to plain HTTP"));
         }
         let _permit = self.permits.acquire().await;
-        let mut request = self.http.client(url)?.request(call.method.clone(), url.clone());
+        // A certificate is a credential like any other: storage that the registry names is not shown it.
+        let client = match self.is_registry(call, url) {
+            true => self.http.identified(url)?,
+            false => self.http.client(url)?,
+        };
+        let mut request = client.request(call.method.clone(), url.clone());
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -150,7 +155,7 @@ impl Transport {
     }
 
     /// Whether `url` is of the call's registry itself, and not of storage that it named.
-    fn is_registry(&self, call: &Call<'_>, url: &Url) -> bool {
+    pub(super) fn is_registry(&self, call: &Call<'_>, url: &Url) -> bool {
         self.base(&call.repository.registry).is_ok_and(|base| same_origin(&base, url))
     }
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 use signet_formats::oci::{Descriptor, Repository};
 
+use super::begun::Begun;
 use super::call::{Access, Call, Payload};
 use super::redirect::follow;
 use super::retry::Attempts;
@@ -137,14 +138,22 @@ impl Client {
             }
             other => other,
         };
-        let session = match started? {
+        let mut upload = match started? {
             Session::Done(push) => return Ok(push),
-            Session::Open(location) => location,
+            Session::Open(location) => Begun::new(self, repository, location),
         };
-        let content = open().await?;
-        match chunked {
-            true => self.send_chunks(repository, blob, session, content).await?,
-            false => self.send_whole(repository, blob, session, content).await?,
+        let sent = async {
+            match (open().await?, chunked) {
+                (content, true) => self.send_chunks(repository, blob, &mut upload.at, content).await,
+                (content, false) => self.send_whole(repository, blob, upload.at.clone(), content).await,
+            }
+        };
+        match sent.await {
+            Ok(()) => upload.finished(),
+            Err(error) => {
+                upload.cancel().await;
+                return Err(error);
+            }
         }
         Ok(BlobPush::Sent)
     }
@@ -198,7 +207,7 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        mut session: Url,
+        session: &mut Url,
         mut content: BlobStream,
     ) -> Result<()> {
         let mut start = 0;
@@ -209,14 +218,15 @@ impl Client {
                 break;
             }
             let size = chunk.len() as u64;
-            let call = self.upload_call(Method::PATCH, session, repository, blob);
+            let call = self.upload_call(Method::PATCH, session.clone(), repository, blob);
             let call = call.header(CONTENT_RANGE, format!("{start}-{}", start + size - 1));
             let call = call.body(Payload::Bytes(chunk));
             let (_, headers) = self.transport().send(&call, size).await?;
-            session = self.location(&call.url, &headers, &call.what)?;
+            *session = self.location(&call.url, &headers, &call.what)?;
             start += size;
         }
-        let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
+        let last = with_digest(session.clone(), blob);
+        let call = self.upload_call(Method::PUT, last, repository, blob);
         self.transport().send(&call.body(Payload::Bytes(Bytes::new())), 0).await.map(|_| ())
     }
 

@@ -14,7 +14,7 @@ use signet_platform::{Access, Staged};
 use tempfile::TempDir;
 
 use super::layout::Layout;
-use super::reader::{Reader, Tree};
+use super::reader::{Reader, Tree, blob_name};
 use super::tarball::Tarball;
 use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
 use crate::store::ImageStore;
@@ -43,18 +43,31 @@ impl OciArchive {
         Ok(Self { state: State::Reading(Reader { tree, limits: limits.clone() }) })
     }
 
-    /// An archive to write. It replaces what `file` is only when it is finished.
+    /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
     pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
+        Self::write(file, limits, |root| match file.exists() {
+            true => unpack(&Tarball::open(file, limits)?, root),
+            false => Ok(()),
+        })
+    }
+
+    /// An archive to write anew, with `fill` to put in its layout what it begins with.
+    pub(super) fn write(
+        file: &Path,
+        limits: &Limits,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         let directory = tempfile::Builder::new().prefix(".signet-archive-").tempdir_in(parent);
         let directory = directory.map_err(|error| Error::io(parent, &error))?;
+        fill(directory.path())?;
         let layout = Layout::create(directory.path(), limits)?;
         let directory = Mutex::new(Some(directory));
         Ok(Self { state: State::Writing { layout, directory, file: file.to_owned() } })
     }
 
-    fn layout(&self) -> Result<&Layout> {
+    pub(super) fn layout(&self) -> Result<&Layout> {
         match &self.state {
             State::Writing { layout, .. } => Ok(layout),
             State::Reading(_) => Err(Error::Location {
@@ -126,6 +139,31 @@ impl ImageStore for OciArchive {
             State::Writing { layout, .. } => layout.limits(),
         }
     }
+}
+
+/// Puts the layout of an archive below `root`: its marker, index and blobs, whatever else there is.
+fn unpack(archive: &Tarball, root: &Path) -> Result<()> {
+    if !archive.has("oci-layout") || !archive.has("index.json") {
+        let reason = "it is there and holds no image layout; remove it, or name another file";
+        return Err(Error::damaged(archive.path(), reason));
+    }
+    for name in archive.names().filter(|name| is_of_layout(name)) {
+        let target = root.join(name);
+        let failed = |error: std::io::Error| Error::io(&target, &error);
+        std::fs::create_dir_all(target.parent().unwrap_or(root)).map_err(failed)?;
+        let mut file = std::fs::File::create(&target).map_err(failed)?;
+        std::io::copy(&mut archive.reader(name)?, &mut file).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether a layout has a file of this name. No other leaves its directory.
+fn is_of_layout(name: &str) -> bool {
+    let is_blob = || {
+        let digest = name.strip_prefix("blobs/")?.replacen('/', ":", 1).parse::<Digest>().ok()?;
+        (blob_name(&digest) == name).then_some(())
+    };
+    matches!(name, "oci-layout" | "index.json") || is_blob().is_some()
 }
 
 /// The files of a layout as a tar, in the order of their names, with nothing of this machine in the headers.

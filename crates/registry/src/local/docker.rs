@@ -122,7 +122,7 @@ fn in_layout(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Im
     let index = reader.index()?;
     let is_called = |entry: &&Descriptor| {
         let called = |key: &str| entry.annotations.get(key).is_some_and(|value| same_name(value, name));
-        called("io.containerd.image.name") || called(REF_NAME)
+        called(CONTAINERD_NAME) || called(REF_NAME)
     };
     match index.manifests().iter().find(is_called) {
         Some(entry) => Ok(Image::Layout(reader, Some(entry.digest))),
@@ -209,9 +209,12 @@ fn same_name(a: &str, b: &str) -> bool {
 }
 
 fn read_only() -> Error {
-    let reason = "a `docker save` archive is read, not written".to_owned();
+    let reason = "it was opened to read".to_owned();
     Error::Location { text: "docker-archive:".to_owned(), reason }
 }
+
+/// The annotation by which containerd calls an entry of `index.json`: the whole reference.
+pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

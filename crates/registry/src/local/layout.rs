@@ -65,6 +65,16 @@ impl Layout {
         self.root.join(blob_name(digest))
     }
 
+    /// Lists an image without a name.
+    pub(super) fn list(&self, manifest: &Resolved) -> Result<()> {
+        let entry = manifest.descriptor.clone();
+        self.change_index(|entries| {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        })
+    }
+
     /// Changes `index.json` under a lock on the layout, so that writers at once lose nothing.
     fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
         let marker = self.root.join("oci-layout");
@@ -87,6 +97,24 @@ impl Layout {
         let bytes =
             serde_json::to_vec(index).map_err(|error| Error::malformed("index.json", error.to_string()))?;
         replace(&path, &bytes)
+    }
+
+    /// Whether the content is there and right. A name alone does not tell: files rot and are cut off, and what is put
+    /// here would be taken for sent.
+    async fn holds(&self, blob: &Descriptor) -> Result<bool> {
+        let read = async { self.reader.blob(blob).await?.check().await };
+        match read.await {
+            Ok(()) => Ok(true),
+            Err(error) if is_not_it(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put_whole(&self, blob: &Descriptor, bytes: Bytes) -> Result<()> {
+        match self.holds(blob).await? {
+            true => Ok(()),
+            false => self.store_blob(blob, BlobStream::of_bytes(blob, bytes)).await,
+        }
     }
 
     async fn store_blob(&self, blob: &Descriptor, mut content: BlobStream) -> Result<()> {
@@ -121,12 +149,15 @@ impl ImageStore for Layout {
     }
 
     async fn has_manifest(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.blob_path(digest).is_file())
+        match self.reader.resolve(Some(&ManifestName::Digest(*digest))) {
+            Ok(_) => Ok(true),
+            Err(error) if is_not_it(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn put_blob(&self, blob: &Descriptor, source: &dyn ImageStore) -> Result<BlobPush> {
-        // A name under `blobs` appears only with its whole content, which was checked.
-        if self.blob_path(&blob.digest).is_file() {
+        if self.holds(blob).await? {
             return Ok(BlobPush::Present);
         }
         self.store_blob(blob, source.blob(blob).await?).await?;
@@ -135,18 +166,12 @@ impl ImageStore for Layout {
 
     async fn put_bytes(&self, media_type: &str, bytes: Bytes) -> Result<Descriptor> {
         let blob = Descriptor::of(media_type, &bytes);
-        if !self.blob_path(&blob.digest).is_file() {
-            self.store_blob(&blob, BlobStream::of_bytes(&blob, bytes)).await?;
-        }
+        self.put_whole(&blob, bytes).await?;
         Ok(blob)
     }
 
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()> {
-        let content = BlobStream::of_bytes(&manifest.descriptor, manifest.bytes.clone());
-        match self.blob_path(&manifest.digest()).is_file() {
-            true => Ok(()),
-            false => self.store_blob(&manifest.descriptor, content).await,
-        }
+        self.put_whole(&manifest.descriptor, manifest.bytes.clone()).await
     }
 
     async fn put_referrer(&self, manifest: &Resolved, _subject: &Digest) -> Result<Attached> {
@@ -180,6 +205,13 @@ impl ImageStore for Layout {
     fn limits(&self) -> &Limits {
         &self.reader.limits
     }
+}
+
+/// Nothing is there, or something else.
+fn is_not_it(error: &Error) -> bool {
+    let other =
+        matches!(error, Error::DigestMismatch { .. } | Error::SizeMismatch { .. } | Error::TooLarge { .. });
+    other || error.is_not_found()
 }
 
 fn empty_index() -> Manifest {

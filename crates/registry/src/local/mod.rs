@@ -4,11 +4,13 @@ mod archive;
 mod docker;
 mod layout;
 mod reader;
+mod save;
 mod tarball;
 
 pub use archive::OciArchive;
 pub use docker::DockerArchive;
 pub use layout::Layout;
+pub use save::DockerSave;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use futures_util::Stream;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::file_chunks;
 use crate::{Error, Limits, Result};
@@ -14,6 +16,8 @@ use crate::{Error, Limits, Result};
 /// Where in the file each regular entry is. Nothing is unpacked.
 pub(super) struct Tarball {
     path: PathBuf,
+    /// What a gzipped one was unpacked to, to be read in place.
+    unpacked: Option<TempPath>,
     entries: HashMap<String, Span>,
 }
 
@@ -24,13 +28,18 @@ struct Span {
 }
 
 impl Tarball {
-    /// Reads the headers of an uncompressed tar.
+    /// Reads the headers of a tar, which may be gzipped.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NotFound { what: format!("`{}`", path.display()) },
             _ => Error::damaged(path, error),
         };
-        let mut archive = tar::Archive::new(File::open(path).map_err(failed)?);
+        let mut file = File::open(path).map_err(failed)?;
+        let unpacked = unpacked(path, &mut file, limits)?;
+        if let Some(unpacked) = &unpacked {
+            file = File::open(unpacked).map_err(failed)?;
+        }
+        let mut archive = tar::Archive::new(file);
         let mut entries = HashMap::new();
         for entry in archive.entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -45,7 +54,7 @@ impl Tarball {
                 return Err(Error::damaged(path, "an entry is there twice"));
             }
         }
-        Ok(Self { path: path.to_owned(), entries })
+        Ok(Self { path: path.to_owned(), unpacked, entries })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -54,6 +63,11 @@ impl Tarball {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
+    }
+
+    /// What the entries are called, in no order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     pub(super) fn size(&self, name: &str) -> Result<u64> {
@@ -76,7 +90,7 @@ impl Tarball {
     pub(super) fn reader(&self, name: &str) -> Result<impl Read> {
         let span = self.span(name)?;
         let failed = |error: std::io::Error| Error::io(&self.path, &error);
-        let mut file = File::open(&self.path).map_err(failed)?;
+        let mut file = File::open(self.data()).map_err(failed)?;
         file.seek(SeekFrom::Start(span.start)).map_err(failed)?;
         Ok(file.take(span.size))
     }
@@ -87,7 +101,12 @@ impl Tarball {
         name: &str,
     ) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static> {
         let span = self.span(name)?;
-        file_chunks(self.path.clone(), span.start, span.size).await
+        file_chunks(self.data().to_owned(), span.start, span.size).await
+    }
+
+    /// The file that the entries are in.
+    fn data(&self) -> &Path {
+        self.unpacked.as_deref().unwrap_or(&self.path)
     }
 
     fn span(&self, name: &str) -> Result<Span> {
@@ -95,3 +114,34 @@ impl Tarball {
         self.entries.get(name).copied().ok_or_else(missing)
     }
 }
+
+/// What a gzipped file holds, in a file of its own that goes with the tarball; nothing if it is not gzipped.
+fn unpacked(path: &Path, file: &mut File, limits: &Limits) -> Result<Option<TempPath>> {
+    let damaged = |error: std::io::Error| Error::damaged(path, error);
+    let mut magic = Vec::new();
+    file.take(2).read_to_end(&mut magic).map_err(damaged)?;
+    file.rewind().map_err(damaged)?;
+    if magic != GZIP {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| Error::io(&std::env::temp_dir(), &error);
+    let mut whole = NamedTempFile::new().map_err(failed)?;
+    let limit = limits.unpacked_bytes;
+    let mut content = MultiGzDecoder::new(file).take(limit.saturating_add(1));
+    let mut buffer = vec![0; super::CHUNK];
+    let mut total = 0;
+    loop {
+        let read = content.read(&mut buffer).map_err(damaged)?;
+        let chunk = buffer.get(..read).unwrap_or_default();
+        total += chunk.len() as u64;
+        if chunk.is_empty() {
+            return Ok(Some(whole.into_temp_path()));
+        }
+        if total > limit {
+            return Err(Error::TooLarge { what: format!("`{}`, unpacked,", path.display()), limit });
+        }
+        whole.write_all(chunk).map_err(failed)?;
+    }
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];

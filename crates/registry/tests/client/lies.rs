@@ -120,6 +120,26 @@ async fn rate_limits_are_waited_for_but_not_long() {
 }
 
 #[tokio::test]
+async fn a_failing_registry_is_asked_when_it_says_and_its_words_are_kept() {
+    let count = AtomicUsize::new(0);
+    let server = Double::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::new(503, "").with("Retry-After", 0),
+        _ => Reply::new(200, manifest()),
+    })
+    .await;
+    client().resolve(&server.reference()).await.unwrap();
+    let words = r#"{"errors":[{"code":"UNKNOWN","message":"the disk\u001b[31m is full"}]}"#;
+    let server = Double::always(move || Reply::new(503, words).with("Retry-After", 3600)).await;
+    let outcome = client().resolve(&server.reference()).await.map(|_| ()).unwrap_err();
+    assert!(outcome.to_string().ends_with("status 503: UNKNOWN: the disk[31m is full"), "{outcome}");
+    assert_eq!(server.seen().len(), 1, "an hour is not waited for");
+    let server = Double::always(|| Reply::new(501, "")).await;
+    let outcome = client().resolve(&server.reference()).await;
+    assert!(matches!(outcome, Err(Error::Server { status: 501, .. })), "{outcome:?}");
+    assert_eq!(server.seen().len(), 1, "what is not implemented stays so");
+}
+
+#[tokio::test]
 async fn failures_of_the_registry_are_not_absence() {
     let server = Double::always(|| Reply::new(503, "")).await;
     let outcome = client().resolve(&server.reference()).await;

@@ -18,3 +18,4 @@ mod shelf;
 mod signers;
 mod tags;
 mod tls;
+mod uploads;

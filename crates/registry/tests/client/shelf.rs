@@ -19,6 +19,8 @@ pub(crate) struct Shelf {
     pub(crate) immutable: Option<(u16, &'static str)>,
     /// Mounts blobs of other repositories.
     pub(crate) mounts: bool,
+    /// Refuses an index that lists what it does not have, as docker-registry 2.8 does.
+    pub(crate) checks_indexes: bool,
     /// By repository and tag or digest.
     pub(crate) manifests: Mutex<HashMap<(String, String), Vec<u8>>>,
     /// How often a precondition did not hold.
@@ -73,6 +75,11 @@ impl Shelf {
             self.conflicts.fetch_add(1, Ordering::SeqCst);
             return refused(412, "the manifest has changed");
         }
+        if self.checks_indexes && lists_missing(&request.body, &manifests, &repository) {
+            let error =
+                r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
+            return Reply::new(400, error);
+        }
         let digest = Digest::sha256(&request.body).to_string();
         manifests.insert((repository.clone(), digest.clone()), request.body.clone());
         manifests.insert((repository, name), request.body.clone());
@@ -100,6 +107,13 @@ impl Shelf {
             Some(bytes) => Reply::new(200, bytes.clone()),
         }
     }
+}
+
+fn lists_missing(index: &[u8], manifests: &HashMap<(String, String), Vec<u8>>, repository: &str) -> bool {
+    let index: serde_json::Value = serde_json::from_slice(index).unwrap();
+    let entries = index["manifests"].as_array().into_iter().flatten();
+    let mut digests = entries.map(|entry| entry["digest"].as_str().unwrap().to_owned());
+    digests.any(|digest| !manifests.contains_key(&(repository.to_owned(), digest)))
 }
 
 fn etag(content: &[u8]) -> String {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
-use signet_registry::{Attached, Client, Error, ManifestName, Options, ReferrersVia, parallel};
+use signet_registry::{
+    Attached, Client, CopyOptions, Error, Location, ManifestName, Options, ReferrersVia, copy, parallel,
+};
 
 use crate::double::{Double, Reply, client, manifest};
 use crate::served::Served;
@@ -155,4 +157,55 @@ async fn what_a_registry_read_half_written_is_sent_again_and_not_for_ever() {
         assert!(well || matches!(pushed, Err(Error::Refused { status: 400, .. })), "{pushed:?}");
         assert!((3..=8).contains(&server.seen().len()), "{} requests", server.seen().len());
     }
+}
+
+/// docker-registry 2.8 refuses an index that lists what it does not have, so that one deleted signature had made
+/// signing impossible.
+#[tokio::test]
+async fn a_deleted_referrer_is_dropped_from_the_list_that_a_registry_refuses_with_it() {
+    let shelf = Arc::new(Shelf { checks_indexes: true, ..Shelf::default() });
+    let server = Double::start({
+        let shelf = Arc::clone(&shelf);
+        move |request| shelf.answer(request)
+    })
+    .await;
+    let (repository, subject) = (server.repository(), Digest::sha256(b"an image"));
+    let attach = async |note| {
+        client().attach(&repository, &subject, MEDIA_TYPE, referrer(&subject, note).into()).await.unwrap()
+    };
+    let [first, second] = [attach(1).await.digest(), attach(2).await.digest()];
+    shelf.manifests.lock().unwrap().remove(&("app".to_owned(), first.to_string()));
+    let third = attach(3).await.digest();
+    let found = listed(&repository, &subject, ReferrersVia::Tag).await;
+    assert_eq!(found, BTreeSet::from([second, third].map(|digest| digest.to_string())));
+}
+
+#[tokio::test]
+async fn a_copy_names_the_referrers_that_are_listed_and_gone() {
+    let shelf = Arc::new(Shelf::default());
+    let server = Double::start({
+        let shelf = Arc::clone(&shelf);
+        move |request| shelf.answer(request)
+    })
+    .await;
+    let (client, repository) = (client(), server.repository());
+    let empty =
+        client.push_bytes(&repository, "application/vnd.oci.empty.v1+json", "{}".into()).await.unwrap();
+    assert_eq!(empty.size, 2);
+    let name = ManifestName::Tag("v1".parse().unwrap());
+    let image = client.push_manifest(&repository, &name, MEDIA_TYPE, manifest().into(), None).await.unwrap();
+    let mut attached = Vec::new();
+    for note in [1, 2] {
+        let bytes = referrer(&image.digest, note);
+        attached.push(
+            client.attach(&repository, &image.digest, MEDIA_TYPE, bytes.into()).await.unwrap().digest(),
+        );
+    }
+    shelf.manifests.lock().unwrap().remove(&("app".to_owned(), attached[0].to_string()));
+    let directory = tempfile::tempdir().unwrap();
+    let target = format!("oci:{}:v1", directory.path().display()).parse::<Location>().unwrap();
+    let source = Location::Registry(server.reference()).source(&client).unwrap();
+    let target = target.target(&client).unwrap();
+    let report = copy(&source, &target, &CopyOptions::default(), &|_| ()).await.unwrap();
+    assert_eq!((report.missing, report.referrers), (vec![attached[0]], 1));
 }

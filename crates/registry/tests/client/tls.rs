@@ -124,6 +124,28 @@ async fn a_client_certificate_is_shown_where_one_is_demanded() {
     assert_eq!(server.seen().len(), 1);
 }
 
+/// It had gone to whatever was asked over HTTPS.
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_the_registry_and_not_where_it_leads() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let demanding = || authority.server("127.0.0.1", Some(&clients));
+    let elsewhere = server(demanding()).await;
+    let stored = format!("https://{}/stored", elsewhere.host);
+    let realm = format!("Bearer realm=\"https://{}/token\",service=\"s\"", elsewhere.host);
+    let registry = Double::start_tls(demanding(), move |request| match request.target.ends_with("/v1") {
+        true => Reply::new(307, "").with("Location", &stored),
+        false => Reply::new(401, "").with("WWW-Authenticate", &realm),
+    })
+    .await;
+    let client = client(&registry, &[&authority], Some(clients.identity()));
+    let image = |tag: &str| format!("{}/app:{tag}", registry.host).parse::<Reference>().unwrap();
+    for (asked, tag) in [(1, "v1"), (2, "v2")] {
+        let outcome = client.resolve(&image(tag)).await;
+        assert!(matches!(&outcome, Err(Error::Tls { host, .. }) if *host == elsewhere.host), "{outcome:?}");
+        assert_eq!((registry.seen().len(), elsewhere.seen().len()), (asked, 0), "{tag}");
+    }
+}
+
 #[tokio::test]
 async fn https_on_this_machine_is_for_the_registry_that_asks_for_it() {
     let authority = Authority::new();

@@ -192,8 +192,9 @@ pub(crate) async fn serve<A, F, B>(
             () = &mut stop => break,
             accepted = accept(&listener, &slots) => {
                 let Some((stream, slot)) = accepted else { continue };
-                let connection =
-                    Connection { answer: answer.clone(), tls: tls.clone(), idle: bounds.idle, stopped: stopped.clone() };
+                let (answer, tls, stopped) = (answer.clone(), tls.clone(), stopped.clone());
+                let patience = Patience::with(slots.available_permits(), bounds.connections);
+                let connection = Connection { answer, tls, idle: bounds.idle, patience, stopped };
                 tasks.spawn(async move {
                     connection.serve(stream).await;
                     drop(slot);
@@ -212,10 +213,28 @@ pub(crate) async fn serve<A, F, B>(
     tasks.shutdown().await;
 }
 
+/// How long a client may take to say what it wants, before anybody knows who it is.
+#[derive(Clone, Copy)]
+struct Patience {
+    handshake: Duration,
+    headers: Duration,
+}
+
+impl Patience {
+    /// Where half of the slots are taken there is little of it: connections that say nothing would soon have the rest.
+    fn with(free: usize, slots: usize) -> Self {
+        match free < slots / 2 {
+            true => Self { handshake: HURRIED, headers: HURRIED },
+            false => Self { handshake: HANDSHAKE_WITHIN, headers: HEADERS_WITHIN },
+        }
+    }
+}
+
 struct Connection<A> {
     answer: A,
     tls: Option<TlsAcceptor>,
     idle: Duration,
+    patience: Patience,
     stopped: watch::Receiver<bool>,
 }
 
@@ -232,7 +251,7 @@ where
         match self.tls.clone() {
             None => self.serve_http(stream).await,
             Some(tls) => {
-                if let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
+                if let Ok(Ok(stream)) = timeout(self.patience.handshake, tls.accept(stream)).await {
                     self.serve_http(stream).await;
                 }
             }
@@ -240,14 +259,14 @@ where
     }
 
     async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { answer, mut stopped, .. } = self;
+        let Self { answer, mut stopped, patience, .. } = self;
         let service = service_fn(move |request| {
             let answered = answer(request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_WITHIN)
+            .header_read_timeout(patience.headers)
             .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
@@ -279,4 +298,5 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+const HURRIED: Duration = Duration::from_secs(2);
 const MAX_HEADERS: usize = 64;

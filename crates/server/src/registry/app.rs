@@ -34,6 +34,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Users and rights; without them the registry listens on loopback only.
     pub auth: Option<AuthFiles>,
+    /// Take users' passwords over plain HTTP also from beyond loopback, where something before it speaks HTTPS.
+    pub allow_http: bool,
+    /// The host of the URL by which clients reach it, where that is another than the one it listens on.
+    pub public_host: Option<String>,
     /// What decides about pulls; needs `auth`.
     pub gate: Option<Arc<dyn PullGate>>,
     /// Collect garbage while it runs; otherwise only `signet registry gc` does, while it is stopped.
@@ -48,38 +52,59 @@ impl Config {
     /// An open registry on `listen`, which is on loopback, that keeps its data in `data`.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
         let (limits, disk) = (Limits::default(), Disk::default());
-        Self { data, listen, tls: None, auth: None, gate: None, garbage: None, limits, disk }
+        let (tls, auth, gate, garbage) = (None, None, None, None);
+        Self { data, listen, tls, auth, allow_http: false, public_host: None, gate, garbage, limits, disk }
     }
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let listen = self.listen;
-        let tls = self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)?;
-        let registry = self.open()?;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|error| BuildError::Listen { listen, error })?;
-        let address = listener.local_addr().map_err(|error| BuildError::Listen { listen, error })?;
-        Ok(App { registry, listener, address, tls })
+        let (listen, tls) = (self.listen, self.acceptor()?);
+        App::listen(self.open()?, listen, tls).await
+    }
+
+    /// The same over another store than a data directory.
+    pub async fn build_over<S: RegistryStore + Clone>(self, store: S) -> Result<App<S>, BuildError> {
+        let (listen, tls) = (self.listen, self.acceptor()?);
+        let authenticator = self.authenticator()?;
+        App::listen(self.over(store, authenticator), listen, tls).await
     }
 
     /// Checks the configuration and opens the data directory, for a process that listens itself.
     pub fn open(self) -> Result<Registry, BuildError> {
+        let authenticator = self.authenticator()?;
+        let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
+        Ok(self.over(store, authenticator))
+    }
+
+    fn over<S: RegistryStore + Clone>(self, store: S, authenticator: Authenticator) -> Registry<S> {
+        let service = Service {
+            store: Arc::new(store.clone()),
+            authenticator,
+            public_host: self.public_host,
+            gate: self.gate,
+            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
+        };
+        Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, BuildError> {
+        self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)
+    }
+
+    /// Who may make requests, if that is safe where it listens.
+    fn authenticator(&self) -> Result<Authenticator, BuildError> {
         let auth = self.auth.as_ref();
         if auth.is_none() && !self.listen.ip().is_loopback() {
             return Err(BuildError::OpenToTheNetwork { listen: self.listen });
+        }
+        if self.tls.is_none() && !self.allow_http && !self.listen.ip().is_loopback() {
+            return Err(BuildError::PasswordsInTheClear { listen: self.listen });
         }
         if self.gate.is_some() && auth.is_none_or(|auth| auth.rights.is_none()) {
             return Err(BuildError::GateWithoutRights);
         }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
-        let store = FsRegistry::open_on(self.disk, &self.data, self.limits.store)?;
-        let service = Service {
-            store: Arc::new(store.clone()) as Arc<dyn RegistryStore>,
-            authenticator: authenticator.unwrap_or(Authenticator::Open),
-            gate: self.gate,
-            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
-        };
-        Ok(Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits })
+        Ok(authenticator.unwrap_or(Authenticator::Open))
     }
 }
 
@@ -100,10 +125,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let bounds = host::Bounds::default();
         Self {
-            connections: 256,
-            idle: Duration::from_secs(120),
-            drain: Duration::from_secs(20),
+            connections: bounds.connections,
+            idle: bounds.idle,
+            drain: bounds.drain,
             upload_age: Duration::from_secs(24 * 60 * 60),
             store: store::Limits::default(),
         }
@@ -111,21 +137,32 @@ impl Default for Limits {
 }
 
 /// A registry that listens and is ready to run.
-pub struct App {
-    registry: Registry,
+pub struct App<S = FsRegistry> {
+    registry: Registry<S>,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
 }
 
-impl App {
+impl<S: RegistryStore + Clone> App<S> {
+    async fn listen(
+        registry: Registry<S>,
+        listen: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<Self, BuildError> {
+        let failed = |error| BuildError::Listen { listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { registry, listener, address, tls })
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Its store, for whoever needs to read beside the HTTP interface.
-    pub fn store(&self) -> &FsRegistry {
+    pub fn store(&self) -> &S {
         self.registry.store()
     }
 
@@ -148,16 +185,16 @@ impl App {
 
 /// An open registry that does not listen. Clones are the same one.
 #[derive(Clone)]
-pub struct Registry {
+pub struct Registry<S = FsRegistry> {
     service: Arc<Service>,
-    store: FsRegistry,
+    store: S,
     garbage: Option<GarbageCollection>,
     limits: Limits,
 }
 
-impl Registry {
+impl<S: RegistryStore + Clone> Registry<S> {
     /// Its store, for whoever needs to read beside the HTTP interface.
-    pub fn store(&self) -> &FsRegistry {
+    pub fn store(&self) -> &S {
         &self.store
     }
 
@@ -167,10 +204,9 @@ impl Registry {
     }
 
     /// All that it does beside answering; it never ends.
-    pub(crate) fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn housekeeping(&self) -> impl Future<Output = ()> + Send + use<S> {
         let housekeeping = Housekeeping {
             service: Arc::clone(&self.service),
-            store: self.store.clone(),
             upload_age: self.limits.upload_age,
             garbage: self.garbage,
         };
@@ -199,6 +235,12 @@ pub enum BuildError {
     /// Without users, everyone who reaches the address could push.
     #[error("{listen} is not on loopback, and there are no users: give an htpasswd file")]
     OpenToTheNetwork {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// Whoever sees the traffic would read the users' passwords, and could change what is pulled.
+    #[error("{listen} is not on loopback, and passwords would go to it over plain HTTP: give a certificate")]
+    PasswordsInTheClear {
         /// The address.
         listen: SocketAddr,
     },

@@ -3,6 +3,7 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use signet_store::registry::StoreError;
+use signet_verify::Code;
 
 use super::response::{self, Body};
 
@@ -75,7 +76,11 @@ impl From<StoreError> for ApiError {
             }
             StoreError::UploadBusy => Self::new(StatusCode::CONFLICT, BLOB_UPLOAD_INVALID, message),
             StoreError::UploadUnknown => Self::not_found(BLOB_UPLOAD_UNKNOWN, message),
-            // `Corrupt`, `Io` and what is added later: ours, not the client's.
+            StoreError::Corrupt(_) | StoreError::CorruptTag(_) => {
+                let told = Self::new(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, message);
+                told.with_detail(Code::DataCorrupt.to_string(), HEAL.to_owned())
+            }
+            // `Io` and what is added later: ours, not the client's.
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, message),
         }
     }
@@ -99,6 +104,9 @@ struct Detail {
     code: String,
     hint: String,
 }
+
+const HEAL: &str =
+    "push it again; `signet fsck --data DIR` says what else is damaged, while the registry is stopped";
 
 // The codes of distribution-spec, "Error Codes".
 pub(super) const BLOB_UNKNOWN: &str = "BLOB_UNKNOWN";

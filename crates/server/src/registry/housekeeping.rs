@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_store::registry::{FsRegistry, GcOptions};
+use signet_crypto::Digest;
+use signet_store::registry::GcOptions;
 use tokio::time::sleep;
 use tracing::{error, info};
 
@@ -28,7 +29,6 @@ impl GarbageCollection {
 /// All that is done beside answering requests; it never ends.
 pub(super) struct Housekeeping {
     pub(super) service: Arc<Service>,
-    pub(super) store: FsRegistry,
     pub(super) upload_age: Duration,
     pub(super) garbage: Option<GarbageCollection>,
 }
@@ -40,7 +40,7 @@ impl Housekeeping {
 
     async fn forget_uploads(&self) {
         loop {
-            if let Err(error) = self.store.expire_uploads(self.upload_age).await {
+            if let Err(error) = self.service.store.expire_uploads(self.upload_age).await {
                 error!(%error, "old uploads could not be removed");
             }
             sleep(FORGET_EVERY).await;
@@ -49,10 +49,11 @@ impl Housekeeping {
 
     /// Reads all content again and again for damage.
     async fn scrub(&self) {
-        let damaged = |digest: &_| error!(%digest, "stored content is damaged and set aside: push it again");
+        let damaged =
+            |digest: Digest| error!(%digest, "stored content is damaged and set aside: push it again");
         loop {
             sleep(SCRUB_EVERY).await;
-            if let Err(error) = self.store.scrub(SCRUB_REST, damaged).await {
+            if let Err(error) = self.service.store.scrub(SCRUB_REST, &damaged).await {
                 error!(%error, "stored content could not be checked");
             }
         }
@@ -60,9 +61,10 @@ impl Housekeeping {
 
     async fn collect_garbage(&self) {
         let Some(GarbageCollection { every, grace }) = self.garbage else { return };
+        let options = GcOptions { grace, uploads: self.upload_age, dry_run: false };
         loop {
             sleep(every).await;
-            match self.store.collect_garbage(GcOptions { grace, dry_run: false }).await {
+            match self.service.store.collect_garbage(options).await {
                 Ok(report) => {
                     let (manifests, blobs) = (report.manifests.len(), report.blobs.len());
                     info!(manifests, blobs, bytes = report.bytes, "garbage collected");
@@ -86,7 +88,7 @@ impl Housekeeping {
     }
 }
 
-const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+const FORGET_EVERY: Duration = Duration::from_secs(5 * 60);
 const SCRUB_EVERY: Duration = Duration::from_secs(60 * 60);
 /// A tenth of the time is spent reading.
 const SCRUB_REST: u32 = 9;

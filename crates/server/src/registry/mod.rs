@@ -7,6 +7,7 @@
 mod app;
 mod auth;
 mod blobs;
+mod browser;
 mod error;
 mod gate;
 mod housekeeping;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tracing::{Level, debug, enabled};
 
 use super::auth::Authenticator;
+use super::browser;
 use super::error::{self, ApiError};
 use super::gate::PullGate;
 use super::request::{self, Query};
@@ -22,6 +23,8 @@ use super::route::{Place, Route};
 pub(super) struct Service {
     pub(super) store: Arc<dyn RegistryStore>,
     pub(super) authenticator: Authenticator,
+    /// A name it is known by besides those of this machine.
+    pub(super) public_host: Option<String>,
     pub(super) gate: Option<Arc<dyn PullGate>>,
     /// Bounds how many manifests are received, and so in memory, at once.
     pub(super) manifest_pushes: Semaphore,
@@ -47,6 +50,9 @@ impl Service {
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let (parts, body) = request.into_parts();
+        if matches!(self.authenticator, Authenticator::Open) {
+            browser::refuse_pages(&parts.headers, self.public_host.as_deref())?;
+        }
         let principal = self.authenticator.principal(&parts.headers).await?;
         let (repository, place) = match Route::parse(parts.uri.path()) {
             Ok(Route::In(repository, place)) => (repository, place),

@@ -15,6 +15,7 @@ use signet_store::registry::{MountFrom, StoreError};
 use super::error::{self, ApiError};
 use super::request;
 use super::response::{self, Body};
+use super::rights::Principal;
 use super::service::{Call, Service};
 
 impl Service {
@@ -32,7 +33,7 @@ impl Service {
         }
         let named = call.query.first("digest-algorithm").map(algorithm).transpose()?;
         let algorithm = digest.map(|d| d.algorithm()).or(named).unwrap_or(DigestAlgorithm::Sha256);
-        let id = self.store.start_upload(&call.repository, algorithm).await?;
+        let id = self.store.start_upload(&call.repository, algorithm, &owner(call)).await?;
         let Some(digest) = digest else { return Ok(in_progress(StatusCode::ACCEPTED, call, id, 0)) };
         let pushed = self.push_last(call, id, None, &digest, body).await;
         if pushed.is_err() {
@@ -138,6 +139,14 @@ fn in_progress(status: StatusCode, call: &Call, id: UploadId, offset: u64) -> Re
     response::set(&mut response, header::RANGE, &response::upload_range(offset));
     response::set(&mut response, UPLOAD_UUID, &id.to_string());
     response
+}
+
+/// Whose uploads those of this caller are counted with. A repository's name has no colon.
+fn owner(call: &Call) -> String {
+    match &call.principal {
+        Principal::User(user) => format!("user:{user}"),
+        Principal::Anonymous => call.repository.to_string(),
+    }
 }
 
 fn algorithm(name: &str) -> Result<DigestAlgorithm, ApiError> {

@@ -5,13 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::rights::{ANONYMOUS, Rights};
+use crate::stamp::{Stamp, stamp};
 
 /// Where users and their rights are written. A change is taken over within seconds; one that cannot be
 /// read is not, and those read before stay.
@@ -32,7 +33,7 @@ pub(super) struct Users {
     files: AuthFiles,
     current: RwLock<Arc<Known>>,
     /// The state of the files when they were last read, also if they could not be used.
-    seen: Mutex<Stamps>,
+    seen: Mutex<[Stamp; 2]>,
     /// bcrypt is slow on purpose: a flood of guesses must not take every core.
     checks: Semaphore,
 }
@@ -87,7 +88,9 @@ impl Users {
 
 /// What the files say, and who passed since they were read.
 struct Known {
-    hashes: HashMap<String, String>,
+    hashes: HashMap<String, Hash>,
+    /// The dearest cost of them all.
+    dearest: u32,
     rights: Arc<Rights>,
     passed: Passed,
 }
@@ -99,13 +102,47 @@ impl Known {
             Some(path) => read_rights(path, &hashes)?,
             None => Rights::all_users(),
         };
-        Ok(Self { hashes, rights: Arc::new(rights), passed: Passed::new(PASSED_FOR) })
+        let dearest = hashes.values().map(|hash| hash.cost).max().unwrap_or(bcrypt::DEFAULT_COST);
+        Ok(Self { hashes, dearest, rights: Arc::new(rights), passed: Passed::new(PASSED_FOR) })
     }
 
     fn verify(&self, user: &str, password: String) -> bool {
-        // An unknown user takes as long as a wrong password.
-        let hash = self.hashes.get(user).map_or(NOBODYS_HASH, String::as_str);
-        bcrypt::non_truncating_verify(password, hash).unwrap_or(false) && self.hashes.contains_key(user)
+        let is_of = |hash: &Hash| bcrypt::non_truncating_verify(&password, &hash.text).unwrap_or(false);
+        if self.hashes.get(user).is_some_and(is_of) {
+            return true;
+        }
+        for hash in self.makeweights(user) {
+            is_of(&hash);
+        }
+        false
+    }
+
+    /// What else is computed before a refusal, so that every one takes as long, whoever the user is: one more step of
+    /// cost is twice the work, so all the steps from a hash's own up to the dearest make up what it lacks.
+    fn makeweights(&self, user: &str) -> Vec<Hash> {
+        match self.hashes.get(user) {
+            None => vec![Hash::of_nobody(self.dearest)],
+            Some(hash) => (hash.cost..self.dearest).map(Hash::of_nobody).collect(),
+        }
+    }
+}
+
+/// A bcrypt hash.
+struct Hash {
+    text: String,
+    /// The logarithm of its work.
+    cost: u32,
+}
+
+impl Hash {
+    fn parse(text: &str) -> Option<Self> {
+        let cost = text.parse::<bcrypt::HashParts>().ok()?.get_cost();
+        Some(Self { text: text.to_owned(), cost })
+    }
+
+    /// Of a random password that nobody knows.
+    fn of_nobody(cost: u32) -> Self {
+        Self { text: format!("$2b${cost:02}{NOBODYS_HASH}"), cost }
     }
 }
 
@@ -146,17 +183,11 @@ impl Passed {
 }
 
 /// When each file was changed last, and its size; nothing if it is not there.
-type Stamps = [Option<(SystemTime, u64)>; 2];
-
-fn stamps(files: &AuthFiles) -> Stamps {
-    let stamp = |path: &PathBuf| {
-        let metadata = fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    [stamp(&files.htpasswd), files.rights.as_ref().and_then(stamp)]
+fn stamps(files: &AuthFiles) -> [Stamp; 2] {
+    [stamp(&files.htpasswd), files.rights.as_deref().and_then(stamp)]
 }
 
-fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, String>> {
+fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, Hash>> {
     let text = fs::read_to_string(path)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let users = lines.map(|line| {
@@ -164,9 +195,9 @@ fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, String>> {
         if user == ANONYMOUS || user == "*" || user.is_empty() {
             return Err(invalid(&format!("`{user}` cannot be a user")));
         }
-        match hash.parse::<bcrypt::HashParts>() {
-            Ok(_) => Ok((user.to_owned(), hash.to_owned())),
-            Err(_) => {
+        match Hash::parse(hash) {
+            Some(hash) => Ok((user.to_owned(), hash)),
+            None => {
                 Err(invalid(&format!("the hash of `{user}` is not bcrypt (write it with `htpasswd -B`)")))
             }
         }
@@ -175,7 +206,7 @@ fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, String>> {
     if users.is_empty() { Err(invalid("it has no user")) } else { Ok(users) }
 }
 
-fn read_rights(path: &Path, users: &HashMap<String, String>) -> io::Result<Rights> {
+fn read_rights(path: &Path, users: &HashMap<String, Hash>) -> io::Result<Rights> {
     let rights: Rights = serde_json::from_slice(&fs::read(path)?).map_err(|e| invalid(&e.to_string()))?;
     if let Some(user) = rights.users().find(|user| !users.contains_key(*user)) {
         return Err(invalid(&format!("`{user}` has rights but no password")));
@@ -188,8 +219,8 @@ fn invalid(why: &str) -> io::Error {
 }
 
 const MAX_PASSED: usize = 1_024;
-/// Of a random password that nobody knows, with the usual cost.
-const NOBODYS_HASH: &str = "$2b$10$abcdefghijklmnopqrstuuu7Gdcv9BTV2ZO8bDQZ4c6bGpLwmgXFq";
+/// Salt and hash, after the cost.
+const NOBODYS_HASH: &str = "$abcdefghijklmnopqrstuuu7Gdcv9BTV2ZO8bDQZ4c6bGpLwmgXFq";
 const PARALLEL_CHECKS: usize = 2;
 const PASSED_FOR: Duration = Duration::from_secs(60);
 
@@ -206,7 +237,31 @@ mod tests {
 
     #[test]
     fn the_hash_of_nobody_is_checked_like_any_other() {
-        assert!(!bcrypt::non_truncating_verify("guess", NOBODYS_HASH).unwrap());
+        for cost in [4, 5] {
+            let hash = Hash::of_nobody(cost);
+            assert!(!bcrypt::non_truncating_verify("guess", &hash.text).unwrap());
+            assert_eq!(Hash::parse(&hash.text).unwrap().cost, cost);
+        }
+    }
+
+    /// A user's name had shown in the time of the answer, where passwords had another cost than the usual one.
+    #[test]
+    fn a_refusal_costs_the_same_whoever_the_user_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let htpasswd = dir.path().join("htpasswd");
+        let line = |user: &str, cost| format!("{user}:{}\n", bcrypt::hash("password", cost).unwrap());
+        fs::write(&htpasswd, line("cheap", 4) + &line("dear", 7)).unwrap();
+        let known = Known::read(&AuthFiles { htpasswd, rights: None }).unwrap();
+        let work = |user: &str| {
+            let own = known.hashes.get(user).map(|hash| hash.cost);
+            let more = known.makeweights(user).into_iter().map(|hash| hash.cost);
+            own.into_iter().chain(more).map(|cost| 1_u64 << cost).sum::<u64>()
+        };
+        for user in ["cheap", "dear", "nobody"] {
+            assert_eq!(work(user), 1 << 7, "{user}");
+            assert!(!known.verify(user, "guess".to_owned()), "{user}");
+        }
+        assert!(known.verify("cheap", "password".to_owned()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The threads that check signatures: one a core, each taking several requests at a time.
+//! The threads that check signatures: one a core, each taking several requests at a time. What verifies they give to the
+//! log themselves, so that who waits is woken once, when it is there.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -8,11 +9,12 @@ use std::thread;
 
 use bytes::Bytes;
 use signet_formats::rekor::HashedRekordRequest;
-use signet_services::log::AddError;
+use signet_services::log::{AddError, Added, Log};
 use signet_verify::check_submission;
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
+use super::face::Served;
 
 /// A handle to the threads. They end with it.
 pub(super) struct Checks {
@@ -21,7 +23,18 @@ pub(super) struct Checks {
 
 struct Check {
     request: Bytes,
-    reply: oneshot::Sender<Result<Bytes, ApiError>>,
+    log: Served,
+    reply: oneshot::Sender<Result<Logged, ApiError>>,
+}
+
+/// An entry that the log has.
+pub(super) struct Logged {
+    /// Its leaf.
+    pub(super) entry: Bytes,
+    /// Where it is.
+    pub(super) added: Added,
+    /// The log: it may have been rotated meanwhile.
+    pub(super) log: Log,
 }
 
 impl Checks {
@@ -37,17 +50,26 @@ impl Checks {
         Ok(Self { queue })
     }
 
-    /// The leaf of a request whose signature verifies.
-    pub(super) async fn leaf(&self, request: Bytes) -> Result<Bytes, ApiError> {
+    /// Logs a request whose signature verifies.
+    pub(super) async fn log(&self, request: Bytes, log: Served) -> Result<Logged, ApiError> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Check { request, reply }) {
+        match self.queue.try_send(Check { request, log: log.clone(), reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(ApiError::Add(AddError::Busy)),
             Err(TrySendError::Disconnected(_)) => return Err(ApiError::Add(AddError::Closed)),
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(ApiError::Internal("a check has ended without an answer".to_owned())))
+        match answer.await {
+            Ok(logged) => logged,
+            Err(_) => Err(unanswered(&log.log()?)),
+        }
+    }
+}
+
+/// Why nobody answers: the log has ended, or there is a defect.
+fn unanswered(log: &Log) -> ApiError {
+    match log.is_writing() {
+        true => ApiError::Internal("a check has ended without an answer".to_owned()),
+        false => ApiError::Add(log.ended()),
     }
 }
 
@@ -58,12 +80,24 @@ fn work(checks: &Mutex<Receiver<Check>>) {
         // Under load a thread is woken once for several requests.
         let batch: Vec<Check> = std::iter::once(first).chain(waiting.try_iter().take(MORE_AT_ONCE)).collect();
         drop(waiting);
-        for Check { request, reply } in batch {
-            // Whoever has gone away needs no answer.
-            if !reply.is_closed() {
-                let _ = reply.send(check(&request));
-            }
-        }
+        // Whoever has gone away needs no answer.
+        batch.into_iter().filter(|check| !check.reply.is_closed()).for_each(Check::run);
+    }
+}
+
+impl Check {
+    fn run(self) {
+        let Self { request, log, reply } = self;
+        let checked = check(&request).and_then(|entry| Ok((entry, log.log()?)));
+        let (entry, log) = match checked {
+            Ok(checked) => checked,
+            // As below: who has gone away asks again.
+            Err(refused) => return drop(reply.send(Err(refused))),
+        };
+        log.clone().submit(entry.clone(), move |added| {
+            let logged = added.map(|added| Logged { entry, added, log }).map_err(ApiError::Add);
+            drop(reply.send(logged));
+        });
     }
 }
 

@@ -84,7 +84,7 @@ fn routes(kind: Kind) -> io::Result<Router<Served>> {
         Kind::HashedRekord => {
             let checks = Arc::new(Checks::start()?);
             let add = post(move |State(log): State<Served>, body: Body| async move {
-                answered(write::hashed_rekord(&log, &checks, body).await)
+                answered(write::hashed_rekord(log, &checks, body).await)
             });
             Router::new().route("/api/v2/log/entries", add.fallback(no_such_method))
         }

@@ -11,22 +11,19 @@ use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_services::log::{AddError, Added, Log};
 use tokio::time::timeout;
 
-use super::checks::Checks;
+use super::checks::{Checks, Logged};
 use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
-    served: &Served,
+    served: Served,
     checks: &Checks,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let request = receive(body, MAX_REQUEST_BYTES).await?;
-    let entry = checks.leaf(request).await?;
-    // As late as can be: the log may have been rotated meanwhile.
-    let log = served.log()?;
-    let added = add(&log, entry.clone()).await?;
+    let Logged { entry, added, log } = soon(checks.log(request, served)).await?;
     match added.duplicate {
         true => Err(ApiError::Duplicate(added.index)),
         false => Ok(full(StatusCode::CREATED, "application/json", proven(&log, &added, &entry)?)),
@@ -36,18 +33,20 @@ pub(super) async fn hashed_rekord(
 /// Logs any bytes and answers their index.
 pub(super) async fn opaque(served: &Served, body: Body) -> Result<Response<Body>, ApiError> {
     let entry = receive(body, MAX_ENTRY_BYTES).await?;
-    let added = add(&served.log()?, entry).await?;
+    let log = served.log()?;
+    let added = soon(async { log.add(entry).await.map_err(ApiError::Add) }).await?;
     Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
 }
 
-/// Adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.
-async fn add(log: &Log, entry: Bytes) -> Result<Added, ApiError> {
-    let added = timeout(ADD_WITHIN, log.add(entry)).await;
-    added.unwrap_or(Err(AddError::Busy)).map_err(ApiError::Add)
+/// What adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.
+async fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    timeout(ADD_WITHIN, adding).await.unwrap_or(Err(ApiError::Add(AddError::Busy)))
 }
 
+/// The body, copied: as it comes it is part of the connection's buffer, which could not be used again while it waits.
 async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    to_bytes(body, limit).await.map_err(|error| ApiError::Invalid(error.to_string()))
+    let body = to_bytes(body, limit).await.map_err(|error| ApiError::Invalid(error.to_string()))?;
+    Ok(Bytes::copy_from_slice(&body))
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.
@@ -64,8 +63,7 @@ fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> 
         hashes: hashes.map_err(|error| internal(&error))?,
         checkpoint: Some(String::from_utf8_lossy(&added.head.note).into_owned()),
     };
-    let key = log.signer().keys().next().ok_or_else(|| internal(&"the log has no key"))?;
-    let log_id = key.full_id().as_bytes().try_into().map_err(|_| internal(&"the key's id is no SHA-256"))?;
+    let log_id = *log.signer().log_id();
     let entry = TlogEntry {
         log_index: added.index,
         log_id,

@@ -39,6 +39,8 @@ pub(super) struct Clients {
     pub(super) url: String,
     pub(super) ca: Ca,
     pub(super) tsa: Tsa,
+    /// What is to be trusted besides; of what both have, the stack's own word counts.
+    pub(super) also_trust: Vec<TrustedRoot>,
     /// Those who follow the repository of trust are given the same.
     pub(super) trust: Option<Watch>,
 }
@@ -64,7 +66,8 @@ impl Clients {
 
     /// The content of the two files, the trusted root first, as targets of the repository of trust.
     fn targets(&self, names: &Names) -> io::Result<[Target; 2]> {
-        let trusted = self.trusted_root(names)?.to_json().map_err(io::Error::other)?;
+        let trusted = self.trusted_root(names)?;
+        let trusted = with_others(trusted, &self.also_trust)?.to_json().map_err(io::Error::other)?;
         let config = self.signing_config(names).to_json().map_err(io::Error::other)?;
         Ok([
             (TRUSTED_ROOT.to_owned(), trusted),
@@ -113,7 +116,12 @@ impl Clients {
                 .iter()
                 .map(|chain| authority(chain, &self.url))
                 .collect(),
-            timestamp_authorities: vec![authority(self.tsa.chain(), &timestamps)],
+            timestamp_authorities: self
+                .tsa
+                .chains()
+                .iter()
+                .map(|chain| authority(chain, &timestamps))
+                .collect(),
         })
     }
 
@@ -138,6 +146,11 @@ impl Clients {
             timestamp_selector: Some(Selector::Any),
         }
     }
+}
+
+fn with_others(mut own: TrustedRoot, others: &[TrustedRoot]) -> io::Result<TrustedRoot> {
+    others.iter().try_for_each(|other| own.add(other.clone())).map_err(io::Error::other)?;
+    Ok(own)
 }
 
 /// The first key of a log, which every client knows.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use signet_formats::x509::Certificate;
 use signet_services::log::Log;
 
 use super::Services;
@@ -69,6 +70,8 @@ fn timestamps(page: &mut Page, services: &Services) {
     for (failure, count) in counters.refused() {
         page.sample("", &[("failure", &format!("{failure:?}"))], count);
     }
+    let help = "When a certificate of the timestamp authority ends, in Unix time.";
+    ends(page, "signet_tsa_not_after_seconds", help, "certificate", &services.tsa.chains());
     let Some((bound, sources)) = services.tsa.time_state() else { return };
     if let Some(bound) = bound {
         page.family("signet_tsa_clock_bound_seconds", "gauge", "How far the clock may be off.");
@@ -92,11 +95,15 @@ fn certificates(page: &mut Page, services: &Services) {
     page.sample("", &[], issued);
     page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
     page.sample("", &[], refused);
-    page.family("signet_ca_not_after_seconds", "gauge", "When an issuing certificate ends, in Unix time.");
-    for (number, chain) in services.ca.chains().iter().enumerate() {
-        if let Some(own) = chain.first() {
-            page.sample("", &[("intermediate", &number.to_string())], own.not_after());
-        }
+    let help = "When an issuing certificate ends, in Unix time.";
+    ends(page, "signet_ca_not_after_seconds", help, "intermediate", &services.ca.chains());
+}
+
+/// When the first certificates of chains end.
+fn ends(page: &mut Page, name: &'static str, help: &str, label: &str, chains: &[Vec<Certificate>]) {
+    page.family(name, "gauge", help);
+    for (number, own) in chains.iter().filter_map(|chain| chain.first()).enumerate() {
+        page.sample("", &[(label, &number.to_string())], own.not_after());
     }
 }
 

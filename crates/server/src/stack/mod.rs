@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
@@ -66,6 +67,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// For development: an issuer of identity tokens, and timestamps that state no accuracy. On loopback only.
     pub dev: bool,
+    /// What clients are to trust besides this stack: its former keys, other instances.
+    pub also_trust: Vec<TrustedRoot>,
     /// Serve HTTPS with this certificate.
     pub tls: Option<TlsFiles>,
     /// Where operators ask: metrics and readiness, without authentication.
@@ -94,6 +97,7 @@ impl Config {
             listen,
             public_url: None,
             dev: false,
+            also_trust: Vec::new(),
             tls: None,
             admin: None,
             bounds: Bounds::default(),
@@ -238,8 +242,9 @@ impl Stack {
         if let Some(trust) = services.trust.clone() {
             beside.spawn(async move { trust.run().await });
         }
-        let ca = services.ca.clone();
-        beside.spawn(async move { ca.keep_renewed(|| book.tell_clients()).await });
+        let (clients, told) = (Arc::clone(&book), book);
+        beside.spawn(services.ca.clone().keep_renewed(move || clients.tell_clients()));
+        beside.spawn(services.tsa.clone().keep_renewed(move || told.tell_clients()));
         let log = Arc::clone(&services.log);
         beside.spawn(async move { log.answer_requests(|_| ()).await });
         if let Some(admin) = admin {

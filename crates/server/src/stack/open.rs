@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use signet_formats::trusted_root::TrustedRoot;
 use signet_services::ca::{self, Ca};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
@@ -36,11 +37,18 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let url = url.unwrap_or_else(|| own_url.clone());
     let names = Names::of(&root, clock.seconds())?;
     let book = Arc::new(Book::new(Arc::clone(&root), names.clone(), Arc::clone(&clock)));
-    let opening =
-        Opening { root: &root, names: &names, book: &book, clock: &clock, dev: config.dev, url: &own_url };
+    let opening = Opening {
+        root: &root,
+        names: &names,
+        book: &book,
+        clock: &clock,
+        dev: config.dev,
+        url: &own_url,
+        also_trust: config.also_trust,
+    };
     let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
     let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
-        opening.registry(config.registry, config.listen),
+        opening.registry(config.registry, config.listen, &url),
         opening.log(config.log),
         opening.witness(config.witness),
         opening.tsa(config.tsa),
@@ -106,6 +114,8 @@ struct Opening<'a> {
     dev: bool,
     /// Where the stack listens.
     url: &'a str,
+    /// What clients are to trust besides.
+    also_trust: Vec<TrustedRoot>,
 }
 
 impl Opening<'_> {
@@ -125,6 +135,7 @@ impl Opening<'_> {
             url: url.to_owned(),
             ca: services.ca.clone(),
             tsa: services.tsa.clone(),
+            also_trust: self.also_trust.clone(),
             trust: services.trust.clone(),
         };
         let files = clients.write(self.names)?;
@@ -140,12 +151,16 @@ impl Opening<'_> {
         &self,
         config: Option<RegistryConfig>,
         listen: std::net::SocketAddr,
+        public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };
         let mut own = registry::Config::new(self.root.path().join("registry"), listen);
         own.auth = config.auth;
         own.garbage = config.garbage;
         own.gate = config.gate;
+        // The stack speaks HTTPS itself, or is told the URL of what does before it.
+        own.allow_http = true;
+        own.public_host = public_url.parse::<http::Uri>().ok().and_then(|url| url.host().map(str::to_owned));
         blocking(move || Ok(Some(own.open()?))).await
     }
 

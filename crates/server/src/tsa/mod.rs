@@ -44,7 +44,7 @@ async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Re
 }
 
 async fn certificates(State(tsa): State<Tsa>) -> Response<Body> {
-    answer(StatusCode::OK, "application/pem-certificate-chain", chain_pem(tsa.chain()).into())
+    answer(StatusCode::OK, "application/pem-certificate-chain", chain_pem(&tsa.chain()).into())
 }
 
 /// What the body of a request is.

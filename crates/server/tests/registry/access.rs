@@ -89,6 +89,39 @@ async fn a_digest_alone_is_no_right_to_a_blob() {
     }
 }
 
+/// DNS rebinding: a page whose name leads to 127.0.0.1 had read and pushed.
+#[tokio::test]
+async fn a_registry_without_users_answers_no_page_of_another_site() {
+    let registry = Registry::start().await;
+    for (name, value) in [("host", "evil.example:5000"), ("origin", "https://evil.example")] {
+        let asked = registry.request(Method::POST, "/v2/a/blobs/uploads/").header(name, value);
+        let asked = asked.send().await.unwrap();
+        assert_eq!(
+            (asked.status(), code(asked).await),
+            (StatusCode::FORBIDDEN, "DENIED".to_owned()),
+            "{name}"
+        );
+    }
+    let mut registry = Registry::start_with(users).await;
+    registry.log_in("ci", "ci-password");
+    let asked =
+        registry.request(Method::GET, "/v2/").header("host", "registry.example").send().await.unwrap();
+    assert_eq!(asked.status(), StatusCode::OK, "who has to log in may reach it by any name");
+}
+
+#[tokio::test]
+async fn passwords_do_not_cross_the_network_in_the_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_users = |allow_http| {
+        let mut config = Config::new(dir.path().join("data"), ([0, 0, 0, 0], 0).into());
+        users(&mut config, dir.path());
+        Config { allow_http, ..config }
+    };
+    assert!(matches!(with_users(false).build().await, Err(BuildError::PasswordsInTheClear { .. })));
+    assert!(!dir.path().join("data").exists(), "a refused start leaves nothing behind");
+    assert!(with_users(true).build().await.is_ok());
+}
+
 #[tokio::test]
 async fn without_users_it_listens_on_loopback_only() {
     let dir = tempfile::tempdir().unwrap();

@@ -8,12 +8,14 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use signet_crypto::Digest;
 use signet_formats::oci::media_type;
-use signet_server::registry::{Config, PullGate};
+use signet_server::registry::{App, Config, PullGate};
+use signet_store::registry::RegistryStore;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::access::users;
+use crate::memory::Memory;
 
 pub(crate) struct Registry {
     pub(crate) url: String,
@@ -36,10 +38,11 @@ impl Registry {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::new(data.path().join("data"), ([127, 0, 0, 1], 0).into());
         configure(&mut config, data.path());
-        let app = config.build().await.unwrap();
-        let address = app.local_addr();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(app.run(async { drop(stopped.await) }));
+        let (address, served) = match Memory::is_asked_for() {
+            true => run(config.build_over(Memory::default()).await.unwrap(), stopped),
+            false => run(config.build().await.unwrap(), stopped),
+        };
         // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
@@ -120,6 +123,13 @@ impl Registry {
         assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap());
         digest
     }
+}
+
+fn run<S: RegistryStore + Clone>(
+    app: App<S>,
+    stopped: oneshot::Receiver<()>,
+) -> (std::net::SocketAddr, JoinHandle<()>) {
+    (app.local_addr(), tokio::spawn(app.run(async { drop(stopped.await) })))
 }
 
 /// Asks until it is so, for as long as a busy machine may take.

@@ -13,7 +13,7 @@ async fn a_silent_connection_is_closed() {
     for said in [
         "",
         "GET /v2/ HT",
-        "PUT /v2/a/manifests/v1 HTTP/1.1\r\nhost: x\r\ncontent-type: x\r\ncontent-length: 9\r\n\r\n",
+        "PUT /v2/a/manifests/v1 HTTP/1.1\r\nhost: localhost\r\ncontent-type: x\r\ncontent-length: 9\r\n\r\n",
     ] {
         let mut stream = TcpStream::connect(registry.address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
@@ -46,11 +46,26 @@ async fn uploads_are_bounded_in_number() {
     );
 }
 
+/// 997 bare POSTs of who may push to one repository had stopped all pushes for a day.
+#[tokio::test]
+async fn one_repositorys_pusher_does_not_stop_the_pushes_of_others() {
+    let registry = Registry::start_with(|config, _| config.limits.store.uploads = 8).await;
+    for _ in 0..8 {
+        registry.start_upload("flooded").await;
+    }
+    let more = registry.send(Method::POST, "/v2/flooded/blobs/uploads/").await;
+    assert_eq!(more.status(), StatusCode::TOO_MANY_REQUESTS);
+    let location = registry.start_upload("other").await;
+    let digest = Digest::sha256(b"content");
+    let pushed = registry.request(Method::PUT, &format!("{location}?digest={digest}")).body("content");
+    assert_eq!(pushed.send().await.unwrap().status(), StatusCode::CREATED);
+}
+
 #[tokio::test]
 async fn more_connections_than_allowed_wait_for_their_turn() {
     let registry = Registry::start_with(|config, _| config.limits.connections = 1).await;
     let ask = async |stream: &mut TcpStream| {
-        stream.write_all(b"GET /v2/ HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /v2/ HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     };
     let mut first = TcpStream::connect(registry.address).await.unwrap();
     ask(&mut first).await;
@@ -65,13 +80,30 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
+/// 256 connections that sent half a header had kept everybody out for a quarter of a minute, before anybody logged in.
+#[tokio::test]
+async fn half_open_connections_have_less_time_where_there_are_many() {
+    let registry = Registry::start_with(|config, _| config.limits.connections = 4).await;
+    let mut half_open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(registry.address).await.unwrap();
+        stream.write_all(b"GET /v2/ HT").await.unwrap();
+        half_open.push(stream);
+    }
+    assert_eq!(registry.get("/v2/").await.status(), StatusCode::OK);
+    let mut first = half_open.swap_remove(0);
+    let early = tokio::time::timeout(Duration::from_millis(100), first.read_u8()).await;
+    assert!(early.is_err(), "who came while there was room still has its time");
+}
+
 #[tokio::test]
 async fn no_request_leaves_the_repositories() {
     let registry = Registry::start().await;
     std::fs::write(registry.data.path().join("secret"), "secret").unwrap();
     for path in ["../secret", "a/../../secret", "%2e%2e/secret", "a/_tags", "a//b"] {
         let mut stream = TcpStream::connect(registry.address).await.unwrap();
-        let request = format!("GET /v2/{path}/manifests/v1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET /v2/{path}/manifests/v1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

@@ -9,5 +9,6 @@ mod harness;
 mod hostile;
 mod log;
 mod manifests;
+mod memory;
 mod tls;
 mod uploads;

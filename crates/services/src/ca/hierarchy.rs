@@ -11,6 +11,7 @@ use signet_store::fs::Disk;
 use crate::authority::{
     AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, KeyFiles, Subject, make_root, random_serial,
 };
+use crate::succession::{Certified, active, needs_next};
 
 /// What a CA issues with: never empty, the oldest intermediate first.
 #[derive(Clone)]
@@ -49,30 +50,28 @@ impl Hierarchy {
         while let Some((key, chain)) = intermediate_files(dir, issuers.len()).read()? {
             issuers.push(Issuer::new(Arc::new(key), chain)?);
         }
-        let ends = issuers.last().and_then(Issuer::certificate).map_or(0, Certificate::not_after);
-        // Below a root that ends as soon, a next one would not last longer.
         let root_ends = root_issuer.certificate().map_or(0, Certificate::not_after);
-        if ends - now < RENEW_BEFORE && ends < root_ends {
+        if needs_next(&issuers, root_ends, now) {
             let files = intermediate_files(dir, issuers.len());
             issuers.push(make_intermediate(disk, &files, &root_issuer, subject, now).await?);
         }
         Ok(Self(issuers))
     }
 
-    /// The issuer to use now: the newest that verifiers have had [`PUBLISHED_FIRST`] to learn of; if
-    /// there is none, the oldest that is valid.
+    /// The issuer to use now.
     pub fn active(&self, now: i64) -> Option<&Issuer> {
-        let valid = |issuer: &&Issuer| issuer.certificate().is_some_and(|own| own.is_valid_at(now));
-        let known = |issuer: &&Issuer| {
-            issuer.certificate().is_some_and(|own| own.not_before() + PUBLISHED_FIRST <= now)
-        };
-        let newest_known = self.0.iter().rev().filter(valid).find(known);
-        newest_known.or_else(|| self.0.iter().find(valid))
+        active(&self.0, now)
     }
 
     /// The chains that verifiers need to know: all whose issuer may have issued something that matters.
     pub fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
         self.0.iter().map(Issuer::chain)
+    }
+}
+
+impl Certified for Issuer {
+    fn certificate(&self) -> Option<&Certificate> {
+        Self::certificate(self)
     }
 }
 
@@ -114,8 +113,6 @@ fn intermediate_files(dir: &Path, number: usize) -> KeyFiles {
 const CLOCKS_DIFFER: i64 = 5 * 60;
 const DAY: i64 = 24 * 60 * 60;
 const INTERMEDIATE_LIFE: i64 = 3 * 365 * DAY;
-const PUBLISHED_FIRST: i64 = 7 * DAY;
-const RENEW_BEFORE: i64 = 60 * DAY;
 const ROOT_LIFE: i64 = 10 * 365 * DAY;
 
 #[cfg(test)]
@@ -143,7 +140,7 @@ mod tests {
         let both = open(dir.path(), near_end).await;
         assert_eq!(both.chains().count(), 2);
         assert_eq!(serial(&both, near_end), serial(&first, NOW), "the old one goes on");
-        let later = near_end + PUBLISHED_FIRST;
+        let later = near_end + 7 * DAY;
         assert_ne!(serial(&both, later), serial(&first, NOW), "then the new one takes over");
         assert!(both.active(NOW + INTERMEDIATE_LIFE + DAY).is_some());
         assert_eq!(open(dir.path(), later).await.chains().count(), 2, "one follower is enough");

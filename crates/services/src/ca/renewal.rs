@@ -1,12 +1,12 @@
 //! A CA that goes on for years: before an intermediate ends there is a next one, also without a restart.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use signet_store::DataDir;
 
 use super::{Ca, Hierarchy};
 use crate::authority::{AuthorityError, Subject};
+use crate::succession::keep_renewed;
 
 impl Ca {
     /// Makes the next intermediate if it is time, and says whether it did: verifiers have to learn of it before it is used. One
@@ -22,16 +22,9 @@ impl Ca {
         Ok(is_new)
     }
 
-    /// Looks again and again, for ever; `then` is called with each new intermediate in place.
-    pub async fn keep_renewed(&self, then: impl Fn()) {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            match self.renew().await {
-                Ok(true) => then(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "the next intermediate could not be made"),
-            }
-        }
+    /// Renews for ever; `then` is called with each new intermediate in place.
+    pub async fn keep_renewed(self, then: impl Fn()) {
+        keep_renewed(|| self.renew(), then).await;
     }
 }
 
@@ -40,6 +33,3 @@ pub(super) async fn own(dir: &DataDir, name: &str, now: i64) -> Result<Hierarchy
     let subject = Subject { organization: "Signet", common_name: name };
     Hierarchy::of_directory(dir.disk(), dir.path(), now, &subject).await
 }
-
-/// There are weeks to do it in.
-const LOOK_EVERY: Duration = Duration::from_secs(3_600);

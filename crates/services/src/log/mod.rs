@@ -121,20 +121,41 @@ impl Log {
     /// Adds an entry, unless the log has it: then where it is. Returns once the entry is durable and a published
     /// checkpoint has it.
     pub async fn add(&self, entry: Bytes) -> Result<Added, AddError> {
-        self.shared.admit(&entry)?;
-        let leaf = self.shared.form.leaf_of_new(&entry).ok_or(AddError::Malformed)?;
         let (reply, answer) = oneshot::channel();
+        // Whoever has gone away finds the entry when it asks again.
+        self.submit(entry, move |added| drop(reply.send(added)));
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// The same for who does not wait. `done` is called once it is known, by the thread that writes, so it has to be
+    /// quick. If it is dropped instead, the log has [`Log::ended`].
+    pub fn submit(&self, entry: Bytes, done: impl FnOnce(Result<Added, AddError>) + Send + 'static) {
+        let leaf = self
+            .shared
+            .admit(&entry)
+            .and_then(|()| self.shared.form.leaf_of_new(&entry).ok_or(AddError::Malformed));
+        let leaf = match leaf {
+            Ok(leaf) => leaf,
+            Err(refused) => return done(Err(refused)),
+        };
         let bytes = entry.len();
-        let submission = Submission { entry, leaf, reply };
         self.shared.counters.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
-        if let Err(refused) = self.queue.try_send(Message::Add(submission)) {
+        let submission = Message::Add(Submission { entry, leaf, done: Box::new(done) });
+        if let Err(refused) = self.queue.try_send(submission) {
             self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-            return Err(match refused {
-                TrySendError::Full(_) => self.shared.busy(),
-                TrySendError::Disconnected(_) => self.shared.ended(),
-            });
+            let (why, message) = match refused {
+                TrySendError::Full(message) => (self.shared.busy(), message),
+                TrySendError::Disconnected(message) => (self.ended(), message),
+            };
+            if let Message::Add(submission) = message {
+                (submission.done)(Err(why));
+            }
         }
-        answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    /// What those learn who still wait when nothing is written any more.
+    pub fn ended(&self) -> AddError {
+        self.shared.ended()
     }
 
     /// The newest published checkpoint.

@@ -21,6 +21,7 @@ pub struct LogSigner {
     /// For signatures that say when.
     clock: Option<Arc<dyn Clock>>,
     keys: Vec<NoteKey>,
+    log_id: [u8; 32],
 }
 
 impl LogSigner {
@@ -31,7 +32,8 @@ impl LogSigner {
         ml_dsa: Option<Arc<dyn Signer>>,
     ) -> Result<Self, NoteError> {
         let keys = note_keys(ed25519, ml_dsa, |key| VerifierKey::log(origin, key))?;
-        Ok(Self { origin: origin.to_owned(), form: Form::Bytes, clock: None, keys })
+        let log_id = keys.first().map(|(key, _, _)| log_id(key)).unwrap_or_default();
+        Ok(Self { origin: origin.to_owned(), form: Form::Bytes, clock: None, keys, log_id })
     }
 
     /// The P-256 key of the log of certificates of this name.
@@ -41,8 +43,9 @@ impl LogSigner {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NoteError> {
         let key = VerifierKey::certificate_log(origin, signer.public_key().clone())?;
+        let log_id = log_id(&key);
         let keys = vec![(key, Scheme::EcdsaP256Sha256, signer)];
-        Ok(Self { origin: origin.to_owned(), form: Form::Certificates, clock: Some(clock), keys })
+        Ok(Self { origin: origin.to_owned(), form: Form::Certificates, clock: Some(clock), keys, log_id })
     }
 
     /// What the log's entries are.
@@ -58,6 +61,11 @@ impl LogSigner {
     /// The public halves, Ed25519 first.
     pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
         self.keys.iter().map(|(key, _, _)| key)
+    }
+
+    /// The SHA-256 that the first key's id is cut from: how entries of Rekor v2 name their log.
+    pub fn log_id(&self) -> &[u8; 32] {
+        &self.log_id
     }
 
     /// Signs a checkpoint with each key.
@@ -84,6 +92,10 @@ impl LogSigner {
         }
         Ok(note)
     }
+}
+
+fn log_id(key: &VerifierKey) -> [u8; 32] {
+    key.full_id().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 fn unsignable(error: NoteError) -> SignError {

@@ -14,7 +14,7 @@ use signet_formats::note::Note;
 use signet_formats::tlog::{TILE_HEIGHT, consistency_proof, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::filing::Filing;
@@ -35,8 +35,11 @@ pub(super) enum Message {
 pub(super) struct Submission {
     pub(super) entry: Bytes,
     pub(super) leaf: Hash,
-    pub(super) reply: oneshot::Sender<Result<Added, AddError>>,
+    pub(super) done: Done,
 }
+
+/// Tells who waits. Dropped, it says that the log has ended.
+pub(super) type Done = Box<dyn FnOnce(Result<Added, AddError>) + Send>;
 
 /// What the writer begins with.
 pub(super) struct Start {
@@ -86,7 +89,7 @@ struct Writer {
 }
 
 /// Those who wait for a batch.
-type Waiting = Vec<(oneshot::Sender<Result<Added, AddError>>, u64, bool)>;
+type Waiting = Vec<(Done, u64, bool)>;
 
 impl Writer {
     fn run(mut self) {
@@ -171,13 +174,11 @@ impl Writer {
         };
         self.shared.behind.store(published.is_err(), Ordering::Release);
         let head = self.shared.head();
-        for (reply, index, duplicate) in waiting.drain(..) {
-            let answer = match &published {
+        for (done, index, duplicate) in waiting.drain(..) {
+            done(match &published {
                 Err(why) if index >= head.checkpoint.size => Err(AddError::Unwitnessed(why.clone())),
                 _ => Ok(Added { index, duplicate, head: Arc::clone(&head) }),
-            };
-            // Whoever has gone away finds the entry when it asks again.
-            let _ = reply.send(answer);
+            });
         }
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.shared.counters.added.fetch_add(count(added), Ordering::Relaxed);
@@ -190,16 +191,16 @@ impl Writer {
     fn stage(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> io::Result<Vec<(Hash, Bytes)>> {
         let mut next = self.size();
         let mut fresh = Vec::new();
-        for Submission { entry, leaf, reply } in batch {
+        for Submission { entry, leaf, done } in batch {
             let known = match &self.index {
                 Some(index) => index.find(&self.shared.layout, &leaf)?,
                 None => None,
             };
             match known {
-                Some(index) => waiting.push((reply, index, true)),
+                Some(index) => waiting.push((done, index, true)),
                 None => {
                     self.index.iter_mut().for_each(|index| index.insert(leaf, next));
-                    waiting.push((reply, next, false));
+                    waiting.push((done, next, false));
                     fresh.push(self.shared.form.placed(entry, leaf, next)?);
                     next += 1;
                 }

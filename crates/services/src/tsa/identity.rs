@@ -13,6 +13,7 @@ use super::TsaError;
 use crate::authority::{
     AuthorityError, DIGITAL_SIGNATURE, Issuer, KeyFiles, Subject, make_root, random_serial,
 };
+use crate::succession::{Certified, active, needs_next};
 
 /// A signer and its chain, known to be a timestamp authority's.
 pub struct Identity {
@@ -60,45 +61,6 @@ impl Identity {
         &self.chain
     }
 
-    /// Whether the directory holds an identity.
-    pub(super) fn is_in(dir: &DataDir) -> bool {
-        !matches!(leaf_files(dir).read(), Ok(None))
-    }
-
-    /// The identity that the directory holds; if there is none, a new one under a new root.
-    pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
-        if let Some((key, chain)) = leaf_files(dir).read()? {
-            return Self::new(Arc::new(key), chain);
-        }
-        let (organization, common_name) = match development {
-            true => ("Signet development, not for production", "Signet development timestamp authority"),
-            false => ("Signet", "Signet timestamp authority"),
-        };
-        let start = now - CLOCKS_DIFFER;
-        let root_name = Subject { organization, common_name: &format!("{common_name} root") };
-        let (root_key, root) = make_root(&root_name, (start, start + ROOT_LIFE)).await?;
-        KeyFiles::new(dir.path(), "root").write(dir.disk(), &root_key, std::slice::from_ref(&root))?;
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(AuthorityError::Key)?;
-        let tbs = TbsCertificate {
-            serial: random_serial()?,
-            issuer: root.subject().der().to_vec(),
-            subject: Subject { organization, common_name }.to_der(),
-            not_before: start,
-            not_after: start + LEAF_LIFE,
-            key: key.public_key().clone(),
-            extensions: vec![
-                NewExtension::key_usage(&[DIGITAL_SIGNATURE]),
-                NewExtension::purpose(oid::TIME_STAMPING, true),
-                NewExtension::subject_key_id(&key_id(key.public_key())),
-                NewExtension::authority_key_id(&key_id(root_key.public_key())),
-            ],
-        };
-        let issuer = Issuer::new(Arc::new(root_key), vec![root.clone()])?;
-        let chain = vec![issuer.issue(&tbs).await?, root];
-        leaf_files(dir).write(dir.disk(), &key, &chain)?;
-        Self::new(Arc::new(key), chain)
-    }
-
     /// The token of this content; `None` if the key does not sign.
     pub(super) async fn sign(
         &self,
@@ -117,8 +79,106 @@ impl Identity {
     }
 }
 
-fn leaf_files(dir: &DataDir) -> KeyFiles {
-    KeyFiles::new(dir.path(), "tsa")
+impl Certified for Identity {
+    fn certificate(&self) -> Option<&Certificate> {
+        self.chain.first()
+    }
+}
+
+/// What an authority signs with: never empty, the oldest first.
+pub(super) struct Identities(Vec<Identity>);
+
+impl Identities {
+    /// One whose key and certificates come from elsewhere.
+    pub(super) fn given(identity: Identity) -> Self {
+        Self(vec![identity])
+    }
+
+    /// Whether the directory holds any.
+    pub(super) fn are_in(dir: &DataDir) -> bool {
+        !matches!(leaf_files(dir, 0).read(), Ok(None))
+    }
+
+    /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
+    pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
+        let mut all = Vec::new();
+        while let Some((key, chain)) = leaf_files(dir, all.len()).read()? {
+            all.push(Identity::new(Arc::new(key), chain)?);
+        }
+        let root = KeyFiles::new(dir.path(), "root").read()?;
+        let root = match root.filter(|_| !all.is_empty()) {
+            Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
+            None => new_root(dir, now, development).await?,
+        };
+        if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
+            let files = leaf_files(dir, all.len());
+            all.push(next(dir, &files, &root, now, development).await?);
+        }
+        Ok(Self(all))
+    }
+
+    /// The one to sign with now.
+    pub(super) fn active(&self, now: i64) -> Option<&Identity> {
+        active(&self.0, now)
+    }
+
+    /// The chains that verifiers need to know.
+    pub(super) fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
+        self.0.iter().map(Identity::chain)
+    }
+}
+
+async fn new_root(dir: &DataDir, now: i64, development: bool) -> Result<Issuer, TsaError> {
+    let (organization, common_name) = names(development);
+    let start = now - CLOCKS_DIFFER;
+    let name = Subject { organization, common_name: &format!("{common_name} root") };
+    let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
+    KeyFiles::new(dir.path(), "root").write(dir.disk(), &key, std::slice::from_ref(&root))?;
+    Ok(Issuer::new(Arc::new(key), vec![root])?)
+}
+
+async fn next(
+    dir: &DataDir,
+    files: &KeyFiles,
+    root: &Issuer,
+    now: i64,
+    development: bool,
+) -> Result<Identity, TsaError> {
+    let (organization, common_name) = names(development);
+    let above = root.certificate().ok_or(AuthorityError::EmptyChain)?;
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(AuthorityError::Key)?;
+    let start = now - CLOCKS_DIFFER;
+    let tbs = TbsCertificate {
+        serial: random_serial()?,
+        issuer: above.subject().der().to_vec(),
+        subject: Subject { organization, common_name }.to_der(),
+        not_before: start,
+        not_after: (start + LEAF_LIFE).min(above.not_after()),
+        key: key.public_key().clone(),
+        extensions: vec![
+            NewExtension::key_usage(&[DIGITAL_SIGNATURE]),
+            NewExtension::purpose(oid::TIME_STAMPING, true),
+            NewExtension::subject_key_id(&key_id(key.public_key())),
+            NewExtension::authority_key_id(above.subject_key_id().unwrap_or_default()),
+        ],
+    };
+    let chain = [vec![root.issue(&tbs).await?], root.chain().to_vec()].concat();
+    files.write(dir.disk(), &key, &chain)?;
+    Identity::new(Arc::new(key), chain)
+}
+
+fn names(development: bool) -> (&'static str, &'static str) {
+    match development {
+        true => ("Signet development, not for production", "Signet development timestamp authority"),
+        false => ("Signet", "Signet timestamp authority"),
+    }
+}
+
+fn leaf_files(dir: &DataDir, number: usize) -> KeyFiles {
+    match number {
+        0 => KeyFiles::new(dir.path(), "tsa"),
+        _ => KeyFiles::new(dir.path(), &format!("tsa-{number}")),
+    }
 }
 
 /// Verifiers' clocks may be behind ours.

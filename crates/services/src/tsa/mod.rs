@@ -9,11 +9,12 @@ mod bound;
 mod identity;
 mod metrics;
 pub mod ntp;
+mod renewal;
 mod serials;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use const_oid::ObjectIdentifier;
@@ -22,6 +23,7 @@ use signet_formats::x509::Certificate;
 use signet_store::{DataDir, Kind, OpenError, fs::Disk};
 
 pub use bound::{ClockBound, KernelBound, SourceState};
+use identity::Identities;
 pub use identity::Identity;
 pub use metrics::{Counters, Outcome};
 
@@ -72,11 +74,13 @@ pub struct Tsa {
 }
 
 struct Inner {
-    identity: Identity,
+    identities: RwLock<Arc<Identities>>,
+    /// Whether they come from elsewhere, and no next one is made.
+    given: bool,
     config: Config,
     serials: Serials,
     counters: Counters,
-    _dir: DataDir,
+    dir: DataDir,
 }
 
 impl Tsa {
@@ -99,11 +103,13 @@ impl Tsa {
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
-        let identity = match identity {
-            Some(identity) => identity,
-            None => Identity::of_directory(&dir, now, config.is_development()).await?,
+        let given = identity.is_some();
+        let identities = match identity {
+            Some(identity) => Identities::given(identity),
+            None => Identities::of_directory(&dir, now, config.is_development()).await?,
         };
-        let inner = Inner { identity, config, serials, counters: Counters::default(), _dir: dir };
+        let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
+        let inner = Inner { identities, given, config, serials, counters, dir };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -119,6 +125,11 @@ impl Tsa {
     pub async fn stamp(&self, request: &ReceivedRequest) -> Result<Vec<u8>, Refusal> {
         let inner = &self.inner;
         let policy = self.policy(request)?;
+        let identities = inner.identities();
+        let identity = identities.active(inner.config.clock.seconds());
+        let identity = identity.ok_or_else(|| {
+            self.refuse(PkiFailure::SystemFailure, "the authority's own certificate is not valid now")
+        })?;
         let taken = inner.serials.take(|| inner.config.time_now()).await;
         let taken =
             taken.map_err(|_| self.refuse(PkiFailure::SystemFailure, "the authority's disk failed"))?;
@@ -138,15 +149,22 @@ impl Tsa {
             authority: None,
         };
         let content = statement.to_der().map_err(|_| failed("the clock is out of bounds")())?;
-        let token = inner.identity.sign(&content, seconds, request.with_certificates).await;
+        let token = identity.sign(&content, seconds, request.with_certificates).await;
         let token = token.ok_or_else(failed("the authority's key does not sign"))?;
         inner.counters.count(Outcome::Granted);
         Ok(granted(&token))
     }
 
-    /// The authority's certificate first, its root last.
-    pub fn chain(&self) -> &[Certificate] {
-        self.inner.identity.chain()
+    /// The chain that it signs with now: the authority's certificate first, its root last. Empty if none is valid.
+    pub fn chain(&self) -> Vec<Certificate> {
+        let identities = self.inner.identities();
+        let active = identities.active(self.inner.config.clock.seconds());
+        active.map(|identity| identity.chain().to_vec()).unwrap_or_default()
+    }
+
+    /// The chains that verifiers need to know, the oldest first.
+    pub fn chains(&self) -> Vec<Vec<Certificate>> {
+        self.inner.identities().chains().map(<[_]>::to_vec).collect()
     }
 
     /// How many requests ended how.
@@ -166,7 +184,8 @@ impl Tsa {
 
     /// Whether a request now would find the time known well enough.
     pub fn is_ready(&self) -> bool {
-        self.inner.config.time_now().is_some()
+        let now = self.inner.config.time_now();
+        now.is_some_and(|now| self.inner.identities().active(now.seconds()).is_some())
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
@@ -182,6 +201,12 @@ impl Tsa {
     fn refuse(&self, failure: PkiFailure, text: &'static str) -> Refusal {
         self.inner.counters.count(Outcome::Refused(failure));
         Refusal { failure, text }
+    }
+}
+
+impl Inner {
+    fn identities(&self) -> Arc<Identities> {
+        Arc::clone(&self.identities.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -255,7 +280,6 @@ impl Config {
     }
 }
 
-/// Numbers are written before the identity: a directory that has one without the other has lost them.
 /// What is wrong with the numbers of the authority in this directory.
 pub fn fsck(dir: &Path) -> Vec<String> {
     let path = dir.join(SERIALS);
@@ -267,10 +291,11 @@ pub fn fsck(dir: &Path) -> Vec<String> {
     }
 }
 
+/// Numbers are written before the identity: a directory that has one without the other has lost them.
 fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
     let path = dir.path().join(SERIALS);
     let failed = |error| TsaError::Serials { path: path.clone(), error };
-    if !path.exists() && !Identity::is_in(dir) {
+    if !path.exists() && !Identities::are_in(dir) {
         Serials::create(dir.disk(), &path).map_err(failed)?;
     }
     Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)

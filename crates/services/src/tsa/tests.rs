@@ -77,7 +77,7 @@ async fn every_digest_and_curve_that_is_offered_works() {
 /// An authority's key of this kind, certified by a root of its own.
 async fn identity_of(dir: &Path, algorithm: KeyAlgorithm) -> Identity {
     let own = DataDir::open(dir, Kind::Tsa).unwrap();
-    Identity::of_directory(&own, NOW as i64, false).await.unwrap();
+    Identities::of_directory(&own, NOW as i64, false).await.unwrap();
     let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
     let key = PrivateKey::generate(algorithm).unwrap();
     let tbs = tsa_certificate(&root[0], key.public_key(), |extensions| extensions);
@@ -195,7 +195,7 @@ async fn certificates_of_another_kind_make_no_authority() {
     use signet_formats::x509::{NewExtension, oid};
     let dir = tempfile::tempdir().unwrap();
     let own = DataDir::open(dir.path(), Kind::Tsa).unwrap();
-    Identity::of_directory(&own, NOW as i64, false).await.unwrap();
+    Identities::of_directory(&own, NOW as i64, false).await.unwrap();
     let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
     let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
     let key = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
@@ -216,4 +216,54 @@ async fn certificates_of_another_kind_make_no_authority() {
     let other = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
     let others = Identity::new(other, vec![leaf, root[0].clone()]);
     assert!(matches!(others, Err(TsaError::Authority(AuthorityError::OtherKey))));
+}
+
+/// Nobody starts it again for years.
+#[tokio::test]
+async fn an_authority_that_runs_for_years_changes_its_certificate_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW));
+    let config = Config { time: TimeSource::Development, ..Config::new(clock.clone()) };
+    let tsa = Tsa::open(dir.path(), None, config).await.unwrap();
+    let stamp = async || {
+        let token = TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).unwrap();
+        token.verify(&tsa.chain()[0]).unwrap();
+        tsa.chain()
+    };
+    let day = Duration::from_secs(24 * 3_600);
+    let first = stamp().await;
+    assert!(!tsa.renew().await.unwrap(), "it is not time");
+    clock.advance(day * (10 * 365 - 59));
+    assert!(tsa.renew().await.unwrap() && !tsa.renew().await.unwrap(), "once");
+    assert_eq!((tsa.chains().len(), stamp().await), (2, first.clone()), "verifiers learn of it first");
+    clock.advance(day * 8);
+    let second = stamp().await;
+    assert!(second[0] != first[0] && second[1] == first[1], "another below the same root");
+    clock.advance(day * (10 * 365 + 60));
+    assert!(!tsa.renew().await.unwrap(), "the root has ended");
+    assert!(!tsa.is_ready() && tsa.chain().is_empty());
+    assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure");
+}
+
+/// After a failed write it is not known which numbers were reserved.
+#[tokio::test]
+async fn on_a_full_disk_there_are_no_timestamps() {
+    struct Full(std::sync::atomic::AtomicBool);
+    impl signet_store::fs::Faults for Full {
+        fn before(&self, _: signet_store::fs::Step<'_>, _: &Path) -> io::Result<()> {
+            match self.0.load(std::sync::atomic::Ordering::Acquire) {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }
+    }
+    let (dir, full) = (tempfile::tempdir().unwrap(), Arc::new(Full(false.into())));
+    let tsa = Tsa::open_on(Disk::with_faults(full.clone()), dir.path(), None, config(GOOD)).await.unwrap();
+    full.0.store(true, std::sync::atomic::Ordering::Release);
+    assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure");
+    full.0.store(false, std::sync::atomic::Ordering::Release);
+    assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure", "until it is started again");
+    drop(tsa);
+    let again = authority(dir.path(), GOOD).await;
+    assert!(TimestampToken::from_response(&again.answer(&request(b"").to_der()).await).is_ok());
 }

@@ -21,9 +21,7 @@ impl Inner {
             self.disk().mark(&self.layout.index(repository, &child.digest, &push.digest))?;
         }
         let Some(subject) = &manifest.subject else { return Ok(()) };
-        let size = u64::try_from(push.bytes.len()).unwrap_or(u64::MAX);
-        let entry = descriptor_of(&push.media_type, push.digest, size, manifest);
-        let entry = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;
+        let entry = serde_json::to_vec(&push.referrer(manifest)).map_err(std::io::Error::other)?;
         let path = self.layout.referrer(repository, &subject.digest, &push.digest);
         self.disk().put(&self.layout.scratch(), &path, &entry)
     }

@@ -44,14 +44,14 @@ impl Inner {
         let file = present(File::open(self.layout.content(digest)))?;
         let mut file = file.ok_or(StoreError::Corrupt(*digest))?;
         let size = file.metadata()?.len();
-        let content = if size > AT_ONCE {
-            Content::File(file, self.transfers.begin())
-        } else {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Content::Whole(bytes.into())
-        };
-        Ok(Some(OpenBlob { size, content }))
+        if size > AT_ONCE {
+            let transfer = self.transfers.begin();
+            return Ok(Some(OpenBlob::new(size, move |range| read_file(file, range, transfer))));
+        }
+        // To hand a small one from thread to thread costs more than to read it here.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(OpenBlob::whole(bytes.into())))
     }
 
     /// Stores a blob that is in memory.
@@ -156,10 +156,21 @@ impl Inner {
 /// A blob to be read.
 pub struct OpenBlob {
     size: u64,
-    content: Content,
+    read: Box<dyn FnOnce(Range<u64>) -> ByteStream + Send>,
 }
 
 impl OpenBlob {
+    /// A blob of `size` bytes, of which `read` gives those of a range.
+    pub fn new(size: u64, read: impl FnOnce(Range<u64>) -> ByteStream + Send + 'static) -> Self {
+        Self { size, read: Box::new(read) }
+    }
+
+    /// One that is in memory.
+    pub fn whole(bytes: Bytes) -> Self {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self::new(size, move |range| Box::pin(stream::iter([part(&bytes, range)])))
+    }
+
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         self.size
@@ -167,23 +178,8 @@ impl OpenBlob {
 
     /// The bytes that are in `range`.
     pub fn read(self, range: Range<u64>) -> ByteStream {
-        match self.content {
-            Content::Whole(bytes) => Box::pin(stream::iter([part(&bytes, range)])),
-            Content::File(mut file, transfer) => {
-                let remaining = range.end.saturating_sub(range.start);
-                match file.seek(SeekFrom::Start(range.start)) {
-                    Ok(_) => read_stream(Reader { file, remaining, transfer, given: VecDeque::new() }),
-                    Err(error) => Box::pin(stream::iter([Err(error)])),
-                }
-            }
-        }
+        (self.read)(range)
     }
-}
-
-enum Content {
-    /// A small blob is read where it is opened: to hand it from thread to thread costs more.
-    Whole(Bytes),
-    File(File, Transfer),
 }
 
 fn part(bytes: &Bytes, range: Range<u64>) -> io::Result<Bytes> {
@@ -203,6 +199,14 @@ pub(super) fn hash_file(file: &mut impl Read, hasher: &mut Hasher) -> io::Result
         }
         hasher.update(buffer.get(..read).unwrap_or_default());
         total += u64::try_from(read).unwrap_or(0);
+    }
+}
+
+fn read_file(mut file: File, range: Range<u64>, transfer: Transfer) -> ByteStream {
+    let remaining = range.end.saturating_sub(range.start);
+    match file.seek(SeekFrom::Start(range.start)) {
+        Ok(_) => read_stream(Reader { file, remaining, transfer, given: VecDeque::new() }),
+        Err(error) => Box::pin(stream::iter([Err(error)])),
     }
 }
 

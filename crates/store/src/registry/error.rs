@@ -3,7 +3,7 @@
 use std::io;
 
 use signet_crypto::Digest;
-use signet_formats::oci::ManifestError;
+use signet_formats::oci::{ManifestError, Tag};
 
 /// Why a request to the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What the disk holds does not have its digest.
     #[error("the stored content of {0} is damaged")]
     Corrupt(Digest),
+    /// The file of a tag is damaged: nobody knows what it names.
+    #[error("the stored tag `{0}` is damaged")]
+    CorruptTag(Tag),
     /// The upload does not have the digest that its sender gave.
     #[error("the content has the digest {found}")]
     DigestMismatch {

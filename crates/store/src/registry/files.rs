@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use super::layout::Layout;
 use super::transfers::Transfers;
 use super::uploads::Uploads;
 use super::{
-    ByteStream, ManifestPush, MountFrom, OpenBlob, Page, PushedManifest, RegistryStore, StoredManifest,
+    ByteStream, GcOptions, GcReport, ManifestPush, MountFrom, OpenBlob, Page, PushedManifest, RegistryStore,
+    StoredManifest,
 };
 use crate::data_dir::{DataDir, Kind, OpenError};
 use crate::fs::Disk;
@@ -185,9 +187,10 @@ impl RegistryStore for FsRegistry {
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
+        owner: &str,
     ) -> Result<UploadId, StoreError> {
-        let repository = repository.clone();
-        self.blocking(move |inner| inner.start_upload(&repository, algorithm)).await
+        let (repository, owner) = (repository.clone(), owner.to_owned());
+        self.blocking(move |inner| inner.start_upload(&repository, algorithm, &owner)).await
     }
 
     async fn upload_offset(&self, repository: &RepositoryName, id: UploadId) -> Result<u64, StoreError> {
@@ -298,6 +301,18 @@ impl RegistryStore for FsRegistry {
     ) -> Result<Vec<Digest>, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
         self.blocking(move |inner| inner.indexes_of(&repository, &digest)).await
+    }
+
+    async fn expire_uploads(&self, age: Duration) -> Result<usize, StoreError> {
+        self.blocking(move |inner| Ok(inner.expire_uploads(age))).await
+    }
+
+    async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+        self.blocking(move |inner| inner.collect_garbage(options)).await
+    }
+
+    async fn scrub(&self, rest: u32, damaged: &(dyn Fn(Digest) + Sync)) -> Result<(), StoreError> {
+        self.scrub_all(rest, damaged).await
     }
 }
 

@@ -15,30 +15,24 @@ use signet_crypto::Digest;
 use signet_formats::oci::Manifest;
 
 use super::StoreError;
-use super::files::{FsRegistry, Inner};
+use super::files::Inner;
 use super::layout::{Links, entry_names, present};
-use super::manifests::blobs_of;
-use crate::name::RepositoryName;
-
-impl FsRegistry {
-    /// Collects garbage, or only reports what it would remove.
-    pub async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
-        self.blocking(move |inner| inner.collect_garbage(options)).await
-    }
-}
+use crate::name::{RepositoryName, UploadId};
 
 /// How garbage is collected.
 #[derive(Clone, Copy, Debug)]
 pub struct GcOptions {
     /// What is younger is kept. Longer than any push takes.
     pub grace: Duration,
+    /// Uploads that nobody added to for this long go too.
+    pub uploads: Duration,
     /// Remove nothing.
     pub dry_run: bool,
 }
 
 impl Default for GcOptions {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(60 * 60), dry_run: false }
+        Self { grace: HOUR, uploads: 24 * HOUR, dry_run: false }
     }
 }
 
@@ -53,19 +47,29 @@ pub struct GcReport {
     pub contents: Vec<Digest>,
     /// How many bytes that content had.
     pub bytes: u64,
-    /// Repositories left alone because a manifest there is damaged and does not say what it keeps.
+    /// Uploads that were begun and never finished.
+    pub uploads: Vec<(RepositoryName, UploadId)>,
+    /// Repositories left alone because a manifest or tag there is damaged and does not say what it keeps.
     pub damaged: Vec<RepositoryName>,
 }
 
 impl Inner {
-    fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+    pub(super) fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
         let _journal = Journal::begin(self)?;
         let (mut report, mut linked) = (GcReport::default(), HashSet::new());
         for repository in self.layout.repository_names()? {
             self.collect_repository(&repository, options, &mut report, &mut linked)?;
         }
         self.collect_contents(options, &linked, &mut report)?;
+        report.uploads = self.collect_uploads(options);
         Ok(report)
+    }
+
+    /// One that cannot be removed is being added to.
+    fn collect_uploads(&self, options: GcOptions) -> Vec<(RepositoryName, UploadId)> {
+        let mut stale = self.stale_uploads(options.uploads);
+        stale.retain(|(repository, id)| options.dry_run || self.cancel_upload(repository, *id).is_ok());
+        stale
     }
 
     fn collect_repository(
@@ -80,7 +84,7 @@ impl Inner {
         let blobs = self.layout.linked(repository, Links::Blobs)?;
         let kept = match self.kept(repository, &manifests, options.grace) {
             Ok(kept) => kept,
-            Err(StoreError::Corrupt(_) | StoreError::Manifest(_)) => {
+            Err(StoreError::Corrupt(_) | StoreError::CorruptTag(_) | StoreError::Manifest(_)) => {
                 report.damaged.push(repository.clone());
                 linked.extend(manifests);
                 linked.extend(blobs);
@@ -130,8 +134,9 @@ impl Inner {
             parsed.insert(*digest, names(&manifest));
         }
         let mut pending = Vec::new();
-        for (_, named) in self.all_tags(repository)? {
-            pending.extend(named);
+        for (tag, named) in self.all_tags(repository)? {
+            // What it kept nobody knows: nothing goes.
+            pending.push(named.ok_or(StoreError::CorruptTag(tag))?);
         }
         for digest in manifests {
             if is_young(&self.layout.manifest_link(repository, digest), grace)? {
@@ -217,9 +222,11 @@ impl Drop for Journal<'_> {
     }
 }
 
-/// What a manifest keeps, not its subject: what refers does not keep what it refers to.
+/// What a manifest keeps, not its subject: what refers does not keep what it refers to. A foreign layer too, if somebody
+/// pushed it.
 fn names(manifest: &Manifest) -> Vec<Digest> {
-    blobs_of(manifest).chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
+    let blobs = manifest.config.iter().chain(manifest.layers());
+    blobs.chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
 }
 
 fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
@@ -228,3 +235,5 @@ fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
     let old = marked.modified()?.elapsed().is_ok_and(|age| age >= grace);
     Ok(!old)
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);

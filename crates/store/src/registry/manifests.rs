@@ -6,10 +6,10 @@ use std::sync::Arc;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, ManifestError, ManifestKind};
 
-use super::backlinks::MAX_TRACKED_CHILDREN;
+use super::backlinks::{MAX_TRACKED_CHILDREN, descriptor_of};
 use super::files::Inner;
 use super::layout::{file_name, read_if_present};
-use super::{ManifestPush, PushedManifest, StoreError, StoredManifest};
+use super::{Expect, ManifestPush, PushedManifest, StoreError, StoredManifest};
 use crate::name::RepositoryName;
 
 impl Inner {
@@ -49,9 +49,11 @@ impl Inner {
         repository: &RepositoryName,
         push: &ManifestPush,
     ) -> Result<PushedManifest, StoreError> {
-        let manifest = parse(push)?;
+        let manifest = push.parse()?;
         let _exclusive = self.exclusive(repository);
         if let Some(tag) = push.tags.first()
+            // A push that expects nothing heals a damaged tag.
+            && push.expect != Expect::Anything
             && !push.expect.accepts(self.read_tag(repository, tag)?)
         {
             return Err(StoreError::ExpectationFailed);
@@ -149,28 +151,29 @@ impl Inner {
     }
 }
 
-/// The blobs that must be there for a manifest to be complete.
-pub(super) fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
-    let layers = manifest.layers().iter().filter(|layer| !is_foreign(layer));
-    manifest.config.iter().chain(layers)
-}
-
-/// Layers that registries may lack by design: Windows base images and other non-distributable ones.
-fn is_foreign(layer: &Descriptor) -> bool {
-    !layer.urls.is_empty()
-        || layer.media_type.contains("nondistributable")
-        || layer.media_type == "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-}
-
-/// Reads a pushed manifest, which must be what its `Content-Type` says: two readings of the same
-/// bytes are an attack (CVE-2021-41190).
-fn parse(push: &ManifestPush) -> Result<Manifest, StoreError> {
-    let manifest = Manifest::parse(&push.bytes)?;
-    ManifestKind::of_media_type(&push.media_type).ok_or(ManifestError::Malformed)?;
-    match fits(&push.media_type, &manifest) {
-        true => Ok(manifest),
-        false => Err(ManifestError::Ambiguous.into()),
+impl ManifestPush {
+    /// Reads the manifest, which must be what its `Content-Type` says: two readings of the same bytes are an attack
+    /// (CVE-2021-41190).
+    pub fn parse(&self) -> Result<Manifest, StoreError> {
+        let manifest = Manifest::parse(&self.bytes)?;
+        ManifestKind::of_media_type(&self.media_type).ok_or(ManifestError::Malformed)?;
+        match fits(&self.media_type, &manifest) {
+            true => Ok(manifest),
+            false => Err(ManifestError::Ambiguous.into()),
+        }
     }
+
+    /// The manifest's entry in the list of its subject's referrers (distribution-spec, "Listing Referrers").
+    pub fn referrer(&self, manifest: &Manifest) -> Descriptor {
+        let size = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        descriptor_of(&self.media_type, self.digest, size, manifest)
+    }
+}
+
+/// The blobs that must be there for a manifest to be complete.
+pub fn blobs_of(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let layers = manifest.layers().iter().filter(|layer| !layer.is_foreign_layer());
+    manifest.config.iter().chain(layers)
 }
 
 /// Whether a manifest can have this media type: the one it states, if it states one, and of its kind.

@@ -24,6 +24,7 @@ mod uploads;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,13 +37,15 @@ pub use error::StoreError;
 pub use files::{FsRegistry, Limits};
 pub use fsck::{Finding, FsckReport};
 pub use gc::{GcOptions, GcReport};
+pub use manifests::blobs_of;
+pub use uploads::EMPTY_UPLOADS_FOR;
 
 use crate::name::{RepositoryName, UploadId};
 
 /// Bytes that arrive piece by piece.
 pub type ByteStream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-/// Where a registry keeps what it serves.
+/// Where a registry keeps what it serves: [`FsRegistry`], or whatever else keeps bytes under names.
 ///
 /// Whatever a method acknowledges with `Ok` is durable. Dropping a returned future stops nothing half-way.
 #[async_trait]
@@ -80,11 +83,13 @@ pub trait RegistryStore: Send + Sync + 'static {
         from: MountFrom,
     ) -> Result<bool, StoreError>;
 
-    /// Begins an upload whose digest will be of `algorithm`, as far as is known.
+    /// Begins an upload whose digest will be of `algorithm`, as far as is known. Where that makes too many, one of
+    /// those ends whose `owner` has more.
     async fn start_upload(
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
+        owner: &str,
     ) -> Result<UploadId, StoreError>;
 
     /// How many bytes an upload has.
@@ -160,6 +165,16 @@ pub trait RegistryStore: Send + Sync + 'static {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Digest>, StoreError>;
+
+    /// Forgets uploads that nobody added to for `age`, and much earlier those that never had a byte; how many.
+    async fn expire_uploads(&self, age: Duration) -> Result<usize, StoreError>;
+
+    /// Removes what nothing keeps any more, or only reports what that is.
+    async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError>;
+
+    /// Reads all content once, in slices, resting `rest` times as long as each took, and sets aside what
+    /// does not have its digest, which `damaged` is called for: who pushes it again is asked for it, and heals it.
+    async fn scrub(&self, rest: u32, damaged: &(dyn Fn(Digest) + Sync)) -> Result<(), StoreError>;
 }
 
 /// Which repositories a blob may be mounted from.
@@ -211,7 +226,8 @@ pub enum Expect {
 }
 
 impl Expect {
-    fn accepts(&self, current: Option<Digest>) -> bool {
+    /// Whether a tag that names `current` is as expected.
+    pub fn accepts(&self, current: Option<Digest>) -> bool {
         match self {
             Self::Anything => true,
             Self::Existing => current.is_some(),

@@ -19,14 +19,15 @@ impl Inner {
         Ok(digest)
     }
 
-    /// What a tag names; nothing if its file is damaged, which `fsck` reports. The caller holds the lock.
+    /// What a tag names. A damaged one is not absent: what is signed would pass for unsigned. The caller holds the lock.
     pub(super) fn read_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Option<Digest>, StoreError> {
-        let text = read_if_present(&self.layout.tag(repository, tag))?;
-        Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()))
+        let Some(text) = read_if_present(&self.layout.tag(repository, tag))? else { return Ok(None) };
+        let digest = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+        digest.map(Some).ok_or_else(|| StoreError::CorruptTag(tag.clone()))
     }
 
     pub(super) fn write_tag(
@@ -56,14 +57,18 @@ impl Inner {
         Ok(path.is_file() && self.disk().remove(&path)?)
     }
 
-    /// Every tag and what it names. The caller holds the repository's lock.
+    /// Every tag and what it names; nothing if its file is damaged. The caller holds the repository's lock.
     pub(super) fn all_tags(
         &self,
         repository: &RepositoryName,
     ) -> Result<Vec<(Tag, Option<Digest>)>, StoreError> {
         let names = entry_names(&self.layout.tags(repository))?;
         let tags = names.iter().filter_map(|name| name.parse::<Tag>().ok());
-        tags.map(|tag| self.read_tag(repository, &tag).map(|digest| (tag, digest))).collect()
+        let read = |tag: Tag| match self.read_tag(repository, &tag) {
+            Err(StoreError::CorruptTag(_)) => Ok((tag, None)),
+            read => read.map(|digest| (tag, digest)),
+        };
+        tags.map(read).collect()
     }
 
     pub(super) fn tags_page(

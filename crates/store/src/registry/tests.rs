@@ -12,7 +12,7 @@ use signet_formats::oci::{Descriptor, Manifest, media_type};
 use super::*;
 use crate::fs::{Disk, Faults, Step};
 
-const NOW: GcOptions = GcOptions { grace: Duration::ZERO, dry_run: false };
+const NOW: GcOptions = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 4 }).unwrap()
@@ -33,7 +33,7 @@ pub(super) async fn push_blob(
     content: &'static [u8],
 ) -> Digest {
     let digest = Digest::sha256(content);
-    let id = store.start_upload(repository, DigestAlgorithm::Sha256).await.unwrap();
+    let id = store.start_upload(repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
     store.append_upload(repository, id, None, body(&[content])).await.unwrap();
     store.finish_upload(repository, id, &digest).await.unwrap();
     digest
@@ -93,7 +93,7 @@ async fn an_upload_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (repository, digest) = (name("a/b"), Digest::of(DigestAlgorithm::Sha512, b"one two three"));
     let store = open(dir.path());
-    let id = store.start_upload(&repository, DigestAlgorithm::Sha512).await.unwrap();
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha512, "owner").await.unwrap();
     assert_eq!(store.append_upload(&repository, id, Some(0), body(&[b"one ", b"two "])).await.unwrap(), 8);
     drop(store);
 
@@ -170,7 +170,7 @@ async fn a_blob_from_memory_is_checked_and_lasts() {
 async fn a_broken_off_upload_keeps_what_came() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));
-    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
     let broken = stream::iter([Ok(Bytes::from_static(b"half")), Err(io::ErrorKind::ConnectionReset.into())]);
     let appended = store.append_upload(&repository, id, None, Box::pin(broken)).await;
     assert!(matches!(appended, Err(StoreError::BodyBrokeOff(_))));
@@ -182,26 +182,82 @@ async fn a_broken_off_upload_keeps_what_came() {
 async fn uploads_are_bounded_in_size_number_and_age() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));
-    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
     static MEBIBYTE: [u8; 1 << 20] = [0; 1 << 20];
     assert_eq!(store.append_upload(&repository, id, None, body(&[&MEBIBYTE])).await.unwrap(), 1 << 20);
     let over = store.append_upload(&repository, id, None, body(&[b"x"])).await;
     assert!(matches!(over, Err(StoreError::TooLarge { limit: 1048576 })));
     for _ in 0..3 {
-        store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+        store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
     }
-    let fifth = store.start_upload(&repository, DigestAlgorithm::Sha256).await;
+    let fifth = store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await;
     assert!(matches!(fifth, Err(StoreError::TooManyUploads)));
     assert_eq!(store.expire_uploads(Duration::from_secs(3600)).await.unwrap(), 0);
     assert_eq!(store.expire_uploads(Duration::ZERO).await.unwrap(), 4);
-    store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
+}
+
+/// 997 bare POSTs of who may push to one repository had stopped all pushes for a day.
+#[tokio::test]
+async fn one_owners_many_uploads_do_not_keep_others_from_beginning_theirs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, flooded, other) = (open(dir.path()), name("flooded"), name("other"));
+    let begin =
+        async |repository, owner| store.start_upload(repository, DigestAlgorithm::Sha256, owner).await;
+    let first = begin(&flooded, "flooder").await.unwrap();
+    store.append_upload(&flooded, first, None, body(&[b"not empty"])).await.unwrap();
+    let mut empty = Vec::new();
+    for _ in 0..3 {
+        empty.push(begin(&flooded, "flooder").await.unwrap());
+    }
+    assert!(matches!(begin(&flooded, "flooder").await, Err(StoreError::TooManyUploads)));
+    let own = begin(&other, "victim").await.unwrap();
+    let mut ended = Vec::new();
+    for id in empty {
+        let gone = store.upload_offset(&flooded, id).await.is_err();
+        ended.extend(gone.then_some(store.append_upload(&flooded, id, None, body(&[b"x"])).await));
+    }
+    assert!(matches!(ended[..], [Err(StoreError::UploadUnknown)]), "one empty upload has ended");
+    assert_eq!(fs::read_dir(store.inner.layout.uploads(&flooded)).unwrap().count(), 3);
+    assert!(
+        matches!(begin(&flooded, "flooder").await, Err(StoreError::TooManyUploads)),
+        "not for who has more"
+    );
+    store.append_upload(&other, own, None, body(&[b"mine"])).await.unwrap();
+    store.finish_upload(&other, own, &Digest::sha256(b"mine")).await.unwrap();
+    assert_eq!(store.upload_offset(&flooded, first).await.unwrap(), 9, "what has bytes ends last");
+}
+
+#[tokio::test]
+async fn stale_uploads_of_the_last_process_go_and_empty_ones_sooner() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let begin = async || store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
+    let (empty, begun, young) = (begin().await, begin().await, begin().await);
+    store.append_upload(&repository, begun, None, body(&[b"half"])).await.unwrap();
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for id in [empty, begun] {
+        let path = store.inner.layout.upload(&repository, id, DigestAlgorithm::Sha256);
+        fs::File::options().append(true).open(path).unwrap().set_modified(an_hour_ago).unwrap();
+    }
+    drop(store);
+
+    let store = open(dir.path());
+    let planned = store.collect_garbage(GcOptions { dry_run: true, ..GcOptions::default() }).await.unwrap();
+    assert_eq!(planned.uploads, [(repository.clone(), empty)]);
+    assert_eq!(store.collect_garbage(GcOptions::default()).await.unwrap(), planned);
+    assert!(store.upload_offset(&repository, empty).await.is_err());
+    assert_eq!(store.upload_offset(&repository, begun).await.unwrap(), 4);
+    assert_eq!(store.expire_uploads(Duration::from_secs(1800)).await.unwrap(), 1);
+    assert!(store.upload_offset(&repository, begun).await.is_err());
+    assert_eq!(store.upload_offset(&repository, young).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn content_with_another_digest_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (store, repository) = (open(dir.path()), name("a"));
-    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await.unwrap();
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await.unwrap();
     store.append_upload(&repository, id, None, body(&[b"evil"])).await.unwrap();
     let wanted = Digest::sha256(b"good");
     let finished = store.finish_upload(&repository, id, &wanted).await;
@@ -295,6 +351,22 @@ async fn content_is_shared_until_the_last_repository_drops_it() {
 }
 
 #[tokio::test]
+async fn what_a_damaged_tag_kept_is_not_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let digest =
+        push(&store, &repository, image(config, &[], None), &["v1"], Expect::Anything).await.unwrap();
+    drop(store);
+    let store = open(dir.path());
+    let tag = "v1".parse().unwrap();
+    fs::write(store.inner.layout.tag(&repository, &tag), "sha256:12").unwrap();
+    assert!(matches!(store.resolve_tag(&repository, &tag).await, Err(StoreError::CorruptTag(_))));
+    assert_eq!(store.collect_garbage(NOW).await.unwrap().damaged, vec![repository.clone()]);
+    assert!(store.manifest(&repository, &digest).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn damage_is_found_and_a_damaged_manifest_is_not_served() {
     let dir = tempfile::tempdir().unwrap();
     let repository = name("a");
@@ -336,7 +408,7 @@ async fn a_scrub_sets_damage_aside_and_what_is_pushed_again_is_whole() {
     fs::write(store.inner.layout.content(&layer), "reyal").unwrap();
     let damaged = async || {
         let damaged = Mutex::new(Vec::new());
-        store.scrub(0, |digest| damaged.lock().unwrap().push(*digest)).await.unwrap();
+        store.scrub(0, &|digest| damaged.lock().unwrap().push(digest)).await.unwrap();
         damaged.into_inner().unwrap()
     };
     assert_eq!((damaged().await, damaged().await), (vec![layer], vec![]));
@@ -408,7 +480,7 @@ impl Faults for DeadAfter {
 /// A push of a signed, tagged image; whether each part was acknowledged.
 async fn push_image(store: &FsRegistry) -> Result<(), StoreError> {
     let repository = name("a/b");
-    let id = store.start_upload(&repository, DigestAlgorithm::Sha256).await?;
+    let id = store.start_upload(&repository, DigestAlgorithm::Sha256, "owner").await?;
     store.append_upload(&repository, id, None, body(&[b"{}"])).await?;
     let config = Digest::sha256(b"{}");
     store.finish_upload(&repository, id, &config).await?;

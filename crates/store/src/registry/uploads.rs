@@ -1,5 +1,6 @@
 //! Uploads: blobs on their way, resumable also after a restart.
 
+mod room;
 mod writer;
 
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -20,21 +21,6 @@ use super::{ByteStream, StoreError};
 use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
-    /// Forgets uploads that nobody added to for `age`; how many.
-    pub async fn expire_uploads(&self, age: Duration) -> Result<usize, StoreError> {
-        self.blocking(move |inner| {
-            let mut expired = 0;
-            for (id, upload) in inner.uploads.all() {
-                let idle = fs::metadata(&upload.path).and_then(|m| m.modified()).ok();
-                if idle.and_then(|modified| modified.elapsed().ok()).is_some_and(|idle| idle >= age) {
-                    expired += usize::from(inner.cancel_upload(&upload.repository, id).is_ok());
-                }
-            }
-            Ok(expired)
-        })
-        .await
-    }
-
     pub(super) async fn append(
         &self,
         repository: &RepositoryName,
@@ -53,6 +39,7 @@ impl FsRegistry {
         let appended = tokio::spawn(async move {
             let failed_before = inner.disk().has_failed();
             let appended = writer::append(&inner, &upload, &mut progress, body).await;
+            upload.touch();
             if appended.is_err() && inner.disk().has_failed() && !failed_before {
                 inner.give_up(id, &upload, &mut progress);
             }
@@ -67,11 +54,15 @@ impl Inner {
         &self,
         repository: &RepositoryName,
         algorithm: DigestAlgorithm,
+        owner: &str,
     ) -> Result<UploadId, StoreError> {
         let id = UploadId::random();
         let path = self.layout.upload(repository, id, algorithm);
-        let upload = Upload::new(repository.clone(), algorithm, path.clone(), 0);
-        self.uploads.add(id, upload, self.limits.uploads)?;
+        let owner = owner.to_owned();
+        let upload = Upload::new(repository.clone(), owner, algorithm, path.clone());
+        if let Some(displaced) = self.uploads.add(id, upload, self.limits.uploads)? {
+            self.disk().discard(&displaced.path);
+        }
         let created = self.disk().create(&path).and_then(|_| self.disk().sync_parent(&path));
         if let Err(error) = created {
             self.uploads.forget(id);
@@ -129,6 +120,21 @@ impl Inner {
         self.discard(id, &upload, &mut progress)
     }
 
+    pub(super) fn expire_uploads(&self, age: Duration) -> usize {
+        let stale = self.stale_uploads(age).into_iter();
+        stale.filter(|(repository, id)| self.cancel_upload(repository, *id).is_ok()).count()
+    }
+
+    /// The uploads that nobody added to for `age`, or for a short while if they never had a byte.
+    pub(super) fn stale_uploads(&self, age: Duration) -> Vec<(RepositoryName, UploadId)> {
+        let is_stale = |upload: &Upload| {
+            let allowed = if upload.offset() == 0 { age.min(EMPTY_UPLOADS_FOR) } else { age };
+            upload.idle() >= allowed
+        };
+        let uploads = self.uploads.all().into_iter().filter(|(_, upload)| is_stale(upload));
+        uploads.map(|(id, upload)| (upload.repository.clone(), id)).collect()
+    }
+
     /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
     fn give_up(&self, id: UploadId, upload: &Upload, progress: &mut Progress) {
         self.disk().discard(&upload.path);
@@ -158,8 +164,7 @@ impl Uploads {
             for name in entry_names(&dir)? {
                 let Some((id, algorithm)) = parse_file_name(&name) else { continue };
                 let path = dir.join(&name);
-                let offset = fs::metadata(&path)?.len();
-                by_id.insert(id, Arc::new(Upload::new(repository.clone(), algorithm, path, offset)));
+                by_id.insert(id, Arc::new(Upload::recovered(repository.clone(), algorithm, path)?));
             }
         }
         Ok(Self { by_id: Mutex::new(by_id) })
@@ -170,13 +175,18 @@ impl Uploads {
         upload.filter(|upload| upload.repository == *repository).ok_or(StoreError::UploadUnknown)
     }
 
-    fn add(&self, id: UploadId, upload: Upload, limit: usize) -> Result<(), StoreError> {
+    /// Adds an upload; where that makes too many, another one ends for it and is returned.
+    fn add(&self, id: UploadId, upload: Upload, limit: usize) -> Result<Option<Arc<Upload>>, StoreError> {
         let mut uploads = self.locked();
-        if uploads.len() >= limit {
-            return Err(StoreError::TooManyUploads);
-        }
+        let displaced = match uploads.len() < limit {
+            true => None,
+            false => {
+                let displaced = room::displaced(&uploads, &upload.owner).ok_or(StoreError::TooManyUploads)?;
+                uploads.remove(&displaced)
+            }
+        };
         uploads.insert(id, Arc::new(upload));
-        Ok(())
+        Ok(displaced)
     }
 
     fn all(&self) -> Vec<(UploadId, Arc<Upload>)> {
@@ -195,23 +205,51 @@ impl Uploads {
 /// One upload in progress.
 pub(super) struct Upload {
     repository: RepositoryName,
+    /// Whose uploads it is counted with: who began it, or its repository if nobody knows any more.
+    owner: String,
     algorithm: DigestAlgorithm,
     path: PathBuf,
     offset: AtomicU64,
+    /// When it was begun or added to last.
+    touched: Mutex<SystemTime>,
     progress: Arc<AsyncMutex<Progress>>,
 }
 
 impl Upload {
-    fn new(repository: RepositoryName, algorithm: DigestAlgorithm, path: PathBuf, offset: u64) -> Self {
-        let hasher = (offset == 0).then(|| Hasher::new(algorithm));
-        let progress = Progress { hasher, durable: false, ended: false };
+    /// One that begins.
+    fn new(repository: RepositoryName, owner: String, algorithm: DigestAlgorithm, path: PathBuf) -> Self {
+        let progress = Progress { hasher: Some(Hasher::new(algorithm)), durable: false, ended: false };
         let progress = Arc::new(AsyncMutex::new(progress));
-        Self { repository, algorithm, path, offset: AtomicU64::new(offset), progress }
+        let (offset, touched) = (AtomicU64::new(0), Mutex::new(SystemTime::now()));
+        Self { repository, owner, algorithm, path, offset, touched, progress }
+    }
+
+    /// One that the last process left.
+    fn recovered(repository: RepositoryName, algorithm: DigestAlgorithm, path: PathBuf) -> io::Result<Self> {
+        let file = fs::metadata(&path)?;
+        let owner = repository.to_string();
+        let begun = Self::new(repository, owner, algorithm, path);
+        let hasher = (file.len() == 0).then(|| Hasher::new(algorithm));
+        Ok(Self {
+            offset: AtomicU64::new(file.len()),
+            touched: Mutex::new(file.modified()?),
+            progress: Arc::new(AsyncMutex::new(Progress { hasher, durable: false, ended: false })),
+            ..begun
+        })
     }
 
     /// How many bytes the file has.
     pub(super) fn offset(&self) -> u64 {
         self.offset.load(Ordering::Acquire)
+    }
+
+    /// For how long nobody has added to it; not at all if the clock was set back.
+    fn idle(&self) -> Duration {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed().unwrap_or_default()
+    }
+
+    fn touch(&self) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
     }
 
     /// Takes the upload for one request.
@@ -237,3 +275,6 @@ fn parse_file_name(name: &str) -> Option<(UploadId, DigestAlgorithm)> {
     let (id, algorithm) = name.split_once('.')?;
     Some((id.parse().ok()?, algorithm.parse().ok()?))
 }
+
+/// An upload that was begun and not gone on with for this long has been forgotten by who began it.
+pub const EMPTY_UPLOADS_FOR: Duration = Duration::from_secs(15 * 60);

@@ -1,10 +1,12 @@
-//! Mutants of evidence: one to three changes to its structure, its encodings or its bytes, the same for
-//! the same seed.
+//! Mutants of evidence and of what it is judged by: one to three changes to its structure, its encodings or its
+//! bytes, the same for the same seed.
 
 mod random;
 mod text;
 mod tree;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use signet_formats::base64::Base64;
 use signet_verify::Content;
@@ -18,6 +20,17 @@ pub fn mutate(content: &Content, donors: &[Content], random: &mut Random) -> Con
         content = once(&content, donors, random);
     }
     content
+}
+
+/// A mutant of a value by its JSON, of its tree alone; `None` if that does not read as such a value.
+pub fn mutate_value<T: Serialize + DeserializeOwned>(value: &T, random: &mut Random) -> Option<T> {
+    let mut tree = serde_json::to_value(value).ok()?;
+    serde_json::from_str(&tree::mutate(&mut tree, None, random)).ok()
+}
+
+/// A mutant of a text.
+pub fn mutate_text(text: &str, random: &mut Random) -> String {
+    text::string(text, random)
 }
 
 fn once(content: &Content, donors: &[Content], random: &mut Random) -> Content {

@@ -48,7 +48,7 @@ pub(crate) enum Message {
     /// The artifact itself; the evidence may state its digest.
     Artifact { stated: Option<Digest> },
     /// A simple-signing payload.
-    Payload { signed: SignedBytes, payload: SimpleSigning },
+    Payload { signed: Box<SignedBytes>, payload: SimpleSigning },
     /// An in-toto statement in a DSSE envelope, which all signatures of the envelope share.
     Statement(Rc<SignedStatement>),
 }
@@ -146,7 +146,7 @@ pub(crate) fn read(item: &EvidenceItem) -> Result<Vec<Candidate<'_>>, FormError>
         Content::CosignSignature { payload, annotations } => {
             let layer = LegacySignature::read(payload.0.clone(), annotations).map_err(layer_malformed)?;
             let payload = SimpleSigning::parse(&layer.payload).map_err(statement_malformed)?;
-            let message = Message::Payload { signed: SignedBytes::plain(layer.payload), payload };
+            let message = Message::Payload { signed: Box::new(SignedBytes::plain(layer.payload)), payload };
             let (form, beside) = ("cosign simple signing".to_owned(), Rc::new(read_beside(layer.material)?));
             Ok(vec![Candidate { origin: &item.origin, form, message, signature: layer.signature, beside }])
         }

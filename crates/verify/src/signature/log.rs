@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use signet_crypto::Digest;
+use signet_crypto::{Digest, Scheme};
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
 use signet_formats::merkle;
@@ -136,7 +136,8 @@ fn check_promise(
     if context.budget.spend_over(&payload).is_err() {
         return (Node::fail(Check::SignedEntryTimestamp, Code::BudgetExhausted), None);
     }
-    if log.key.verify(log.scheme, &payload, promise).is_err() {
+    let signed = |scheme: &Scheme| log.key.verify(*scheme, &payload, promise).is_ok();
+    if !Scheme::for_key(log.key.algorithm()).iter().any(signed) {
         return (Node::fail(Check::SignedEntryTimestamp, Code::SetInvalid), None);
     }
     let text = time_text(time);

@@ -1,5 +1,10 @@
 //! Evidence that is small as it lies in a registry and would be large as it is read: what a decision holds
 //! is a small multiple of its evidence. Each is decided in a process of its own, which tells its peak.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test runs itself again and measures it"
+)]
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -59,7 +64,6 @@ fn assert_bounded(name: &str, case: impl Fn() -> Case, outcome: Outcome, code: C
 }
 
 /// The most memory that this process has held, in bytes; none where the system does not tell.
-#[expect(clippy::disallowed_methods, reason = "a test measures itself")]
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

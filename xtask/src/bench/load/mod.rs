@@ -167,16 +167,13 @@ async fn client(work: Rc<Work>, mut stream: TcpStream) {
             sleep_until(due.into()).await;
         }
         let answered = ask(&mut stream, &request, &mut buffer).await;
-        let mut seen = work.seen.borrow_mut();
         match answered {
-            Ok(200..=299) => seen.latencies.push(due.elapsed()),
-            Ok(_) => seen.failed += 1,
-            Err(_) => {
-                seen.failed += 1;
-                drop(seen);
-                let Ok(again) = connect(&work.address).await else { return };
-                stream = again;
-            }
+            Ok(200..=299) => work.seen.borrow_mut().latencies.push(due.elapsed()),
+            _ => work.seen.borrow_mut().failed += 1,
+        }
+        if answered.is_err() {
+            let Ok(again) = connect(&work.address).await else { return };
+            stream = again;
         }
     }
 }

@@ -94,20 +94,23 @@ async fn referrers(client: &Client, reference: &Reference, image: &Resolved) -> 
     }
 }
 
-/// Whether manifests bear an `ETag`, without which a tag that two change at once may lose a change.
+/// Whether of two that change a tag at once neither is lost. That takes a registry that checks `If-Match`, and only
+/// one that says so is known to: docker-registry sends an `ETag` and ignores what comes back.
 fn guarded_writes(image: &Resolved) -> Finding {
-    match &image.etag {
-        Some(_) => Finding::new(
-            "guarded writes",
-            Health::Pass,
-            "manifests bear an `ETag`: tags are changed with `If-Match`".to_owned(),
-        ),
-        None => Finding::new(
-            "guarded writes",
-            Health::Warn,
-            "manifests bear no `ETag`: of two that change a tag at once, one may be lost".to_owned(),
-        )
-        .fix("do not sign with `--format cosign-legacy` from two places at once"),
+    let found = |health, detail: &str| Finding::new("guarded writes", health, detail.to_owned());
+    let fix = "do not change one tag from two places at once, as `sign --format cosign-legacy` does";
+    match (image.checks_conditions, &image.etag) {
+        (true, _) => {
+            found(Health::Pass, "the registry says that it checks `If-Match` where a tag is changed")
+        }
+        (false, Some(_)) => {
+            let detail = "manifests bear an `ETag`; whether `If-Match` is checked, only a write would show";
+            found(Health::Warn, detail).fix(fix)
+        }
+        (false, None) => {
+            let detail = "manifests bear no `ETag`: of two that change a tag at once, one may be lost";
+            found(Health::Warn, detail).fix(fix)
+        }
     }
 }
 
@@ -117,6 +120,21 @@ const SKEW_SECONDS: u64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// docker-registry 2.8 passed for its `ETag`, and loses changes all the same.
+    #[test]
+    fn an_etag_alone_does_not_make_writes_guarded() {
+        let bytes = r#"{"schemaVersion":2,"manifests":[]}"#;
+        let digest = signet_crypto::Digest::sha256(bytes.as_bytes());
+        let resolved = Resolved::new("x", bytes.into(), None, digest).expect("an index");
+        let etag = Some("\"tag\"".to_owned());
+        for (etag, checks_conditions, health) in
+            [(None, false, Health::Warn), (etag.clone(), false, Health::Warn), (etag, true, Health::Pass)]
+        {
+            let image = Resolved { etag, checks_conditions, ..resolved.clone() };
+            assert_eq!(guarded_writes(&image).health, health);
+        }
+    }
 
     #[test]
     fn clocks_may_differ_by_a_minute() {

@@ -2,6 +2,7 @@
 
 mod ceremony;
 mod home;
+mod merge;
 mod publish;
 
 use signet_formats::time;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: &TrustCommand, face: Face) -> Answer {
         TrustCommand::Rotate(args) => ceremony::rotate(args, face),
         TrustCommand::Sign(args) => ceremony::sign(args, face),
         TrustCommand::Publish(args) => publish::run(args, face),
+        TrustCommand::Merge(args) => merge::run(args, face),
     }
 }
 

@@ -14,15 +14,17 @@ use super::super::files::{FsRegistry, Inner};
 use super::super::layout::present;
 
 impl FsRegistry {
-    /// Reads all content once, in slices, resting `rest` times as long as each took, and sets aside what
-    /// does not have its digest, which `damaged` is called for: who pushes it again is asked for it, and heals it.
-    pub async fn scrub(&self, rest: u32, damaged: impl Fn(&Digest)) -> Result<(), StoreError> {
+    pub(in crate::registry) async fn scrub_all(
+        &self,
+        rest: u32,
+        damaged: &(dyn Fn(Digest) + Sync),
+    ) -> Result<(), StoreError> {
         for (digest, path) in self.blocking(Inner::contents_list).await? {
             if self.is_intact(digest, path.clone(), rest).await? {
                 continue;
             }
             if self.blocking(move |inner| inner.set_aside_if_damaged(&digest, &path)).await? {
-                damaged(&digest);
+                damaged(digest);
             }
         }
         Ok(())
@@ -42,7 +44,7 @@ impl FsRegistry {
 }
 
 impl Inner {
-    fn set_aside_if_damaged(&self, digest: &Digest, path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn set_aside_if_damaged(&self, digest: &Digest, path: &Path) -> Result<bool, StoreError> {
         if is_intact(*digest, path)? {
             return Ok(false);
         }

@@ -3,6 +3,7 @@
 
 mod content;
 mod finding;
+mod repair;
 mod repository;
 mod strays;
 

@@ -158,3 +158,59 @@ async fn what_has_no_name_of_the_registrys_is_found() {
         assert_eq!(setting.findings().await, []);
     }
 }
+
+#[tokio::test]
+async fn lists_are_made_to_say_what_the_manifests_say() {
+    let setting = Setting::new().await;
+    let Setting { config, child, parent, .. } = &setting;
+    let entry = fs::read(setting.listed(child)).unwrap();
+    let damage: [&dyn Fn(); 5] = [
+        &|| fs::remove_file(setting.listed(child)).unwrap(),
+        &|| fs::remove_file(setting.indexed(child)).unwrap(),
+        &|| fs::write(setting.listed(child), "{}").unwrap(),
+        &|| {
+            fs::create_dir_all(setting.listed(parent).parent().unwrap()).unwrap();
+            fs::write(setting.listed(parent), &entry).unwrap();
+        },
+        &|| {
+            fs::create_dir_all(setting.indexed(config).parent().unwrap()).unwrap();
+            fs::write(setting.indexed(config), "").unwrap();
+        },
+    ];
+    for (number, damage) in damage.iter().enumerate() {
+        damage();
+        let found = setting.findings().await;
+        assert_eq!(found.len(), 1, "{number}: {found:?}");
+        assert_eq!(setting.store.repair(found.clone()).await.unwrap(), found, "{number}");
+        assert_eq!(setting.findings().await, [], "{number}");
+        assert_eq!(fs::read(setting.listed(child)).unwrap(), entry, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn damaged_content_is_set_aside_and_healed_by_who_pushes_it_again() {
+    let setting = Setting::new().await;
+    let path = setting.store.inner.layout.content(&setting.config);
+    fs::write(&path, b"other").unwrap();
+    let found = setting.findings().await;
+    assert_eq!(setting.store.repair(found.clone()).await.unwrap(), found);
+    let repository = setting.repository.clone();
+    let gone = Finding::MissingContent { repository, digest: setting.config };
+    assert_eq!(setting.findings().await, [gone.clone()]);
+    assert_eq!(setting.store.repair(vec![gone]).await.unwrap(), [], "nobody here has it");
+    push_blob(&setting.store, &setting.repository, b"{}").await;
+    assert_eq!(setting.findings().await, []);
+    assert_eq!(fs::read(setting.store.inner.layout.damaged(&setting.config)).unwrap(), b"other");
+}
+
+/// What a tag named, and what a link said, is nowhere else.
+#[tokio::test]
+async fn tags_links_and_strays_are_left_as_they_are() {
+    let setting = Setting::new().await;
+    fs::write(setting.link(&setting.child), "text/html").unwrap();
+    fs::write(setting.store.inner.layout.repository(&setting.repository).join("_tags/v2"), "junk").unwrap();
+    let found = setting.findings().await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(setting.store.repair(found.clone()).await.unwrap(), []);
+    assert_eq!(setting.findings().await, found);
+}

@@ -10,7 +10,6 @@ use signet_keys::random;
 use signet_verify::Code;
 use tokio::sync::Mutex;
 
-use super::services::Services;
 use crate::args::{KeylessArgs, LoginFlow};
 use crate::clock;
 use crate::error::{CliError, Stop};
@@ -43,7 +42,8 @@ enum Given {
 
 impl Tokens {
     /// What the options say. A token among the arguments is warned about.
-    pub(super) fn new(args: &KeylessArgs, services: &Services, face: Face) -> Result<Self, CliError> {
+    /// `issuer` is where to log in, unless they say so too.
+    pub(super) fn new(args: &KeylessArgs, issuer: Option<String>, face: Face) -> Self {
         let source = match (&args.identity_token, args.login) {
             (Some(text), _) => Source::Given(given(text)),
             (None, Some(flow)) => Source::Login(flow),
@@ -53,13 +53,13 @@ impl Tokens {
             // If the note cannot be written, the error that follows tells of it.
             let _ = face.note(RAW_WARNING);
         }
-        Ok(Self {
+        Self {
             source,
-            issuer: args.oidc_issuer.clone().or_else(|| services.issuer.clone()),
+            issuer: args.oidc_issuer.clone().or(issuer),
             client_id: args.oidc_client_id.clone(),
             face,
             last: Mutex::new(None),
-        })
+        }
     }
 
     /// A token that is good for a certificate now.

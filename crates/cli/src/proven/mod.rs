@@ -1,72 +1,93 @@
-//! Signing without a key that anybody keeps: an identity token, a certificate for a key that lives as long as
-//! this process, entries of logs, timestamps; and all of it verified before anybody sees it.
+//! Signatures that services prove: entries of logs and timestamps, for a key that verifiers know or for a certificate
+//! of an identity, whose key lives as long as this process. All of it is verified before anybody sees it.
 
+mod config;
 mod identity;
 mod services;
+mod signatory;
 mod tokens;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
-use signet_formats::bundle::{Bundle, Content, Material, Version};
+use signet_formats::bundle::{Bundle, Content, Version};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_services::trust::SIGNING_CONFIG;
 use signet_verify::{
     Code, Content as EvidenceContent, Evidence, EvidenceItem, PredicateRule, Subject, TrustSnapshot, decide,
 };
 
-use crate::args::KeylessArgs;
+use crate::args::{KeylessArgs, ServicesArgs};
 use crate::error::{CliError, Stop};
 use crate::face::Face;
+use crate::signing::Signing;
 use crate::trust::{self, Trust};
 use crate::{clock, method, pinned};
-use identity::{Identities, Identity};
+use config::Config;
+use identity::Identities;
 use services::Services;
+use signatory::Signatory;
 
 /// Who signs and with which services, for one run of a command.
-pub(crate) struct Keyless {
+pub(crate) struct Proven {
     services: Services,
-    identities: Identities,
+    signatories: Signatories,
     root: TrustSnapshot,
 }
 
-impl Keyless {
-    /// What the options say. Nothing is asked for yet.
-    pub(crate) fn new(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
-        let authorities = args.services_cacert.as_deref();
-        let (services, root) = match (&args.signing_config, &args.trusted_root) {
-            (Some(config), Some(root)) => {
-                let root = trust::trusted_root(root)?;
-                (Services::read(config, authorities, &root)?, root)
-            }
-            _ if pinned::is_there() => {
-                pinned::refresh()?;
-                let (config, root) = (pinned::signing_config()?, pinned::trusted_root()?);
-                (Services::of(&config, Path::new(SIGNING_CONFIG), authorities, &root)?, root)
-            }
-            _ => {
-                return Err(CliError::new(
-                    Code::SigningUnconfigured,
-                    "neither a key nor services were given",
-                ));
-            }
+enum Signatories {
+    /// Always this key.
+    Key(Arc<Signatory>),
+    /// An identity, certified when it is needed.
+    Identity(Identities),
+}
+
+impl Proven {
+    /// By an identity, as the options say. Nothing is asked for yet.
+    pub(crate) fn by_identity(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
+        let (config, root) = configured(&args.services)?;
+        let proven = Self {
+            services: Services::of(&config, args.services.services_cacert.as_deref(), &root)?,
+            signatories: Signatories::Identity(Identities::new(args, config.authority()?, face)),
+            root,
         };
-        let identities = Identities::new(args, &services, face)?;
-        let keyless = Self { services, identities, root };
-        keyless.tell_what_is_missing(face);
-        Ok(keyless)
+        proven.tell_what_is_missing(face);
+        Ok(proven)
     }
 
-    /// Who signs, and who vouches for it.
-    pub(crate) async fn identity(&self) -> Result<String, Stop> {
-        Ok(self.identities.current(&self.services).await?.to_string())
+    /// By a key, with the services of the config that was given.
+    pub(crate) fn by_key(signing: Signing, args: &ServicesArgs) -> Result<Self, CliError> {
+        let (config, root) = configured(args)?;
+        let services = Services::of(&config, args.services_cacert.as_deref(), &root)?;
+        if services.counts() == (0, 0) {
+            return Err(config
+                .invalid("it names neither a log nor a timestamp authority")
+                .hint("a key needs nothing else: leave `--signing-config` out to sign without services"));
+        }
+        services.take(&signing)?;
+        let root = root.with_keys([signing.public_key()]);
+        Ok(Self { services, signatories: Signatories::Key(Arc::new(Signatory::of_key(signing))), root })
     }
 
-    /// Trust in this identity alone, with all the proofs that the services give.
+    /// Who signs, and who vouches for it; `None` if it is a key.
+    pub(crate) async fn identity(&self) -> Result<Option<String>, Stop> {
+        Ok(self.signatory().await?.identity())
+    }
+
+    /// The hash that a message must be given as; none if only a statement over its SHA-256 can be signed.
+    pub(crate) fn message_digest(&self) -> Option<DigestAlgorithm> {
+        match &self.signatories {
+            Signatories::Key(signatory) => signatory.signing().message_digest(),
+            Signatories::Identity(_) => Some(DigestAlgorithm::Sha256),
+        }
+    }
+
+    /// Trust in this signer alone, with all the proofs that the services give.
     pub(crate) async fn own_trust(&self, annotations: &[(String, String)]) -> Result<Trust, Stop> {
-        let identity = self.identities.current(&self.services).await?;
-        Ok(self.trust_in(&identity, annotations)?)
+        let signatory = self.signatory().await?;
+        Ok(self.trust_in(&signatory, annotations)?)
     }
 
     /// A bundle with a statement about `digest` that says no more than "signed".
@@ -76,17 +97,17 @@ impl Keyless {
         digest: Digest,
         annotations: &[(String, String)],
     ) -> Result<String, Stop> {
-        let identity = self.identities.current(&self.services).await?;
-        let content = identity.signing().statement(name.clone(), digest, annotations).await?;
+        let signatory = self.signatory().await?;
+        let content = signatory.signing().statement(name.clone(), digest, annotations).await?;
         let subject = Subject { name, ..Subject::of(digest) };
-        self.bundle(&identity, content, &subject, &self.trust_in(&identity, annotations)?).await
+        self.bundle(&signatory, content, &subject, &self.trust_in(&signatory, annotations)?).await
     }
 
-    /// A bundle with a signature over the message that has `digest`.
+    /// A bundle with a signature over the message that has `digest`, by [`Self::message_digest`].
     pub(crate) async fn message(&self, digest: Digest) -> Result<String, Stop> {
-        let identity = self.identities.current(&self.services).await?;
-        let content = identity.signing().message(digest).await?;
-        self.bundle(&identity, content, &Subject::of(digest), &self.trust_in(&identity, &[])?).await
+        let signatory = self.signatory().await?;
+        let content = signatory.signing().message(digest).await?;
+        self.bundle(&signatory, content, &Subject::of(digest), &self.trust_in(&signatory, &[])?).await
     }
 
     /// A bundle with a statement that somebody else wrote, about its first subject.
@@ -98,11 +119,11 @@ impl Keyless {
         let digest = stated.digests.first().copied();
         let digest = digest.ok_or_else(|| unusable("its first subject has no digest".to_owned()))?;
         let subject = Subject { name: stated.name, ..Subject::of(digest) };
-        let identity = self.identities.current(&self.services).await?;
-        let mut trust = self.trust_in(&identity, &[])?;
+        let signatory = self.signatory().await?;
+        let mut trust = self.trust_in(&signatory, &[])?;
         trust.policy.spec.rules.iter_mut().for_each(|rule| rule.predicate_type = PredicateRule::Any);
-        let content = identity.signing().envelope(payload).await?;
-        self.bundle(&identity, content, &subject, &trust).await
+        let content = signatory.signing().envelope(payload).await?;
+        self.bundle(&signatory, content, &subject, &trust).await
     }
 
     /// Verifiers ask for an entry of a log and a promise of one for certificates, unless they are told not to.
@@ -122,19 +143,26 @@ impl Keyless {
         }
     }
 
+    async fn signatory(&self) -> Result<Arc<Signatory>, Stop> {
+        match &self.signatories {
+            Signatories::Key(signatory) => Ok(Arc::clone(signatory)),
+            Signatories::Identity(identities) => identities.current(&self.services.web).await,
+        }
+    }
+
     /// Logs and stamps the signature, and lets out nothing that would not verify.
     async fn bundle(
         &self,
-        identity: &Identity,
+        signatory: &Signatory,
         content: Content,
         subject: &Subject,
         trust: &Trust,
     ) -> Result<String, Stop> {
-        let proofs = self.services.prove(identity, &content).await?;
+        let proofs = self.services.prove(signatory, &content).await?;
         let bundle = Bundle {
             version: Version::V03,
             content,
-            material: Material::Certificate(identity.certificate().der().to_vec()),
+            material: signatory.material(),
             tlog_entries: proofs.entries,
             timestamps: proofs.timestamps,
         };
@@ -143,16 +171,32 @@ impl Keyless {
         Ok(json)
     }
 
-    fn trust_in(&self, identity: &Identity, annotations: &[(String, String)]) -> Result<Trust, CliError> {
+    fn trust_in(&self, signatory: &Signatory, annotations: &[(String, String)]) -> Result<Trust, CliError> {
         let (logs, stamps) = self.services.counts();
         // An instance without logs of certificates has none in its root.
         let promises = u32::from(!self.root.certificate_logs.is_empty());
-        method::own_trust(self.root.clone(), identity.principal(), annotations, |mut rule| {
+        method::own_trust(self.root.clone(), signatory.principal(), annotations, |mut rule| {
             rule.log_entries = Some(logs);
             rule.timestamps = stamps;
             rule.certificate_timestamps = Some(promises);
             rule
         })
+    }
+}
+
+/// The services and the root by which they are judged: of the files that were given, else those that are pinned.
+fn configured(args: &ServicesArgs) -> Result<(Config, TrustSnapshot), CliError> {
+    match (&args.signing_config, &args.trusted_root) {
+        (Some(config), Some(root)) => Ok((Config::read(config)?, trust::trusted_root(root)?)),
+        _ if pinned::is_there() => {
+            pinned::refresh()?;
+            let config = Config::parse(&pinned::signing_config()?, Path::new(SIGNING_CONFIG))?;
+            Ok((config, pinned::trusted_root()?))
+        }
+        _ => Err(CliError::new(
+            Code::SigningUnconfigured,
+            "no services were given, and no trust root is pinned",
+        )),
     }
 }
 

@@ -1,29 +1,26 @@
-//! The services that a signing config names, and what they say about a signature.
+//! The services that prove a signature, and what they say about one.
 
 use std::path::Path;
 
 use futures_util::future::{try_join, try_join_all};
 use signet_clients::rekor::{self, KnownLog, Log, Submission};
-use signet_clients::{Limits, TlsOptions, Web, fulcio, tsa};
-use signet_crypto::Digest;
+use signet_clients::{Limits, TlsOptions, Web, tsa};
+use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::bundle::Content;
-use signet_formats::rekor::{PublicKeyDetails, TlogEntry, Verifier};
-use signet_formats::signing_config::{Selector, Service, SigningConfig, select};
+use signet_formats::rekor::{PublicKeyDetails, TlogEntry};
+use signet_formats::signing_config::Service;
 use signet_formats::timestamp::TimestampRequest;
-use signet_verify::{Code, TrustSnapshot};
+use signet_verify::{Code, TrustSnapshot, is_logged};
 
-use super::identity::Identity;
-use crate::error::{CliError, Stop, about};
-use crate::{clock, files};
+use super::config::Config;
+use super::signatory::Signatory;
+use crate::error::{CliError, Stop};
+use crate::signing::Signing;
 
 /// The services to use now.
 pub(super) struct Services {
     /// The way to them.
     pub(super) web: Web,
-    /// The base URL of the certificate authority.
-    pub(super) authority: String,
-    /// Where to log in.
-    pub(super) issuer: Option<String>,
     logs: Vec<Service>,
     stamps: Vec<Service>,
     known: Vec<KnownLog>,
@@ -36,55 +33,18 @@ pub(super) struct Proofs {
 }
 
 impl Services {
-    /// Reads a config and picks from it.
-    pub(super) fn read(
-        config: &Path,
-        authorities: Option<&Path>,
-        root: &TrustSnapshot,
-    ) -> Result<Self, CliError> {
-        Self::of(&files::read(config, MAX_CONFIG)?, config, authorities, root)
-    }
-
-    /// Picks from a config, of this name where something is wrong with it.
+    /// Picks from a config, whose logs the root knows.
     pub(super) fn of(
-        bytes: &[u8],
-        config: &Path,
+        config: &Config,
         authorities: Option<&Path>,
         root: &TrustSnapshot,
     ) -> Result<Self, CliError> {
-        let invalid =
-            |why: &dyn ToString| CliError::new(Code::SigningConfigInvalid, about(config, why.to_string()));
-        let read = SigningConfig::parse(bytes).map_err(|error| invalid(&error))?;
-        let pick = |services: &[Service], selector: Option<Selector>, versions: &[u32], what: &str| {
-            let selector = match selector {
-                // No service of a kind is a choice that the config makes.
-                _ if services.is_empty() => return Ok(Vec::new()),
-                None => return Err(invalid(&format!("it does not say of how many {what} one is wanted"))),
-                Some(selector) => selector,
-            };
-            let chosen = select(services, selector, versions, clock::now());
-            let chosen = chosen.map_err(|error| {
-                CliError::new(Code::ServicesTooFew, about(config, format!("of its {what}, {error}")))
-            })?;
-            Ok(chosen.into_iter().cloned().collect())
-        };
-        let any = Some(Selector::Any);
-        let authority =
-            pick(&read.certificate_authorities, any, fulcio::API_VERSIONS, "certificate authorities")?;
-        let issuer = pick(&read.identity_providers, any, OIDC_VERSIONS, "identity providers")?;
         let tls =
             TlsOptions { authorities: authorities.map(Path::to_owned).into_iter().collect(), identity: None };
         Ok(Self {
             web: Web::new(tls, Limits::default()),
-            authority: first_url(authority).ok_or_else(|| invalid(&"it names no certificate authority"))?,
-            issuer: first_url(issuer),
-            logs: pick(&read.logs, read.log_selector, rekor::API_VERSIONS, "logs")?,
-            stamps: pick(
-                &read.timestamp_authorities,
-                read.timestamp_selector,
-                tsa::API_VERSIONS,
-                "timestamp authorities",
-            )?,
+            logs: config.logs()?,
+            stamps: config.timestamp_authorities()?,
             known: known_logs(root),
         })
     }
@@ -95,9 +55,20 @@ impl Services {
         (count(&self.logs), count(&self.stamps))
     }
 
+    /// Refuses a key whose signatures the logs do not take, before it signs anything.
+    pub(super) fn take(&self, signing: &Signing) -> Result<(), CliError> {
+        let (algorithm, scheme) = (signing.public_key().algorithm(), signing.scheme());
+        if self.logs.is_empty() || is_logged(algorithm, scheme) {
+            return Ok(());
+        }
+        let detail = format!("logs take no signatures of {scheme} by a key of algorithm {algorithm}");
+        Err(CliError::new(Code::AlgorithmNotInFormat, detail)
+            .hint("sign with an ECDSA or RSA key, or without `--signing-config`"))
+    }
+
     /// Logs and stamps a signature, everywhere at once.
-    pub(super) async fn prove(&self, identity: &Identity, content: &Content) -> Result<Proofs, Stop> {
-        let submission = submission(identity, content)?;
+    pub(super) async fn prove(&self, signatory: &Signatory, content: &Content) -> Result<Proofs, Stop> {
+        let submission = submission(signatory, content)?;
         let logged = self.logs.iter().map(|log| {
             let log = Log { url: &log.url, api_version: log.api_version };
             rekor::log(&self.web, log, &submission, &self.known)
@@ -116,11 +87,11 @@ impl Services {
 }
 
 /// What logs are told. An envelope is logged by the digest of what its signature is over.
-fn submission(identity: &Identity, content: &Content) -> Result<Submission, CliError> {
-    let signing = identity.signing();
+fn submission(signatory: &Signatory, content: &Content) -> Result<Submission, CliError> {
+    let signing = signatory.signing();
     let details = PublicKeyDetails::of(signing.public_key().algorithm(), signing.scheme());
     let key_details = details.ok_or_else(|| CliError::internal("the scheme has no name in logs"))?;
-    let verifier = Verifier::Certificate(identity.certificate().der().to_vec());
+    let verifier = signatory.verifier();
     Ok(match content {
         Content::MessageSignature { digest, signature } => Submission {
             digest: digest.ok_or_else(|| CliError::internal("a message was signed without its digest"))?,
@@ -130,7 +101,7 @@ fn submission(identity: &Identity, content: &Content) -> Result<Submission, CliE
             envelope: None,
         },
         Content::Dsse(envelope) => Submission {
-            digest: Digest::sha256(&envelope.pae()),
+            digest: Digest::of(signing.message_digest().unwrap_or(DigestAlgorithm::Sha256), &envelope.pae()),
             signature: envelope.signatures.first().map(|first| first.sig.clone()).unwrap_or_default(),
             verifier,
             key_details,
@@ -148,10 +119,3 @@ fn known_logs(root: &TrustSnapshot) -> Vec<KnownLog> {
     };
     root.logs.iter().filter_map(known).collect()
 }
-
-fn first_url(services: Vec<Service>) -> Option<String> {
-    services.into_iter().next().map(|service| service.url)
-}
-
-const MAX_CONFIG: usize = signet_formats::signing_config::MAX_SIGNING_CONFIG_BYTES;
-const OIDC_VERSIONS: &[u32] = &[1];

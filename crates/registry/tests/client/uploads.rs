@@ -1,0 +1,75 @@
+//! Uploads that fail, and what the registry is told of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_formats::oci::Descriptor;
+use signet_registry::{BlobStream, Error};
+use tokio::sync::Notify;
+
+use crate::double::{Double, Reply, Request, client};
+
+const LOCATION: &str = "/v2/app/blobs/uploads/1?state=2";
+
+/// A registry that begins uploads and answers the content of each with `put`.
+async fn registry(put: impl Fn() -> Reply + Send + Sync + 'static) -> Double {
+    Double::start(move |request| match request.method.as_str() {
+        "POST" => Reply::new(202, "").with("Location", LOCATION),
+        "PUT" => put(),
+        "DELETE" => Reply::new(204, ""),
+        _ => Reply::new(404, ""),
+    })
+    .await
+}
+
+fn cancelled(server: &Double) -> Vec<String> {
+    let seen: Vec<Request> = server.seen();
+    seen.into_iter().filter(|request| request.method == "DELETE").map(|request| request.target).collect()
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_is_cancelled_at_the_registry() {
+    let server = registry(|| Reply::new(403, "")).await;
+    let outcome = client().push_bytes(&server.repository(), "t", vec![7; 100_000].into()).await;
+    assert!(matches!(outcome, Err(Error::Forbidden { .. })), "{outcome:?}");
+    assert_eq!(cancelled(&server), [LOCATION]);
+}
+
+#[tokio::test]
+async fn an_upload_whose_source_fails_is_cancelled_and_one_that_succeeds_is_not() {
+    let server = registry(|| Reply::new(201, "")).await;
+    let (blob, client) = (Descriptor::of("t", b"content"), client());
+    let lost = || async { Err(Error::NotFound { what: "the source".to_owned() }) };
+    let outcome = client.push_blob(&server.repository(), &blob, None, lost).await;
+    assert!(matches!(outcome, Err(Error::NotFound { .. })), "{outcome:?}");
+    assert_eq!(cancelled(&server), [LOCATION]);
+    let open = || async { Ok(BlobStream::of_bytes(&blob, "content".into())) };
+    client.push_blob(&server.repository(), &blob, None, open).await.unwrap();
+    assert_eq!(cancelled(&server).len(), 1);
+}
+
+/// As Ctrl-C does it.
+#[tokio::test]
+async fn an_upload_that_is_dropped_half_way_is_cancelled() {
+    let never = Arc::new(Notify::new());
+    let server = registry(move || Reply::new(201, "").held(&never)).await;
+    let (client, repository) = (client(), server.repository());
+    let content = bytes(100_000);
+    let pushing = tokio::spawn(async move { client.push_bytes(&repository, "t", content.into()).await });
+    until(|| server.seen().iter().any(|request| request.method == "PUT")).await;
+    pushing.abort();
+    until(|| cancelled(&server) == [LOCATION]).await;
+}
+
+fn bytes(size: usize) -> Vec<u8> {
+    vec![7; size]
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let asking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), asking).await.is_ok(), "it never was so");
+}
