@@ -27,7 +27,7 @@ pub use log::{LogServer, log_request};
 pub use note_key::NoteKey;
 pub use peer::{Peer, peers};
 pub use program::{Program, free_address};
-pub use rekor_v1::RekorV1Server;
+pub use rekor_v1::{RekorV1Log, RekorV1Server};
 pub use repository::{OCI_INDEX, OCI_MANIFEST, Repository};
 pub use sandbox::{Outcome, PASSWORD, Sandbox};
 pub use server::RegistryServer;

@@ -136,11 +136,11 @@ pub(crate) struct LogMonitorArgs {
     /// The logs, what to watch for, the webhook and the heartbeat, as YAML.
     #[arg(long, value_name = "FILE", required_unless_present = "url")]
     pub(crate) config: Option<PathBuf>,
-    /// Where a log's checkpoint and tiles are; Rekor v2's end in `/api/v2`. `file://` and a directory
-    /// for files that are not served.
+    /// Where a log's checkpoint and tiles are; Rekor v2's end in `/api/v2`. What ends in `/api/v1` is the API of a Rekor v1.
+    /// `file://` and a directory for files that are not served.
     #[arg(long, value_name = "URL", requires = "key")]
     pub(crate) url: Option<String>,
-    /// The log's verifier key, `NAME+HASH+KEY`.
+    /// The log's verifier key, `NAME+HASH+KEY`, or a PEM file with the key of a log that has the name of the URL's host.
     #[arg(long, value_name = "VKEY", requires = "url")]
     pub(crate) key: Option<String>,
     /// Who has to have cosigned the log's checkpoints, as C2SP tlog-policy.

@@ -226,6 +226,9 @@ pub(crate) struct ServeCaArgs {
     /// The PEM public key of the certificate log.
     #[arg(long, value_name = "FILE", requires = "ct_log")]
     pub(crate) ct_log_key: Option<PathBuf>,
+    /// PEM roots of other authorities, whose certificates this one's own log takes as well.
+    #[arg(long, value_name = "FILE", conflicts_with = "ct_log")]
+    pub(crate) ct_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }

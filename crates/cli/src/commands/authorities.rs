@@ -1,7 +1,7 @@
 //! What the commands that serve authorities share.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{PasswordSource, PrivateKey, read_private};
@@ -25,9 +25,13 @@ pub(crate) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
 /// A key and the certificates that begin with its own.
 pub(crate) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
     let key = read_private(key, &PasswordSource::Environment)?;
-    let text = std::fs::read_to_string(chain).map_err(|error| CliError::unreadable(chain, error))?;
-    let chain = certificates_from_pem(&text).map_err(|error| CliError::unreadable(chain, error))?;
-    Ok((key, chain))
+    Ok((key, read_certificates(chain)?))
+}
+
+/// The certificates of all of these files.
+pub(crate) fn read_roots(files: &[PathBuf]) -> Result<Vec<Certificate>, CliError> {
+    let read = files.iter().map(|file| read_certificates(file)).collect::<Result<Vec<_>, _>>()?;
+    Ok(read.concat())
 }
 
 /// Whose identity tokens are believed.
@@ -50,4 +54,9 @@ pub(crate) fn time_servers(servers: &[String], agree: Option<usize>) -> Result<O
             Err(CliError::new(Code::UsageInvalid, why))
         }
     }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::unreadable(path, error))?;
+    certificates_from_pem(&text).map_err(|error| CliError::unreadable(path, error))
 }

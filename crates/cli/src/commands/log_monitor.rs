@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use signet_formats::note::VerifierKey;
+use signet_keys::read_public;
 use signet_server::monitor::HttpLogs;
 use signet_services::clock::SystemClock;
 use signet_services::monitor::{
@@ -131,13 +132,25 @@ fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
 }
 
 fn source(log: &FollowedLog) -> Result<Source, CliError> {
-    let key: VerifierKey = log.key.parse().map_err(|error| {
-        CliError::new(Code::KeyUnusable, format!("log `{}`: {error}", log.url))
-            .hint("give `NAME+HASH+KEY` as the log publishes it")
-    })?;
+    let key = key(log)?;
     let witnesses = log.witness_policy.as_ref().map(|path| read_policy(Path::new(path))).transpose()?;
     let origin = log.origin.clone().unwrap_or_else(|| key.name().to_owned());
     Ok(Source { url: log.url.clone(), origin, key, witnesses })
+}
+
+/// As the log publishes it, or in a file; then its name is the host of the URL unless the file says otherwise.
+fn key(log: &FollowedLog) -> Result<VerifierKey, CliError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        CliError::new(Code::KeyUnusable, format!("log `{}`: {error}", log.url))
+            .hint("give `NAME+HASH+KEY` as the log publishes it, or a PEM file")
+    };
+    let file = Path::new(&log.key);
+    if !file.is_file() {
+        return log.key.parse().map_err(|error| wrong(&error));
+    }
+    let host = log.url.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next());
+    let name = log.origin.as_deref().or(host).unwrap_or_default();
+    VerifierKey::log(name, read_public(file)?).map_err(|error| wrong(&error))
 }
 
 fn finding(finding: &Finding) -> LogFinding {

@@ -16,7 +16,7 @@ use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 
-use super::authorities::{on_loopback, read_authority, read_issuers};
+use super::authorities::{on_loopback, read_authority, read_issuers, read_roots};
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -32,6 +32,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     if args.dev {
         on_loopback(args.listen)?;
     }
+    let roots = read_roots(&args.ct_root)?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
     let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
     let dev = match args.dev {
@@ -54,7 +55,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let ready = ca.clone();
     let mut router = signet_server::fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
     if let Some(log) = &own_log {
-        log.accept(ca.roots());
+        log.accept([ca.roots(), roots].concat());
         router = router.merge(static_ct::router(log.clone()));
     }
     let router = dev

@@ -16,7 +16,7 @@ use signet_verify::Code;
 
 use super::StackFile;
 use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
-use crate::commands::authorities::{read_authority, read_issuers, time_servers};
+use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
 use crate::gate::Gate;
@@ -132,7 +132,7 @@ fn ca(section: CaSection) -> Result<CaConfig, CliError> {
         .as_deref()
         .map_or_else(|| Ok(Issuers::default()), |file: &Path| read_issuers(file))?;
     let (per_identity, per_issuer) = (rate(section.per_identity), rate(section.per_issuer));
-    Ok(CaConfig { issuers, hierarchy, per_identity, per_issuer })
+    Ok(CaConfig { issuers, hierarchy, ct_roots: read_roots(&section.ct_roots)?, per_identity, per_issuer })
 }
 
 /// Two keys that go together.

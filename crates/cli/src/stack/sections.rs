@@ -186,6 +186,9 @@ pub(crate) struct CaSection {
     /// The PEM certificates of the key: its own first, its root last.
     #[schemars(with = "Option<String>")]
     pub(crate) certificate_chain: Option<PathBuf>,
+    /// PEM files with the roots of other authorities, whose certificates the log of certificates takes as well.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) ct_roots: Vec<PathBuf>,
     /// How many certificates one identity may have in a minute.
     pub(crate) per_identity: u32,
     /// How many certificates the identities of one issuer may have together in a minute.
@@ -195,7 +198,14 @@ pub(crate) struct CaSection {
 impl Default for CaSection {
     fn default() -> Self {
         let (per_identity, per_issuer) = (ca::PER_IDENTITY.count, ca::PER_ISSUER.count);
-        Self { issuers: None, key: None, certificate_chain: None, per_identity, per_issuer }
+        Self {
+            issuers: None,
+            key: None,
+            certificate_chain: None,
+            ct_roots: Vec::new(),
+            per_identity,
+            per_issuer,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use signet_clients::rekor::{self, KnownLog, Log, Submission};
 use signet_clients::{Limits, TlsOptions, Web};
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_formats::bundle::{Bundle, Content, Material};
 use signet_formats::rekor::{PublicKeyDetails, Verifier};
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::{base64, merkle};
@@ -267,8 +268,14 @@ fn the_conformance_suites_protocol_signs_files_and_statements() {
         let args = [&["conformance", "verify-bundle", "--bundle", "b.json"][..], &who, &[subject]].concat();
         run(&setting.sandbox, &args)
     };
+    let bundle = || Bundle::parse(&setting.sandbox.read("b.json")).expect("it is a bundle");
     run(&setting.sandbox, &[&sign[..], &services, &["file"]].concat()).exits(0);
     verify("file").exits(0);
+    let written = bundle();
+    assert!(matches!(written.content, Content::MessageSignature { .. }));
+    assert!(matches!(written.material, Material::Certificate(_)), "no chain, and so no root");
+    let kind = &written.tlog_entries.first().expect("it was logged").kind;
+    assert_eq!((kind.kind.as_str(), kind.version.as_str()), ("hashedrekord", "0.0.2"));
     let digest = Digest::sha256(b"content");
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://example.com/p/v1", "predicate": {},
@@ -277,6 +284,8 @@ fn the_conformance_suites_protocol_signs_files_and_statements() {
     setting.sandbox.write("statement.json", statement.to_string());
     let in_toto = [&sign[..2], &["--in-toto"], &sign[2..], &services, &["statement.json"]].concat();
     run(&setting.sandbox, &in_toto).exits(0);
+    let Content::Dsse(envelope) = bundle().content else { panic!("no envelope") };
+    assert_eq!(envelope.payload, statement.to_string().as_bytes());
     verify("file").exits(0);
     setting.sandbox.write("file", "other");
     verify("file").exits(1);

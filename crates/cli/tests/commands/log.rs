@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use signet_crypto::Digest;
+use signet_formats::base64;
 use signet_keys::{PasswordSource, PrivateKey, read_private};
-use signet_testkit::{LogServer, Sandbox, log_request, request};
+use signet_testkit::{LogServer, RekorV1Server, Sandbox, log_request, request};
 
 use crate::{run, signet, with_keys};
 
@@ -167,6 +169,39 @@ fn a_monitor_tells_who_signs_and_keeps_a_fork() {
     monitor(&serve(), &[]).exits(1);
     let wrong = ["log", "monitor", "--once", "--state", "s", "--url", "http://127.0.0.1:1", "--key", "k"];
     run(&sandbox, &wrong).exits(2);
+}
+
+#[test]
+fn a_monitor_follows_rekor_v1() {
+    let (sandbox, server) = (with_keys(), RekorV1Server::start());
+    let add = |key: &str| {
+        let key = base64::encode(sandbox.read(key));
+        let digest = json!({"algorithm": "sha256", "value": Digest::sha256(b"file").hex()});
+        let signature = json!({"content": "c2ln", "publicKey": {"content": key}});
+        let spec = json!({"data": {"hash": digest}, "signature": signature});
+        let body = json!({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": spec});
+        server.log().push(body.to_string().as_bytes());
+    };
+    (0..3).for_each(|_| add("other.pub"));
+    server.log().rotate();
+    add("my.pub");
+    let (url, key) = (format!("{}/api/v1", server.url()), server.log().verifier().to_string());
+    let given = ["log", "monitor", "--once", "--state", "seen", "--url", &url, "--key", &key];
+    let monitor = |more: &[&str]| run(&sandbox, &[&given[..], &["--signer", "my.pub"], more].concat());
+    let first = monitor(&["--from-start"]).exits(1);
+    assert!(first.stdout.starts_with("`rekor.example.com`: entry 3 is one of `my.pub`"), "{first}");
+    monitor(&[]).exits(0);
+    // The key as a file, whose name is not the host's.
+    sandbox.write("log.pub", signet_formats::pem::encode("PUBLIC KEY", server.log().key().spki_der()));
+    let host = server.log().host().to_owned();
+    let config = |origin: &str| format!("logs:\n  - {{url: {url}, key: log.pub{origin}}}\n");
+    let by_file = ["log", "monitor", "--once", "--state", "seen", "--config", "monitor.yaml"];
+    sandbox.write("monitor.yaml", config(&format!(", origin: {host}")));
+    add("my.pub");
+    run(&sandbox, &by_file).exits(0);
+    sandbox.write("monitor.yaml", config(""));
+    let unnamed = run(&sandbox, &by_file).exits(3);
+    assert!(unnamed.stdout.contains("no signature by this key"), "{unnamed}");
 }
 
 fn my_key(sandbox: &Sandbox) -> PrivateKey {

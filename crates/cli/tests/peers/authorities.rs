@@ -1,38 +1,67 @@
-//! Timestamps and keyless certificates of Signet, judged by OpenSSL and cosign 3.1.
+//! Keyless certificates of Signet, judged by OpenSSL and cosign 3.1.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use signet_formats::base64;
 use signet_testkit::{Outcome, Peer, RegistryServer, Sandbox, Service, peers, request};
 
 use crate::signet;
 
+/// OpenSSL makes the request, and reads what comes of it.
 #[test]
-fn openssl_accepts_our_timestamps_and_no_tampered_ones() {
+fn openssl_accepts_our_certificates_and_no_tampered_ones() {
     let Some([openssl]) = peers(["openssl"]) else { return };
     let sandbox = Sandbox::new();
-    let tsa = Authority::start(&sandbox, "tsa");
-    sandbox.write("data", "data");
-    sandbox.write("chain.pem", tsa.get("/api/v1/timestamp/certchain"));
-    for (digest, certificate) in [("-sha256", true), ("-sha384", true), ("-sha512", false)] {
-        let with = if certificate { &["-cert"][..] } else { &[] };
-        let query = [&["ts", "-query", "-data", "data", digest, "-out", "query"], with].concat();
-        sandbox.run(&openssl, &query).succeeds();
-        sandbox.write("reply", tsa.stamp(&sandbox.read("query")));
-        openssl_verifies(&sandbox, &openssl, "query").succeeds();
+    let ca = Authority::start(&sandbox, "ca");
+    let run = |args: &[&str]| sandbox.run(&openssl, args);
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem"];
+    run(&[&["req", "-new", "-subj", "/CN=ignored", "-out", "request.pem"], &key[..]].concat()).succeeds();
+    let token = ca.token(&sandbox, &["--email", "a@b.c"]);
+    let (own, above) = ca.certify(&token, &sandbox.read("request.pem"));
+    sandbox.write("own.pem", &own);
+    sandbox.write("above.pem", above.concat());
+    sandbox.write("root.pem", above.last().unwrap());
+    let verify = |file: &str| run(&["verify", "-CAfile", "root.pem", "-untrusted", "above.pem", file]);
+    verify("own.pem").succeeds();
+    let text = run(&["x509", "-in", "own.pem", "-noout", "-text"]).succeeds().stdout;
+    for said in [
+        "Digital Signature",
+        "Code Signing",
+        "email:a@b.c",
+        "CT Precertificate SCTs",
+        "Version   : v1 (0x0)",
+        "ecdsa-with-SHA256",
+        "1.3.6.1.4.1.57264.1.8",
+        "Subject: \n",
+    ] {
+        assert!(text.contains(said), "no `{said}`: {text}");
     }
-    let mut tampered = sandbox.read("reply");
+    assert_eq!(validity(&run(&["x509", "-in", "own.pem", "-noout", "-startdate", "-enddate"])), 10);
+
+    run(&["x509", "-in", "own.pem", "-outform", "der", "-out", "own.der"]).succeeds();
+    let mut tampered = sandbox.read("own.der");
     *tampered.last_mut().unwrap() ^= 1;
-    sandbox.write("reply", tampered);
-    openssl_verifies(&sandbox, &openssl, "query").refuses_saying(&["FAILED"]);
-    sandbox.run(&openssl, &["ts", "-query", "-data", "data", "-sha1", "-out", "query"]).succeeds();
-    sandbox.write("reply", tsa.stamp(&sandbox.read("query")));
-    let text = sandbox.run(&openssl, &["ts", "-reply", "-in", "reply", "-text"]).succeeds();
-    assert!(text.says("unrecognized or unsupported algorithm identifier"), "{text}");
+    sandbox.write("own.der", tampered);
+    verify("own.der").refuses_saying(&["certificate signature failure"]);
+    let other = Authority::start_in(&sandbox, "ca", "other");
+    let (_, others) =
+        other.certify(&other.token(&sandbox, &["--email", "a@b.c"]), &sandbox.read("request.pem"));
+    sandbox.write("root.pem", others.last().unwrap());
+    sandbox.write("above.pem", others.concat());
+    verify("own.pem").refuses_saying(&["unable to get local issuer certificate"]);
 }
 
-fn openssl_verifies(sandbox: &Sandbox, openssl: &Peer, query: &str) -> Outcome {
-    let chain = ["-CAfile", "chain.pem", "-untrusted", "chain.pem"];
-    sandbox.run(openssl, &[&["ts", "-verify", "-queryfile", query, "-in", "reply"][..], &chain].concat())
+/// How long a certificate is valid by the two lines of OpenSSL, in minutes.
+fn validity(dates: &Outcome) -> i64 {
+    let minute = |line: &str| {
+        let time: Vec<i64> =
+            line.split_whitespace().nth(2).unwrap().split(':').map(|part| part.parse().unwrap()).collect();
+        time[0] * 60 + time[1]
+    };
+    let mut minutes = dates.stdout.lines().map(minute);
+    let (start, end) = (minutes.next().unwrap(), minutes.next().unwrap());
+    // It may span midnight.
+    (end - start).rem_euclid(24 * 60)
 }
 
 /// The real client of Sigstore, with nothing changed but its trust root and signing config; it demands a
@@ -69,7 +98,7 @@ fn cosign_signs_and_verifies_keyless_with_our_authorities() {
     verify(workflow, "github").refuses_saying(&["SCT", "unable to verify", "no signatures found"]);
 }
 
-const START: &str = "start-time=2026-01-01T00:00:00Z";
+pub(crate) const START: &str = "start-time=2026-01-01T00:00:00Z";
 
 fn trust_and_config(sandbox: &Sandbox, cosign: &Peer, ca: &Authority, tsa: &Authority) {
     let bundle: Value = serde_json::from_slice(&ca.get("/api/v2/trustBundle")).unwrap();
@@ -95,40 +124,68 @@ fn write_root(sandbox: &Sandbox, cosign: &Peer, ca: &Authority, tsa: &Authority)
 }
 
 /// `signet serve KIND --dev`, with its data in the sandbox.
-struct Authority {
+pub(crate) struct Authority {
     service: Service,
     data: String,
 }
 
 impl Authority {
-    fn start(sandbox: &Sandbox, kind: &str) -> Self {
-        let data = sandbox.path(kind).display().to_string();
-        let service = Service::start(signet(), sandbox, &["serve", kind, "--data", &data, "--dev"]);
+    pub(crate) fn start(sandbox: &Sandbox, kind: &str) -> Self {
+        Self::start_in(sandbox, kind, kind)
+    }
+
+    /// With its data in this directory of the sandbox.
+    pub(crate) fn start_in(sandbox: &Sandbox, kind: &str, data: &str) -> Self {
+        Self::start_with(sandbox, kind, data, &[])
+    }
+
+    /// And with these options.
+    pub(crate) fn start_with(sandbox: &Sandbox, kind: &str, data: &str, options: &[&str]) -> Self {
+        let data = sandbox.path(data).display().to_string();
+        let serve = ["serve", kind, "--data", &data, "--dev"];
+        let service = Service::start(signet(), sandbox, &[&serve[..], options].concat());
         Self { service, data }
     }
 
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.service.said("url")
     }
 
-    fn get(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         let answer = request(self.service.address(), "GET", path, &[], &[]).unwrap();
         assert_eq!(answer.status, 200, "{path}");
         answer.body
     }
 
-    fn stamp(&self, query: &[u8]) -> Vec<u8> {
+    pub(crate) fn stamp(&self, query: &[u8]) -> Vec<u8> {
         let headers = [("content-type", "application/timestamp-query")];
         request(self.service.address(), "POST", "/api/v1/timestamp", &headers, query).unwrap().body
     }
 
-    fn token(&self, sandbox: &Sandbox, bearer: &[&str]) -> String {
+    pub(crate) fn token(&self, sandbox: &Sandbox, bearer: &[&str]) -> String {
         let args = [&["dev-token", "--data", &self.data][..], bearer].concat();
         sandbox.run(signet(), &args).succeeds().stdout.trim().to_owned()
     }
 
+    /// The certificate for a request in PEM, and those above it.
+    fn certify(&self, token: &str, request_pem: &[u8]) -> (String, Vec<String>) {
+        let body = json!({
+            "credentials": {"oidcIdentityToken": token},
+            "certificateSigningRequest": base64::encode(request_pem),
+        });
+        let headers = [("content-type", "application/json")];
+        let body = body.to_string();
+        let answer =
+            request(self.service.address(), "POST", "/api/v2/signingCert", &headers, body.as_bytes())
+                .unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        let chain = answer["signedCertificateEmbeddedSct"]["chain"]["certificates"].as_array();
+        let mut chain = chain.unwrap().iter().map(|pem| pem.as_str().unwrap().to_owned());
+        (chain.next().unwrap(), chain.collect())
+    }
+
     /// The key of the log of certificates.
-    fn log_key(&self) -> String {
+    pub(crate) fn log_key(&self) -> String {
         format!("{}/ct/keys/p256.key", self.data)
     }
 }

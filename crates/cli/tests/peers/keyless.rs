@@ -1,5 +1,5 @@
-//! Keyless signatures between Signet and cosign 3.1: a whole stack of Signet's, nothing changed in cosign but a
-//! trusted root and a signing config, and none of its `--insecure-…` options.
+//! Keyless signatures between Signet and the clients of Sigstore: a whole stack of Signet's, nothing changed in them but a
+//! trusted root and a signing config, and none of cosign's `--insecure-…` options.
 
 use std::fs;
 
@@ -70,14 +70,7 @@ fn cosign_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
         let sign = ["sign-blob", "--identity-token", "token", "-y", "--bundle", "b.json"];
         setting.run(signer, &[&sign, &setting.services(), &["file"]]).succeeds();
         both(&setting, &cosign, "b.json", true);
-        let bundle: Value =
-            serde_json::from_slice(&setting.sandbox.read("b.json")).expect("a bundle is JSON");
-        for path in TAMPERED {
-            let mut changed = bundle.clone();
-            let place = changed.pointer_mut(path).unwrap_or_else(|| panic!("{path}: {bundle}"));
-            *place = flipped(place.as_str().expect("text")).into();
-            let name = format!("{}.json", path.rsplit('/').next().expect("a path has an end"));
-            setting.sandbox.write(&name, changed.to_string());
+        for name in tampered(&setting.sandbox, "b.json") {
             both(&setting, &cosign, &name, false);
         }
     }
@@ -121,6 +114,84 @@ fn sigstore_python_and_sigstore_go_verify_our_keyless_files() {
     denied(&setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "changed"]));
 }
 
+/// cosign 2 asks for certificates in Fulcio's first form. It logs in Rekor v1 only, so a timestamp has to do, and takes no
+/// trusted root that names operators.
+#[test]
+fn cosign_2_gets_its_certificates_from_us() {
+    let Some([cosign]) = peers(["cosign2"]) else { return };
+    let setting = Setting::new();
+    setting.sandbox.write("changed", "changed");
+    let log = fs::read_dir(setting.sandbox.path("up/ct")).expect("the stack has one").next();
+    let log = log.and_then(Result::ok).expect("it has a log of certificates").path().join("keys/p256.key");
+    let key = setting.run(signet(), &[&["keys", "export-public", "--key", &log.display().to_string()]]);
+    setting.sandbox.write("ct.pub", key.succeeds().stdout);
+    let root = fs::read_to_string(setting.stack.trusted_root()).expect("it was written");
+    let mut root: Value = serde_json::from_str(&root).expect("it is JSON");
+    for kind in ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"] {
+        let parts = root.get_mut(kind).and_then(Value::as_array_mut).expect("a root has them");
+        parts.iter_mut().filter_map(Value::as_object_mut).for_each(|part| drop(part.remove("operator")));
+    }
+    setting.sandbox.write("root.json", root.to_string());
+    let timestamps = format!("{}/api/v1/timestamp", setting.stack.url());
+    let signed = setting
+        .sandbox
+        .command(&cosign)
+        .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "ct.pub")
+        .args(["sign-blob", "--fulcio-url", setting.stack.url(), "--timestamp-server-url", &timestamps])
+        .args([
+            "--tlog-upload=false",
+            "--new-bundle-format",
+            "--bundle",
+            "b.json",
+            "--rfc3161-timestamp",
+            "t",
+        ])
+        .args(["--identity-token", "token", "-y", "file"])
+        .output()
+        .expect("cosign can be run");
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let issuer = setting.stack.issuer("email");
+    let who = ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", &issuer];
+    let proofs = ["--insecure-ignore-tlog", "--trusted-root", "root.json", "--bundle", "b.json"];
+    let ours = |file| setting.run(signet(), &[&["verify-blob"], &who, &proofs, &[file]]);
+    let theirs = ["--new-bundle-format", "--use-signed-timestamps"];
+    let theirs = |file| setting.run(cosign.as_ref(), &[&["verify-blob"], &theirs, &who, &proofs, &[file]]);
+    ours("file").succeeds();
+    theirs("file").succeeds();
+    denied(&ours("changed"));
+    theirs("changed").refuses_saying(&["invalid signature", "failed to verify"]);
+}
+
+/// sigstore-js is a library: a script makes a program of it.
+#[test]
+fn sigstore_js_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
+    let Some([node]) = peers(["node-peer"]) else { return };
+    let setting = Setting::new();
+    setting.sandbox.write("sigstore.js", include_str!("sigstore.js"));
+    setting.sandbox.write("changed", "changed");
+    let (config, root) = (setting.stack.signing_config(), setting.stack.trusted_root());
+    let issuer = setting.stack.issuer("email");
+    let js = |args: &[&str]| setting.run(node.as_ref(), &[&["sigstore.js"], args]);
+    js(&["sign", config, "token", "file", "theirs.json"]).succeeds();
+    let sign = ["sign-blob", "--identity-token", "token", "--bundle", "ours.json"];
+    setting.run(signet(), &[&sign, &setting.services(), &["file"]]).succeeds();
+    for bundle in ["theirs.json", "ours.json"] {
+        let theirs = |who: &str, file: &str, bundle: &str| js(&["verify", root, who, &issuer, file, bundle]);
+        let ours = |who: &str, file: &str, bundle: &str| {
+            setting.verify(signet(), "verify-blob", who, &["--bundle", bundle, file])
+        };
+        theirs(EMAIL, "file", bundle).succeeds();
+        ours(EMAIL, "file", bundle).succeeds();
+        let tampered = tampered(&setting.sandbox, bundle);
+        let tampered = tampered.iter().map(|tampered| (EMAIL, "file", tampered.as_str()));
+        let others = [("other@b.c", "file", bundle), (EMAIL, "changed", bundle)];
+        for (who, file, bundle) in others.into_iter().chain(tampered) {
+            theirs(who, file, bundle).refuses_saying(&["refused: "]);
+            denied(&ours(who, file, bundle));
+        }
+    }
+}
+
 /// Rekor v1's clock proves the time; there is no timestamp. The log is a double: nobody packages one.
 #[test]
 fn cosign_verifies_what_signet_logs_in_rekor_v1() {
@@ -137,7 +208,7 @@ fn cosign_verifies_what_signet_logs_in_rekor_v1() {
     config["rekorTlogUrls"] = Value::from(vec![service]);
     config["tsaUrls"] = Value::from(Vec::<Value>::new());
     let mut root = read(setting.stack.trusted_root());
-    root["tlogs"] = Value::from(vec![log.root().clone()]);
+    root["tlogs"] = Value::from(vec![log.root()]);
     setting.sandbox.write("config.json", config.to_string());
     setting.sandbox.write("root.json", root.to_string());
     let services =
@@ -169,6 +240,22 @@ fn both(setting: &Setting, cosign: &Peer, bundle: &str, good: bool) {
     }
 }
 
+/// Copies of a bundle, each with another part changed: their names.
+pub(crate) fn tampered(sandbox: &Sandbox, bundle: &str) -> Vec<String> {
+    let bundle: Value = serde_json::from_slice(&sandbox.read(bundle)).expect("a bundle is JSON");
+    let tamper = |path: &&str| {
+        let mut changed = bundle.clone();
+        let place = changed.pointer_mut(path)?;
+        *place = flipped(place.as_str().expect("text")).into();
+        let name = format!("{}.json", path.rsplit('/').next().expect("a path has an end"));
+        sandbox.write(&name, changed.to_string());
+        Some(name)
+    };
+    let names: Vec<String> = TAMPERED.iter().filter_map(tamper).collect();
+    assert_eq!(names.len(), TAMPERED.len() - 1, "a bundle has one of the places of a certificate: {bundle}");
+    names
+}
+
 /// The same text but for one character near its end, where signatures are.
 fn flipped(text: &str) -> String {
     let place = text.len() - 12;
@@ -180,9 +267,11 @@ fn flipped(text: &str) -> String {
 }
 
 /// Every part that something hangs on. The root beside a proof is not one for cosign: it takes the checkpoint's.
-const TAMPERED: [&str; 5] = [
+const TAMPERED: [&str; 6] = [
     "/messageSignature/signature",
     "/verificationMaterial/certificate/rawBytes",
+    // Before version 0.3.
+    "/verificationMaterial/x509CertificateChain/certificates/0/rawBytes",
     "/verificationMaterial/tlogEntries/0/canonicalizedBody",
     "/verificationMaterial/tlogEntries/0/inclusionProof/checkpoint/envelope",
     "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp",

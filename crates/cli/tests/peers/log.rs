@@ -130,7 +130,7 @@ fn rekor_gets_its_cosignatures_from_signets_witness() {
 }
 
 /// The log's key as PEM: an Ed25519 SubjectPublicKeyInfo is a fixed prefix and the 32 bytes.
-fn public_pem(vkey: &str) -> String {
+pub(crate) fn public_pem(vkey: &str) -> String {
     let typed = vkey.splitn(3, '+').nth(2).and_then(|typed| BASE64.decode(typed).ok());
     let typed = typed.unwrap_or_else(|| panic!("not a key of a note: {vkey}"));
     let (_type, bits) = typed.split_first().expect("a key has a type");

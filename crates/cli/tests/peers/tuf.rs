@@ -1,4 +1,4 @@
-//! python-tuf and cosign (go-tuf) follow a repository of trust that Signet makes, through a change of its root.
+//! python-tuf, go-tuf and cosign (which has go-tuf in it) follow a repository of trust that Signet makes, through a change of its root.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use serde_json::Value;
@@ -49,6 +49,37 @@ fn cosign_follows_our_repository() {
     other.exchange_target();
     let refused = initialize(&other, &cosign);
     refused.refuses_saying(&["hash", "length", "mismatch"]);
+}
+
+/// It begins in an empty directory each time: its example keeps only what it was begun with.
+#[test]
+fn go_tuf_follows_our_repository() {
+    let Some([client]) = peers(["tuf-client"]) else { return };
+    let mut repository = Repository::new();
+    let pinned = repository.sandbox.read("root.json");
+    let follow = |repository: &Repository| {
+        let own = Sandbox::new();
+        own.write("root.json", &pinned);
+        own.run(&client, &["init", "--url", &repository.url, "--file", "root.json"]).succeeds();
+        let targets = format!("{}/targets", repository.url);
+        let get = ["get", "--url", &repository.url, "--turl", &targets, "trusted_root.json"];
+        let outcome = own.run(&client, &get);
+        (own, outcome)
+    };
+    for version in [1, 2] {
+        let (own, outcome) = follow(&repository);
+        outcome.succeeds();
+        assert_eq!(own.read("tuf_download/trusted_root.json"), NO_TRUST.as_bytes());
+        let root: Value = serde_json::from_slice(&own.read("tuf_metadata/root.json")).unwrap();
+        assert_eq!(root.pointer("/signed/version"), Some(&Value::from(version)));
+        if version == 1 {
+            repository.rotate();
+        }
+    }
+    // Of another repository, and of this one with a target that was exchanged.
+    follow(&Repository::new()).1.refuses_saying(&["not enough signatures"]);
+    repository.exchange_target();
+    follow(&repository).1.refuses_saying(&["hash", "length", "mismatch"]);
 }
 
 /// What `signet up` hands out as a file, others follow, also when its log goes on in another shard.

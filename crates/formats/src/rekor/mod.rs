@@ -6,6 +6,7 @@ mod body;
 mod entry;
 mod facts;
 mod key_details;
+mod log_v1;
 mod request;
 mod wire_v1;
 mod wire_v2;
@@ -19,6 +20,7 @@ pub(crate) use entry::WireEntry;
 pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
 pub use facts::EntryFacts;
 pub use key_details::PublicKeyDetails;
+pub use log_v1::{MAX_LOG_V1_BYTES, MAX_TREES_V1, TreeV1, read_consistency_v1, read_log_v1};
 pub use request::{HashedRekordRequest, MAX_REQUEST_BYTES};
 
 #[cfg(test)]

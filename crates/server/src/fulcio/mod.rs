@@ -4,10 +4,12 @@
 //!   proof of possession or a certificate signing request; the answer is the chain.
 //! - `GET /api/v2/trustBundle`: the chains that verifiers need to know.
 //! - `GET /api/v2/configuration`: whose tokens are believed.
+//! - `POST /api/v1/signingCert`, `GET /api/v1/rootCert`: the same in Fulcio's first form, whose answers are PEM.
 
 mod ct;
 mod fetch;
 mod wire;
+mod wire_v1;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use signet_formats::pem;
 use signet_formats::x509::Certificate;
-use signet_services::ca::{Ca, IssueError};
+use signet_services::ca::{Ca, IssueError, Proof};
 use signet_services::clock::Clock;
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::oidc::{ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier};
@@ -29,6 +31,7 @@ pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;
 use wire::{Bundle, Chain, Configuration, IssuerEntry, Problem, SigningCertificate};
 
+use crate::answer::full;
 use crate::host::read_body;
 
 /// What believes these issuers, whose keys it fetches, and the development issuer of this process.
@@ -53,23 +56,44 @@ pub fn router(ca: Ca) -> Router {
         .route("/api/v2/signingCert", post(signing_certificate))
         .route("/api/v2/trustBundle", get(trust_bundle))
         .route("/api/v2/configuration", get(configuration))
+        .route("/api/v1/signingCert", post(signing_certificate_v1))
+        .route("/api/v1/rootCert", get(root_certificate_v1))
         .with_state(ca)
 }
 
 async fn signing_certificate(State(ca): State<Ca>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let body = match read_body(body, MAX_BODY).await {
-        Ok(body) => body,
-        Err(status) => return problem(status, "the request is larger than any request for a certificate"),
-    };
-    let (token, proof) = match wire::read(&body, bearer(&headers)) {
-        Ok(request) => request,
-        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
-    };
-    match ca.issue(&token, &proof).await {
+    match issue(&ca, &headers, body, wire::read).await {
         // Not 201: sigstore-go takes 200 only.
         Ok(chain) => answer(StatusCode::OK, &SigningCertificate::of(Chain::of(&chain))),
-        Err(error) => refuse(&error),
+        Err(refusal) => refusal,
     }
+}
+
+async fn signing_certificate_v1(State(ca): State<Ca>, headers: HeaderMap, body: Body) -> Response<Body> {
+    match issue(&ca, &headers, body, wire_v1::read).await {
+        // Not 200: cosign 2 takes 201 only.
+        Ok(chain) => pem_chain(StatusCode::CREATED, &chain),
+        Err(refusal) => refusal,
+    }
+}
+
+/// The chain for what was asked, in one of the forms.
+async fn issue(
+    ca: &Ca,
+    headers: &HeaderMap,
+    body: Body,
+    read: impl Fn(&[u8], Option<&str>) -> Result<(String, Proof), String>,
+) -> Result<Vec<Certificate>, Response<Body>> {
+    let body = read_body(body, MAX_BODY)
+        .await
+        .map_err(|status| problem(status, "the request is larger than any request for a certificate"))?;
+    let (token, proof) =
+        read(&body, bearer(headers)).map_err(|why| problem(StatusCode::BAD_REQUEST, &why))?;
+    ca.issue(&token, &proof).await.map_err(|error| refuse(&error))
+}
+
+async fn root_certificate_v1(State(ca): State<Ca>) -> Response<Body> {
+    pem_chain(StatusCode::OK, ca.chains().first().map_or(&[], Vec::as_slice))
 }
 
 async fn trust_bundle(State(ca): State<Ca>) -> Response<Body> {
@@ -122,6 +146,10 @@ fn answer(status: StatusCode, document: &impl Serialize) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn pem_chain(status: StatusCode, chain: &[Certificate]) -> Response<Body> {
+    full(status, "application/pem-certificate-chain", Chain::of(chain).certificates.concat())
 }
 
 impl Chain {

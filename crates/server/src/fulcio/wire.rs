@@ -32,7 +32,8 @@ fn signature(request: &PublicKeyRequest) -> Result<Proof, String> {
     Ok(Proof::Signature { key, signature })
 }
 
-fn certificate_request(base64: &str) -> Result<Proof, String> {
+/// A request in PEM, in base64.
+pub(super) fn certificate_request(base64: &str) -> Result<Proof, String> {
     let text = STANDARD.decode(base64).map_err(|_| "`certificateSigningRequest` is not base64")?;
     let block = pem::single(&text).map_err(|error| format!("`certificateSigningRequest`: {error}"))?;
     if !LABELS.contains(&block.label.as_str()) {

@@ -178,7 +178,9 @@ fn log_instance(shard: &Shard, verifier: &VerifierKey) -> io::Result<LogInstance
         key_details: details.ok_or_else(|| io::Error::other("a log's key has no name in trusted roots"))?,
         validity: validity(shard),
         log_id: log_id.as_bytes().to_vec(),
-        checkpoint_key_id: (!of_certificates).then(|| verifier.id().0.to_vec()),
+        // Without it clients take the log id. sigstore-js compares it with the whole log id of an entry, where it
+        // would have to be of four bytes.
+        checkpoint_key_id: None,
         operator: Some(OPERATOR.to_owned()),
     })
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_formats::trusted_root::TrustedRoot;
+use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, Shards, Witnesses};
@@ -172,6 +173,8 @@ pub struct CaConfig {
     pub issuers: Issuers,
     /// Its keys and certificates; unset, it makes its own.
     pub hierarchy: Option<Hierarchy>,
+    /// The roots of other authorities, whose certificates the log of certificates takes as well.
+    pub ct_roots: Vec<Certificate>,
     /// What one identity may have.
     pub per_identity: Rate,
     /// What the identities of one issuer may have together.
@@ -181,7 +184,8 @@ pub struct CaConfig {
 impl Default for CaConfig {
     fn default() -> Self {
         let (per_identity, per_issuer) = (ca::PER_IDENTITY, ca::PER_ISSUER);
-        Self { issuers: Issuers::default(), hierarchy: None, per_identity, per_issuer }
+        let ct_roots = Vec::new();
+        Self { issuers: Issuers::default(), hierarchy: None, ct_roots, per_identity, per_issuer }
     }
 }
 

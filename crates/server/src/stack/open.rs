@@ -221,7 +221,7 @@ impl Opening<'_> {
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
         let ca = Ca::open_in(dir, own).await?;
-        ct.accept(ca.roots());
+        ct.accept([ca.roots(), config.ct_roots].concat());
         Ok((ca, (ct, frozen), dev.map(Arc::new)))
     }
 

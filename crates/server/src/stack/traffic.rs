@@ -107,7 +107,7 @@ fn load(count: &AtomicU64) -> u64 {
 
 const PARTS: [Part; 8] =
     [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Trust, Part::Witness, Part::Other];
-const PREFIXES: [(&str, Part); 13] = [
+const PREFIXES: [(&str, Part); 15] = [
     ("/v2", Part::Registry),
     ("/api/v2/log", Part::Log),
     ("/api/v2/checkpoint", Part::Log),
@@ -115,6 +115,8 @@ const PREFIXES: [(&str, Part); 13] = [
     ("/api/v2/signingCert", Part::Ca),
     ("/api/v2/trustBundle", Part::Ca),
     ("/api/v2/configuration", Part::Ca),
+    ("/api/v1/signingCert", Part::Ca),
+    ("/api/v1/rootCert", Part::Ca),
     ("/api/v1/timestamp", Part::Tsa),
     ("/ct", Part::Ct),
     ("/shard", Part::Log),
@@ -137,6 +139,7 @@ mod tests {
             ("/api/v2/log/entries", Part::Log),
             ("/api/v2/tile/0/000", Part::Log),
             ("/api/v2/signingCert", Part::Ca),
+            ("/api/v1/signingCert", Part::Ca),
             ("/api/v1/timestamp/certchain", Part::Tsa),
             ("/ct/x/checkpoint", Part::Ct),
             ("/shard/log-1/api/v2/checkpoint", Part::Log),

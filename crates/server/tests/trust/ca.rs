@@ -119,6 +119,55 @@ async fn a_signing_request_with_a_bearer_token_gets_a_certificate() {
     assert!(error["message"].as_str().unwrap().contains("not signed by its own key"), "{error}");
 }
 
+/// It asks for the key in DER, cosign 2 sends PEM.
+#[tokio::test]
+async fn the_first_form_gets_the_same_certificate() {
+    let (stack, key) = (Stack::start(|_| {}).await, key());
+    let ask = async |body: &Value, token: &str| {
+        let asked = stack.ca.post("/api/v1/signingCert", "application/json", body.to_string());
+        let answer = asked.bearer_auth(token).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let public =
+        serde_json::json!({"algorithm": "ecdsa", "content": base64::encode(key.public_key().spki_der())});
+    let proof = |challenge: &str| base64::encode(sign(&key, challenge.as_bytes()));
+    let signed = serde_json::json!({"publicKey": public, "signedEmailAddress": proof("a@example.com")});
+    let (status, answer) = ask(&signed, &stack.token()).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let chain = certificates_from_pem(&answer).unwrap();
+    assert_eq!(chain[0].public_key().unwrap(), *key.public_key());
+    let content = pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der());
+    let in_pem = serde_json::json!({"algorithm": "ecdsa", "content": base64::encode(content)});
+    let in_pem = serde_json::json!({"publicKey": in_pem, "signedEmailAddress": proof("a@example.com")});
+    let (status, answer) = ask(&in_pem, &stack.token()).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let root = stack.ca.get("/api/v1/rootCert").send().await.unwrap();
+    assert_eq!(root.headers()["content-type"], "application/pem-certificate-chain");
+    assert_eq!(certificates_from_pem(&root.text().await.unwrap()).unwrap(), chain[1..]);
+
+    let requester = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&requester).unwrap().pem().unwrap();
+    let request = base64::encode(request);
+    let requested = serde_json::json!({"publicKey": {}, "certificateSigningRequest": request});
+    let (status, answer) = ask(&requested, &stack.token()).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+
+    let other = serde_json::json!({"publicKey": public, "signedEmailAddress": proof("b@example.com")});
+    let unsigned = serde_json::json!({"publicKey": public});
+    let both = serde_json::json!({"publicKey": public, "certificateSigningRequest": request});
+    let cases = [
+        (&other, stack.token(), 400, "not a signature by the key over `a@example.com`"),
+        (&unsigned, stack.token(), 400, "not a signature by the key over `a@example.com`"),
+        (&both, stack.token(), 400, "give either `publicKey` or `certificateSigningRequest`"),
+        (&signed, "junk".to_owned(), 401, "not a signed token"),
+        (&signed, String::new(), 400, "there is no bearer token"),
+    ];
+    for (body, token, wanted, why) in cases {
+        let (status, answer) = ask(body, &token).await;
+        assert!(status.as_u16() == wanted && answer.contains(why), "{status}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn refusals_have_their_status_and_say_why() {
     let (stack, key) = (Stack::start(|_| {}).await, key());

@@ -25,9 +25,9 @@ pub struct MonitorConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FollowedLog {
-    /// Where its checkpoint and tiles are; of Rekor v2 with `/api/v2`.
+    /// Where its checkpoint and tiles are; of Rekor with `/api/v2`, or `/api/v1`, which has an API instead.
     pub url: String,
-    /// Its key, as C2SP signed-note has it.
+    /// Its key, as C2SP signed-note has it, or a PEM file.
     pub key: String,
     /// Its name, if it is not that of its key.
     pub origin: Option<String>,

@@ -8,7 +8,10 @@
 mod config;
 mod follow;
 mod range;
+mod rekor_v1;
 mod state;
+mod tiles;
+mod tree;
 
 use std::io;
 use std::path::PathBuf;
@@ -35,7 +38,7 @@ pub trait LogReader: Send + Sync {
 /// A log that is followed.
 #[derive(Clone)]
 pub struct Source {
-    /// Where its checkpoint and tiles are.
+    /// Where its checkpoint and tiles are; of a Rekor v1 its API, which ends in `/api/v1`.
     pub url: String,
     /// Its name; its key's unless it says otherwise.
     pub origin: String,

@@ -16,6 +16,26 @@ impl Range {
         heights.eq(peaks.iter().map(|(height, _)| *height)).then_some(Self { size, peaks })
     }
 
+    /// The tree before the leaf of this index, from the proof that the leaf is in a tree of `size`: what stands to the left
+    /// of the leaf is all that is before it. `None` if there are too many or too few hashes.
+    pub(super) fn before(index: u64, size: u64, proof: &[Hash]) -> Option<Self> {
+        let (mut node, mut last) = (index, size.checked_sub(1)?);
+        let (mut hashes, mut peaks) = (proof.iter(), Vec::new());
+        for height in 0..=u8::MAX {
+            if last == 0 {
+                break;
+            }
+            if node & 1 == 1 {
+                peaks.push((height, *hashes.next()?));
+            } else if node < last {
+                hashes.next()?;
+            }
+            (node, last) = (node >> 1, last >> 1);
+        }
+        peaks.reverse();
+        hashes.next().is_none().then(|| Self::new(index, peaks)).flatten()
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -44,6 +64,7 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use signet_formats::merkle::leaf_hash;
+    use signet_formats::tlog::{Nodes, inclusion_proof};
 
     use super::*;
 
@@ -58,5 +79,35 @@ mod tests {
             range.push(leaf);
             leaves.push(leaf);
         }
+    }
+
+    /// The leaves are the numbers.
+    struct Numbers;
+
+    impl Nodes for Numbers {
+        type Error = merkle::MerkleError;
+
+        fn node(&self, level: u8, index: u64) -> Result<Hash, Self::Error> {
+            let leaves = (index << level)..((index + 1) << level);
+            Ok(merkle::root(&leaves.map(|number| leaf_hash(&number.to_be_bytes())).collect::<Vec<_>>()))
+        }
+    }
+
+    #[test]
+    fn a_proof_tells_what_is_before_its_leaf() {
+        let mut range = Range::default();
+        for index in 0..40_u64 {
+            for size in index + 1..70 {
+                let proof = inclusion_proof(&Numbers, index, size).unwrap();
+                assert_eq!(Range::before(index, size, &proof), Some(range.clone()), "{index} of {size}");
+                assert_eq!(Range::before(index, size, &[&proof[..], &[[0; 32]]].concat()), None);
+                if let Some((_, fewer)) = proof.split_last() {
+                    assert_eq!(Range::before(index, size, fewer), None);
+                }
+            }
+            range.push(leaf_hash(&index.to_be_bytes()));
+        }
+        assert_eq!(Range::before(3, 0, &[]), None);
+        assert_eq!(Range::before(3, 2, &[[0; 32]]), None);
     }
 }

@@ -29,7 +29,7 @@ impl StateDir {
             Ok(bytes) => {
                 let kept: Kept = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
                 kept.read()
-                    .filter(|seen| seen.checkpoint.checkpoint().origin == origin)
+                    .filter(|seen| is_of(origin, &seen.checkpoint.checkpoint().origin))
                     .map(Some)
                     .ok_or_else(damaged)
             }
@@ -38,8 +38,8 @@ impl StateDir {
         }
     }
 
-    pub(super) fn keep(&self, seen: &Seen) -> io::Result<()> {
-        write_whole(&self.file(&seen.checkpoint.checkpoint().origin, "json"), &Kept::of(seen))
+    pub(super) fn keep(&self, origin: &str, seen: &Seen) -> io::Result<()> {
+        write_whole(&self.file(origin, "json"), &Kept::of(seen))
     }
 
     /// Keeps two checkpoints of which only one can be true. The same two are kept once.
@@ -61,6 +61,11 @@ impl StateDir {
         let name = Digest::sha256(origin.as_bytes()).hex();
         self.0.join(format!("{}.{extension}", name.get(..16).unwrap_or(&name)))
     }
+}
+
+/// Whether the name in a checkpoint is the log's. Rekor v1 adds the id of the tree.
+fn is_of(origin: &str, stated: &str) -> bool {
+    stated.strip_prefix(origin).is_some_and(|rest| rest.is_empty() || rest.starts_with(" - "))
 }
 
 /// How far a log was read.
