@@ -132,8 +132,7 @@ fn without_services_or_token_it_is_said_what_to_give() {
     let config = setting.stack.signing_config();
     setting.sign_with(config, &["--bundle", "b.json", "file"]).exits(2).refuses_saying(&["SGN-5004"]);
     let login = ["--login", "device", "--bundle", "b.json", "file"];
-    let nowhere = setting.config(|config| config["oidcUrls"] = json!([]));
-    setting.sign_with(&nowhere, &login).exits(2).refuses_saying(&["--oidc-issuer"]);
+    setting.sign_with(config, &login).exits(2).refuses_saying(&["--oidc-issuer"]);
     for token in ["junk", "a.b.c", ""] {
         setting.sandbox.write("token", token);
         setting.sign(&["--bundle", "b.json", "file"]).exits(2).refuses_saying(&["SGN-5005"]);

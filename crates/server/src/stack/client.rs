@@ -19,6 +19,7 @@ use signet_store::DataDir;
 
 use super::StackError;
 use super::names::{Names, Shard};
+use crate::oidc_dev;
 
 /// The files, as they stand in `client/`.
 #[derive(Clone, Debug)]
@@ -134,10 +135,12 @@ impl Clients {
             validity: Validity { start, end: None },
             operator: OPERATOR.to_owned(),
         };
-        // People log in there; machines bring their tokens.
-        let issuers = self.ca.issuers().iter();
-        let people = issuers
-            .filter(|(issuer, is_pattern)| !is_pattern && matches!(issuer.provider, Provider::Email { .. }));
+        // People log in there; machines bring their tokens, and so does who uses the development issuer.
+        let development = format!("{}{}/", self.url, oidc_dev::PATH);
+        let people = self.ca.issuers().iter().filter(|(issuer, is_pattern)| {
+            let of_people = !is_pattern && matches!(issuer.provider, Provider::Email { .. });
+            of_people && !issuer.url.starts_with(&development)
+        });
         SigningConfig {
             certificate_authorities: vec![service(&self.url, 1)],
             identity_providers: people.map(|(issuer, _)| service(&issuer.url, 1)).collect(),
