@@ -39,11 +39,15 @@ pub(crate) fn gc(document: &GcDocument) -> String {
         .damaged
         .iter()
         .map(|repository| {
-            format!("left `{repository}` alone: a manifest in it is damaged; run `signet fsck`\n")
+            format!("left `{repository}` alone: a manifest or tag in it is damaged; run `signet fsck`\n")
         })
         .collect();
+    let uploads = match document.uploads {
+        0 => String::new(),
+        count => format!("{verb} {count} uploads that were never finished\n"),
+    };
     format!(
-        "{lines}{damaged}{verb} {} manifests, {} blobs and {} bytes of content\n",
+        "{lines}{damaged}{uploads}{verb} {} manifests, {} blobs and {} bytes of content\n",
         manifests.len(),
         blobs.len(),
         document.bytes

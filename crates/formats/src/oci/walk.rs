@@ -1,6 +1,6 @@
 //! Walks through manifests that hold or refer to one another.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use signet_crypto::Digest;
@@ -15,7 +15,7 @@ pub const MAX_MANIFEST_DEPTH: usize = 16;
 /// A walk that meets a bound ends in an error: what is not walked is never passed over in silence.
 #[derive(Clone, Debug)]
 pub struct Walk {
-    met: HashSet<Digest>,
+    met: BTreeSet<Digest>,
     depth: usize,
     manifests: usize,
 }
@@ -23,7 +23,7 @@ pub struct Walk {
 impl Walk {
     /// A walk of at most `manifests`, the first included, each at most `depth` steps from the first.
     pub fn new(depth: usize, manifests: usize) -> Self {
-        Self { met: HashSet::new(), depth, manifests }
+        Self { met: BTreeSet::new(), depth, manifests }
     }
 
     /// Whether the manifest, `depth` steps from the first, is met for the first time.

@@ -9,6 +9,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Map, json};
 use signet_crypto::KeyAlgorithm;
 use signet_formats::jwt::{JwtAlgorithm, signing_input};
+use signet_formats::signing_config::SigningConfig;
 use signet_formats::{base64, pem};
 use signet_keys::PrivateKey;
 use signet_server::stack::{Config, Stack, StackError, WitnessConfig};
@@ -124,6 +125,9 @@ async fn an_issuer_that_cannot_be_reached_is_an_outage_of_its_own_identities_onl
     let (status, said) = (answer.status(), answer.text().await.unwrap());
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
     assert!(said.contains("https://localhost:1") && said.contains("cannot be reached"), "{said}");
+    let config = std::fs::read(dir.path().join("up/client/signing_config.json")).unwrap();
+    let people = SigningConfig::parse(&config).unwrap().identity_providers;
+    assert_eq!(people[0].url, "https://localhost:1", "people log in there");
     assert_eq!(stack.status("/ready").await, StatusCode::OK);
     stack.stop().await;
 }
