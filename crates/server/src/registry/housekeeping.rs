@@ -80,9 +80,11 @@ impl Housekeeping {
             sleep(USERS_EVERY).await;
             let service = Arc::clone(&self.service);
             match tokio::task::spawn_blocking(move || service.authenticator.follow()).await {
-                Ok(Ok(true)) => info!("users and rights were read again"),
-                Ok(Err(error)) => error!(%error, "users or rights are unusable: those read before stay"),
-                Ok(Ok(false)) | Err(_) => {}
+                Ok(Some(problems)) => {
+                    info!("users and rights were read again");
+                    problems.iter().for_each(|problem| error!(problem, "users and rights have a mistake"));
+                }
+                Ok(None) | Err(_) => {}
             }
         }
     }
