@@ -162,6 +162,7 @@ fn registries() -> Rows {
         ("bytes a second below which a blob's transfer is given up", bytes(slowest(&limits))),
         ("time for a credential helper", time(limits.helper)),
         ("requests at once", number(limits.parallel)),
+        ("manifests that a layout or archive lists, all that are opened", bytes(limits.listed_bytes)),
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),

@@ -1,6 +1,7 @@
 //! The client: what can be asked of a registry.
 
 mod attach;
+mod attachment;
 mod authorize;
 mod begun;
 mod blobs;
