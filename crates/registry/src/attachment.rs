@@ -54,17 +54,22 @@ pub(crate) fn config_of(layers: &[Descriptor]) -> Result<Bytes> {
     to_json(&Config { architecture: "", os: "", config: BTreeMap::new(), rootfs })
 }
 
-/// An image of these layers.
-pub(crate) fn image_of(config: Descriptor, layers: Vec<Descriptor>) -> Result<Resolved> {
+/// An image of these layers, in all else like the one that is there.
+pub(crate) fn image_of(
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    current: Option<&Resolved>,
+) -> Result<Resolved> {
+    let current = current.map(|current| &current.manifest);
     let manifest = Manifest {
         schema_version: 2,
         media_type: Some(media_type::OCI_MANIFEST.to_owned()),
-        artifact_type: None,
+        artifact_type: current.and_then(|current| current.artifact_type.clone()),
         config: Some(config),
         layers: Some(layers),
         manifests: None,
-        subject: None,
-        annotations: BTreeMap::new(),
+        subject: current.and_then(|current| current.subject.clone()),
+        annotations: current.map(|current| current.annotations.clone()).unwrap_or_default(),
     };
     let bytes = to_json(&manifest)?;
     let digest = Digest::sha256(&bytes);
@@ -100,7 +105,7 @@ mod tests {
     }
 
     fn image(layers: &[&str]) -> Resolved {
-        image_of(layer("config"), layers.iter().map(|text| layer(text)).collect()).unwrap()
+        image_of(layer("config"), layers.iter().map(|text| layer(text)).collect(), None).unwrap()
     }
 
     fn joined(current: Option<&[&str]>, added: &[&str]) -> String {
@@ -127,6 +132,17 @@ mod tests {
         assert_eq!(joined(Some(&["a"]), &["b", "a"]), "image ba");
         assert_eq!(joined(Some(&["c", "a"]), &["a", "b"]), "layers cab");
         assert_eq!(joined(Some(&[]), &["a"]), "image a");
+    }
+
+    #[test]
+    fn what_else_the_image_says_stays() {
+        let mut current = image(&["a"]);
+        current.manifest.annotations.insert("a".to_owned(), "note".to_owned());
+        current.manifest.subject = Some(layer("an image"));
+        let next = image_of(layer("config"), vec![layer("b")], Some(&current)).unwrap();
+        assert_eq!(next.manifest.annotations, current.manifest.annotations);
+        assert_eq!(next.manifest.subject, current.manifest.subject);
+        assert_eq!(Manifest::parse(&next.bytes).unwrap(), next.manifest);
     }
 
     /// Two signatures over the same payload differ in their annotations.

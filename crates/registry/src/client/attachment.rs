@@ -33,7 +33,7 @@ impl Client {
             let image = match added.joined_to(current.as_ref()) {
                 Joined::Same => return Ok(written && conflicts == 0),
                 Joined::Image(image) => *image,
-                Joined::Layers(layers) => self.push_image_of(repository, layers).await?,
+                Joined::Layers(layers) => self.push_image_of(repository, layers, current.as_ref()).await?,
             };
             let condition = Precondition::unchanged(current.as_ref());
             let media_type = &image.descriptor.media_type;
@@ -50,9 +50,14 @@ impl Client {
     }
 
     /// An image of these layers, whose configuration is there.
-    async fn push_image_of(&self, repository: &Repository, layers: Vec<Descriptor>) -> Result<Resolved> {
+    async fn push_image_of(
+        &self,
+        repository: &Repository,
+        layers: Vec<Descriptor>,
+        current: Option<&Resolved>,
+    ) -> Result<Resolved> {
         let config = config_of(&layers)?;
         let config = self.push_new_bytes(repository, media_type::OCI_CONFIG, config).await?;
-        image_of(config, layers)
+        image_of(config, layers, current)
     }
 }

@@ -12,6 +12,7 @@ mod pages;
 mod redirect;
 mod referrers;
 mod response;
+mod resume;
 mod retry;
 mod transport;
 mod upload;

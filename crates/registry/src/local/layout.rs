@@ -221,7 +221,8 @@ impl ImageStore for Layout {
                 Joined::Same => return Ok(false),
                 Joined::Image(image) => *image,
                 Joined::Layers(layers) => {
-                    image_of(self.put_bytes(media_type::OCI_CONFIG, config_of(&layers)?).await?, layers)?
+                    let config = self.put_bytes(media_type::OCI_CONFIG, config_of(&layers)?).await?;
+                    image_of(config, layers, current.as_ref())?
                 }
             };
             self.put_manifest(&joined).await?;

@@ -19,4 +19,5 @@ mod shelf;
 mod signers;
 mod tags;
 mod tls;
+mod transfers;
 mod uploads;
