@@ -209,7 +209,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
         RegistryError::Forbidden { .. } if refusal(error).is_some() => Code::PullDenied,
         RegistryError::Forbidden { .. } => Code::RegistryForbidden,
-        RegistryError::NotFound { .. } => Code::ImageNotFound,
+        RegistryError::NotFound { .. } | RegistryError::SeveralImages { .. } => Code::ImageNotFound,
         RegistryError::Timeout { .. } => Code::RegistryTimeout,
         RegistryError::TooLarge { .. } | RegistryError::LimitHit { .. } => Code::ResponseTooLarge,
         RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
