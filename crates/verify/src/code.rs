@@ -240,7 +240,7 @@ codes! {
         "The policy requires that the signature names the repository it is for, and this one names none."
         "sign with a client that signs the name of the image, or let the policy say `repository: deny`"
     1607 RepositoryUnknown Denied "the image was asked for without a repository"
-        "The policy demands that the signed repository name is the one the image was asked by, and a layout or file has none."
+        "The policy demands that the signed repository name is the one the image was asked by, and a layout has none."
         "verify the image where it is served, or let the policy note the mismatch only"
 
     // No decision.

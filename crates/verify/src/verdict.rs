@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
+use signet_formats::text::shortened;
 
 use crate::Code;
 
@@ -154,21 +155,21 @@ impl Node {
     /// The same, saying what it is about.
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
-        self.about = Some(about.into());
+        self.about = Some(said(&about.into()));
         self
     }
 
     /// The same, saying what was found.
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
+        self.found = Some(said(&found.into()));
         self
     }
 
     /// The same, saying what was wanted.
     #[must_use]
     pub fn wanted(mut self, wanted: impl Into<String>) -> Self {
-        self.wanted = Some(wanted.into());
+        self.wanted = Some(said(&wanted.into()));
         self
     }
 
@@ -210,6 +211,14 @@ impl Node {
         }
     }
 }
+
+/// What a check says: much of it is what unverified evidence says, however long.
+fn said(text: &str) -> String {
+    shortened(text, MAX_SAID).into_owned()
+}
+
+/// The most characters of each thing that a check says: eight keys or digests are less.
+const MAX_SAID: usize = 1024;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ pub(crate) fn verify(
 ) -> Result<Verdict, CliError> {
     let path = Path::new(name);
     let subject = match name.parse::<Digest>() {
-        Ok(digest) if !path.exists() => Subject::of(digest),
+        Ok(digest) if !path.exists() => Subject::file(vec![digest], None),
         _ => {
             let needs = Needs::of(&evidence, &trust.policy, &trust.snapshot);
             let subject = hashed(path, &needs, face)?;
@@ -73,12 +73,7 @@ pub(crate) fn verify(
 fn hashed(path: &Path, needs: &Needs, face: Face) -> Result<Subject, CliError> {
     let algorithms: Vec<_> = needs.digests.iter().copied().collect();
     let hashed = files::digests(path, &algorithms, face)?;
-    Ok(Subject {
-        digests: hashed.digests,
-        media_type: None,
-        size: Some(hashed.size),
-        name: Some(path.display().to_string()),
-    })
+    Ok(Subject::file(hashed.digests, Some(hashed.size)))
 }
 
 /// The file itself, for a signature over the whole of it, where it is not too large.
