@@ -27,6 +27,7 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
     let asked: HashSet<Registry> = places.iter().flat_map(registries).collect();
     let may_be_plain = |registry: &&Registry| {
         args.allow_http_registry.iter().any(|allowed| match allowed {
+            HttpRegistry::None => false,
             HttpRegistry::Any => true,
             HttpRegistry::Named(named) => named == *registry,
         })

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use signet_clients::Error as ClientError;
-use signet_keys::{Error as KeyError, FileError, SignError};
+use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
@@ -92,7 +92,11 @@ impl Stop {
 
 impl<E: Into<CliError>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Error(Box::new(error.into()))
+        let error = error.into();
+        match error.interrupted {
+            true => Self::Interrupted,
+            false => Self::Error(Box::new(error)),
+        }
     }
 }
 
@@ -105,12 +109,14 @@ pub(crate) struct CliError {
     pub(crate) detail: String,
     /// What to do about it.
     pub(crate) hint: String,
+    /// Whether it is no error but Ctrl-C, at a prompt.
+    interrupted: bool,
 }
 
 impl CliError {
     /// An error with the hint of its code.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: code.hint().to_owned() }
+        Self { code, detail: detail.into(), hint: code.hint().to_owned(), interrupted: false }
     }
 
     /// The same, with a hint that knows more.
@@ -151,7 +157,9 @@ pub(crate) fn about(path: &Path, why: impl Display) -> String {
 
 impl From<FileError> for CliError {
     fn from(error: FileError) -> Self {
-        Self::new(key_code(&error.error), error.to_string())
+        let interrupted = matches!(&error.error, KeyError::NoPassword(PasswordError::Source(source))
+            if source.kind() == io::ErrorKind::Interrupted);
+        Self { interrupted, ..Self::new(key_code(&error.error), error.to_string()) }
     }
 }
 

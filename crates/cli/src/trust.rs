@@ -11,7 +11,7 @@ use signet_verify::{
     Rule, TrustSnapshot,
 };
 
-use crate::args::TrustArgs;
+use crate::args::{TrustArgs, distinct};
 use crate::error::{CliError, about};
 use crate::{files, pinned, witness};
 
@@ -36,13 +36,14 @@ impl Trust {
         args.cosign.accept()?;
         let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
         if let Some(path) = &args.policy {
+            args.cosign.accept_with_policy()?;
             if args.trusted_root.is_none() {
                 pinned::refresh()?;
             }
             return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
-            return of_keys(args, anchors.read()?).map(Some);
+            return of_keys(args, anchors.for_keys(args.cosign.wants_timestamps())?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
         if args.trusted_root.is_none() && !pinned::is_there() {
@@ -86,6 +87,18 @@ pub(crate) struct Anchors<'a> {
 impl Anchors<'_> {
     fn read(&self) -> Result<TrustSnapshot, CliError> {
         self.on(self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default())
+    }
+
+    /// The same for keys, which need a trust root only where timestamps are demanded.
+    fn for_keys(&self, timestamps: bool) -> Result<TrustSnapshot, CliError> {
+        match (timestamps, self.trusted_root) {
+            (false, _) | (true, Some(_)) => self.read(),
+            (true, None) if !pinned::is_there() => Err(no_stampers()),
+            (true, None) => {
+                pinned::refresh()?;
+                self.with_pinned()
+            }
+        }
     }
 
     /// The same; where no trust root is given, with the one that is pinned on this machine, if one is.
@@ -162,7 +175,8 @@ fn of_principals(
 ) -> Result<Trust, CliError> {
     let rule = Rule {
         predicate_type: PredicateRule::from(args.predicate_type.clone()),
-        annotations: args.annotations.iter().cloned().collect(),
+        annotations: distinct(&args.annotations)?.into_iter().collect(),
+        timestamps: u32::from(args.cosign.wants_timestamps()),
         log_entries: args.insecure_ignore_tlog.then_some(0),
         certificate_timestamps: args.insecure_ignore_sct.then_some(0),
         witnesses: witness::distinct(&snapshot),
@@ -211,6 +225,11 @@ fn half(what: &str, missing: &str) -> CliError {
 fn no_trusted_root() -> CliError {
     CliError::new(Code::NoTrustGiven, "an identity was given without the authorities that certify it")
         .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed, or pin its root with `signet trust init`")
+}
+
+fn no_stampers() -> CliError {
+    CliError::new(Code::NoTrustGiven, "`--use-signed-timestamps` was given without the authorities that make them")
+        .hint("add `--trusted-root FILE` with the timestamp authority in it, or pin a root with `signet trust init`")
 }
 
 /// A key that no principal has would decide nothing, which is not what whoever gave it thinks.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use signet_crypto::Digest;
+use signet_crypto::{Digest, Scheme};
 use signet_formats::text::shortened;
 
 use crate::Code;
@@ -40,6 +40,16 @@ impl Verdict {
     /// Whether the answer is yes.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allow
+    }
+
+    /// Whether one of the sound signatures is by a key and of this scheme.
+    pub fn has_sound(&self, scheme: Scheme) -> bool {
+        let by = format!(", {scheme}");
+        let of_it = |check: &Node| {
+            check.check == Check::Cryptography && check.about.as_deref().is_some_and(|key| key.ends_with(&by))
+        };
+        let signatures = self.checks.children.iter().filter(|node| node.check == Check::Signature);
+        signatures.filter(|node| !node.failed()).any(|signature| signature.children.iter().any(of_it))
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn sign_file(method: &MethodArgs<'_>, file: &Path, bundle: &Path, fac
             stored: Some(bundle.display().to_string()),
             race_possible: false,
         };
-        let document = SignDocument { signed: vec![signed] };
+        let document = SignDocument { signed: vec![signed], failed: Vec::new() };
         face.result(&document, render::signed)?;
         Ok(Status::Yes)
     })

@@ -6,6 +6,7 @@ use anstyle::AnsiColor;
 use signet_formats::time;
 use signet_verify::{Check, CheckResult, Node, Outcome, Signer, Verdict};
 
+use crate::document::ErrorBody;
 use crate::error::CliError;
 use crate::face::paint;
 use crate::plain::{self, Plain};
@@ -24,14 +25,19 @@ pub(crate) fn verdict(name: &str, verdict: &Verdict) -> String {
 /// Something on which there is no verdict, and why.
 pub(crate) fn undecided(name: &str, error: &CliError) -> String {
     let mut text = headline(name, Outcome::Undecidable);
-    let yellow = paint(AnsiColor::Yellow);
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.code.title());
-    for line in plain::lines(&error.detail) {
-        let _ = writeln!(text, "  {line}");
-    }
-    let _ = hint(&mut text, &error.hint);
+    let _ = reason(&mut text, &error.into());
     text
+}
+
+/// Why something could not be done, and what to do.
+pub(super) fn reason(text: &mut String, error: &ErrorBody) -> std::fmt::Result {
+    let yellow = paint(AnsiColor::Yellow);
+    writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.title)?;
+    for line in plain::lines(&error.detail) {
+        writeln!(text, "  {line}")?;
+    }
+    hint(text, &error.hint)
 }
 
 fn hint(text: &mut String, hint: &str) -> std::fmt::Result {
