@@ -126,6 +126,16 @@ impl CliError {
         self
     }
 
+    /// The same, where a service's configuration is meant, with the files to look into.
+    #[must_use]
+    pub(crate) fn looking_into<'a>(self, files: impl IntoIterator<Item = &'a Path>) -> Self {
+        let files: Vec<String> = files.into_iter().map(|path| format!("`{}`", path.display())).collect();
+        match self.code == Code::ConfigInvalid && !files.is_empty() {
+            true => self.hint(format!("look into {}", files.join(" and "))),
+            false => self,
+        }
+    }
+
     /// Something that cannot happen.
     pub(crate) fn internal(error: impl Display) -> Self {
         Self::new(Code::Internal, error.to_string())
@@ -133,7 +143,11 @@ impl CliError {
 
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: impl Display) -> Self {
-        Self::new(Code::FileUnreadable, about(path, error))
+        let told = Self::new(Code::FileUnreadable, about(path, error));
+        match path == Path::new("-") {
+            true => told.hint("standard input is `/dev/stdin`"),
+            false => told,
+        }
     }
 
     /// A file that cannot be written.

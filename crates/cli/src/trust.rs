@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
 use signet_formats::trusted_root::TrustedRoot;
-use signet_keys::read_public;
 use signet_verify::{
     CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PolicyError, PredicateRule, Principal,
     Rule, TrustSnapshot,
@@ -13,7 +12,7 @@ use signet_verify::{
 
 use crate::args::{TrustArgs, distinct};
 use crate::error::{CliError, about};
-use crate::{files, pinned, witness};
+use crate::{files, key_file, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ impl Trust {
         let mut snapshot = if needs_root(&policy) { anchors.with_pinned()? } else { anchors.read()? };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
-            let key = read_public(file)?;
+            let key = key_file::public(file)?;
             missing.remove(&key.id());
             if !has_key(&policy, key.id()) {
                 return Err(unnamed_key(file, key.id(), path));
@@ -161,7 +160,7 @@ pub(crate) fn read_trusted_root(path: &Path) -> Result<TrustedRoot, CliError> {
 fn of_keys(args: &TrustArgs, mut snapshot: TrustSnapshot) -> Result<Trust, CliError> {
     let mut principals = BTreeMap::new();
     for path in &args.key {
-        let key = read_public(path)?;
+        let key = key_file::public(path)?;
         principals.insert(path.display().to_string(), Principal::Key(KeyReference::id(key.id())));
         snapshot = snapshot.with_keys([&key]);
     }

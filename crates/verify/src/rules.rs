@@ -46,12 +46,11 @@ fn outcome(rule: &Rule, matched: usize, nodes: &[Node]) -> Node {
     if matched >= usize::try_from(rule.threshold).unwrap_or(usize::MAX) {
         return Node::pass(Check::Rule);
     }
-    // With one signature there is one reason; with several, the count is the reason.
-    let code = match nodes {
-        [only] => only.code.unwrap_or(Code::ThresholdNotMet),
-        _ => Code::ThresholdNotMet,
-    };
-    Node::fail(Check::Rule, code)
+    // Where all signatures lack the same, that is the reason; else their number is.
+    let mut codes = nodes.iter().map(|node| node.code);
+    let first = codes.next().flatten();
+    let code = first.filter(|first| codes.all(|code| code == Some(*first)));
+    Node::fail(Check::Rule, code.unwrap_or(Code::ThresholdNotMet))
 }
 
 fn wanted(rule: &Rule) -> String {
