@@ -77,10 +77,7 @@ fn of_simple(signature: &LegacySignature) -> Result<ClaimsBody, String> {
         annotations: annotations(optional),
         ..SubjectClaim::of(&claim.manifest_digest)
     };
-    let mut claims = ClaimsBody {
-        subjects: vec![subject],
-        ..ClaimsBody::new("cosign signature")
-    };
+    let mut claims = ClaimsBody { subjects: vec![subject], ..ClaimsBody::new("cosign signature") };
     add_material(&mut claims, &signature.material);
     Ok(claims)
 }

@@ -15,8 +15,9 @@ use crate::{files, password};
 pub(crate) fn private(path: &Path, password: &PasswordArgs) -> Result<PrivateKey, CliError> {
     let source = password::source(password);
     read_private(path, &source).map_err(|error| match (told(path, error), source.variable()) {
-        (error, Some(variable)) if error.code == Code::PasswordWrong => error
-            .hint(format!("the password is that of `{variable}`; correct it, or unset it to be asked for another")),
+        (error, Some(variable)) if error.code == Code::PasswordWrong => error.hint(format!(
+            "the password is that of `{variable}`; correct it, or unset it to be asked for another"
+        )),
         (error, _) => error,
     })
 }

@@ -28,9 +28,12 @@ pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
 /// Signs a file and writes its bundle, which must not exist.
 pub(crate) fn sign_file(method: &MethodArgs<'_>, file: &Path, bundle: &Path, face: Face) -> Answer {
     if bundle == Path::new("-") {
-        return Err(CliError::new(Code::UsageInvalid, "the bundle is written to a file, not to standard output")
-            .hint("name one with `--bundle OUT`")
-            .into());
+        return Err(CliError::new(
+            Code::UsageInvalid,
+            "the bundle is written to a file, not to standard output",
+        )
+        .hint("name one with `--bundle OUT`")
+        .into());
     }
     if bundle.exists() {
         return Err(CliError::unwritable(bundle, &std::io::ErrorKind::AlreadyExists.into()).into());

@@ -5,7 +5,9 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::bundle::MAX_BUNDLE_BYTES;
-use signet_verify::{Code, Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Needs, Subject, Verdict, decide};
+use signet_verify::{
+    Code, Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Needs, Subject, Verdict, decide,
+};
 
 use crate::args::{TrustArgs, VerifyBlobArgs};
 use crate::document::{ImageBody, VerifyDocument};

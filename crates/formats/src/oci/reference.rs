@@ -117,9 +117,7 @@ impl Registry {
         let bracketed = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
         let name_ok = match bracketed {
             Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                name.split('.').all(is_label)
-            }
+            None => name.split('.').all(is_label),
         };
         let port_ok = port.is_none_or(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok());
         if !name_ok || !port_ok || host.len() > MAX_HOST {
