@@ -1,8 +1,9 @@
 //! `signet serve`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate};
+use signet_server::registry::{App, AuthFiles, BuildError, Config, GarbageCollection, PullGate};
 use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
@@ -61,7 +62,13 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
     config.allow_http = args.allow_http;
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
-    Ok(config.build().await?)
+    config.build().await.map_err(|error| {
+        let users = [&args.htpasswd, &args.access].into_iter().flatten().map(PathBuf::as_path);
+        match error {
+            BuildError::Auth(_) => CliError::from(error).looking_into(users),
+            _ => CliError::from(error).looking_into(args.tls.paths()),
+        }
+    })
 }
 
 /// What a service has to say while it runs: to standard error, like all that is not data.
