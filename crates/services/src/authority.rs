@@ -122,13 +122,18 @@ fn check_files(chain: &Path) -> Result<(), AuthorityError> {
     if own.spki() != key.public_key().spki_der() {
         return Err(AuthorityError::OtherKey);
     }
-    for (below, above) in certificates.iter().zip(certificates.iter().skip(1)) {
-        let issued = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
-        if !issued {
-            return Err(AuthorityError::Chain { path: chain.to_owned() });
-        }
+    match each_issued_by_the_next(&certificates) {
+        true => Ok(()),
+        false => Err(AuthorityError::Chain { path: chain.to_owned() }),
     }
-    Ok(())
+}
+
+/// Whether these are one chain: by name and by signature.
+pub(crate) fn each_issued_by_the_next(chain: &[Certificate]) -> bool {
+    chain.iter().zip(chain.iter().skip(1)).all(|(below, above)| {
+        let is_signed = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
+        is_signed && below.issuer().der() == above.subject().der()
+    })
 }
 
 /// Makes a root: a key and its own certificate.
