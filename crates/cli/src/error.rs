@@ -350,6 +350,7 @@ impl From<AuthorityError> for CliError {
             AuthorityError::KeyFile(error) => return error.into(),
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
+            AuthorityError::Lost { .. } => Code::DataCorrupt,
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())

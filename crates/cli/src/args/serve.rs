@@ -22,6 +22,8 @@ pub(crate) enum ServeCommand {
     Tsa(Deferred<ServeTsaArgs>),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(Deferred<ServeCaArgs>),
+    /// Serve an issuer of identity tokens for development, on loopback only.
+    OidcDev(Deferred<ServeOidcDevArgs>),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
     Trust(Deferred<ServeTrustArgs>),
     /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
@@ -241,10 +243,24 @@ pub(crate) struct ServeCaArgs {
     pub(crate) operators: OperatorArgs,
 }
 
+/// Serve an issuer of identity tokens for development, on loopback only.
+///
+/// `signet dev-token` mints its tokens, in the shapes of e-mail, GitHub, GitLab and Kubernetes. It is for a certificate authority
+/// that runs by itself, Fulcio for one; `signet up --dev` and `signet serve ca --dev` have it inside.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeOidcDevArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
+    pub(crate) listen: SocketAddr,
+}
+
 /// Mint an identity token of a development issuer.
 ///
-/// The issuer is that of `signet serve ca --dev` on the same data directory. Its tokens are good for
-/// nothing outside of this machine.
+/// The issuer is that of `signet up --dev`, `signet serve ca --dev` or `signet serve oidc-dev` on the same data directory. Its
+/// tokens are good for nothing outside of this machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DevTokenArgs {
     /// The data directory of the service.

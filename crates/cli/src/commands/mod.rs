@@ -21,6 +21,7 @@ mod operators;
 mod serve;
 mod serve_ca;
 mod serve_log;
+mod serve_oidc_dev;
 mod serve_trust;
 mod serve_tsa;
 mod serve_witness;

@@ -185,7 +185,7 @@ fn is_left_out(path: &Path) -> bool {
 /// What a stack consists of. What refers to something comes before it.
 pub(super) const ORDER: [&str; 7] = ["stack.json", "trust", "ca", "tsa", "registry", "ct", "log"];
 /// Within a directory, what comes before the rest.
-const FIRST: [&str; 10] = [
+const FIRST: [&str; 11] = [
     "_tags",
     "_referrers",
     "_indexes",
@@ -196,6 +196,7 @@ const FIRST: [&str; 10] = [
     "entries",
     "repository",
     "timestamp.json",
+    "made.json",
 ];
 /// What the archive says of itself.
 pub(super) const ABOUT: &str = "backup.json";
