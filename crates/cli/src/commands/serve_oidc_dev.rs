@@ -25,8 +25,12 @@ async fn serve(args: &ServeOidcDevArgs, face: Face) -> Answer {
     let host = Host::listen(args.listen, None).await?;
     let issuer = DevIssuer::open(dir.disk(), dir.path(), &host.url())?;
     let issuers: Vec<String> = issuer.issuers().into_iter().map(|issuer| issuer.url).collect();
-    let document =
-        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let document = ServeDocument {
+        address: host.local_addr(),
+        url: host.url(),
+        data: args.data.display().to_string(),
+        admin: None,
+    };
     let stop = runtime::stopped();
     face.result(&document, |_| format!("serving the development issuers {}\n", issuers.join(", ")))?;
     let router = oidc_dev::router(Arc::new(issuer), "").merge(health(|| true));
