@@ -1,14 +1,16 @@
 //! `signet serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use signet_server::host::TlsFiles;
+use signet_server::host::{Host, TlsFiles};
 
 use super::deferred::Deferred;
 use super::shared::duration;
+use crate::error::CliError;
+use crate::stack::LogFormat;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -42,6 +44,8 @@ pub(crate) struct ServeTrustArgs {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a transparency log from a directory.
@@ -79,6 +83,8 @@ pub(crate) struct ServeLogArgs {
     pub(crate) checkpoint_interval_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// What a search tells of identities.
@@ -111,11 +117,10 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
-    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve an OCI registry from a directory.
@@ -188,14 +193,16 @@ pub(crate) struct ServeTsaArgs {
     /// How far timestamps may be off, in milliseconds. They state it; beyond it there are none.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
     pub(crate) accuracy_ms: u64,
-    /// A time server, as `host:port`; may be given several times. Unset: the kernel's own bound counts.
+    /// A time server, as `host` or `host:port`; to be given at least three times. Unset: the kernel's own bound counts.
     #[arg(long, value_name = "SERVER")]
     pub(crate) ntp: Vec<String>,
-    /// How many time servers have to agree. Unset: most of them.
+    /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     #[arg(long, value_name = "COUNT", requires = "ntp")]
     pub(crate) ntp_agree: Option<usize>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a certificate authority for identities (Fulcio's API).
@@ -233,6 +240,8 @@ pub(crate) struct ServeCaArgs {
     pub(crate) ct_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve an issuer of identity tokens for development, on loopback only.
@@ -278,6 +287,17 @@ pub(crate) struct DevTokenArgs {
     pub(crate) kubernetes: Option<String>,
 }
 
+/// What the operators of a service are told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// How the lines of its log are written, on standard error.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
+}
+
 /// What a service proves itself with.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TlsArgs {
@@ -290,6 +310,17 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The files that are given.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.tls_cert, &self.tls_key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// A listener of the service, which speaks TLS if the files are there.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Host, CliError> {
+        let host = Host::listen(address, self.files().as_ref()).await;
+        host.map_err(|error| CliError::from(error).looking_into(self.paths()))
+    }
+
     /// The files, where the service is to speak TLS.
     pub(crate) fn files(&self) -> Option<TlsFiles> {
         let (certificates, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
