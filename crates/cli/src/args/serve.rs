@@ -1,14 +1,15 @@
 //! `signet serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use signet_server::host::TlsFiles;
+use signet_server::host::{Host, TlsFiles};
 
 use super::deferred::Deferred;
 use super::shared::duration;
+use crate::error::CliError;
 use crate::stack::LogFormat;
 
 /// Run a service.
@@ -309,6 +310,17 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The files that are given.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.tls_cert, &self.tls_key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// A listener of the service, which speaks TLS if the files are there.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Host, CliError> {
+        let host = Host::listen(address, self.files().as_ref()).await;
+        host.map_err(|error| CliError::from(error).looking_into(self.paths()))
+    }
+
     /// The files, where the service is to speak TLS.
     pub(crate) fn files(&self) -> Option<TlsFiles> {
         let (certificates, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
