@@ -46,7 +46,7 @@ fn of_bundle(bytes: &[u8]) -> Result<ClaimsBody, String> {
     let mut claims = match &bundle.content {
         bundle::Content::Dsse(envelope) => of_envelope(form, envelope)?,
         bundle::Content::MessageSignature { digest, .. } => ClaimsBody {
-            subjects: digest.iter().map(|digest| SubjectClaim::of(digest)).collect(),
+            subjects: digest.iter().map(SubjectClaim::of).collect(),
             ..ClaimsBody::new(form)
         },
     };
