@@ -112,4 +112,4 @@ fn requested_globals() -> GlobalArgs {
 /// What a shell shows for a process that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;
 /// What a shell shows for a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;

@@ -22,10 +22,8 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
-        ServeCommand::Trust(args) => {
-            log(LogFormat::Text, false);
-            runtime::serve(super::serve_trust::run(args, face))
-        }
+        ServeCommand::OidcDev(args) => super::serve_oidc_dev::run(args, face),
+        ServeCommand::Trust(args) => runtime::serve(super::serve_trust::run(args, face)),
         ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
@@ -42,6 +40,7 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
+        admin: None,
     };
     let stop = runtime::stopped();
     face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
