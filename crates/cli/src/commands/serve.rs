@@ -16,21 +16,19 @@ use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
+    let requests = matches!(command, ServeCommand::Registry(args) if args.log_requests);
+    log(LogFormat::Text, requests);
     match command {
         ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
-        ServeCommand::Trust(args) => {
-            log(LogFormat::Text, false);
-            runtime::serve(super::serve_trust::run(args, face))
-        }
+        ServeCommand::Trust(args) => runtime::serve(super::serve_trust::run(args, face)),
         ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {

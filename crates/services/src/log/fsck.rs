@@ -4,16 +4,16 @@ use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
-use signet_formats::merkle::Hash;
+use signet_formats::merkle::{self, Hash};
 use signet_formats::note::{KeyKind, NoteError, VerifierKey};
 use signet_formats::static_ct::verify_tree_head;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
-use super::OpenError;
 use super::archive::Archive;
 use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Summary};
 use super::index::Runs;
 use super::open::Identity;
+use super::{OpenError, Place, origin_of, policy};
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -60,6 +60,19 @@ pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
     Ok(FsckReport { origin: identity.origin, size, root: tree_root(&archive, size)?, findings })
 }
 
+/// Checks each shard by itself; one that cannot be read at all has that as its finding.
+pub fn fsck_shards(shards: &[Place]) -> Result<Vec<FsckReport>, OpenError> {
+    let check = |place: &Place| match fsck(&place.data) {
+        Err(OpenError::Damaged(why)) => {
+            let origin = place.origin.clone().or(origin_of(&place.data).ok().flatten());
+            let origin = origin.unwrap_or_else(|| place.data.display().to_string());
+            Ok(FsckReport { origin, size: 0, root: merkle::root(&[]), findings: vec![why] })
+        }
+        checked => checked,
+    };
+    shards.iter().map(check).collect()
+}
+
 fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
     let about = |why: &dyn std::fmt::Display| Some(format!("hashes of chunk {number}: {why}"));
     let (summary, leaves) = match Summary::read(&archive.layout, number)
@@ -95,7 +108,17 @@ fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpo
     if tree_root(archive, published.size).ok() != Some(published.root) {
         return Some(format!("the checkpoint of size {} has another root than the entries", published.size));
     }
-    identity.keys.iter().find_map(|key| check_signature(kept, key))
+    check_witnesses(archive, kept).or_else(|| identity.keys.iter().find_map(|key| check_signature(kept, key)))
+}
+
+fn check_witnesses(archive: &Archive, kept: &SignedCheckpoint) -> Option<String> {
+    match policy::kept(&archive.layout.root) {
+        Ok(Some(known)) if !policy::is_met(&known, kept) => {
+            Some("the checkpoint does not have the cosignatures of the witness policy".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Checks the signature that a log's key made under a checkpoint.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
 use signet_formats::note::NoteError;
-use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
+use signet_formats::tlog::{Nodes, TILE_WIDTH, WitnessPolicy, tree_root};
 use signet_keys::SignError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
@@ -21,11 +21,12 @@ use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
 use super::form::Form;
 use super::index::{Index, Runs};
+use super::policy;
 use super::read::Places;
 use super::run::Run;
 use super::wal;
 use super::writer::{self, Start};
-use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared};
+use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared, Witnesses};
 
 impl Log {
     /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
@@ -49,6 +50,7 @@ impl Log {
         let origin = signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
+        loaded.settle_policy(&signer, config.witnesses.as_deref().map(Witnesses::policy))?;
         let head = match &config.witnesses {
             Some(_) => loaded.published(&signer).await?,
             None => sign(&signer, checkpoint).await?,
@@ -76,6 +78,12 @@ pub enum OpenError {
     /// The disk failed.
     #[error("the log cannot be opened: {0}")]
     Io(#[from] io::Error),
+    /// The witness policy was written for other logs.
+    #[error("the witness policy names logs, but not this one: {}", keys.join(" "))]
+    PolicyOfOthers {
+        /// The keys of this one.
+        keys: Vec<String>,
+    },
     /// The first checkpoint could not be signed.
     #[error("the checkpoint cannot be signed: {0}")]
     Sign(SignError),
@@ -101,6 +109,11 @@ pub enum OpenError {
         /// The name asked for.
         wanted: String,
     },
+    /// Witnesses have to cosign what this log publishes, and it was opened without any.
+    #[error(
+        "the log has a witness policy, and nothing of it is signed without: give it again, or one of `quorum none`"
+    )]
+    Witnessed,
 }
 
 impl From<ReadError> for OpenError {
@@ -184,10 +197,25 @@ impl Loaded {
         identity.settle(dir.disk(), &layout)?;
         let runs = Runs::open(&layout)?;
         let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, runs };
+        loaded.tell_of_torn(&identity.origin);
         if identity.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
         Ok(loaded)
+    }
+
+    /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
+    fn tell_of_torn(&self, origin: &str) {
+        let (entries, bytes) = (self.archive.tree.size(), self.archive.torn);
+        if bytes > 0 {
+            tracing::warn!(
+                log = origin,
+                entries,
+                bytes,
+                "after the last whole entry stands part of a write that was cut off; the log goes on without it. If it did not \
+                 stop in the middle of a write, compare its checkpoint with one that somebody else has (`--at-least`)"
+            );
+        }
     }
 
     /// Makes the part of the index that is missing.
@@ -218,6 +246,35 @@ impl Loaded {
         Ok(())
     }
 
+    /// Keeps the policy. What a frozen log has published whole was cosigned as its own policy says: no later one is for it.
+    fn settle_policy(&self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
+        let layout = &self.archive.layout;
+        match given.is_some() && self.is_over()? {
+            true => Ok(()),
+            false => policy::settle(self.dir.disk(), layout, signer, given),
+        }
+    }
+
+    /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
+    fn is_over(&self) -> Result<bool, OpenError> {
+        let layout = &self.archive.layout;
+        let (known, head) = (policy::kept(&layout.root)?, self.archive.kept()?);
+        let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
+        let both = known.zip(head.filter(is_whole)).filter(|_| layout.frozen().is_file());
+        Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
+    }
+
+    /// Whether something is to be published yet: entries, or cosignatures of what is shown.
+    fn is_behind(&self, config: &Config, head: &Head) -> Result<bool, OpenError> {
+        let Some(witnesses) = config.witnesses.as_ref().filter(|_| head.checkpoint.size > 0) else {
+            return Ok(head.checkpoint.size < self.archive.tree.size());
+        };
+        let signed =
+            SignedCheckpoint::parse(&head.note).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let is_met = policy::is_met(witnesses.policy(), &signed) || self.is_over()?;
+        Ok(!is_met || head.checkpoint.size < self.archive.tree.size())
+    }
+
     /// What was published last: where witnesses have to cosign, nothing newer is shown before they have. Of a new
     /// log that is a tree without entries.
     async fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
@@ -232,6 +289,7 @@ impl Loaded {
     }
 
     fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+        let is_behind = self.is_behind(&config, &head)?;
         let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
         let Self { dir, archive, runs } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
@@ -243,7 +301,7 @@ impl Loaded {
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
-            behind: AtomicBool::new(head.checkpoint.size < archive.tree.size()),
+            behind: AtomicBool::new(is_behind),
             witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
             segments: RwLock::new(segments.with(wal.segment()?)),

@@ -168,7 +168,9 @@ impl Writer {
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
         let is_old = self.until_refresh().is_some_and(|left| left.is_zero());
-        let published = match is_old || self.size() > self.shared.head().checkpoint.size {
+        let is_behind =
+            self.shared.behind.load(Ordering::Acquire) || self.size() > self.shared.head().checkpoint.size;
+        let published = match is_old || is_behind {
             true => self.publish()?,
             false => Ok(()),
         };
