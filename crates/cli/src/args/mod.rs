@@ -37,7 +37,7 @@ pub(crate) use serve::{
     DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs,
     ServeTsaArgs, ServeWitnessArgs,
 };
-pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, duration};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,

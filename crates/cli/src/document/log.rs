@@ -185,6 +185,12 @@ pub(crate) enum LogFindingKind {
     Fork,
     /// Less than the log showed before.
     Stale,
+    /// Less than the log showed before, and perhaps of another history.
+    Unproven,
+    /// Entries that could not be looked into.
+    Unread,
+    /// What the witnesses have not seen lately.
+    Old,
     /// The log cannot be read, or is not signed as it should be.
     Unreadable,
 }

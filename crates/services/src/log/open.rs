@@ -44,7 +44,7 @@ impl Log {
     /// The same, in a directory that is open already: its keys may be in it.
     pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let identity = Identity::of(&signer);
-        let loaded = blocking(move || Loaded::load(dir, &identity)).await?;
+        let loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();
         let root = tree_root(&loaded.archive, size)?;
         let origin = signer.origin().to_owned();
@@ -52,7 +52,7 @@ impl Log {
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
         loaded.settle_policy(&signer, config.witnesses.as_deref().map(Witnesses::policy))?;
         let head = match &config.witnesses {
-            Some(_) => loaded.published(&signer).await?,
+            Some(_) => loaded.published(&signer)?,
             None => sign(&signer, checkpoint).await?,
         };
         blocking(move || loaded.start(config, signer, head, Handle::current())).await
@@ -156,15 +156,14 @@ impl Identity {
         Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
     }
 
-    /// Refuses another log's directory. Keys may be added, not taken away.
-    fn settle(&self, disk: &Disk, layout: &Layout) -> Result<(), OpenError> {
-        let path = layout.root.join(IDENTITY_FILE);
+    /// Refuses another log's directory. Keys may be added, not taken away. What stands in it; `None` if the log is new.
+    fn check(&self, layout: &Layout) -> Result<Option<Self>, OpenError> {
+        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
         let found = match Self::read(&layout.root)? {
+            Some(_) if !layout.checkpoint().is_file() => return missing("checkpoint"),
             Some(found) => found,
-            None if fs::read_dir(&layout.entries)?.next().is_some() => {
-                return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")));
-            }
-            None => Self { origin: self.origin.clone(), keys: Vec::new(), form: self.form },
+            None if fs::read_dir(&layout.entries)?.next().is_some() => return missing(IDENTITY_FILE),
+            None => return Ok(None),
         };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
@@ -175,38 +174,42 @@ impl Identity {
         if let Some(other) = found.keys.iter().find(|key| !self.keys.contains(key)) {
             return Err(OpenError::WrongKey { found: other.clone() });
         }
-        if found != *self {
-            let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-            disk.put(&layout.scratch, &path, &text)?;
-        }
-        Ok(())
+        Ok(Some(found))
+    }
+
+    fn write(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+        disk.put(&layout.scratch, &layout.root.join(IDENTITY_FILE), &text)
     }
 }
 
 /// What the directory has, and the lock on it.
 struct Loaded {
     dir: DataDir,
+    identity: Identity,
+    /// What stood there of it; `None` in a new log.
+    found: Option<Identity>,
     archive: Archive,
     runs: Runs,
 }
 
 impl Loaded {
-    fn load(dir: DataDir, identity: &Identity) -> Result<Self, OpenError> {
+    fn load(dir: DataDir, identity: Identity) -> Result<Self, OpenError> {
         let layout = Layout::new(dir.path());
         layout.make(dir.disk())?;
-        identity.settle(dir.disk(), &layout)?;
+        let found = identity.check(&layout)?;
         let runs = Runs::open(&layout)?;
-        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, runs };
-        loaded.tell_of_torn(&identity.origin);
-        if identity.form.is_found_by_hash() {
+        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
+        loaded.tell_of_torn();
+        if loaded.archive.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
         Ok(loaded)
     }
 
     /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
-    fn tell_of_torn(&self, origin: &str) {
-        let (entries, bytes) = (self.archive.tree.size(), self.archive.torn);
+    fn tell_of_torn(&self) {
+        let (origin, entries, bytes) = (&self.identity.origin, self.archive.tree.size(), self.archive.torn);
         if bytes > 0 {
             tracing::warn!(
                 log = origin,
@@ -216,6 +219,25 @@ impl Loaded {
                  stop in the middle of a write, compare its checkpoint with one that somebody else has (`--at-least`)"
             );
         }
+    }
+
+    /// Writes whose log it is. A new one has its first checkpoint before that: where there is none later, it was lost.
+    async fn begun(self, signer: &LogSigner) -> Result<Self, OpenError> {
+        let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
+        let empty = Checkpoint { origin, size: 0, root, extensions: Vec::new() };
+        let first = match self.found {
+            None => Some(sign(signer, empty).await?.note),
+            Some(_) => None,
+        };
+        blocking(move || {
+            let (disk, layout) = (self.dir.disk(), &self.archive.layout);
+            first.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
+            if self.found.as_ref() != Some(&self.identity) {
+                self.identity.write(disk, layout)?;
+            }
+            Ok(self)
+        })
+        .await
     }
 
     /// Makes the part of the index that is missing.
@@ -275,13 +297,10 @@ impl Loaded {
         Ok(!is_met || head.checkpoint.size < self.archive.tree.size())
     }
 
-    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have. Of a new
-    /// log that is a tree without entries.
-    async fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
-        let Some(kept) = self.archive.kept()? else {
-            let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
-            return sign(signer, Checkpoint { origin, size: 0, root, extensions: Vec::new() }).await;
-        };
+    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
+    fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
+        let kept = self.archive.kept()?;
+        let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
         let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
         ours.and_then(|key| kept.note().verify(key))
             .map_err(|error| OpenError::Damaged(format!("`checkpoint`: {error}")))?;
@@ -291,7 +310,7 @@ impl Loaded {
     fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
         let is_behind = self.is_behind(&config, &head)?;
         let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
-        let Self { dir, archive, runs } = self;
+        let Self { dir, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
         let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {

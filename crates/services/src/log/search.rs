@@ -4,7 +4,7 @@
 //! the newest entries are in memory. What is found is read from the log and compared, so the index can be wrong
 //! only by leaving out. Trusted? No. May it be lost? Yes: it is made again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ struct Newest {
     first: u64,
     /// The index of the first entry that is not here either.
     end: u64,
-    terms: BTreeMap<Term, Vec<u64>>,
+    terms: BTreeSet<(Term, u64)>,
 }
 
 impl Search {
@@ -124,7 +124,7 @@ impl Search {
         while file_of(layout, first / CHUNK_WIDTH).is_file() {
             first += CHUNK_WIDTH;
         }
-        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeMap::new() }) })
+        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeSet::new() }) })
     }
 
     /// Takes in what the log has published since; at most a chunk at a time. Whether there is more.
@@ -139,9 +139,7 @@ impl Search {
             let new = usize::try_from(newest.end - bundle.first_entry()).map_err(io::Error::other)?;
             for facts in entries.iter().skip(new) {
                 let index = newest.end;
-                facts.iter().flat_map(terms).for_each(|term| {
-                    newest.terms.entry(term).or_default().push(index);
-                });
+                newest.terms.extend(facts.iter().flat_map(terms).map(|term| (term, index)));
                 newest.end += 1;
             }
             if newest.end - newest.first == CHUNK_WIDTH {
@@ -166,7 +164,7 @@ impl Search {
     pub(super) fn find(&self, query: &Query) -> Result<Part, ReadError> {
         self.follow()?;
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = query.term().and_then(|term| newest.terms.get(&term)).cloned().unwrap_or_default();
+        let recent = query.term().map(|term| newest.named(term)).unwrap_or_default();
         let (filed, size) = (newest.first, newest.end);
         drop(newest);
         let read = |bundle| self.log.shared.bundle(bundle);
@@ -180,14 +178,16 @@ impl Search {
 }
 
 impl Newest {
+    fn named(&self, term: Term) -> Vec<u64> {
+        self.terms.range((term, 0)..=(term, u64::MAX)).map(|(_, index)| *index).collect()
+    }
+
     /// Writes the file of a whole chunk: records of term and index, sorted.
     fn file(&mut self, layout: &Layout, disk: &Disk) -> io::Result<()> {
-        let records =
-            self.terms.iter().flat_map(|(term, indices)| indices.iter().map(move |index| (term, index)));
         let bytes: Vec<u8> =
-            records.flat_map(|(term, index)| [*term, index.to_be_bytes()].concat()).collect();
+            self.terms.iter().flat_map(|(term, index)| [*term, index.to_be_bytes()].concat()).collect();
         disk.put(&layout.scratch, &file_of(layout, self.first / CHUNK_WIDTH), &bytes)?;
-        *self = Self { first: self.end, end: self.end, terms: BTreeMap::new() };
+        *self = Self { first: self.end, end: self.end, terms: BTreeSet::new() };
         Ok(())
     }
 }
@@ -218,6 +218,8 @@ struct Finding<'a> {
     read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
     size: u64,
     hits: Vec<(u64, EntryFacts)>,
+    /// What was read last: the next entry is often beside it.
+    last: Option<(EntryBundle, Vec<u8>)>,
 }
 
 impl<'a> Finding<'a> {
@@ -227,7 +229,7 @@ impl<'a> Finding<'a> {
         read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
         size: u64,
     ) -> Self {
-        Self { query, layout, read, size, hits: Vec::new() }
+        Self { query, layout, read, size, hits: Vec::new(), last: None }
     }
 
     /// Reads what the index names. Returns where to go on.
@@ -248,14 +250,23 @@ impl<'a> Finding<'a> {
             if self.is_full() {
                 return Ok(Some(*index));
             }
-            let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
-            let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
-            let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
-            let bytes = (self.read)(bundle)?;
-            let entry = Entries::new(&bytes).nth(place).and_then(Result::ok);
-            self.take(*index, entry.and_then(EntryFacts::of));
+            let facts = self.facts(*index)?;
+            self.take(*index, facts);
         }
         Ok(None)
+    }
+
+    fn facts(&mut self, index: u64) -> Result<Option<EntryFacts>, ReadError> {
+        let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
+        let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
+        let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
+        let bytes = match self.last.take().filter(|(last, _)| *last == bundle) {
+            Some((_, bytes)) => bytes,
+            None => (self.read)(bundle)?,
+        };
+        let facts = Entries::new(&bytes).nth(place).and_then(Result::ok).and_then(EntryFacts::of);
+        self.last = Some((bundle, bytes));
+        Ok(facts)
     }
 
     /// Reads so many entries from an index on. Where to go on.
@@ -353,5 +364,5 @@ fn file_of(layout: &Layout, chunk: u64) -> PathBuf {
 /// The most entries of a page.
 pub const MAX_HITS: usize = 1_000;
 /// The most entries that a page without a term reads.
-const MAX_READ: u64 = 65_536;
+const MAX_READ: u64 = 4_096;
 const RECORD_BYTES: u64 = 16;
