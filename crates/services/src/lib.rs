@@ -14,6 +14,7 @@ pub mod ca;
 pub mod clock;
 pub mod ctlog;
 pub mod journal;
+mod limit;
 pub mod log;
 pub mod monitor;
 mod note_keys;

@@ -1,5 +1,7 @@
 //! `signet dev-token`.
 
+use std::io::IsTerminal;
+
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_verify::Code;
 
@@ -17,7 +19,10 @@ pub(crate) fn run(args: &DevTokenArgs, face: Face) -> Answer {
     let issuer = DevIssuer::load(dir).map_err(|error| {
         CliError::from(error).hint("start a service with `--dev` on this data directory first")
     })?;
-    face.text(&format!("{}\n", issuer.mint(&bearer, clock::now()).map_err(CliError::from)?))?;
+    let token = issuer.mint(&bearer, clock::now()).map_err(CliError::from)?;
+    // Clients send a token's file as it is, and a header takes no line end.
+    let end = if std::io::stdout().is_terminal() { "\n" } else { "" };
+    face.text(&format!("{token}{end}"))?;
     Ok(Status::Yes)
 }
 

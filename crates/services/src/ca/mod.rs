@@ -6,7 +6,6 @@
 
 mod ct;
 mod hierarchy;
-mod limit;
 mod proof;
 mod renewal;
 
@@ -22,14 +21,14 @@ use signet_store::{DataDir, Kind, OpenError};
 
 pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
-pub use limit::Rate;
 pub use proof::{Proof, ProofError};
 
 use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
+use crate::limit::Limiter;
+pub use crate::limit::Rate;
 use crate::oidc::{Identity, Issuers, TokenError, Verifier};
-use limit::Limiter;
 
 /// What one identity may have, unless it is configured.
 pub const PER_IDENTITY: Rate = Rate { count: 600, per: Duration::from_secs(60) };
