@@ -75,7 +75,8 @@ fn is_refusal(code: Code) -> bool {
     matches!(code, Code::TrustSignatures | Code::TrustRollback | Code::TrustMismatch | Code::TrustMalformed)
 }
 
-fn standard() -> Option<Home> {
+/// Where trust is pinned for all commands, whether it is or not.
+pub(crate) fn standard() -> Option<Home> {
     home(from_environment().as_deref()).ok()
 }
 

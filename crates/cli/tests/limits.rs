@@ -11,7 +11,7 @@ use signet_services::oidc;
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 29] = [
+const PRIVATE: [&str; 30] = [
     "| time for the headers of a request | 15 s |",
     "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
@@ -22,6 +22,7 @@ const PRIVATE: [&str; 29] = [
     "| indexes that hold a manifest, directly or through others, by which its pull is decided | 100 |",
     "| steps from a manifest to the outermost of them | 16 |",
     "| layers of a manifest of signatures, or of all in an index of such, that is served without a decision | 4,096 |",
+    "| bytes of those together | 64 MiB |",
     "| manifests of one image that are signed | 1,000 |",
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
@@ -96,6 +97,7 @@ fn authorities() -> Rows {
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
         ("keys of a token issuer", number(oidc::MAX_KEYS)),
+        ("token issuers that are kept because they match a pattern", number(oidc::MAX_MATCHED)),
         ("certificate that a log of certificates takes", bytes(static_ct::MAX_CERTIFICATE_BYTES)),
         ("issuers of a certificate that a log of certificates takes", number(static_ct::MAX_CHAIN)),
     ]
@@ -161,6 +163,7 @@ fn registries() -> Rows {
         ("bytes a second below which a blob's transfer is given up", bytes(slowest(&limits))),
         ("time for a credential helper", time(limits.helper)),
         ("requests at once", number(limits.parallel)),
+        ("manifests that a layout or archive lists, all that are opened", bytes(limits.listed_bytes)),
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
@@ -205,6 +208,7 @@ fn registry() -> Rows {
             time(signet_store::registry::EMPTY_UPLOADS_FOR),
         ),
         ("uploads in progress", number(limits.store.uploads)),
+        ("one of those layers", bytes(oci::MAX_EVIDENCE_BYTES)),
     ]
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use memchr::memchr2;
 use serde::Deserialize;
 
+use crate::text::shortened;
+
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 64;
 
@@ -19,8 +21,16 @@ pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], max_bytes: usize) -> Re
     }
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
     Scanner::default().scan(bytes)?;
-    serde_json::from_str(text).map_err(|error| JsonError::Malformed(error.to_string()))
+    serde_json::from_str(text).map_err(|error| JsonError::Malformed(said(&error.to_string())))
 }
+
+/// What is said of a document, which may repeat any text of it.
+fn said(text: &str) -> String {
+    shortened(text, MAX_SAID).into_owned()
+}
+
+/// The most characters of a document that an error repeats.
+const MAX_SAID: usize = 200;
 
 /// Why a document was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +105,7 @@ impl<'a> Scanner<'a> {
         let own = self.keys.get_mut(start..).unwrap_or_default();
         own.sort_unstable();
         match own.windows(2).find_map(|pair| pair.first().filter(|key| pair.last() == Some(key))) {
-            Some(key) => Err(JsonError::DuplicateKey(String::from_utf8_lossy(key).into_owned())),
+            Some(key) => Err(JsonError::DuplicateKey(said(&String::from_utf8_lossy(key)))),
             None => {
                 self.keys.truncate(start);
                 Ok(tail)
@@ -164,6 +174,20 @@ mod tests {
     fn the_same_key_in_different_objects_is_fine() {
         let text = r#"{"a":{"a":"a\"","b":["a","a","\\"]},"b":[{"a":1},{"a":":"}]}"#;
         assert_eq!(read(text).unwrap(), json!({"a":{"a":"a\"","b":["a","a","\\"]},"b":[{"a":1},{"a":":"}]}));
+    }
+
+    /// A bundle that was one string of 8 MB stood on the terminal of whoever verified the image.
+    #[test]
+    fn an_error_repeats_no_more_than_a_little_of_the_document() {
+        let long = "x".repeat(100_000);
+        let texts =
+            [format!("\"{long}\""), format!("{{\"{long}\":1}}"), format!("{{\"{long}\":1,\"{long}\":2}}")];
+        for text in texts {
+            let error = parse::<Vec<u8>>(text.as_bytes(), 1 << 20).unwrap_err().to_string();
+            assert!(error.len() < 300, "{error}");
+        }
+        let error = parse::<Vec<u8>>(format!("\"{long}\"").as_bytes(), 1 << 20).unwrap_err().to_string();
+        assert!(error.ends_with("at line 1 column 100002"), "{error}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod sct;
 pub mod signing_config;
 pub mod simple_signing;
 pub mod static_ct;
+pub mod text;
 pub mod time;
 pub mod timestamp;
 pub mod tlog;

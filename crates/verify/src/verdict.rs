@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use signet_crypto::Digest;
+use signet_crypto::{Digest, Scheme};
+use signet_formats::text::shortened;
 
 use crate::Code;
 
@@ -39,6 +40,16 @@ impl Verdict {
     /// Whether the answer is yes.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allow
+    }
+
+    /// Whether one of the sound signatures is by a key and of this scheme.
+    pub fn has_sound(&self, scheme: Scheme) -> bool {
+        let by = format!(", {scheme}");
+        let of_it = |check: &Node| {
+            check.check == Check::Cryptography && check.about.as_deref().is_some_and(|key| key.ends_with(&by))
+        };
+        let signatures = self.checks.children.iter().filter(|node| node.check == Check::Signature);
+        signatures.filter(|node| !node.failed()).any(|signature| signature.children.iter().any(of_it))
     }
 }
 
@@ -154,21 +165,21 @@ impl Node {
     /// The same, saying what it is about.
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
-        self.about = Some(about.into());
+        self.about = Some(said(&about.into()));
         self
     }
 
     /// The same, saying what was found.
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
+        self.found = Some(said(&found.into()));
         self
     }
 
     /// The same, saying what was wanted.
     #[must_use]
     pub fn wanted(mut self, wanted: impl Into<String>) -> Self {
-        self.wanted = Some(wanted.into());
+        self.wanted = Some(said(&wanted.into()));
         self
     }
 
@@ -210,6 +221,14 @@ impl Node {
         }
     }
 }
+
+/// What a check says: much of it is what unverified evidence says, however long.
+fn said(text: &str) -> String {
+    shortened(text, MAX_SAID).into_owned()
+}
+
+/// The most characters of each thing that a check says: eight keys or digests are less.
+const MAX_SAID: usize = 1024;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,14 +1,15 @@
 //! `signet serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use signet_server::host::TlsFiles;
+use signet_server::host::{Host, TlsFiles};
 
 use super::deferred::Deferred;
 use super::shared::duration;
+use crate::error::CliError;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -21,6 +22,8 @@ pub(crate) enum ServeCommand {
     Tsa(Deferred<ServeTsaArgs>),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(Deferred<ServeCaArgs>),
+    /// Serve an issuer of identity tokens for development, on loopback only.
+    OidcDev(Deferred<ServeOidcDevArgs>),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
     Trust(Deferred<ServeTrustArgs>),
     /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
@@ -233,17 +236,31 @@ pub(crate) struct ServeCaArgs {
     pub(crate) tls: TlsArgs,
 }
 
+/// Serve an issuer of identity tokens for development, on loopback only.
+///
+/// `signet dev-token` mints its tokens, in the shapes of e-mail, GitHub, GitLab and Kubernetes. It is for a certificate authority
+/// that runs by itself, Fulcio for one; `signet up --dev` and `signet serve ca --dev` have it inside.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeOidcDevArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
+    pub(crate) listen: SocketAddr,
+}
+
 /// Mint an identity token of a development issuer.
 ///
-/// The issuer is that of `signet serve ca --dev` on the same data directory. Its tokens are good for
-/// nothing outside of this machine.
+/// The issuer is that of `signet up --dev`, `signet serve ca --dev` or `signet serve oidc-dev` on the same data directory. Its
+/// tokens are good for nothing outside of this machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DevTokenArgs {
     /// The data directory of the service.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// A token of a person with this address.
-    #[arg(long, value_name = "ADDRESS", group = "bearer", required_unless_present_any = ["github", "gitlab", "kubernetes"])]
+    #[arg(long, value_name = "ADDRESS", group = "bearer")]
     pub(crate) email: Option<String>,
     /// A token of a GitHub Actions workflow in this repository.
     #[arg(long, value_name = "OWNER/REPO", group = "bearer", requires = "workflow")]
@@ -274,6 +291,17 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The files that are given.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.tls_cert, &self.tls_key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// A listener of the service, which speaks TLS if the files are there.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Host, CliError> {
+        let host = Host::listen(address, self.files().as_ref()).await;
+        host.map_err(|error| CliError::from(error).looking_into(self.paths()))
+    }
+
     /// The files, where the service is to speak TLS.
     pub(crate) fn files(&self) -> Option<TlsFiles> {
         let (certificates, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;

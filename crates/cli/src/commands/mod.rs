@@ -20,6 +20,7 @@ mod man;
 mod serve;
 mod serve_ca;
 mod serve_log;
+mod serve_oidc_dev;
 mod serve_trust;
 mod serve_tsa;
 mod serve_witness;

@@ -1,8 +1,9 @@
 //! `signet serve`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate};
+use signet_server::registry::{App, AuthFiles, BuildError, Config, GarbageCollection, PullGate};
 use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
@@ -16,21 +17,19 @@ use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
+    log(LogFormat::Text, matches!(command, ServeCommand::Registry(args) if args.log_requests));
     match command {
         ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
-        ServeCommand::Trust(args) => {
-            log(LogFormat::Text, false);
-            runtime::serve(super::serve_trust::run(args, face))
-        }
+        ServeCommand::OidcDev(args) => super::serve_oidc_dev::run(args, face),
+        ServeCommand::Trust(args) => runtime::serve(super::serve_trust::run(args, face)),
         ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
@@ -63,7 +62,13 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
     config.allow_http = args.allow_http;
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
-    Ok(config.build().await?)
+    config.build().await.map_err(|error| {
+        let users = [&args.htpasswd, &args.access].into_iter().flatten().map(PathBuf::as_path);
+        match error {
+            BuildError::Auth(_) => CliError::from(error).looking_into(users),
+            _ => CliError::from(error).looking_into(args.tls.paths()),
+        }
+    })
 }
 
 /// What a service has to say while it runs: to standard error, like all that is not data.

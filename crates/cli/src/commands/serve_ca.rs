@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use signet_keys::read_public;
 use signet_server::fulcio::HttpCtLog;
-use signet_server::host::{Host, health};
+use signet_server::host::health;
 use signet_server::{oidc_dev, static_ct};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
@@ -34,7 +34,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     }
     let roots = read_roots(&args.ct_root)?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     if let Some(policy) = &policy {
         refuse_a_policy_for_others(&log, policy)?;
     }
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
     face.result(&document(args, &log, &host), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_server::host::{Host, health};
+use signet_server::host::health;
 use signet_services::clock::SystemClock;
 use signet_services::trust::Watch;
 
@@ -19,7 +19,7 @@ pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
     let watch = Watch::new(publisher.clone(), Arc::new(SystemClock::start()));
     // What has expired is signed before anybody asks; without a root there is nothing to serve.
     watch.look().await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let document =
         ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
     let stop = runtime::stopped();

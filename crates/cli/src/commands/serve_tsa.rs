@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_server::host::{Host, health};
+use signet_server::host::health;
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::tsa::ntp::NtpBound;
 use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
@@ -38,7 +38,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
         config.time = TimeSource::Development;
     }
     let tsa = Tsa::open(&args.data, identity(args)?, config).await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     // Asked before the first request, so that it need not be refused.
     if let Some(servers) = &servers {
         servers.ask().await;

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &ServeWitnessArgs, face: Face) -> Answer {
     let config = Config { data, logs: witnessed_logs(&args.log)?, clock };
     let options = HomeOptions { name: args.name.clone(), ml_dsa: args.ml_dsa };
     let witness = Witness::open_home(Disk::default(), config, options).await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let admin = match args.admin {
         Some(listen) => Some(Host::listen(listen, None).await?),
         None => None,

@@ -19,7 +19,7 @@ pub(crate) use attached::{
     ClaimsBody, InspectDocument, LogClaim, OtherBody, SignatureBody, SubjectClaim, TreeDocument, TreeNode,
     UnreadBody, Verified,
 };
-pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
+pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, UnsignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,

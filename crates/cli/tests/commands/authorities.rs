@@ -115,12 +115,39 @@ fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() 
 #[test]
 fn development_services_are_on_loopback_only() {
     let sandbox = Sandbox::new();
-    for kind in ["tsa", "ca"] {
-        let refused =
-            run(&sandbox, &["serve", kind, "--data", "data", "--dev", "--listen", "0.0.0.0:0"]).exits(2);
+    for (kind, dev) in [("tsa", &["--dev"][..]), ("ca", &["--dev"]), ("oidc-dev", &[])] {
+        let serve = [&["serve", kind, "--data", "data", "--listen", "0.0.0.0:0"], dev].concat();
+        let refused = run(&sandbox, &serve).exits(2);
         assert!(refused.says("SGN-4005") && refused.says("`--dev` is for development only"), "{refused}");
     }
     run(&sandbox, &["serve", "ca", "--data", "data"]).exits(2);
+}
+
+#[test]
+fn a_development_issuer_by_itself_serves_an_authority_elsewhere() {
+    let sandbox = Sandbox::new();
+    let issuer = service::serve(&sandbox, &["oidc-dev", "--data", "oidc"]);
+    let url = format!("http://{}/email", issuer.address());
+    let issuers =
+        format!("oidc-issuers:\n  {url}:\n    issuer-url: {url}\n    client-id: sigstore\n    type: email\n");
+    sandbox.write("issuers.yaml", issuers);
+    let authority = service::serve(&sandbox, &["ca", "--data", "ca", "--issuers", "issuers.yaml"]);
+    let token = run(&sandbox, &["dev-token", "--data", "oidc", "--email", "a@example.com"]).exits(0);
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    assert!(certify(authority.address(), token.stdout.trim(), "a@example.com", &key).is_some());
+}
+
+#[test]
+fn a_lost_certificate_stops_an_authority_and_its_key_is_kept() {
+    let sandbox = Sandbox::new();
+    for (kind, lost) in [("tsa", "tsa.pem"), ("ca", "root.pem")] {
+        drop(service::serve(&sandbox, &[kind, "--data", kind, "--dev"]));
+        let root = sandbox.read(&format!("{kind}/root.key"));
+        std::fs::remove_file(sandbox.path(&format!("{kind}/{lost}"))).unwrap();
+        let refused = run(&sandbox, &["serve", kind, "--data", kind, "--dev", "--listen", "127.0.0.1:0"]);
+        assert!(refused.says("SGN-4004") && refused.says(lost) && refused.says("restore it"), "{refused}");
+        assert_eq!(sandbox.read(&format!("{kind}/root.key")), root);
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ async fn issue(
 }
 
 async fn root_certificate_v1(State(ca): State<Ca>) -> Response<Body> {
-    pem_chain(StatusCode::OK, ca.chains().first().map_or(&[], Vec::as_slice))
+    pem_chain(StatusCode::OK, &ca.active_chain())
 }
 
 async fn trust_bundle(State(ca): State<Ca>) -> Response<Body> {

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
+use super::evidence::Evidence;
 use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
@@ -82,6 +83,7 @@ impl Config {
             authenticator,
             public_host: self.public_host,
             gate: self.gate,
+            evidence: Evidence::new(),
             manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }

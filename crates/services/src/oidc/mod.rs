@@ -24,6 +24,7 @@ pub use ci::CiProvider;
 pub use config::{ConfigError, Identities, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
+pub use names::is_email;
 
 use crate::clock::Clock;
 

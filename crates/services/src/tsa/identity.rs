@@ -10,9 +10,8 @@ use signet_keys::{Payload, PrivateKey, Signer};
 use signet_store::DataDir;
 
 use super::TsaError;
-use crate::authority::{
-    AuthorityError, DIGITAL_SIGNATURE, Issuer, KeyFiles, Subject, make_root, random_serial,
-};
+use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, make_root, random_serial};
+use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
 
 /// A signer and its chain, known to be a timestamp authority's.
@@ -96,24 +95,25 @@ impl Identities {
 
     /// Whether the directory holds any.
     pub(super) fn are_in(dir: &DataDir) -> bool {
-        !matches!(leaf_files(dir, 0).read(), Ok(None))
+        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(|files| matches!(files.read(&leaf(0)), Ok(None)))
     }
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
     pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let mut all = Vec::new();
-        while let Some((key, chain)) = leaf_files(dir, all.len()).read()? {
+        while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
-        let root = KeyFiles::new(dir.path(), "root").read()?;
-        let root = match root.filter(|_| !all.is_empty()) {
+        let root = match files.read(ROOT)? {
             Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
-            None => new_root(dir, now, development).await?,
+            None => new_root(&mut files, now, development).await?,
         };
         if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
-            let files = leaf_files(dir, all.len());
-            all.push(next(dir, &files, &root, now, development).await?);
+            let name = leaf(all.len());
+            all.push(next(&mut files, &name, &root, now, development).await?);
         }
+        files.settle()?;
         Ok(Self(all))
     }
 
@@ -128,18 +128,18 @@ impl Identities {
     }
 }
 
-async fn new_root(dir: &DataDir, now: i64, development: bool) -> Result<Issuer, TsaError> {
+async fn new_root(files: &mut KeyFiles<'_>, now: i64, development: bool) -> Result<Issuer, TsaError> {
     let (organization, common_name) = names(development);
     let start = now - CLOCKS_DIFFER;
     let name = Subject { organization, common_name: &format!("{common_name} root") };
     let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
-    KeyFiles::new(dir.path(), "root").write(dir.disk(), &key, std::slice::from_ref(&root))?;
+    files.write(ROOT, &key, std::slice::from_ref(&root))?;
     Ok(Issuer::new(Arc::new(key), vec![root])?)
 }
 
 async fn next(
-    dir: &DataDir,
-    files: &KeyFiles,
+    files: &mut KeyFiles<'_>,
+    name: &str,
     root: &Issuer,
     now: i64,
     development: bool,
@@ -163,7 +163,7 @@ async fn next(
         ],
     };
     let chain = [vec![root.issue(&tbs).await?], root.chain().to_vec()].concat();
-    files.write(dir.disk(), &key, &chain)?;
+    files.write(name, &key, &chain)?;
     Identity::new(Arc::new(key), chain)
 }
 
@@ -174,12 +174,14 @@ fn names(development: bool) -> (&'static str, &'static str) {
     }
 }
 
-fn leaf_files(dir: &DataDir, number: usize) -> KeyFiles {
+fn leaf(number: usize) -> String {
     match number {
-        0 => KeyFiles::new(dir.path(), "tsa"),
-        _ => KeyFiles::new(dir.path(), &format!("tsa-{number}")),
+        0 => "tsa".to_owned(),
+        _ => format!("tsa-{number}"),
     }
 }
+
+const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;

@@ -74,11 +74,17 @@ async fn every_digest_and_curve_that_is_offered_works() {
     }
 }
 
+/// The root that the authority of this directory made.
+fn kept(dir: &Path) -> (PrivateKey, Vec<Certificate>) {
+    let disk = Disk::default();
+    crate::key_files::KeyFiles::open(&disk, dir).unwrap().read("root").unwrap().unwrap()
+}
+
 /// An authority's key of this kind, certified by a root of its own.
 async fn identity_of(dir: &Path, algorithm: KeyAlgorithm) -> Identity {
     let own = DataDir::open(dir, Kind::Tsa).unwrap();
     Identities::of_directory(&own, NOW as i64, false).await.unwrap();
-    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let (root_key, root) = kept(own.path());
     let key = PrivateKey::generate(algorithm).unwrap();
     let tbs = tsa_certificate(&root[0], key.public_key(), |extensions| extensions);
     let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
@@ -196,7 +202,7 @@ async fn certificates_of_another_kind_make_no_authority() {
     let dir = tempfile::tempdir().unwrap();
     let own = DataDir::open(dir.path(), Kind::Tsa).unwrap();
     Identities::of_directory(&own, NOW as i64, false).await.unwrap();
-    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let (root_key, root) = kept(own.path());
     let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
     let key = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
     let changes: [fn(Vec<NewExtension>) -> Vec<NewExtension>; 4] = [
