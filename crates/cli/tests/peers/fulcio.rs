@@ -24,6 +24,7 @@ fn certificates_say_of_every_kind_of_token_what_fulcios_say_to_the_byte() {
         let [ours, theirs] = setting.both(&token, challenge).map(|answer| said(&answer.unwrap()));
         let home = |value: &[u8]| setting.at_home_elsewhere(kind, value);
         let theirs: BTreeMap<u32, Vec<u8>> = theirs.into_iter().map(|(n, value)| (n, home(&value))).collect();
+        assert!([0, 1, 8, 24].iter().all(|n| ours.contains_key(n)), "{kind}: {ours:?}");
         for n in [ours.keys(), theirs.keys()].into_iter().flatten() {
             let text =
                 |said: &BTreeMap<u32, Vec<u8>>| said.get(n).map(|value| value.escape_ascii().to_string());
@@ -94,7 +95,6 @@ fn tokens() -> Vec<(&'static str, Value)> {
             with(with(github(), "job_workflow_ref", json!(job)), "ref", json!(format!("refs/heads/{name}")));
         tokens.push(("github-workflow", claims.clone()));
         tokens.push(("github", with(claims, "environment", json!("prod \u{fc}"))));
-        // A question mark would begin a query, of which Go lets non-ASCII through and then fails.
         let uri = format!("git.example/g/p//.gitlab-ci.yml@refs/heads/{name}");
         tokens.push(("gitlab-pipeline", with(gitlab(), "ci_config_ref_uri", json!(uri))));
     }

@@ -167,11 +167,11 @@ fn service_account(claims: &Claims) -> Result<SubjectAltName, TokenError> {
 }
 
 /// `sub`, if it is what it has to be.
-fn subject<'a>(
-    claims: &'a Claims,
+fn subject(
+    claims: &Claims,
     fits: impl Fn(&str) -> bool,
     wanted: impl Fn() -> String,
-) -> Result<&'a str, TokenError> {
+) -> Result<&str, TokenError> {
     let subject = text_claim(claims, "sub")?;
     fits(subject).then_some(subject).ok_or_else(|| TokenError::wrong("sub", claims, &wanted()))
 }
