@@ -9,7 +9,7 @@ use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
-use signet_server::stack::{BackupError, StackError};
+use signet_server::stack::{BackupError, Exposure, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
@@ -455,12 +455,24 @@ impl From<StackError> for CliError {
             StackError::Host(error) => error.into(),
             StackError::Issuers(error) => error.into(),
             StackError::Log(error) => error.into(),
+            StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => Self::from(error)
+                .hint("give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)"),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
             StackError::Trust(error) => error.into(),
             StackError::Witness(error) => error.into(),
-            StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
+            StackError::Exposed { why, .. } => {
+                Self::new(Code::ListenRefused, error.to_string()).hint(match why {
+                    Exposure::Development => "leave `--dev` out, or let it listen, and be told of, on this machine only",
+                    Exposure::InTheClear => {
+                        "give a certificate (`tls.certificate`, `tls.key`), or the `https://` URL of the proxy in front (`publicUrl`)"
+                    }
+                    Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
+                })
+            }
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
+                .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
@@ -470,6 +482,7 @@ impl From<StackError> for CliError {
 impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
         let code = match error {
+            BackupError::Dir(error) => return error.into(),
             BackupError::Foreign(_) | BackupError::Log { .. } => Code::DataCorrupt,
             BackupError::NotEmpty { .. } => Code::WouldOverwrite,
             _ => Code::ServiceFailed,

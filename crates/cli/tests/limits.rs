@@ -6,7 +6,7 @@ use signet_formats::{
     bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, signing_config, simple_signing,
     static_ct, timestamp, tlog, trust_bundle, trusted_root, tuf, x509,
 };
-use signet_services::oidc;
+use signet_services::{oidc, tsa};
 
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
@@ -93,6 +93,14 @@ fn authorities() -> Rows {
     vec![
         ("timestamp request", bytes(timestamp::MAX_REQUEST_BYTES)),
         ("nonce of a timestamp request", format!("{} B", timestamp::MAX_NONCE_BYTES)),
+        (
+            "accuracy that timestamps state",
+            format!("{} ms to {} s", tsa::ACCURACIES.start().as_millis(), tsa::ACCURACIES.end().as_secs()),
+        ),
+        (
+            "time servers, unless it is said how many have to agree",
+            format!("at least {}", tsa::ntp::MIN_SERVERS),
+        ),
         ("identity token", bytes(jwt::MAX_TOKEN_BYTES)),
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),

@@ -34,8 +34,8 @@ pub(crate) use log::{
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeOidcDevArgs, ServeRegistryArgs,
-    ServeTrustArgs, ServeTsaArgs, ServeWitnessArgs,
+    DevTokenArgs, OperatorArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeOidcDevArgs,
+    ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs, ServeWitnessArgs,
 };
 pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, distinct};
 pub(crate) use sign::{ImageFormat, SignArgs};

@@ -10,6 +10,7 @@ use signet_server::host::{Host, TlsFiles};
 use super::deferred::Deferred;
 use super::shared::duration;
 use crate::error::CliError;
+use crate::stack::LogFormat;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -43,6 +44,8 @@ pub(crate) struct ServeTrustArgs {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a transparency log from a directory.
@@ -80,6 +83,8 @@ pub(crate) struct ServeLogArgs {
     pub(crate) checkpoint_interval_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// What a search tells of identities.
@@ -112,11 +117,10 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
-    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve an OCI registry from a directory.
@@ -189,14 +193,16 @@ pub(crate) struct ServeTsaArgs {
     /// How far timestamps may be off, in milliseconds. They state it; beyond it there are none.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
     pub(crate) accuracy_ms: u64,
-    /// A time server, as `host:port`; may be given several times. Unset: the kernel's own bound counts.
+    /// A time server, as `host` or `host:port`; to be given at least three times. Unset: the kernel's own bound counts.
     #[arg(long, value_name = "SERVER")]
     pub(crate) ntp: Vec<String>,
-    /// How many time servers have to agree. Unset: most of them.
+    /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     #[arg(long, value_name = "COUNT", requires = "ntp")]
     pub(crate) ntp_agree: Option<usize>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a certificate authority for identities (Fulcio's API).
@@ -234,6 +240,8 @@ pub(crate) struct ServeCaArgs {
     pub(crate) ct_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve an issuer of identity tokens for development, on loopback only.
@@ -277,6 +285,17 @@ pub(crate) struct DevTokenArgs {
     /// A token of a Kubernetes service account.
     #[arg(long, value_name = "NAMESPACE/ACCOUNT", group = "bearer")]
     pub(crate) kubernetes: Option<String>,
+}
+
+/// What the operators of a service are told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// How the lines of its log are written, on standard error.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
 }
 
 /// What a service proves itself with.

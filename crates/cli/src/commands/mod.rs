@@ -17,6 +17,7 @@ mod log;
 mod log_monitor;
 mod log_search;
 mod man;
+mod operators;
 mod serve;
 mod serve_ca;
 mod serve_log;

@@ -17,7 +17,6 @@ use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
-    log(LogFormat::Text, matches!(command, ServeCommand::Registry(args) if args.log_requests));
     match command {
         ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
@@ -30,6 +29,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
+    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     if let Some(gate) = gate {
@@ -40,6 +40,7 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
+        admin: None,
     };
     let stop = runtime::stopped();
     face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;

@@ -10,7 +10,9 @@ use signet_keys::{Payload, PrivateKey, Signer};
 use signet_store::DataDir;
 
 use super::TsaError;
-use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, make_root, random_serial};
+use crate::authority::{
+    AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, make_root, random_serial,
+};
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
 
@@ -27,7 +29,8 @@ impl Identity {
     /// The holder of this key, whose certificate is the first of the chain and whose root is the last.
     ///
     /// The certificate has to be an end entity's, with timestamping as its only purpose, critical
-    /// (RFC 3161 §2.3); those above it have to be CAs.
+    /// (RFC 3161 §2.3); those above it have to be CAs, each the issuer of the one before. Whether they are valid now is
+    /// not asked: they are used while they are.
     pub fn new(signer: Arc<dyn Signer>, chain: Vec<Certificate>) -> Result<Self, TsaError> {
         let refused = |why| Err(TsaError::Certificate { why });
         let [own, above @ ..] = chain.as_slice() else { return refused("there is none") };
@@ -48,6 +51,12 @@ impl Identity {
         }
         if own.key_usage().is_some_and(|usage| !usage.digital_signature()) {
             return refused("the key of the first may not make signatures");
+        }
+        if !matches!(signer.public_key().algorithm(), KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384) {
+            return refused("the key is neither of P-256 nor of P-384");
+        }
+        if !each_issued_by_the_next(&chain) {
+            return refused("they are not each issued by the next");
         }
         let usable =
             signer.schemes().iter().find_map(|scheme| Some((*scheme, CmsSigner::new(own, *scheme)?)));
