@@ -6,6 +6,8 @@ use std::fmt;
 use memchr::memchr2;
 use serde::Deserialize;
 
+use crate::elided;
+
 /// How deep objects and arrays may nest.
 pub const MAX_DEPTH: usize = 64;
 
@@ -46,8 +48,11 @@ pub enum JsonError {
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DuplicateKey(key) => write!(f, "the key `{key}` stands twice in one JSON object"),
-            Self::Malformed(what) => write!(f, "malformed JSON: {what}"),
+            Self::DuplicateKey(key) => {
+                write!(f, "the key `{}` stands twice in one JSON object", elided(key, MAX_SAID))
+            }
+            // What is malformed may be a value of megabytes, which serde repeats.
+            Self::Malformed(what) => write!(f, "malformed JSON: {}", elided(what, MAX_SAID)),
             Self::NotUtf8 => f.write_str("the JSON is not UTF-8"),
             Self::TooDeep => write!(f, "the JSON nests deeper than {MAX_DEPTH}"),
             Self::TooLarge { bytes, limit } => {
@@ -58,6 +63,9 @@ impl fmt::Display for JsonError {
 }
 
 impl std::error::Error for JsonError {}
+
+/// Characters of a document, or of what is said of it, that stand in a message.
+const MAX_SAID: usize = 160;
 
 /// Finds duplicate keys and deep nesting; that the text is JSON at all is left to the parser.
 #[derive(Default)]
@@ -183,6 +191,21 @@ mod tests {
         {
             assert!(matches!(read(text), Err(JsonError::Malformed(_))), "{text:?}");
         }
+    }
+
+    /// Who may attach a signature had filled the terminals of all who verified with megabytes of their choice.
+    #[test]
+    fn a_message_repeats_no_long_value() {
+        let long = "x".repeat(1 << 20);
+        let documents = [format!("\"{long}\""), format!("{{\"{long}\":1}}")];
+        for text in documents {
+            let refused =
+                parse::<std::collections::BTreeMap<String, bool>>(text.as_bytes(), 2 << 20).unwrap_err();
+            let said = refused.to_string();
+            assert!(said.len() < 256 && said.contains("at line 1 column"), "{said}");
+        }
+        let twice = format!("{{\"{long}\":1,\"{long}\":2}}");
+        assert!(parse::<Value>(twice.as_bytes(), 4 << 20).unwrap_err().to_string().len() < 256);
     }
 
     proptest! {

@@ -13,6 +13,8 @@ pub mod cms;
 pub mod cosign;
 pub mod cosignature;
 pub mod dsse;
+mod elided;
+mod exact;
 pub mod in_toto;
 pub mod json;
 pub mod jwt;
@@ -33,3 +35,5 @@ pub mod trust_bundle;
 pub mod trusted_root;
 pub mod tuf;
 pub mod x509;
+
+pub use elided::elided;

@@ -1,9 +1,11 @@
 //! The answer: an outcome and the tree of checks that led to it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
+use signet_formats::elided;
 
 use crate::Code;
 
@@ -151,17 +153,17 @@ impl Node {
         outcome.map_or_else(|code| Self::fail(check, code), |()| Self::pass(check))
     }
 
-    /// The same, saying what it is about.
+    /// The same, saying what it is about; of a long text its two ends.
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
-        self.about = Some(about.into());
+        self.about = Some(said(about.into()));
         self
     }
 
-    /// The same, saying what was found.
+    /// The same, saying what was found; of a long text its two ends.
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
+        self.found = Some(said(found.into()));
         self
     }
 
@@ -224,6 +226,17 @@ pub enum CheckResult {
     Note,
 }
 
+/// Whoever attached the evidence chose most of what is found in it.
+fn said(text: String) -> String {
+    match elided(&text, MAX_SAID) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(ends) => ends,
+    }
+}
+
+/// Characters of what is said in one place.
+const MAX_SAID: usize = 1_024;
+
 macro_rules! checks {
     ($($name:ident $spec:literal)*) => {
         /// What is checked. The names are stable.
@@ -270,4 +283,18 @@ checks! {
     Budget "the bound on the work of one decision"
     Trust "the trust snapshot"
     Policy "the policy"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_is_not_repeated_at_length() {
+        let node = Node::pass(Check::Form).about("a".repeat(1 << 20)).found("b".repeat(1 << 20));
+        for said in [node.about, node.found] {
+            assert_eq!(said.map(|text| text.chars().count()), Some(MAX_SAID + 1));
+        }
+        assert_eq!(Node::pass(Check::Form).found("short").found.as_deref(), Some("short"));
+    }
 }
