@@ -6,7 +6,7 @@ use std::time::Duration;
 use signet_crypto::Digest;
 use signet_store::registry::GcOptions;
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::service::Service;
 
@@ -80,10 +80,20 @@ impl Housekeeping {
             sleep(USERS_EVERY).await;
             let service = Arc::clone(&self.service);
             match tokio::task::spawn_blocking(move || service.authenticator.follow()).await {
-                Ok(Ok(true)) => info!("users and rights were read again"),
+                Ok(Ok(true)) => {
+                    info!("users and rights were read again");
+                    self.warn_of_a_gate_for_nobody();
+                }
                 Ok(Err(error)) => error!(%error, "users or rights are unusable: those read before stay"),
                 Ok(Ok(false)) | Err(_) => {}
             }
+        }
+    }
+
+    fn warn_of_a_gate_for_nobody(&self) {
+        let service = &self.service;
+        if service.gate.is_some() && !service.authenticator.lets_somebody_only_pull() {
+            warn!("whoever may pull may push too now: no pull is decided by the policy");
         }
     }
 }
