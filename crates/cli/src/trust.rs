@@ -16,7 +16,7 @@ use crate::error::{CliError, about};
 use crate::{files, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trust {
     /// The anchors.
     pub(crate) snapshot: TrustSnapshot,
