@@ -3,6 +3,8 @@
 //!
 //! It prints each difference. It fails if either is wrong about a vector, or if Signet says yes where the
 //! other says no and `differences.md` does not list the other's reason.
+//!
+//! `signet-oracle time VECTOR` prints how many microseconds of CPU time `sigstore-verify` takes for a vector; `cargo xtask bench` asks.
 
 mod peer;
 mod proto3;
@@ -15,13 +17,26 @@ use signet_testkit::mutation::{Random, mutate};
 use signet_verify::{Content, Node, Outcome};
 
 fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map(|argument| argument.parse().expect("a number"));
-    let (mutants, seed) = (numbers.next().unwrap_or(2000), numbers.next().unwrap_or(1));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(folder) = signet_testkit::vectors("sigstore") else { return ExitCode::SUCCESS };
     let vectors = Vector::all(&folder);
+    if let [time, name] = arguments.as_slice()
+        && time == "time"
+    {
+        let vector = vectors.iter().find(|vector| vector.name == *name).expect("a vector of this name");
+        println!("{}", peer::microseconds(vector));
+        return ExitCode::SUCCESS;
+    }
+    let mut numbers = arguments.iter().map(|argument| argument.parse().expect("a number"));
+    let (mutants, seed) = (numbers.next().unwrap_or(2000), numbers.next().unwrap_or(1));
+    judge(&vectors, mutants, seed)
+}
+
+/// Whether both are right about the vectors, and the mutants bring nothing new.
+fn judge(vectors: &[Vector], mutants: u64, seed: u64) -> ExitCode {
     let mut wrong: Vec<String> = vectors.iter().filter_map(wrong_about).collect();
     println!("{} vectors, {} wrong answers", vectors.len(), wrong.len());
-    let differences = judge_mutants(&vectors, mutants, seed);
+    let differences = judge_mutants(vectors, mutants, seed);
     for (difference, (count, example)) in &differences {
         println!("{count:>7}  {difference}\n         {example}");
         let listed = DIFFERENCES.iter().any(|known| difference.theirs.starts_with(known));

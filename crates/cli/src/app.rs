@@ -78,12 +78,19 @@ fn refuse_usage(error: &clap::Error) -> u8 {
 /// What clap says after its message (usage, suggestions), without its pointer to `--help`, which the hint is.
 fn usage_hint(rest: &str) -> String {
     let lines = rest.lines().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let mut hint = String::from("see `signet help`");
+    let mut hint = format!("see `{} --help`", command(rest));
     for line in lines {
         hint.push_str("\n  ");
         hint.push_str(line.trim());
     }
     hint
+}
+
+/// The command that clap shows the usage of.
+fn command(rest: &str) -> String {
+    let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("signet");
+    let names = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    usage.split(' ').take_while(names).collect::<Vec<_>>().join(" ")
 }
 
 /// Lets a test see what a defect looks like. No release build has it.
@@ -105,4 +112,4 @@ fn requested_globals() -> GlobalArgs {
 /// What a shell shows for a process that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;
 /// What a shell shows for a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;

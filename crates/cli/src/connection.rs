@@ -1,6 +1,7 @@
 //! The registry client that the options ask for.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use signet_crypto::Digest;
@@ -27,6 +28,7 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
     let asked: HashSet<Registry> = places.iter().flat_map(registries).collect();
     let may_be_plain = |registry: &&Registry| {
         args.allow_http_registry.iter().any(|allowed| match allowed {
+            HttpRegistry::None => false,
             HttpRegistry::Any => true,
             HttpRegistry::Named(named) => named == *registry,
         })
@@ -41,6 +43,12 @@ pub(crate) fn client(args: &ConnectionArgs, places: &[Location]) -> Client {
 
 /// Reads a place as the user wrote it, and where its signatures are to be.
 pub(crate) fn place(text: &str) -> Result<Location, CliError> {
+    if text.contains('.') && Path::new(text).is_file() {
+        let detail = format!("`{text}` is a file here, and would be asked for at Docker Hub");
+        return Err(CliError::new(Code::ReferenceInvalid, detail).hint(format!(
+            "the image in it is `oci-archive:{text}` or `docker-archive:{text}`; the file itself is signed by `sign-blob` and verified by `verify-blob`"
+        )));
+    }
     let place = text.parse::<Location>()?;
     signature_repository(&place)?;
     Ok(place)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
 use signet_registry::{Endpoint, Error, ImageStore, ManifestName, Resolved};
-use signet_verify::{Evidence, Needs, Subject, Verdict, decide_by};
+use signet_verify::{Evidence, Needs, Subject, SubjectKind, Verdict, decide_by};
 
 use crate::gather::{self, Place, Source};
 use crate::runtime::at_length;
@@ -94,6 +94,7 @@ pub(crate) fn about_manifest(
     }
     let subject = Subject {
         digests: digests(&image.bytes, &needs.digests),
+        kind: SubjectKind::Image,
         media_type: Some(image.descriptor.media_type.clone()),
         size: Some(image.descriptor.size),
         name: name.map(str::to_owned),

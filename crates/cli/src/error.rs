@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use signet_clients::Error as ClientError;
-use signet_keys::{Error as KeyError, FileError, SignError};
+use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
-use signet_server::stack::{BackupError, StackError};
+use signet_server::stack::{BackupError, Exposure, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, OpenError as LogOpenError};
@@ -92,7 +92,11 @@ impl Stop {
 
 impl<E: Into<CliError>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Error(Box::new(error.into()))
+        let error = error.into();
+        match error.interrupted {
+            true => Self::Interrupted,
+            false => Self::Error(Box::new(error)),
+        }
     }
 }
 
@@ -105,12 +109,14 @@ pub(crate) struct CliError {
     pub(crate) detail: String,
     /// What to do about it.
     pub(crate) hint: String,
+    /// Whether it is no error but Ctrl-C, at a prompt.
+    interrupted: bool,
 }
 
 impl CliError {
     /// An error with the hint of its code.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: code.hint().to_owned() }
+        Self { code, detail: detail.into(), hint: code.hint().to_owned(), interrupted: false }
     }
 
     /// The same, with a hint that knows more.
@@ -120,6 +126,16 @@ impl CliError {
         self
     }
 
+    /// The same, where a service's configuration is meant, with the files to look into.
+    #[must_use]
+    pub(crate) fn looking_into<'a>(self, files: impl IntoIterator<Item = &'a Path>) -> Self {
+        let files: Vec<String> = files.into_iter().map(|path| format!("`{}`", path.display())).collect();
+        match self.code == Code::ConfigInvalid && !files.is_empty() {
+            true => self.hint(format!("look into {}", files.join(" and "))),
+            false => self,
+        }
+    }
+
     /// Something that cannot happen.
     pub(crate) fn internal(error: impl Display) -> Self {
         Self::new(Code::Internal, error.to_string())
@@ -127,7 +143,11 @@ impl CliError {
 
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: impl Display) -> Self {
-        Self::new(Code::FileUnreadable, about(path, error))
+        let told = Self::new(Code::FileUnreadable, about(path, error));
+        match path == Path::new("-") {
+            true => told.hint("standard input is `/dev/stdin`"),
+            false => told,
+        }
     }
 
     /// A file that cannot be written.
@@ -151,7 +171,9 @@ pub(crate) fn about(path: &Path, why: impl Display) -> String {
 
 impl From<FileError> for CliError {
     fn from(error: FileError) -> Self {
-        Self::new(key_code(&error.error), error.to_string())
+        let interrupted = matches!(&error.error, KeyError::NoPassword(PasswordError::Source(source))
+            if source.kind() == io::ErrorKind::Interrupted);
+        Self { interrupted, ..Self::new(key_code(&error.error), error.to_string()) }
     }
 }
 
@@ -209,7 +231,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
         RegistryError::Forbidden { .. } if refusal(error).is_some() => Code::PullDenied,
         RegistryError::Forbidden { .. } => Code::RegistryForbidden,
-        RegistryError::NotFound { .. } => Code::ImageNotFound,
+        RegistryError::NotFound { .. } | RegistryError::SeveralImages { .. } => Code::ImageNotFound,
         RegistryError::Timeout { .. } => Code::RegistryTimeout,
         RegistryError::TooLarge { .. } | RegistryError::LimitHit { .. } => Code::ResponseTooLarge,
         RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
@@ -350,6 +372,7 @@ impl From<AuthorityError> for CliError {
             AuthorityError::KeyFile(error) => return error.into(),
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
+            AuthorityError::Lost { .. } => Code::DataCorrupt,
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())
@@ -432,12 +455,24 @@ impl From<StackError> for CliError {
             StackError::Host(error) => error.into(),
             StackError::Issuers(error) => error.into(),
             StackError::Log(error) => error.into(),
+            StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => Self::from(error)
+                .hint("give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)"),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
             StackError::Trust(error) => error.into(),
             StackError::Witness(error) => error.into(),
-            StackError::Exposed { .. } => Self::new(Code::ListenRefused, error.to_string()),
+            StackError::Exposed { why, .. } => {
+                Self::new(Code::ListenRefused, error.to_string()).hint(match why {
+                    Exposure::Development => "leave `--dev` out, or let it listen, and be told of, on this machine only",
+                    Exposure::InTheClear => {
+                        "give a certificate (`tls.certificate`, `tls.key`), or the `https://` URL of the proxy in front (`publicUrl`)"
+                    }
+                    Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
+                })
+            }
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
+                .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
@@ -447,6 +482,7 @@ impl From<StackError> for CliError {
 impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
         let code = match error {
+            BackupError::Dir(error) => return error.into(),
             BackupError::Foreign(_) | BackupError::Log { .. } => Code::DataCorrupt,
             BackupError::NotEmpty { .. } => Code::WouldOverwrite,
             _ => Code::ServiceFailed,

@@ -14,6 +14,7 @@ mod face;
 mod files;
 mod gate;
 mod gather;
+mod key_file;
 mod method;
 mod password;
 mod pinned;

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm, Scheme};
 use signet_formats::cosign::LegacySignature;
-use signet_keys::read_private;
 use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule, TrustSnapshot};
 
 use crate::args::{CosignSignArgs, KeylessArgs, PasswordArgs};
 use crate::error::{CliError, Stop};
 use crate::face::Face;
-use crate::password;
+use crate::key_file;
 use crate::proven::Proven;
 use crate::signing::Signing;
 use crate::trust::Trust;
@@ -60,7 +59,7 @@ impl Method {
             }
             return Proven::by_identity(args.keyless, face).map(Box::new).map(Self::Proven);
         };
-        let key = read_private(key, &password::source(args.password))?;
+        let key = key_file::private(key, args.password)?;
         let signing = Signing::new(key, args.scheme)?;
         match args.with_services() {
             true => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),

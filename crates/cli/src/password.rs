@@ -46,7 +46,8 @@ fn ask_twice(file: &str) -> io::Result<Password> {
 }
 
 fn read(prompt: &str) -> io::Result<Password> {
-    rpassword::prompt_password(prompt).map(|text| Password::new(text.into_bytes()))
+    let typed = signet_platform::ask_unseen(prompt)?;
+    typed.map(Password::new).ok_or_else(|| io::ErrorKind::Interrupted.into())
 }
 
 const TRIES: usize = 3;

@@ -70,12 +70,19 @@ pub(crate) fn refresh() -> Result<(), CliError> {
     }
 }
 
+/// What the pinned root leads to after its repository has been followed, however short ago that was.
+pub(crate) async fn renewed() -> Result<TrustSnapshot, CliError> {
+    home(from_environment().as_deref())?.update(&fetch(), clock::now()).await?;
+    trusted_root()
+}
+
 /// Whether the repository answered, with something that is not to be believed: that is not passed over.
 fn is_refusal(code: Code) -> bool {
     matches!(code, Code::TrustSignatures | Code::TrustRollback | Code::TrustMismatch | Code::TrustMalformed)
 }
 
-fn standard() -> Option<Home> {
+/// Where trust is pinned for all commands, whether it is or not.
+pub(crate) fn standard() -> Option<Home> {
     home(from_environment().as_deref()).ok()
 }
 

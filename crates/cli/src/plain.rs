@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use signet_formats::text::shortened;
+
 /// Text that can neither begin a line nor steer a terminal: control characters, line breaks and what turns
 /// the direction of writing stand as escapes. Whoever may push to a registry may choose most of what is
 /// read there, and none of it may look like a verdict. JSON has escapes of its own.
@@ -12,6 +14,14 @@ impl<T: Display> Display for Plain<T> {
         write!(Escaping(f), "{}", self.0)
     }
 }
+
+/// As much of a text of others as is shown: whoever chose it does not choose how long it is.
+pub(crate) fn brief(text: &str) -> String {
+    shortened(text, MAX_SHOWN).into_owned()
+}
+
+/// In characters. Names, URIs and annotations of people who mean well are shorter.
+const MAX_SHOWN: usize = 1024;
 
 struct Escaping<'a, 'b>(&'a mut Formatter<'b>);
 

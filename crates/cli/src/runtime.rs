@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
+use crate::app::INTERRUPTED;
 use crate::error::{Answer, CliError, Stop};
 
 /// Runs a client command on this thread until it ends or Ctrl-C is pressed.
 pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     let runtime = build(Builder::new_current_thread())?;
+    end_what_does_not_yield()?;
     let answer = runtime.block_on(async {
         tokio::select! {
             // Ctrl-C first: it is listened for before the command does anything.
@@ -27,6 +29,25 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     // Blocking work of an interrupted command is not waited for.
     runtime.shutdown_background();
     answer
+}
+
+/// Files are read and signatures checked on the thread of the command, which hears of Ctrl-C only in between. Another one
+/// waits for it, too, and then a moment for the command to end by itself.
+#[expect(clippy::exit, reason = "the thread that would return to `main` is the one that does not yield")]
+fn end_what_does_not_yield() -> Result<(), CliError> {
+    let runtime = build(Builder::new_current_thread())?;
+    let interrupted = {
+        let _entered = runtime.enter();
+        interrupted()
+    };
+    let watch = move || {
+        runtime.block_on(async {
+            interrupted.await;
+            tokio::time::sleep(PATIENCE).await;
+            std::process::exit(INTERRUPTED.into());
+        });
+    };
+    std::thread::Builder::new().spawn(watch).map(|_| ()).map_err(CliError::internal)
 }
 
 /// Runs a service. It handles Ctrl-C itself, to drain.
@@ -68,6 +89,17 @@ pub(crate) fn stopped() -> impl Future<Output = ()> {
     }
 }
 
+/// Waits for Ctrl-C: from the call on.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    async move {
+        if received(&mut interrupt).await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 #[cfg(unix)]
 async fn received(signal: &mut std::io::Result<tokio::signal::unix::Signal>) -> Option<()> {
     signal.as_mut().ok()?.recv().await
@@ -76,9 +108,17 @@ async fn received(signal: &mut std::io::Result<tokio::signal::unix::Signal>) -> 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
 pub(crate) async fn stopped() {
+    interrupted().await
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }
 }
 
 const FAREWELL: Duration = Duration::from_millis(300);
+/// Longer than a farewell takes.
+const PATIENCE: Duration = Duration::from_secs(1);

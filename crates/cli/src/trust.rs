@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
 use signet_formats::trusted_root::TrustedRoot;
-use signet_keys::read_public;
 use signet_verify::{
     CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PolicyError, PredicateRule, Principal,
     Rule, TrustSnapshot,
 };
 
-use crate::args::TrustArgs;
+use crate::args::{TrustArgs, distinct};
 use crate::error::{CliError, about};
-use crate::{files, pinned, witness};
+use crate::{files, key_file, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +35,14 @@ impl Trust {
         args.cosign.accept()?;
         let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
         if let Some(path) = &args.policy {
+            args.cosign.accept_with_policy()?;
             if args.trusted_root.is_none() {
                 pinned::refresh()?;
             }
             return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
-            return of_keys(args, anchors.read()?).map(Some);
+            return of_keys(args, anchors.for_keys(args.cosign.wants_timestamps())?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
         if args.trusted_root.is_none() && !pinned::is_there() {
@@ -61,7 +61,7 @@ impl Trust {
         let mut snapshot = if needs_root(&policy) { anchors.with_pinned()? } else { anchors.read()? };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
-            let key = read_public(file)?;
+            let key = key_file::public(file)?;
             missing.remove(&key.id());
             if !has_key(&policy, key.id()) {
                 return Err(unnamed_key(file, key.id(), path));
@@ -86,6 +86,18 @@ pub(crate) struct Anchors<'a> {
 impl Anchors<'_> {
     fn read(&self) -> Result<TrustSnapshot, CliError> {
         self.on(self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default())
+    }
+
+    /// The same for keys, which need a trust root only where timestamps are demanded.
+    fn for_keys(&self, timestamps: bool) -> Result<TrustSnapshot, CliError> {
+        match (timestamps, self.trusted_root) {
+            (false, _) | (true, Some(_)) => self.read(),
+            (true, None) if !pinned::is_there() => Err(no_stampers()),
+            (true, None) => {
+                pinned::refresh()?;
+                self.with_pinned()
+            }
+        }
     }
 
     /// The same; where no trust root is given, with the one that is pinned on this machine, if one is.
@@ -148,7 +160,7 @@ pub(crate) fn read_trusted_root(path: &Path) -> Result<TrustedRoot, CliError> {
 fn of_keys(args: &TrustArgs, mut snapshot: TrustSnapshot) -> Result<Trust, CliError> {
     let mut principals = BTreeMap::new();
     for path in &args.key {
-        let key = read_public(path)?;
+        let key = key_file::public(path)?;
         principals.insert(path.display().to_string(), Principal::Key(KeyReference::id(key.id())));
         snapshot = snapshot.with_keys([&key]);
     }
@@ -162,7 +174,8 @@ fn of_principals(
 ) -> Result<Trust, CliError> {
     let rule = Rule {
         predicate_type: PredicateRule::from(args.predicate_type.clone()),
-        annotations: args.annotations.iter().cloned().collect(),
+        annotations: distinct(&args.annotations)?.into_iter().collect(),
+        timestamps: u32::from(args.cosign.wants_timestamps()),
         log_entries: args.insecure_ignore_tlog.then_some(0),
         certificate_timestamps: args.insecure_ignore_sct.then_some(0),
         witnesses: witness::distinct(&snapshot),
@@ -211,6 +224,11 @@ fn half(what: &str, missing: &str) -> CliError {
 fn no_trusted_root() -> CliError {
     CliError::new(Code::NoTrustGiven, "an identity was given without the authorities that certify it")
         .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed, or pin its root with `signet trust init`")
+}
+
+fn no_stampers() -> CliError {
+    CliError::new(Code::NoTrustGiven, "`--use-signed-timestamps` was given without the authorities that make them")
+        .hint("add `--trusted-root FILE` with the timestamp authority in it, or pin a root with `signet trust init`")
 }
 
 /// A key that no principal has would decide nothing, which is not what whoever gave it thinks.

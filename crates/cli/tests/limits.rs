@@ -6,12 +6,12 @@ use signet_formats::{
     bundle, cms, cosign, dsse, in_toto, json, jwt, note, oci, rekor, sct, signing_config, simple_signing,
     static_ct, timestamp, tlog, trust_bundle, trusted_root, tuf, x509,
 };
-use signet_services::oidc;
+use signet_services::{oidc, tsa};
 
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 36] = [
+const PRIVATE: [&str; 37] = [
     "| time for the headers of a request | 15 s |",
     "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
@@ -22,6 +22,7 @@ const PRIVATE: [&str; 36] = [
     "| indexes that hold a manifest, directly or through others, by which its pull is decided | 100 |",
     "| steps from a manifest to the outermost of them | 16 |",
     "| layers of a manifest of signatures, or of all in an index of such, that is served without a decision | 4,096 |",
+    "| bytes of those together | 64 MiB |",
     "| manifests of one image that are signed | 1,000 |",
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
@@ -99,6 +100,14 @@ fn authorities() -> Rows {
     vec![
         ("timestamp request", bytes(timestamp::MAX_REQUEST_BYTES)),
         ("nonce of a timestamp request", format!("{} B", timestamp::MAX_NONCE_BYTES)),
+        (
+            "accuracy that timestamps state",
+            format!("{} ms to {} s", tsa::ACCURACIES.start().as_millis(), tsa::ACCURACIES.end().as_secs()),
+        ),
+        (
+            "time servers, unless it is said how many have to agree",
+            format!("at least {}", tsa::ntp::MIN_SERVERS),
+        ),
         ("identity token", bytes(jwt::MAX_TOKEN_BYTES)),
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
@@ -168,6 +177,7 @@ fn registries() -> Rows {
         ("bytes a second below which a blob's transfer is given up", bytes(slowest(&limits))),
         ("time for a credential helper", time(limits.helper)),
         ("requests at once", number(limits.parallel)),
+        ("manifests that a layout or archive lists, all that are opened", bytes(limits.listed_bytes)),
         ("manifests of one copy", number(limits.copy_manifests)),
         ("depth of references between manifests, of indexes within indexes", number(limits.depth)),
         ("entries of an archive", number(limits.archive_entries)),
@@ -212,6 +222,7 @@ fn registry() -> Rows {
             time(signet_store::registry::EMPTY_UPLOADS_FOR),
         ),
         ("uploads in progress", number(limits.store.uploads)),
+        ("one of those layers", bytes(oci::MAX_EVIDENCE_BYTES)),
     ]
 }
 

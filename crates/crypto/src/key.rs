@@ -11,6 +11,9 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef
 use crate::{Digest, DigestAlgorithm, PrehashedSha512, Scheme};
 
 /// A public key of an algorithm Signet knows, in its SubjectPublicKeyInfo form.
+///
+/// A key has one spelling here, the one that Go's `crypto/x509` takes too: its bytes are its identity, and a
+/// second spelling would let one signer count as two.
 #[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
@@ -28,6 +31,9 @@ impl PublicKey {
             SubjectPublicKeyInfo::from_der(spki).map_err(|_| KeyError::Malformed)?;
         let bits = info.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?;
         let algorithm = key_algorithm(&info.algorithm, bits)?;
+        if !is_plain(algorithm, bits) {
+            return Err(KeyError::OtherSpelling);
+        }
         let parsed = parse(default_scheme(algorithm)?, bits)?;
         Ok(Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec(), parsed })
     }
@@ -196,6 +202,9 @@ pub enum KeyError {
     Malformed,
     /// An algorithm, curve or size outside the list of [`KeyAlgorithm`].
     Unsupported,
+    /// A known key, but not in the one spelling that is accepted: a compressed point, RSA parameters that are
+    /// absent, or anything else around the bits.
+    OtherSpelling,
 }
 
 impl fmt::Display for KeyError {
@@ -204,6 +213,9 @@ impl fmt::Display for KeyError {
             Self::Malformed => "not a well-formed public key",
             Self::Unsupported => {
                 "unsupported key (ECDSA P-256/384/521, RSA 2048 to 4096, Ed25519 and ML-DSA are accepted)"
+            }
+            Self::OtherSpelling => {
+                "not in the usual spelling of such a key (an uncompressed point; RSA parameters that are NULL)"
             }
         })
     }
@@ -224,7 +236,6 @@ impl fmt::Display for SignatureInvalid {
 impl std::error::Error for SignatureInvalid {}
 
 fn key_algorithm(id: &AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<KeyAlgorithm, KeyError> {
-    let null_or_absent = id.parameters.is_none_or(|p| p == AnyRef::NULL);
     match id.oid {
         oid::EC => match id.parameters_oid().map_err(|_| KeyError::Unsupported)? {
             oid::P256 => Ok(KeyAlgorithm::EcdsaP256),
@@ -232,12 +243,33 @@ fn key_algorithm(id: &AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<KeyAlgo
             oid::P521 => Ok(KeyAlgorithm::EcdsaP521),
             _ => Err(KeyError::Unsupported),
         },
-        oid::RSA if null_or_absent => rsa_bits(bits).map(|bits| KeyAlgorithm::Rsa { bits }),
+        // RFC 3279 §2.3.1: the parameters must be NULL.
+        oid::RSA if id.parameters == Some(AnyRef::NULL) => {
+            rsa_bits(bits).map(|bits| KeyAlgorithm::Rsa { bits })
+        }
+        oid::RSA if id.parameters.is_none() => Err(KeyError::OtherSpelling),
         oid::ED25519 if id.parameters.is_none() => Ok(KeyAlgorithm::Ed25519),
         oid::ML_DSA_44 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa44),
         oid::ML_DSA_65 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa65),
         oid::ML_DSA_87 if id.parameters.is_none() => Ok(KeyAlgorithm::MlDsa87),
         _ => Err(KeyError::Unsupported),
+    }
+}
+
+/// Whether the bits are the plain ones of the algorithm. aws-lc also takes compressed points, and in place of
+/// bits a whole SubjectPublicKeyInfo.
+fn is_plain(algorithm: KeyAlgorithm, bits: &[u8]) -> bool {
+    let uncompressed = |coordinate: usize| bits.len() == 1 + 2 * coordinate && bits.first() == Some(&4);
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => uncompressed(32),
+        KeyAlgorithm::EcdsaP384 => uncompressed(48),
+        KeyAlgorithm::EcdsaP521 => uncompressed(66),
+        KeyAlgorithm::Ed25519 => bits.len() == 32,
+        KeyAlgorithm::MlDsa44 => bits.len() == 1312,
+        KeyAlgorithm::MlDsa65 => bits.len() == 1952,
+        KeyAlgorithm::MlDsa87 => bits.len() == 2592,
+        // `rsa_bits` has read them to the end.
+        KeyAlgorithm::Rsa { .. } => true,
     }
 }
 
@@ -253,6 +285,7 @@ fn rsa_bits(public_key: &[u8]) -> Result<u32, KeyError> {
     };
     let mut reader = SliceReader::new(public_key).map_err(|_| KeyError::Malformed)?;
     let (bytes, first) = modulus(&mut reader).map_err(|_| KeyError::Malformed)?;
+    der::Reader::finish(reader).map_err(|_| KeyError::Malformed)?;
     let bits = u32::try_from(bytes * 8).map_err(|_| KeyError::Unsupported)? - first.leading_zeros();
     match bits {
         2048..=4096 => Ok(bits),
@@ -337,6 +370,45 @@ mod tests {
         let small = [0x30, 0x06, 0x02, 0x01, 0x7f, 0x02, 0x01, 0x03];
         let refused = PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 7 }, &small);
         assert_eq!(refused, Err(KeyError::Unsupported));
+    }
+
+    /// One key in two spellings was two principals of a threshold.
+    #[test]
+    fn a_key_has_one_spelling() {
+        let pair = |algorithm| lc::EcdsaKeyPair::generate(algorithm).unwrap();
+        for (algorithm, pair) in [
+            (KeyAlgorithm::EcdsaP256, pair(&lc::ECDSA_P256_SHA256_ASN1_SIGNING)),
+            (KeyAlgorithm::EcdsaP384, pair(&lc::ECDSA_P384_SHA384_ASN1_SIGNING)),
+            (KeyAlgorithm::EcdsaP521, pair(&lc::ECDSA_P521_SHA512_ASN1_SIGNING)),
+        ] {
+            let point = lc::KeyPair::public_key(&pair).as_ref();
+            let key = PublicKey::from_bits(algorithm, point).unwrap();
+            let (x, y) = point[1..].split_at(point.len() / 2);
+            let compressed = [&[2 + (y[y.len() - 1] & 1)], x].concat();
+            let hybrid = [&[6 + (y[y.len() - 1] & 1)], x, y].concat();
+            for other in [compressed, hybrid, key.spki_der().to_vec()] {
+                assert_eq!(PublicKey::from_bits(algorithm, &other), Err(KeyError::OtherSpelling));
+            }
+        }
+        let key = PublicKey::from_bits(KeyAlgorithm::Ed25519, &ED25519_KEY).unwrap();
+        let nested = PublicKey::from_bits(KeyAlgorithm::Ed25519, key.spki_der());
+        assert_eq!(nested, Err(KeyError::OtherSpelling));
+    }
+
+    #[test]
+    fn an_rsa_key_has_null_parameters_and_nothing_behind_it() {
+        let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+        let bits = lc::KeyPair::public_key(&pair).as_ref();
+        let key = |parameters, bits: &[u8]| {
+            let info = SubjectPublicKeyInfo {
+                algorithm: AlgorithmIdentifierRef { oid: oid::RSA, parameters },
+                subject_public_key: BitStringRef::from_bytes(bits).unwrap(),
+            };
+            PublicKey::from_spki_der(&info.to_der().unwrap())
+        };
+        assert!(key(Some(AnyRef::NULL), bits).is_ok());
+        assert_eq!(key(None, bits), Err(KeyError::OtherSpelling));
+        assert_eq!(key(Some(AnyRef::NULL), &[bits, &[0]].concat()), Err(KeyError::Malformed));
     }
 
     const ED25519_KEY: [u8; 32] = [

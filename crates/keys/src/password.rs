@@ -53,6 +53,12 @@ impl PasswordSource {
         }
     }
 
+    /// The variable of the environment that holds the password, if one does.
+    pub fn variable(&self) -> Option<&'static str> {
+        let set = |name: &&str| std::env::var_os(name).is_some();
+        VARIABLES.into_iter().find(set).filter(|_| matches!(self, Self::Environment))
+    }
+
     /// Fetches the password.
     pub fn password(&self, purpose: Purpose<'_>) -> Result<Password, PasswordError> {
         match self {

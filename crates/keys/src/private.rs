@@ -96,7 +96,8 @@ impl PrivateKey {
         }
     }
 
-    /// Signs, and verifies the signature with the public half before releasing it.
+    /// Signs. Where one miscalculated signature can give the key away, it is verified with the public half before it
+    /// is released.
     pub fn sign(&self, scheme: Scheme, payload: Payload<'_>) -> Result<Vec<u8>, SignError> {
         if !self.schemes().contains(&scheme) {
             return Err(SignError::UnsupportedScheme { scheme, key: self.public.algorithm() });
@@ -107,7 +108,15 @@ impl PrivateKey {
             (Payload::Message(message), None) => self.sign_message(message),
         };
         let failed = SignError::Backend { reason: "the cryptographic library refused to sign".to_owned() };
-        payload.released(&self.public, scheme, signature.ok_or(failed)?)
+        let signature = signature.ok_or(failed)?;
+        match &self.secret {
+            // Each has a nonce of its own, so a right and a wrong one over the same payload do not give the key.
+            Secret::Ecdsa(_) => Ok(signature),
+            // Right and wrong ones of these do: Ed25519 signs the same again, and RSA by its two primes.
+            Secret::Ed25519(_) | Secret::MlDsa(_) | Secret::Rsa(_) => {
+                payload.released(&self.public, scheme, signature)
+            }
+        }
     }
 
     /// An EC key from RFC 5915 ECPrivateKey.

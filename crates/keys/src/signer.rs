@@ -12,7 +12,8 @@ pub trait Signer: Send + Sync {
     /// The schemes this signer can make, the preferred one first. Never empty.
     fn schemes(&self) -> &[Scheme];
 
-    /// Signs `payload`. The signature has been verified with [`Self::public_key`] before it is released.
+    /// Signs `payload`. Where the key lives outside of this process, and where a miscalculated signature could give it
+    /// away, the signature has been verified with [`Self::public_key`] before it is released.
     async fn sign(&self, scheme: Scheme, payload: Payload<'_>) -> Result<Vec<u8>, SignError>;
 }
 

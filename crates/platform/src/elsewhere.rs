@@ -41,6 +41,11 @@ pub(crate) fn restrict(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Ctrl-C ends the process, and the console is the shell's again.
+pub(crate) fn ask_unseen(prompt: &str) -> io::Result<Option<Vec<u8>>> {
+    rpassword::prompt_password(prompt).map(|typed| Some(typed.into_bytes()))
+}
+
 pub(crate) fn descriptor_path(_: u32) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "file descriptors are a Unix feature"))
 }

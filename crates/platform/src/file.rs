@@ -68,7 +68,9 @@ impl Staged {
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         system::permit_staged(&mut builder, access);
-        Ok(Self { file: builder.tempfile_in(parent(path))?, path: path.to_owned() })
+        // The error names the file for a moment, and whoever reads it knows the other one.
+        let file = builder.tempfile_in(parent(path)).map_err(|error| io::Error::from(error.kind()))?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
     /// The file, to be written.

@@ -1,5 +1,5 @@
 //! What differs between operating systems: file permissions, files that appear whole, durable directory
-//! entries, names of programs.
+//! entries, names of programs, what is typed unseen.
 //!
 //! Nothing else of Signet asks which system it runs on, but for the signals that end a command. On Unix
 //! permissions are modes; elsewhere a file inherits the permissions of its directory, which in a user's
@@ -13,6 +13,8 @@ mod system;
 #[cfg(not(unix))]
 #[path = "elsewhere.rs"]
 mod system;
+#[cfg(unix)]
+mod terminal;
 
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +31,11 @@ pub fn program(name: &str) -> String {
 /// give it one that another process listens on.
 pub fn reuses_addresses() -> bool {
     cfg!(not(windows))
+}
+
+/// What a person types at the terminal of this process after the prompt, unseen; `None` if Ctrl-C ended it.
+pub fn ask_unseen(prompt: &str) -> io::Result<Option<Vec<u8>>> {
+    system::ask_unseen(prompt)
 }
 
 /// The path under which an open descriptor of this process can be opened again.

@@ -41,6 +41,8 @@ pub(crate) fn descriptor_path(number: u32) -> io::Result<PathBuf> {
     Ok(PathBuf::from(format!("/dev/fd/{number}")))
 }
 
+pub(crate) use crate::terminal::ask_unseen;
+
 fn mode(access: Access) -> u32 {
     match access {
         Access::Private => 0o600,

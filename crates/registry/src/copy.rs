@@ -78,7 +78,7 @@ pub struct CopyReport {
     pub attachments: u64,
     /// Manifests that the source lists as referring to the image, or to what does, and does not have.
     pub missing: Vec<Digest>,
-    /// Whether a concurrent writer could have removed a referrer from a fallback tag unseen.
+    /// Whether a concurrent writer could have removed a referrer from a fallback tag, or an attachment from its tag, unseen.
     pub race_possible: bool,
 }
 
@@ -104,8 +104,9 @@ pub async fn copy(
     if options.referrers {
         copier.everything_attached().await?;
     }
-    if let Some(ManifestName::Tag(tag)) = &target.name {
-        target.store.tag(&root, tag).await?;
+    match &target.name {
+        Some(ManifestName::Tag(tag)) => target.store.tag(&root, tag).await?,
+        _ => target.store.list(&root).await?,
     }
     target.store.finish().await?;
     Ok(copier.report.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -201,7 +202,7 @@ impl Copier<'_> {
                 self.referrer(&subject, &referrer).await?;
             }
             for suffix in ["sig", "att", "sbom"] {
-                self.attachment(Tag::cosign_attachment(&subject, suffix)).await?;
+                self.attachment(&subject, suffix).await?;
             }
         }
         Ok(())
@@ -233,15 +234,23 @@ impl Copier<'_> {
         Ok(())
     }
 
-    async fn attachment(&self, tag: Tag) -> Result<()> {
+    /// Signatures and attestations join those of the target; a bill of materials is one, and takes the place of another.
+    async fn attachment(&self, subject: &Digest, suffix: &str) -> Result<()> {
+        let tag = Tag::cosign_attachment(subject, suffix);
         let manifest = match self.source.store.resolve(Some(&ManifestName::Tag(tag.clone()))).await {
             Ok(manifest) => manifest,
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
         self.tree(manifest.clone(), 0).await?;
-        self.target.store.tag(&manifest, &tag).await?;
-        self.count(|report| report.attachments += 1);
+        let race_possible = match suffix {
+            "sbom" => self.target.store.tag(&manifest, &tag).await.map(|()| false)?,
+            _ => self.target.store.put_attachment(&manifest, &tag).await?,
+        };
+        self.count(|report| {
+            report.attachments += 1;
+            report.race_possible |= race_possible;
+        });
         Ok(())
     }
 

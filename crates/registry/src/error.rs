@@ -203,6 +203,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A layout or archive holds several images, and none of them was named.
+    #[error("{place} holds several images, name one by its tag{tags}")]
+    SeveralImages {
+        /// The layout or archive.
+        place: String,
+        /// Some of the tags there, led by `: `, or nothing.
+        tags: String,
+    },
     /// A source or target that is not one of the spellings.
     #[error("`{text}` is not a place of an image: {reason}")]
     Location {

@@ -20,6 +20,7 @@
 //! - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured as curl does; a SOCKS proxy is refused. The roots are the system's
 //!   (`SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set), loaded when HTTPS is first needed.
 
+mod attachment;
 mod auth;
 mod client;
 mod copy;

@@ -25,6 +25,7 @@
 //! | 401 for ever | one new grant for a request, one more for an upload | nothing | [`Unauthorized`](E::Unauthorized) |
 //! | 429 or 5xx for ever, but 501 | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
 //! | a gzipped archive that unpacks without end | 16 GiB ([`Limits::unpacked_bytes`]) on the disk | a buffer | [`TooLarge`](E::TooLarge) |
+//! | a layout or archive that lists manifests without end | 128 MiB of them ([`Limits::listed_bytes`]), each once | its list | [`LimitHit`](E::LimitHit) beside what was found |
 //! | writers of one fallback tag for ever | 32 rounds ([`Limits::fallback_rounds`]) | the index | [`Conflict`](E::Conflict) |
 //!
 //! Times are for one attempt; a request that may be repeated takes [`Limits::attempts`] of them at most.
@@ -80,6 +81,8 @@ pub struct Limits {
     pub copy_manifests: usize,
     /// How deep manifests may refer to or contain one another.
     pub depth: usize,
+    /// Bytes of the manifests that a layout or archive lists, all that are opened to see what they are.
+    pub listed_bytes: usize,
     /// Entries of an archive.
     pub archive_entries: usize,
     /// Bytes that a gzipped archive may unpack to.
@@ -107,6 +110,7 @@ impl Default for Limits {
             fallback_rounds: 32,
             copy_manifests: 20_000,
             depth: MAX_MANIFEST_DEPTH,
+            listed_bytes: 128 << 20,
             archive_entries: 100_000,
             unpacked_bytes: 16 << 30,
         }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag};
 
+use crate::attachment::Added;
 use crate::client::{BlobPush, Client, ManifestName, Referrers, Resolved};
 use crate::stream::BlobStream;
 use crate::{Attached, Error, Limits, Result};
@@ -48,6 +49,15 @@ pub trait ImageStore: Send + Sync {
 
     /// Points a tag at a manifest that the store has.
     async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()>;
+
+    /// Finds an image that the store has under one of cosign's tags for attachments, and all that is found there already.
+    /// Whether a concurrent writer could still remove it unseen.
+    async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool>;
+
+    /// Lists an image that gets no tag, where only what is listed is found again.
+    async fn list(&self, _image: &Resolved) -> Result<()> {
+        Ok(())
+    }
 
     /// Makes what was put there permanent. Nothing may be put afterwards.
     async fn finish(&self) -> Result<()>;
@@ -119,6 +129,10 @@ impl ImageStore for RegistryStore {
 
     async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()> {
         self.push(manifest, &ManifestName::Tag(tag.clone())).await
+    }
+
+    async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool> {
+        self.client.add_to_tag(&self.repository, tag, Added::Image(image)).await
     }
 
     async fn finish(&self) -> Result<()> {

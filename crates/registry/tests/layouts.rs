@@ -49,7 +49,10 @@ async fn writers_at_once_lose_no_tag() {
         assert_eq!(found.digest(), image(i).digest());
     }
     let unnamed = layout(directory.path()).resolve(None).await.map(|found| found.digest());
-    assert!(unnamed.is_err_and(|error| error.is_not_found()), "none of eight is the only one");
+    assert!(
+        matches!(unnamed, Err(Error::SeveralImages { .. })),
+        "none of eight is the only one: {unnamed:?}"
+    );
 }
 
 #[tokio::test]
@@ -160,6 +163,46 @@ async fn copied(from: &str, to: &str) -> Result<CopyReport, Error> {
     let client = Client::new(Options::default());
     let (from, to) = (from.parse::<Location>().unwrap(), to.parse::<Location>().unwrap());
     copy(&from.source(&client)?, &to.target(&client)?, &CopyOptions::default(), &|_| ()).await
+}
+
+/// The copy had said that it was there, and nothing could name it.
+#[tokio::test]
+async fn an_image_that_is_copied_without_a_tag_is_found_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("from")), 1, "v1").await;
+    let mut from = format!("oci:{}:v1", place("from"));
+    for target in [format!("oci:{}", place("to")), format!("oci-archive:{}", place("to.tar"))] {
+        for _ in 0..2 {
+            assert_eq!(copied(&from, &target).await.unwrap().referrers, 1);
+        }
+        let opened = target.parse::<Location>().unwrap().source(&Client::new(Options::default())).unwrap();
+        assert_eq!(opened.store.resolve(None).await.unwrap().digest(), image.digest(), "{target}");
+        let referrers = opened.store.referrers(&image.digest()).await.unwrap();
+        assert_eq!(referrers.into_complete().unwrap().len(), 1);
+        from = target;
+    }
+}
+
+/// Each of them was opened, at each look for what refers to an image, before any limit.
+#[tokio::test]
+async fn what_a_layout_lists_is_opened_up_to_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = layout(directory.path());
+    let image = put_image(&store, 1, "v1").await;
+    let sizes = std::fs::read_dir(directory.path().join("blobs/sha256")).unwrap();
+    let all =
+        usize::try_from(sizes.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()).unwrap();
+    let read =
+        |listed_bytes| Layout::open(directory.path(), &Limits { listed_bytes, ..Limits::default() }).unwrap();
+    assert_eq!(read(all).referrers(&image.digest()).await.unwrap().into_complete().unwrap().len(), 1);
+    let bounded = read(1);
+    let found = bounded.referrers(&image.digest()).await.unwrap();
+    assert!(matches!(found.incomplete, Some(Error::LimitHit { .. })), "{found:?}");
+    let unnamed = bounded.resolve(None).await.map(|found| found.digest());
+    assert!(matches!(unnamed, Err(Error::LimitHit { .. })), "{unnamed:?}");
+    let named = bounded.resolve(Some(&ManifestName::Tag("v1".parse().unwrap()))).await.unwrap();
+    assert_eq!(named.digest(), image.digest());
 }
 
 /// A second copy into an archive had dropped the first one's tag without a word.

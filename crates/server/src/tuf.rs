@@ -7,11 +7,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::get;
 use http::{HeaderValue, Response, StatusCode, Uri, header};
-use signet_services::trust::Publisher;
+use signet_services::trust::{Publisher, Watch};
+
+use crate::metrics::{self, services};
 
 /// The routes of a repository.
 pub fn router(publisher: Publisher) -> Router {
     Router::new().route("/tuf/{*file}", get(file)).with_state(publisher)
+}
+
+/// The routes for operators of a repository, at an address of their own.
+pub fn operators(watch: Watch) -> Router {
+    let fresh = watch.clone();
+    metrics::operators_of("trust", move || fresh.is_fresh(), move |page| services::trust(page, &watch))
 }
 
 async fn file(State(publisher): State<Publisher>, uri: Uri) -> Response<Body> {

@@ -1,20 +1,16 @@
 //! Who issues certificates: a key that signs and the certificate that says so; and the root that an
 //! authority makes for itself when it is given none.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_formats::pem;
 use signet_formats::x509::{
-    Certificate, NewExtension, SignatureAlgorithm, TbsCertificate, certificates_from_pem, distinguished_name,
-    key_id, oid, signed_certificate,
+    Certificate, NewExtension, SignatureAlgorithm, TbsCertificate, distinguished_name, key_id, oid,
+    signed_certificate,
 };
-use signet_keys::{
-    Existing, FileError, PasswordSource, Payload, PrivateFormat, PrivateKey, SignError, Signer, random,
-    read_private, write_private,
-};
-use signet_store::fs::Disk;
+use signet_keys::{FileError, Payload, PrivateKey, SignError, Signer, random};
 
 /// A key that issues certificates.
 #[derive(Clone)]
@@ -72,63 +68,12 @@ pub fn chain_pem(chain: &[Certificate]) -> String {
     chain.iter().map(|certificate| pem::encode(pem::CERTIFICATE, certificate.der())).collect()
 }
 
-/// Where an authority keeps a key of its own and the chain above it: `NAME.key` (0600) and `NAME.pem`.
-pub struct KeyFiles {
-    key: PathBuf,
-    chain: PathBuf,
-}
-
-impl KeyFiles {
-    /// The two files of this name.
-    pub fn new(dir: &Path, name: &str) -> Self {
-        Self { key: dir.join(format!("{name}.key")), chain: dir.join(format!("{name}.pem")) }
-    }
-
-    /// Reads them; `None` if the chain, which is written last, is not there.
-    pub fn read(&self) -> Result<Option<(PrivateKey, Vec<Certificate>)>, AuthorityError> {
-        if !self.chain.is_file() {
-            return Ok(None);
-        }
-        let io = |error| AuthorityError::Io { path: self.chain.clone(), error };
-        let text = std::fs::read_to_string(&self.chain).map_err(io)?;
-        let malformed = |_| AuthorityError::Chain { path: self.chain.clone() };
-        let chain = certificates_from_pem(&text).map_err(malformed)?;
-        let key = read_private(&self.key, &PasswordSource::Environment)?;
-        Ok(Some((key, chain)))
-    }
-
-    /// Writes them, the chain last: a crash in between leaves a key that is made anew.
-    pub fn write(&self, disk: &Disk, key: &PrivateKey, chain: &[Certificate]) -> Result<(), AuthorityError> {
-        write_private(&self.key, key, PrivateFormat::Pkcs8, Existing::Replace)?;
-        let scratch = self.chain.parent().unwrap_or(Path::new("."));
-        let written = disk.put(scratch, &self.chain, chain_pem(chain).as_bytes());
-        written.map_err(|error| AuthorityError::Io { path: self.chain.clone(), error })
-    }
-}
-
-/// What is wrong with the keys and chains that an authority keeps in this directory.
-pub fn fsck(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let chains = paths.filter(|path| path.extension().is_some_and(|end| end == "pem"));
-    chains.filter_map(|chain| check_files(&chain).err().map(|error| error.to_string())).collect()
-}
-
-/// A chain whose first certificate is that of the key beside it, and each issued by the next.
-fn check_files(chain: &Path) -> Result<(), AuthorityError> {
-    let files = KeyFiles { key: chain.with_extension("key"), chain: chain.to_owned() };
-    let Some((key, certificates)) = files.read()? else { return Ok(()) };
-    let own = certificates.first().ok_or(AuthorityError::EmptyChain)?;
-    if own.spki() != key.public_key().spki_der() {
-        return Err(AuthorityError::OtherKey);
-    }
-    for (below, above) in certificates.iter().zip(certificates.iter().skip(1)) {
-        let issued = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
-        if !issued {
-            return Err(AuthorityError::Chain { path: chain.to_owned() });
-        }
-    }
-    Ok(())
+/// Whether these are one chain: by name and by signature.
+pub(crate) fn each_issued_by_the_next(chain: &[Certificate]) -> bool {
+    chain.iter().zip(chain.iter().skip(1)).all(|(below, above)| {
+        let is_signed = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
+        is_signed && below.issuer().der() == above.subject().der()
+    })
 }
 
 /// Makes a root: a key and its own certificate.
@@ -200,6 +145,12 @@ pub enum AuthorityError {
     /// A key file is unusable.
     #[error(transparent)]
     KeyFile(#[from] FileError),
+    /// A file that was made is gone.
+    #[error("`{}` was made and is gone: restore it from a backup", path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
     /// The certificate of an issuer is not a CA's.
     #[error("the first certificate of the chain is not that of a CA")]
     NotACa,

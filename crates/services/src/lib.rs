@@ -14,6 +14,7 @@ pub mod ca;
 pub mod clock;
 pub mod ctlog;
 pub mod journal;
+pub mod key_files;
 pub mod log;
 pub mod monitor;
 mod note_keys;

@@ -103,6 +103,8 @@ pub enum Kind {
     Ct,
     /// A transparency log.
     Log,
+    /// An issuer of identity tokens for development.
+    OidcDev,
     /// The registry's repositories.
     Registry,
     /// A repository of trust.
@@ -123,6 +125,7 @@ impl fmt::Display for Kind {
             Self::Ca => "ca",
             Self::Ct => "ct",
             Self::Log => "log",
+            Self::OidcDev => "oidc-dev",
             Self::Registry => "registry",
             Self::Trust => "trust",
             Self::TrustClient => "trust-client",

@@ -240,7 +240,7 @@ codes! {
         "The policy requires that the signature names the repository it is for, and this one names none."
         "sign with a client that signs the name of the image, or let the policy say `repository: deny`"
     1607 RepositoryUnknown Denied "the image was asked for without a repository"
-        "The policy demands that the signed repository name is the one the image was asked by, and a layout or file has none."
+        "The policy demands that the signed repository name is the one the image was asked by, and a layout has none."
         "verify the image where it is served, or let the policy note the mismatch only"
 
     // No decision.
@@ -342,7 +342,7 @@ codes! {
     // What the caller gave.
     3001 NoTrustGiven Usage "nothing says whom to trust"
         "Verifying means comparing with a key, an identity or a policy. Without one there is no answer."
-        "give `--key KEY.pub`, or `--certificate-identity` and `--certificate-oidc-issuer` with `--trusted-root`, or `--policy`"
+        "give `--key KEY.pub`, or `--policy`, or `--certificate-identity` and `--certificate-oidc-issuer` with `--trusted-root` or a root pinned by `signet trust init`"
     3002 FileUnreadable Usage "a file cannot be read"
         "The file does not exist, may not be read, is too large, or does not hold what it should."
         "check the path, its permissions and its content"
@@ -396,8 +396,8 @@ codes! {
     4006 PullDenied Undecided "the policy does not permit this pull"
         "The registry runs with `--require-signed`, and the image does not satisfy the policy."
         "have the image signed; `signet verify --policy` shows what is missing"
-    4007 ServiceFailed Undecided "the service could not be started or kept running"
-        "The address is taken, or the system refused a resource."
+    4007 ServiceFailed Undecided "the service or its data directory could not be used"
+        "The address is taken, a directory cannot be used, or the system refused a resource."
         "the system's own message stands beside the code"
     4008 ConfigInvalid Usage "the service's configuration cannot be used"
         "A file that the service needs is malformed."

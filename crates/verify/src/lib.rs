@@ -29,7 +29,7 @@ pub use policy::{
     PolicyError, PredicateRule, Principal, RepositoryRule, Rule, Spec,
 };
 pub use prepared::{PreparedTrust, TrustUnusable};
-pub use subject::Subject;
+pub use subject::{Subject, SubjectKind};
 pub use submission::{SubmissionRefused, check_submission, is_logged};
 pub use trust::{TrustSnapshot, TrustedAuthority, TrustedKey, TrustedLog, TrustedWitness, Window};
 pub use verdict::{Check, CheckResult, ENGINE, Inputs, Node, Outcome, SCHEMA, Signer, Verdict};

@@ -1,6 +1,6 @@
 //! Whether the sound signatures satisfy a rule of the policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use signet_crypto::Digest;
 use signet_formats::in_toto::COSIGN_SIGN_V1;
@@ -46,12 +46,11 @@ fn outcome(rule: &Rule, matched: usize, nodes: &[Node]) -> Node {
     if matched >= usize::try_from(rule.threshold).unwrap_or(usize::MAX) {
         return Node::pass(Check::Rule);
     }
-    // With one signature there is one reason; with several, the count is the reason.
-    let code = match nodes {
-        [only] => only.code.unwrap_or(Code::ThresholdNotMet),
-        _ => Code::ThresholdNotMet,
-    };
-    Node::fail(Check::Rule, code)
+    // Where all signatures lack the same, that is the reason; else their number is.
+    let mut codes = nodes.iter().map(|node| node.code);
+    let first = codes.next().flatten();
+    let code = first.filter(|first| codes.all(|code| code == Some(*first)));
+    Node::fail(Check::Rule, code.unwrap_or(Code::ThresholdNotMet))
 }
 
 fn wanted(rule: &Rule) -> String {
@@ -115,7 +114,7 @@ fn missing_annotation(rule: &Rule, assessment: &Assessment) -> Option<(String, S
     let missing = |wanted: &(&String, &String)| !signed.iter().any(|stated| holds(stated, *wanted));
     let (name, value) = rule.annotations.iter().find(missing).or(rule.annotations.first_key_value())?;
     let found = signed.iter().find_map(|stated| stated.get(name));
-    let found = found.map(|value| format!("{name}={}", value.chars().take(MAX_VALUE).collect::<String>()));
+    let found = found.map(|value| format!("{name}={value}"));
     Some((found.unwrap_or_else(|| format!("no `{name}`")), format!("{name}={value}")))
 }
 
@@ -161,7 +160,7 @@ fn mismatch(rule: &Rule, policy: &PreparedPolicy<'_>, identity: &Identity) -> No
 /// principal, and one principal counts once (sigstore-go#633, sigstore-js#1702). The order of the claims
 /// decides nothing but which of several signatures by one signer is shown.
 fn match_distinct<'a>(claims: &[Claim<'a>]) -> Vec<(&'a str, &'a Assessment)> {
-    let signers: Vec<BTreeMap<&str, &Assessment>> = by_signer(claims).into_values().collect();
+    let signers = by_signer(claims);
     let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
     for index in 0..signers.len() {
         augment(&signers, index, &mut holders, &mut Vec::new());
@@ -172,33 +171,51 @@ fn match_distinct<'a>(claims: &[Claim<'a>]) -> Vec<(&'a str, &'a Assessment)> {
 
 /// For each signer the principals that any of its signatures may stand for, and the first such signature.
 /// Certificates of one signer may differ in what else they claim, and so in whom they may stand for.
-fn by_signer<'a>(claims: &[Claim<'a>]) -> BTreeMap<Signatory<'a>, BTreeMap<&'a str, &'a Assessment>> {
-    let mut signers: BTreeMap<Signatory<'a>, BTreeMap<&str, &Assessment>> = BTreeMap::new();
+fn by_signer<'a>(claims: &[Claim<'a>]) -> Vec<BTreeMap<&'a str, &'a Assessment>> {
+    let mut signers: Vec<BTreeMap<&str, &Assessment>> = Vec::new();
+    let mut known: BTreeMap<Mark<'a>, usize> = BTreeMap::new();
     for claim in claims {
-        let principals = signers.entry(Signatory::of(&claim.assessment.identity)).or_default();
+        let marks = Mark::all_of(&claim.assessment.identity);
+        let mut same: BTreeSet<usize> = marks.iter().filter_map(|mark| known.get(mark).copied()).collect();
+        let signer = same.pop_first().unwrap_or(signers.len());
+        let mut principals = signers.get_mut(signer).map(std::mem::take).unwrap_or_default();
         for principal in &claim.principals {
             principals.entry(principal).or_insert(claim.assessment);
         }
+        for other in same {
+            let others = signers.get_mut(other).map(std::mem::take).unwrap_or_default();
+            for (principal, assessment) in others {
+                principals.entry(principal).or_insert(assessment);
+            }
+            known.values_mut().filter(|index| **index == other).for_each(|index| *index = signer);
+        }
+        known.extend(marks.into_iter().map(|mark| (mark, signer)));
+        match signers.get_mut(signer) {
+            Some(slot) => *slot = principals,
+            None => signers.push(principals),
+        }
     }
-    signers
+    // In the order of their marks, whatever that of the claims was.
+    known.values().filter_map(|index| signers.get_mut(*index).map(std::mem::take)).collect()
 }
 
-/// Who signed, by what tells one signer from another.
+/// What tells one signer from another. Certificates that share a name under one issuer are of one signer,
+/// whatever other names are in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Signatory<'a> {
+enum Mark<'a> {
     Key(&'a Digest),
-    Certified { names: &'a [String], issuer: Option<&'a str> },
+    Name { issuer: Option<&'a str>, name: &'a str },
     Unknown,
 }
 
-impl<'a> Signatory<'a> {
-    fn of(identity: &'a Identity) -> Self {
+impl<'a> Mark<'a> {
+    fn all_of(identity: &'a Identity) -> Vec<Self> {
         match identity {
-            Identity::Key(id) => Self::Key(id),
+            Identity::Key(id) => vec![Self::Key(id)],
             Identity::Certificate { names, issuer, .. } => {
-                Self::Certified { names, issuer: issuer.as_deref() }
+                names.iter().map(|name| Self::Name { issuer: issuer.as_deref(), name }).collect()
             }
-            Identity::Unknown => Self::Unknown,
+            Identity::Unknown => vec![Self::Unknown],
         }
     }
 }
@@ -239,5 +256,3 @@ fn signer(rule: &Rule, principal: &str, assessment: &Assessment) -> Signer {
 }
 
 const MAX_DESCRIBED: usize = 8;
-/// The most characters of a signed value that are shown.
-const MAX_VALUE: usize = 200;

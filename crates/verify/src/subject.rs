@@ -15,15 +15,40 @@ pub struct Subject {
     /// The size of the content in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The repository or file name it was asked by. Names find, digests decide.
+    /// The repository it was asked by. Names find, digests decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What kind of thing it is.
+    #[serde(default, skip_serializing_if = "SubjectKind::is_image")]
+    pub kind: SubjectKind,
+}
+
+/// What kind of thing is decided about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectKind {
+    /// What registries hold: it is asked for by a repository, and signed for one.
+    #[default]
+    Image,
+    /// A file. It has no repository: the name it was signed under is no claim that could be checked.
+    File,
+}
+
+impl SubjectKind {
+    fn is_image(&self) -> bool {
+        *self == Self::Image
+    }
 }
 
 impl Subject {
-    /// A subject of which one digest is known.
+    /// An image of which one digest is known.
     pub fn of(digest: Digest) -> Self {
-        Self { digests: vec![digest], media_type: None, size: None, name: None }
+        Self { digests: vec![digest], media_type: None, size: None, name: None, kind: SubjectKind::Image }
+    }
+
+    /// A file, by the digests that were computed of it.
+    pub fn file(digests: Vec<Digest>, size: Option<u64>) -> Self {
+        Self { digests, media_type: None, size, name: None, kind: SubjectKind::File }
     }
 
     /// The digest of one algorithm, if it was computed.

@@ -1,4 +1,6 @@
-//! `decide` beside the sum of the cryptographic operations it rests on, in CPU time of one thread.
+//! `decide` beside the sum of the cryptographic operations it rests on and beside another verifier, in CPU time of one thread.
+
+use std::process::Command;
 
 use signet_formats::bundle::Bundle;
 use signet_testkit::forge::Vector;
@@ -47,12 +49,23 @@ fn row(name: &str, vector: &Vector, runs: usize) -> Row {
             contestant("reading the bundle", || {
                 drop(Bundle::parse(&vector.bundle).expect("it is a bundle"));
             }),
+            Contestant::new("sigstore-verify", |_| Sample::of(sigstore_verify(&vector.name))),
         ],
     );
     let names: Vec<&str> = operations.iter().map(|operation| operation.name.as_str()).collect();
     let row = Row::new(name, &format!("`decide` on {}: {}", vector.name, names.join("; ")), "µs CPU", series);
     let floor = row.of(CRYPTOGRAPHY).value();
     row.floor("its cryptographic operations alone", floor).ratio(CRYPTOGRAPHY, Reach::AtMost(1.1))
+}
+
+/// What the second verifier takes for the same vector.
+fn sigstore_verify(vector: &str) -> f64 {
+    let mut oracle = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    oracle.args(["run", "--release", "--locked", "--quiet", "--manifest-path", "oracle/Cargo.toml"]);
+    oracle.args(["--target-dir", "target", "--", "time", vector]);
+    let output = oracle.output().expect("cargo can be run");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.trim().parse().unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn contestant<'a>(name: &'static str, work: impl Fn() + 'a) -> Contestant<'a> {

@@ -19,7 +19,7 @@ use signet_services::ca::{Ca, Config, Proof, Rate};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::{CertificateLog, fsck_issuers};
 use signet_services::oidc::{Fetch, FetchError, Issuer, Issuers, KeySet, KeySource, Provider, Verifier};
-use signet_services::{authority, journal, log};
+use signet_services::{journal, key_files, log};
 use signet_store::fs::Disk;
 
 use super::play::{Killer, Role, aborts, tell, whole};
@@ -158,7 +158,7 @@ fn logged(log: &CertificateLog) -> Result<BTreeSet<Vec<u8>>, String> {
 fn is_sound(data: &Path) -> Result<(), String> {
     let (ca, ct) = (data.join("ca"), data.join("ct"));
     let mut findings =
-        [authority::fsck(&ca), journal::fsck(&ca.join("audit.jsonl")), fsck_issuers(&ct)].concat();
+        [key_files::fsck(&ca), journal::fsck(&ca.join("audit.jsonl")), fsck_issuers(&ct)].concat();
     // A log that was not begun yet has nothing to check.
     if ct.join("log.json").is_file() {
         findings.extend(log::fsck(&ct).map_err(|error| format!("fsck: {error}"))?.findings);

@@ -34,10 +34,10 @@ pub(crate) use log::{
 };
 pub(crate) use registry::{FsckArgs, GcArgs, RegistryCommand};
 pub(crate) use serve::{
-    DevTokenArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeRegistryArgs, ServeTrustArgs,
-    ServeTsaArgs, ServeWitnessArgs,
+    DevTokenArgs, OperatorArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeOidcDevArgs,
+    ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs, ServeWitnessArgs,
 };
-pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, distinct};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,
@@ -78,7 +78,7 @@ pub(crate) struct GlobalArgs {
     /// How to print the result: `text` for people, `json` for one document of a committed schema.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = "Global options")]
     pub(crate) output: Output,
-    /// Print the result only: no progress, no notes.
+    /// Print nothing but the result, and why there is none: no progress, no notes on standard error.
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
 }

@@ -1,14 +1,16 @@
 //! `signet serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use signet_server::host::TlsFiles;
+use signet_server::host::{Host, TlsFiles};
 
 use super::deferred::Deferred;
 use super::shared::duration;
+use crate::error::CliError;
+use crate::stack::LogFormat;
 
 /// Run a service.
 #[derive(Clone, Debug, Subcommand)]
@@ -21,6 +23,8 @@ pub(crate) enum ServeCommand {
     Tsa(Deferred<ServeTsaArgs>),
     /// Serve a certificate authority for identities (Fulcio's API).
     Ca(Deferred<ServeCaArgs>),
+    /// Serve an issuer of identity tokens for development, on loopback only.
+    OidcDev(Deferred<ServeOidcDevArgs>),
     /// Serve a repository of trust (TUF), and sign it again before it expires.
     Trust(Deferred<ServeTrustArgs>),
     /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
@@ -40,6 +44,8 @@ pub(crate) struct ServeTrustArgs {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a transparency log from a directory.
@@ -77,6 +83,8 @@ pub(crate) struct ServeLogArgs {
     pub(crate) checkpoint_interval_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// What a search tells of identities.
@@ -109,11 +117,10 @@ pub(crate) struct ServeWitnessArgs {
     /// A log to cosign: its verifier key, or a list of logs as the witness network has it (`logs/v0`).
     #[arg(long, value_name = "VKEY")]
     pub(crate) log: Vec<String>,
-    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve an OCI registry from a directory.
@@ -186,14 +193,16 @@ pub(crate) struct ServeTsaArgs {
     /// How far timestamps may be off, in milliseconds. They state it; beyond it there are none.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
     pub(crate) accuracy_ms: u64,
-    /// A time server, as `host:port`; may be given several times. Unset: the kernel's own bound counts.
+    /// A time server, as `host` or `host:port`; to be given at least three times. Unset: the kernel's own bound counts.
     #[arg(long, value_name = "SERVER")]
     pub(crate) ntp: Vec<String>,
-    /// How many time servers have to agree. Unset: most of them.
+    /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     #[arg(long, value_name = "COUNT", requires = "ntp")]
     pub(crate) ntp_agree: Option<usize>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a certificate authority for identities (Fulcio's API).
@@ -231,12 +240,28 @@ pub(crate) struct ServeCaArgs {
     pub(crate) ct_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
+}
+
+/// Serve an issuer of identity tokens for development, on loopback only.
+///
+/// `signet dev-token` mints its tokens, in the shapes of e-mail, GitHub, GitLab and Kubernetes. It is for a certificate authority
+/// that runs by itself, Fulcio for one; `signet up --dev` and `signet serve ca --dev` have it inside.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeOidcDevArgs {
+    /// The data directory; it is made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
+    pub(crate) listen: SocketAddr,
 }
 
 /// Mint an identity token of a development issuer.
 ///
-/// The issuer is that of `signet serve ca --dev` on the same data directory. Its tokens are good for
-/// nothing outside of this machine.
+/// The issuer is that of `signet up --dev`, `signet serve ca --dev` or `signet serve oidc-dev` on the same data directory. Its
+/// tokens are good for nothing outside of this machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DevTokenArgs {
     /// The data directory of the service.
@@ -262,6 +287,17 @@ pub(crate) struct DevTokenArgs {
     pub(crate) kubernetes: Option<String>,
 }
 
+/// What the operators of a service are told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// How the lines of its log are written, on standard error.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
+}
+
 /// What a service proves itself with.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TlsArgs {
@@ -274,6 +310,17 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The files that are given.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.tls_cert, &self.tls_key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// A listener of the service, which speaks TLS if the files are there.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Host, CliError> {
+        let host = Host::listen(address, self.files().as_ref()).await;
+        host.map_err(|error| CliError::from(error).looking_into(self.paths()))
+    }
+
     /// The files, where the service is to speak TLS.
     pub(crate) fn files(&self) -> Option<TlsFiles> {
         let (certificates, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;

@@ -9,8 +9,10 @@ use clap::builder::NonEmptyStringValueParser;
 use signet_crypto::{KeyAlgorithm, Scheme};
 use signet_formats::oci::Registry;
 use signet_keys::SigningAlgorithm;
+use signet_verify::Code;
 
 use super::CosignVerifyArgs;
+use crate::error::CliError;
 
 /// How to reach registries.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +39,8 @@ pub(crate) struct ConnectionArgs {
 /// Who may be asked over plain HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HttpRegistry {
+    /// Nobody.
+    None,
     /// Every registry of the command.
     Any,
     /// This one.
@@ -79,14 +83,14 @@ pub(crate) struct TrustArgs {
     #[arg(long, visible_alias = "type", value_name = "TYPE", default_value = "signature", value_parser = predicate_type, conflicts_with = "policy")]
     pub(crate) predicate_type: String,
     /// An annotation that must have been signed with this value.
-    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotation, conflicts_with = "policy")]
-    pub(crate) annotations: Vec<(String, String)>,
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotations, conflicts_with = "policy")]
+    pub(crate) annotations: Vec<Annotations>,
     /// Ask for no entry of a transparency log, which is the default for `--key`. An entry that is there and
     /// wrong is still refused, and a certificate still needs a timestamp to prove when it was used.
-    #[arg(long, visible_alias = "private-infrastructure", conflicts_with = "policy")]
+    #[arg(long, visible_alias = "private-infrastructure", conflicts_with = "policy", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "true|false")]
     pub(crate) insecure_ignore_tlog: bool,
     /// Ask for no proof that a certificate-transparency log holds the certificate.
-    #[arg(long, conflicts_with = "policy")]
+    #[arg(long, conflicts_with = "policy", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "true|false")]
     pub(crate) insecure_ignore_sct: bool,
     #[command(flatten)]
     pub(crate) cosign: CosignVerifyArgs,
@@ -121,22 +125,62 @@ pub(crate) fn time(text: &str) -> Result<i64, String> {
     signet_formats::time::parse(text).map_err(|error| error.to_string())
 }
 
-/// Reads the name of a registry, or cosign's `true` for any.
+/// Reads the name of a registry, or cosign's `true` for any and `false` for none.
 fn http_registry(text: &str) -> Result<HttpRegistry, String> {
     let is_host = text == "localhost" || text.contains(['.', ':']);
     match text {
         "true" => Ok(HttpRegistry::Any),
+        "false" => Ok(HttpRegistry::None),
         _ if is_host => Registry::new(text).map(HttpRegistry::Named).map_err(|error| error.to_string()),
         _ => Err("expected a registry, `HOST` or `HOST:PORT`".to_owned()),
     }
 }
 
-/// Reads `NAME=VALUE`.
-pub(crate) fn annotation(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
+/// Annotations that one option gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Annotations(Vec<(String, String)>);
+
+/// Reads `NAME=VALUE`, or several with commas between them, as cosign does: `"NAME=a,b"` has a comma in its value.
+pub(crate) fn annotations(text: &str) -> Result<Annotations, String> {
+    let pair = |field: String| match field.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected `NAME=VALUE`".to_owned()),
+        _ => Err("expected `NAME=VALUE`, or `\"NAME=VALUE\"` where the value has a comma".to_owned()),
+    };
+    fields(text).into_iter().map(pair).collect::<Result<_, _>>().map(Annotations)
+}
+
+/// All annotations, each name once.
+pub(crate) fn distinct(given: &[Annotations]) -> Result<Vec<(String, String)>, CliError> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, value) in given.iter().flat_map(|annotations| &annotations.0) {
+        match all.iter().find(|(known, _)| known == name) {
+            Some((_, known)) if known != value => {
+                let detail = format!("the annotation `{name}` is given as `{known}` and as `{value}`");
+                return Err(CliError::new(Code::UsageInvalid, detail).hint("give one of them"));
+            }
+            Some(_) => {}
+            None => all.push((name.clone(), value.clone())),
+        }
     }
+    Ok(all)
+}
+
+/// The fields of a line of comma-separated values (RFC 4180), of which one in quotes may have commas.
+fn fields(text: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    let (mut field, mut quoted) = (String::new(), false);
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '"' if quoted && rest.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' if quoted => quoted = false,
+            '"' if field.is_empty() => quoted = true,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            _ => field.push(character),
+        }
+    }
+    fields.push(field);
+    fields
 }
 
 /// Reads a scheme by its own name, or by cosign's name of key and scheme together.
@@ -212,8 +256,23 @@ mod tests {
             assert_eq!(predicate_type(text), Ok(text.to_owned()));
         }
         assert!(predicate_type("slsaprovenence").unwrap_err().contains("slsaprovenance"));
-        assert_eq!(annotation("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(annotation("=b").is_err() && annotation("a").is_err());
+    }
+
+    /// `-a a=1,b=2` signed one annotation whose value was `1,b=2`; cosign signs two.
+    #[test]
+    fn annotations_are_split_as_cosign_splits_them() {
+        let read = |text: &str| distinct(&[annotations(text)?]).map_err(|error| error.detail);
+        let pairs = |pairs: &[(&str, &str)]| -> Result<Vec<(String, String)>, String> {
+            Ok(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        };
+        assert_eq!(read("a=b=c"), pairs(&[("a", "b=c")]));
+        assert_eq!(read("a=1,b=2"), pairs(&[("a", "1"), ("b", "2")]));
+        assert_eq!(read(r#""a=1,2",b="x""#), pairs(&[("a", "1,2"), ("b", "\"x\"")]));
+        assert_eq!(read(r#""a=""1"",2""#), pairs(&[("a", "\"1\",2")]));
+        for text in ["", "=b", "a", "a=1,", "a=1,b", "a=1,a=2"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(read("a=1,a=1"), pairs(&[("a", "1")]));
     }
 
     #[test]
@@ -222,7 +281,8 @@ mod tests {
         assert_eq!(http_registry("true"), Ok(HttpRegistry::Any));
         assert_eq!(http_registry("127.0.0.1:5000"), named("127.0.0.1:5000"));
         assert_eq!(http_registry("Registry.Example"), named("registry.example"));
-        for text in ["", "false", "yes", "a/b.c", "https://a.example"] {
+        assert_eq!(http_registry("false"), Ok(HttpRegistry::None));
+        for text in ["", "yes", "a/b.c", "https://a.example"] {
             assert!(http_registry(text).is_err(), "{text}");
         }
     }

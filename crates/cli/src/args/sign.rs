@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use signet_crypto::Scheme;
 
-use super::shared::{annotation, scheme};
+use super::shared::{Annotations, annotations, scheme};
 use super::{ConnectionArgs, CosignSignArgs, KeylessArgs, PasswordArgs};
 
 /// Sign images in a registry, or a file with `--bundle`.
@@ -38,8 +38,8 @@ pub(crate) struct SignArgs {
     #[arg(long, value_name = "OUT", conflicts_with_all = ["format", "platform", "index_only"])]
     pub(crate) bundle: Option<PathBuf>,
     /// An annotation to sign with the image; cosign and `signet verify` can ask for it.
-    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotation, conflicts_with = "bundle")]
-    pub(crate) annotations: Vec<(String, String)>,
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotations, conflicts_with = "bundle")]
+    pub(crate) annotations: Vec<Annotations>,
     #[command(flatten)]
     pub(crate) keyless: KeylessArgs,
     #[command(flatten)]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::shared::time;
+
 /// Write the state of a signing stack, which may be running, to one file.
 ///
 /// The file holds every private key of the stack, unencrypted, and is readable by its owner only.
@@ -16,12 +18,17 @@ pub(crate) struct BackupArgs {
     /// The file to write: a tar archive.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Move the stack, which must not be running: it never starts in its directory again, so that its logs can go on where the
+    /// archive is restored. Restore such an archive once.
+    #[arg(long = "move")]
+    pub(crate) moves: bool,
 }
 
 /// Make a signing stack from a backup.
 ///
 /// Its logs may have published more than the backup has, so they are frozen and new ones begin beside them; clients need the
-/// trusted root that the next `signet up` writes. `--head` proves of a log that nothing newer exists: then it goes on.
+/// trusted root that the next `signet up` writes. A log goes on only if nothing newer of it can exist: from a backup by
+/// `signet backup --move`, or if so many of its witnesses say now that they have seen nothing newer that the others are no quorum.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RestoreArgs {
     /// The backup.
@@ -30,9 +37,15 @@ pub(crate) struct RestoreArgs {
     /// The data directory to make; absent or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// The newest checkpoint of a log that a witness, mirror or monitor has seen.
+    /// A checkpoint of a log that a witness, mirror or monitor has seen. One that is not of what the backup has freezes the log.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Vec<PathBuf>,
+    /// The policy (C2SP tlog-policy) that the log published under to its end: its witnesses are asked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// When the stack stopped for good, as `2026-11-21T12:00:00Z`. Cosignatures in `--head` that are later count as well.
+    #[arg(long, value_name = "TIME", requires_all = ["head", "witness_policy"], value_parser = time)]
+    pub(crate) stopped: Option<i64>,
 }
 
 /// Run a whole signing stack in one process.

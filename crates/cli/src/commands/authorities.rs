@@ -45,15 +45,12 @@ pub(crate) fn time_servers(servers: &[String], agree: Option<usize>) -> Result<O
     if servers.is_empty() {
         return Ok(None);
     }
-    let mut config = NtpConfig::majority(servers.to_vec());
-    config.agree = agree.unwrap_or(config.agree);
-    match (1..=servers.len()).contains(&config.agree) {
-        true => Ok(Some(config)),
-        false => {
-            let why = format!("{} time servers cannot agree, there are {}", config.agree, servers.len());
-            Err(CliError::new(Code::UsageInvalid, why))
-        }
-    }
+    let config = NtpConfig::new(servers.to_vec(), agree);
+    config.map(Some).map_err(|error| {
+        CliError::new(Code::UsageInvalid, error.to_string()).hint(
+            "name three or more different servers; `--ntp-agree` (`tsa.ntpAgree`) says how many have to agree",
+        )
+    })
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, CliError> {

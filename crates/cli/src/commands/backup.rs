@@ -3,23 +3,27 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
+use std::time::Duration;
 
 use signet_formats::checkpoint::SignedCheckpoint;
-use signet_server::stack;
+use signet_server::stack::{self, Restored, Witnessed};
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
-use crate::document::{BackupDocument, RestoreDocument};
+use crate::commands::witnesses::{read_policy, witnesses_of};
+use crate::document::{BackupDocument, FrozenDocument, RestoreDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::files;
+use crate::runtime;
 
 /// Writes a backup.
 pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
     let copied = files::write_secret(&args.out, |file| {
-        stack::backup(&args.data, BufWriter::new(file)).map_err(CliError::from)
+        let write = if args.moves { stack::move_out } else { stack::backup };
+        write(&args.data, BufWriter::new(file), clock::now()).map_err(CliError::from)
     })?;
     let document = BackupDocument {
         data: args.data.display().to_string(),
@@ -36,25 +40,40 @@ pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
 
 /// Makes a stack from a backup.
 pub(crate) fn restore(args: &RestoreArgs, face: Face) -> Answer {
-    let heads = args.head.iter().map(|path| head(path)).collect::<Result<Vec<_>, _>>()?;
+    let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
+    let witnessed = Witnessed {
+        heads: args.head.iter().map(|path| head(path)).collect::<Result<_, _>>()?,
+        witnesses: policy.map(|policy| witnesses_of(policy, WITNESS_WITHIN)),
+        stopped: args.stopped,
+    };
     let file = File::open(&args.from).map_err(|error| CliError::unreadable(&args.from, error))?;
-    let restored = stack::restore(BufReader::new(file), &args.data, &heads, clock::now())?;
-    let document = RestoreDocument {
-        data: args.data.display().to_string(),
+    runtime::block_on(async {
+        let restored = stack::restore(BufReader::new(file), &args.data, witnessed, clock::now()).await?;
+        face.result(&document(&args.data, restored), text)?;
+        Ok(Status::Yes)
+    })
+}
+
+fn document(data: &Path, restored: Restored) -> RestoreDocument {
+    let frozen = restored.frozen.into_iter();
+    RestoreDocument {
+        data: data.display().to_string(),
         files: restored.copied.files,
         bytes: restored.copied.bytes,
         resumed: restored.resumed,
-        frozen: restored.frozen,
-    };
-    face.result(&document, text)?;
-    Ok(Status::Yes)
+        frozen: frozen.map(|(log, doubt)| FrozenDocument { log, why: doubt.to_string() }).collect(),
+    }
 }
 
 fn text(document: &RestoreDocument) -> String {
     let RestoreDocument { data, files, bytes, resumed, frozen } = document;
     let resumed: String = resumed.iter().map(|log| format!("`{log}` goes on\n")).collect();
-    let frozen: String =
-        frozen.iter().map(|log| format!("`{log}` is frozen: another log begins in its place\n")).collect();
+    let frozen: String = frozen
+        .iter()
+        .map(|FrozenDocument { log, why }| {
+            format!("`{log}` is frozen, another log begins in its place: {why}\n")
+        })
+        .collect();
     format!("{files} files with {bytes} bytes are in `{data}`\n{resumed}{frozen}")
 }
 
@@ -64,3 +83,5 @@ fn head(path: &Path) -> Result<SignedCheckpoint, CliError> {
 }
 
 const MAX_HEAD_BYTES: usize = 1 << 20;
+/// As long as a person waits for an answer.
+const WITNESS_WITHIN: Duration = Duration::from_secs(10);

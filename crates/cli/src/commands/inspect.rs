@@ -10,6 +10,7 @@ use crate::document::{InspectDocument, OtherBody, SignatureBody, UnreadBody, Ver
 use crate::error::{Answer, Status};
 use crate::face::Face;
 use crate::gather::{self, Attachment, Place};
+use crate::plain::brief;
 use crate::runtime::block_on;
 use crate::trust::Trust;
 use crate::{claims, clock, connection, decision, render};
@@ -59,11 +60,11 @@ fn document(
     let unread = evidence.unread.iter().map(|unread| UnreadBody {
         origin: unread.origin.clone(),
         code: unread.code,
-        reason: unread.reason.clone(),
+        reason: brief(&unread.reason),
     });
     InspectDocument {
         image: connection::name_by_digest(place, image.digest()),
-        media_type: image.descriptor.media_type.clone(),
+        media_type: brief(&image.descriptor.media_type),
         signatures: evidence.items.iter().map(|item| signature(item, verdict)).collect(),
         others: attached.iter().filter_map(|attachment| other(attachment, evidence)).collect(),
         unread: unread.collect(),
@@ -104,6 +105,6 @@ fn other(attachment: &Attachment, evidence: &Evidence) -> Option<OtherBody> {
         || evidence.unread.iter().any(|unread| known(&unread.origin));
     (!is_signature).then(|| OtherBody {
         origin: attachment.origin.clone(),
-        artifact_type: attachment.manifest.manifest.effective_artifact_type().map(str::to_owned),
+        artifact_type: attachment.manifest.manifest.effective_artifact_type().map(brief),
     })
 }

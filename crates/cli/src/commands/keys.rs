@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signet_keys::{
     Existing, FileError, KeyInfo, KeyKind, Pair, PasswordError, PasswordSource, PrivateFormat, PrivateKey,
-    PublicFormat, Purpose, describe_file, encode_public, read_private, read_public, write_pair, write_public,
+    PublicFormat, Purpose, describe_file, encode_public, write_pair, write_public,
 };
 use signet_verify::Code;
 
@@ -14,7 +14,7 @@ use crate::args::{
 use crate::document::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
-use crate::password;
+use crate::{key_file, password};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &KeysCommand, face: Face) -> Answer {
@@ -35,7 +35,7 @@ fn generate(args: &GenerateArgs, face: Face) -> Answer {
 
 fn import(args: &ImportArgs, face: Face) -> Answer {
     let source = password::source(&args.password);
-    let key = read_private(&args.key, &source)?;
+    let key = key_file::private(&args.key, &args.password)?;
     write(&args.out, &key, (!args.no_password).then_some(&source), face)
 }
 
@@ -70,8 +70,8 @@ fn write_encrypted(prefix: &Path, key: &PrivateKey, source: &PasswordSource) -> 
 
 fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
     let key = match describe_file(&args.key)?.kind {
-        KeyKind::Public => read_public(&args.key)?,
-        KeyKind::Private => read_private(&args.key, &password::source(&args.password))?.public_key().clone(),
+        KeyKind::Public => key_file::public(&args.key)?,
+        KeyKind::Private => key_file::private(&args.key, &args.password)?.public_key().clone(),
     };
     let format = match args.format {
         PublicFormatName::Pem => PublicFormat::Pem,

@@ -1,8 +1,9 @@
 //! `signet serve`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_server::registry::{App, AuthFiles, Config, GarbageCollection, PullGate};
+use signet_server::registry::{App, AuthFiles, BuildError, Config, GarbageCollection, PullGate};
 use tokio::task::JoinSet;
 use tracing::Level;
 
@@ -21,10 +22,8 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
         ServeCommand::Tsa(args) => super::serve_tsa::run(args, face),
         ServeCommand::Ca(args) => super::serve_ca::run(args, face),
-        ServeCommand::Trust(args) => {
-            log(LogFormat::Text, false);
-            runtime::serve(super::serve_trust::run(args, face))
-        }
+        ServeCommand::OidcDev(args) => super::serve_oidc_dev::run(args, face),
+        ServeCommand::Trust(args) => runtime::serve(super::serve_trust::run(args, face)),
         ServeCommand::Witness(args) => runtime::serve(super::serve_witness::run(args, face)),
     }
 }
@@ -43,6 +42,7 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         address: app.local_addr(),
         url: format!("{scheme}://{}", app.local_addr()),
         data: args.data.display().to_string(),
+        admin: None,
     };
     let stop = runtime::stopped();
     face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
@@ -69,7 +69,13 @@ async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App,
     config.allow_http = args.allow_http;
     config.garbage = args.gc_interval.map(GarbageCollection::every);
     config.gate = gate.map(|gate| gate as Arc<dyn PullGate>);
-    Ok(config.build().await?)
+    config.build().await.map_err(|error| {
+        let users = [&args.htpasswd, &args.access].into_iter().flatten().map(PathBuf::as_path);
+        match error {
+            BuildError::Auth(_) => CliError::from(error).looking_into(users),
+            _ => CliError::from(error).looking_into(args.tls.paths()),
+        }
+    })
 }
 
 /// What a service has to say while it runs: to standard error, like all that is not data.

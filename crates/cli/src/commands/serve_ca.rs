@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use signet_keys::read_public;
-use signet_server::fulcio::HttpCtLog;
-use signet_server::host::{Host, health};
+use signet_server::fulcio::{self, HttpCtLog};
+use signet_server::host::health;
 use signet_server::{oidc_dev, static_ct};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
@@ -17,6 +17,7 @@ use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 
 use super::authorities::{on_loopback, read_authority, read_issuers, read_roots};
+use super::operators::Operators;
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -32,9 +33,10 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     if args.dev {
         on_loopback(args.listen)?;
     }
+    let operators = Operators::begin(&args.operators).await?;
     let roots = read_roots(&args.ct_root)?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,
@@ -46,14 +48,19 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         None => their_log(args)?,
     };
     let ca = Ca::open_in(dir, config(args, dev.as_ref(), log, clock)?).await?;
-    let document =
-        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let document = ServeDocument {
+        address: host.local_addr(),
+        url: host.url(),
+        data: args.data.display().to_string(),
+        admin: operators.address(),
+    };
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
     })?;
+    let _answering = operators.answer(fulcio::operators(ca.clone(), own_log.clone()));
     let ready = ca.clone();
-    let mut router = signet_server::fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
+    let mut router = fulcio::router(ca.clone()).merge(health(move || ready.is_ready()));
     if let Some(log) = &own_log {
         log.accept([ca.roots(), roots].concat());
         router = router.merge(static_ct::router(log.clone()));
@@ -100,7 +107,7 @@ fn config(
     clock: Arc<dyn Clock>,
 ) -> Result<Config, CliError> {
     let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
-    let verifier = signet_server::fulcio::verifier(issuers, dev, Arc::clone(&clock))?;
+    let verifier = fulcio::verifier(issuers, dev, Arc::clone(&clock))?;
     let mut config = Config::new(verifier, log, clock);
     if args.dev {
         config.common_name = "Signet development certificate authority".to_owned();

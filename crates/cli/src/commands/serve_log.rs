@@ -1,6 +1,7 @@
 //! `signet serve log`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use signet_services::log::{Config, HomeOptions, Log, REFRESH, Search, Shards};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
+use super::operators::Operators;
 use super::witnesses::{WITNESSED_INTERVAL, read_policy, witnesses_of};
 use crate::args::{SearchMode, ServeLogArgs};
 use crate::document::ServeLogDocument;
@@ -21,6 +23,7 @@ use crate::runtime;
 /// Serves a log until it is told to stop.
 pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     refuse_the_network(args)?;
+    let operators = Operators::begin(&args.operators).await?;
     let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
     let shards = Shards::open(Disk::default(), config(args, policy.clone())?, options).await?;
@@ -29,9 +32,9 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     if let Some(policy) = &policy {
         refuse_a_policy_for_others(&log, policy)?;
     }
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
-    face.result(&document(args, &log, &host), text)?;
+    face.result(&document(args, &log, &host, operators.address()), text)?;
     let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
     let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
     let (router, search) = match args.search {
@@ -41,9 +44,9 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
         }
         None => (router, None),
     };
+    let _answering = operators.answer(rekor::operators(Arc::clone(&shards)));
     let ready = Arc::clone(&shards);
-    let is_ready = move || ready.active().is_some_and(|log| log.is_writing() && log.is_published());
-    let served = host.run(router.merge(health(is_ready)), stop);
+    let served = host.run(router.merge(health(move || rekor::is_ready(&ready))), stop);
     tokio::select! {
         () = served => {}
         () = shards.answer_requests(|shard| follow_in(search.as_ref(), shard)) => {}
@@ -119,7 +122,7 @@ fn refuse_the_network(args: &ServeLogArgs) -> Result<(), CliError> {
     }
 }
 
-fn document(args: &ServeLogArgs, log: &Log, host: &Host) -> ServeLogDocument {
+fn document(args: &ServeLogArgs, log: &Log, host: &Host, admin: Option<SocketAddr>) -> ServeLogDocument {
     ServeLogDocument {
         address: host.local_addr(),
         url: host.url(),
@@ -127,6 +130,7 @@ fn document(args: &ServeLogArgs, log: &Log, host: &Host) -> ServeLogDocument {
         origin: log.signer().origin().to_owned(),
         keys: log.signer().keys().map(ToString::to_string).collect(),
         size: log.head().checkpoint.size,
+        admin,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use signet_server::host::{Host, health};
+use signet_server::host::health;
+use signet_server::tuf;
 use signet_services::clock::SystemClock;
 use signet_services::trust::Watch;
 
+use super::operators::Operators;
 use super::trust::publisher;
 use crate::args::ServeTrustArgs;
 use crate::document::ServeDocument;
@@ -15,19 +17,25 @@ use crate::runtime;
 
 /// Serves a repository of trust until it is told to stop.
 pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
+    let operators = Operators::begin(&args.operators).await?;
     let publisher = publisher(&args.data)?;
     let watch = Watch::new(publisher.clone(), Arc::new(SystemClock::start()));
     // What has expired is signed before anybody asks; without a root there is nothing to serve.
     watch.look().await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
-    let document =
-        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let host = args.tls.listen(args.listen).await?;
+    let document = ServeDocument {
+        address: host.local_addr(),
+        url: host.url(),
+        data: args.data.display().to_string(),
+        admin: operators.address(),
+    };
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving trust at {}/tuf from `{}`\n", document.url, document.data)
     })?;
+    let _answering = operators.answer(tuf::operators(watch.clone()));
     let ready = watch.clone();
-    let router = signet_server::tuf::router(publisher).merge(health(move || ready.is_fresh()));
+    let router = tuf::router(publisher).merge(health(move || ready.is_fresh()));
     let watching = tokio::spawn(async move { watch.run().await });
     host.run(router, stop).await;
     watching.abort();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_server::host::{Host, health};
+use signet_server::host::health;
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::tsa::ntp::NtpBound;
 use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
 
 use super::authorities::{on_loopback, read_authority, time_servers};
+use super::operators::Operators;
 use crate::args::ServeTsaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -24,6 +25,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if args.dev {
         on_loopback(args.listen)?;
     }
+    let operators = Operators::begin(&args.operators).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut config = Config::new(Arc::clone(&clock));
     let servers =
@@ -38,7 +40,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
         config.time = TimeSource::Development;
     }
     let tsa = Tsa::open(&args.data, identity(args)?, config).await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
+    let host = args.tls.listen(args.listen).await?;
     // Asked before the first request, so that it need not be refused.
     if let Some(servers) = &servers {
         servers.ask().await;
@@ -48,15 +50,20 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
             servers.watch().await;
         }
     });
-    let document =
-        ServeDocument { address: host.local_addr(), url: host.url(), data: args.data.display().to_string() };
+    let document = ServeDocument {
+        address: host.local_addr(),
+        url: host.url(),
+        data: args.data.display().to_string(),
+        admin: operators.address(),
+    };
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
     })?;
-    if !tsa.is_ready() {
-        face.note("the clock's error bound is not known or too large: requests are refused until it is")?;
+    if let Some(doubt) = tsa.doubt() {
+        face.note(&format!("there are no timestamps yet: {doubt}"))?;
     }
+    let _answering = operators.answer(signet_server::tsa::operators(tsa.clone()));
     let renewing = tokio::spawn(tsa.clone().keep_renewed(|| ()));
     let ready = tsa.clone();
     let router = signet_server::tsa::router(tsa).merge(health(move || ready.is_ready()));

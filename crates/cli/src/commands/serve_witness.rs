@@ -1,5 +1,6 @@
 //! `signet serve witness`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use signet_server::host::{Host, health};
@@ -8,6 +9,7 @@ use signet_services::clock::SystemClock;
 use signet_services::witness::{Config, HomeOptions, Witness};
 use signet_store::fs::Disk;
 
+use super::operators::Operators;
 use super::witnesses::witnessed_logs;
 use crate::args::ServeWitnessArgs;
 use crate::document::ServeWitnessDocument;
@@ -17,23 +19,18 @@ use crate::runtime;
 
 /// Serves a witness until it is told to stop.
 pub(crate) async fn run(args: &ServeWitnessArgs, face: Face) -> Answer {
+    let operators = Operators::begin(&args.operators).await?;
     let (data, clock) = (args.data.clone(), Arc::new(SystemClock::start()));
     let config = Config { data, logs: witnessed_logs(&args.log)?, clock };
     let options = HomeOptions { name: args.name.clone(), ml_dsa: args.ml_dsa };
     let witness = Witness::open_home(Disk::default(), config, options).await?;
-    let host = Host::listen(args.listen, args.tls.files().as_ref()).await?;
-    let admin = match args.admin {
-        Some(listen) => Some(Host::listen(listen, None).await?),
-        None => None,
-    };
+    let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
-    face.result(&document(args, &witness, &host, admin.as_ref()), text)?;
+    face.result(&document(args, &witness, &host, operators.address()), text)?;
     let ready = witness.clone();
-    let operators = witness::operators(witness.clone());
-    let operating = admin.map(|admin| tokio::spawn(admin.run(operators, std::future::pending())));
+    let _answering = operators.answer(witness::operators(witness.clone()));
     let router = witness::router(witness).merge(health(move || ready.is_cosigning()));
     host.run(router, stop).await;
-    operating.inspect(|task| task.abort());
     Ok(Status::Yes)
 }
 
@@ -41,7 +38,7 @@ fn document(
     args: &ServeWitnessArgs,
     witness: &Witness,
     host: &Host,
-    admin: Option<&Host>,
+    admin: Option<SocketAddr>,
 ) -> ServeWitnessDocument {
     ServeWitnessDocument {
         address: host.local_addr(),
@@ -49,7 +46,7 @@ fn document(
         data: args.data.display().to_string(),
         keys: witness.keys().map(ToString::to_string).collect(),
         logs: witness.logs(),
-        admin: admin.map(Host::local_addr),
+        admin,
     }
 }
 

@@ -7,9 +7,9 @@ use signet_registry::{Client, ImageStore, Location, Resolved, parallel};
 use signet_verify::Code;
 
 use super::sign_blob;
-use crate::args::{ImageFormat, SignArgs};
+use crate::args::{ImageFormat, SignArgs, distinct};
 use crate::attach::{self, Bundles};
-use crate::document::{SignAction, SignDocument, SignedBody};
+use crate::document::{SignAction, SignDocument, SignedBody, UnsignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gather::Place;
@@ -27,24 +27,22 @@ pub(crate) fn run(args: &SignArgs, face: Face) -> Answer {
     }
     let places: Vec<Location> =
         args.images.iter().map(|image| signable(image, args.format)).collect::<Result<_, _>>()?;
+    let annotations = distinct(&args.annotations)?;
     let method = Method::of(&method_args(args), face)?;
     if args.format == ImageFormat::CosignLegacy {
         method.fits_legacy()?;
     }
     let job = Job {
         args,
+        annotations,
         method,
         client: connection::client(&args.connection, &places),
         progress: Progress::of_pieces("signing", face),
     };
     block_on(async move {
-        let mut signed = Vec::new();
-        for place in &places {
-            signed.extend(job.sign_image(place).await?);
-        }
+        let done = job.sign_all(&places).await?;
         drop(job);
-        face.result(&SignDocument { signed }, render::signed)?;
-        Ok(Status::Yes)
+        done.tell(face)
     })
 }
 
@@ -85,8 +83,49 @@ fn signable(image: &str, format: ImageFormat) -> Result<Location, CliError> {
     }
 }
 
+/// What came of all of them.
+#[derive(Default)]
+struct Done {
+    signed: Vec<SignedBody>,
+    failed: Vec<(String, CliError)>,
+}
+
+impl Done {
+    fn add(&mut self, name: String, result: Result<SignedBody, Stop>) -> Result<(), Stop> {
+        match result {
+            Ok(body) => self.signed.push(body),
+            Err(Stop::Error(error)) => self.failed.push((name, *error)),
+            Err(stop) => return Err(stop),
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the signer or its services, and so for every image.
+    fn fault(&self) -> Option<CliError> {
+        // A platform that an index lacks is of that index.
+        let of_an_image = |code: Code| code == Code::UsageInvalid || (2000..3000).contains(&code.number());
+        self.failed.iter().map(|(_, error)| error).find(|error| !of_an_image(error.code)).cloned()
+    }
+
+    /// Tells all of it, and ends as the worst; one reason for which nothing was signed is an error like others.
+    fn tell(self, face: Face) -> Answer {
+        if let (true, Some((_, first))) = (self.signed.is_empty(), self.failed.first())
+            && self.failed.iter().all(|(_, error)| error == first)
+        {
+            return Err(first.clone().into());
+        }
+        let worst = self.failed.iter().map(|(_, error)| Status::of(error.code)).max();
+        let failed = self.failed.iter();
+        let failed = failed.map(|(name, error)| UnsignedBody { name: name.clone(), error: error.into() });
+        let document = SignDocument { failed: failed.collect(), signed: self.signed };
+        face.result(&document, render::signed)?;
+        Ok(worst.unwrap_or(Status::Yes))
+    }
+}
+
 struct Job<'a> {
     args: &'a SignArgs,
+    annotations: Vec<(String, String)>,
     method: Method,
     client: Client,
     progress: Progress,
@@ -102,8 +141,28 @@ struct Site<'a> {
     name: Option<String>,
 }
 
+/// A manifest's name, and what came of it.
+type Outcome = (String, Result<SignedBody, Stop>);
+
 impl Job<'_> {
-    async fn sign_image(&self, place: &Location) -> Result<Vec<SignedBody>, Stop> {
+    /// Signs image after image: what one of them lacks keeps no other from being signed.
+    async fn sign_all(&self, places: &[Location]) -> Result<Done, Stop> {
+        let mut done = Done::default();
+        for place in places {
+            match done.fault() {
+                Some(fault) => done.failed.push((place.to_string(), fault)),
+                None => match self.sign_image(place).await {
+                    Ok(outcomes) => {
+                        outcomes.into_iter().try_for_each(|(name, result)| done.add(name, result))?
+                    }
+                    Err(stop) => done.add(place.to_string(), Err(stop))?,
+                },
+            }
+        }
+        Ok(done)
+    }
+
+    async fn sign_image(&self, place: &Location) -> Result<Vec<Outcome>, Stop> {
         let endpoint = connection::source(&self.client, place)?;
         let signatures = connection::attachments(&self.client, place, &endpoint)?;
         let site = Site {
@@ -116,8 +175,11 @@ impl Job<'_> {
         let image = site.images.resolve(endpoint.name.as_ref()).await?;
         let targets = self.targets(&site, image).await?;
         self.progress.expect(targets.len() as u64);
-        let signed = parallel(targets, PARALLEL, |target| self.sign_target(&site, target)).await;
-        signed.into_iter().collect()
+        Ok(parallel(targets, PARALLEL, |target| async {
+            let name = connection::name_by_digest(place, target.manifest.digest());
+            (name, self.sign_target(&site, target).await)
+        })
+        .await)
     }
 
     /// The image itself and what is in it, as far as the options want them.
@@ -130,7 +192,7 @@ impl Job<'_> {
 
     async fn sign_target(&self, site: &Site<'_>, target: Target) -> Result<SignedBody, Stop> {
         let digest = target.manifest.digest();
-        let own = self.method.own_trust(&self.args.annotations).await?;
+        let own = self.method.own_trust(&self.annotations).await?;
         let stored = match self.is_signed(site, &target.manifest, &own).await {
             true => None,
             false => Some(self.sign_manifest(site, &target.manifest).await?),
@@ -146,20 +208,21 @@ impl Job<'_> {
         })
     }
 
-    /// Whether a sound signature of this key or identity, in this format and for this repository, is there already.
+    /// Whether a sound signature of this key or identity, in this format and for this repository, is there already;
+    /// of the scheme, if one is asked for.
     async fn is_signed(&self, site: &Site<'_>, manifest: &Resolved, own: &Trust) -> bool {
         let place = match self.args.format {
             ImageFormat::Bundle => Place::Referrers,
             ImageFormat::CosignLegacy => Place::SignatureTag,
         };
         let name = site.name.as_deref();
-        decision::about_image(&site.signatures, manifest, name, own, &[place], clock::now())
-            .await
-            .is_allowed()
+        let verdict =
+            decision::about_image(&site.signatures, manifest, name, own, &[place], clock::now()).await;
+        verdict.is_allowed() && self.args.scheme.is_none_or(|scheme| verdict.has_sound(scheme))
     }
 
     async fn sign_manifest(&self, site: &Site<'_>, manifest: &Resolved) -> Result<attach::Stored, Stop> {
-        let (digest, annotations) = (manifest.digest(), &self.args.annotations);
+        let (digest, annotations) = (manifest.digest(), &self.annotations);
         let repository = connection::signature_repository(site.place)?;
         match (self.args.format, repository, &site.name) {
             (ImageFormat::CosignLegacy, Some(repository), Some(name)) => {

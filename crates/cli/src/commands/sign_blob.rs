@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
+use signet_verify::Code;
 
 use crate::args::SignBlobArgs;
 use crate::document::{SignAction, SignDocument, SignedBody};
@@ -26,6 +27,14 @@ pub(crate) fn run(args: &SignBlobArgs, face: Face) -> Answer {
 
 /// Signs a file and writes its bundle, which must not exist.
 pub(crate) fn sign_file(method: &MethodArgs<'_>, file: &Path, bundle: &Path, face: Face) -> Answer {
+    if bundle == Path::new("-") {
+        return Err(CliError::new(
+            Code::UsageInvalid,
+            "the bundle is written to a file, not to standard output",
+        )
+        .hint("name one with `--bundle OUT`")
+        .into());
+    }
     if bundle.exists() {
         return Err(CliError::unwritable(bundle, &std::io::ErrorKind::AlreadyExists.into()).into());
     }
@@ -43,7 +52,7 @@ pub(crate) fn sign_file(method: &MethodArgs<'_>, file: &Path, bundle: &Path, fac
             stored: Some(bundle.display().to_string()),
             race_possible: false,
         };
-        let document = SignDocument { signed: vec![signed] };
+        let document = SignDocument { signed: vec![signed], failed: Vec::new() };
         face.result(&document, render::signed)?;
         Ok(Status::Yes)
     })

@@ -13,6 +13,7 @@ use crate::document::{TreeDocument, TreeNode};
 use crate::error::{Answer, Status, Stop};
 use crate::face::Face;
 use crate::gather::{self, Place};
+use crate::plain::brief;
 use crate::runtime::block_on;
 use crate::{connection, render};
 
@@ -99,10 +100,19 @@ fn leaf(manifest: &Resolved, platform: Option<String>) -> TreeNode {
         digest: manifest.digest(),
         platform,
         tag: None,
-        artifact_type: manifest.manifest.effective_artifact_type().map(str::to_owned),
+        artifact_type: artifact_type(manifest),
         unread: Vec::new(),
         children: Vec::new(),
     }
+}
+
+/// What it says it is besides; an image's is not said by the type of its configuration.
+fn artifact_type(manifest: &Resolved) -> Option<String> {
+    match kind(manifest) {
+        "image" => manifest.manifest.artifact_type.as_deref(),
+        _ => manifest.manifest.effective_artifact_type(),
+    }
+    .map(brief)
 }
 
 /// What a manifest says it is.

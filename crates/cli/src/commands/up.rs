@@ -35,7 +35,9 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
         face.note("no root of trust is published: `signet trust create` on `trust` in the data directory begins one")?;
     }
     for part in &document.not_ready {
-        face.note(&format!("`{part}` is not ready yet: it refuses requests until it is"))?;
+        let doubt = stack.services().tsa.doubt().filter(|_| *part == "tsa");
+        let why = doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default();
+        face.note(&format!("`{part}` is not ready yet: it refuses requests until it is{why}"))?;
     }
     stack.run(stop).await?;
     drop(following);

@@ -5,11 +5,13 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_formats::base64::Base64;
 use signet_formats::bundle::MAX_BUNDLE_BYTES;
-use signet_verify::{Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Needs, Subject, Verdict, decide};
+use signet_verify::{
+    Code, Content, Evidence, EvidenceItem, MAX_ARTIFACT_BYTES, Needs, Subject, Verdict, decide,
+};
 
 use crate::args::{TrustArgs, VerifyBlobArgs};
 use crate::document::{ImageBody, VerifyDocument};
-use crate::error::{Answer, CliError, Status};
+use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::trust::Trust;
 use crate::{clock, files, render};
@@ -39,6 +41,10 @@ pub(crate) fn verify_files(trust: &TrustArgs, bundle: &Path, names: &[String], f
 /// Reads a bundle as evidence, without looking into it.
 pub(crate) fn read_bundle(path: &Path) -> Result<Evidence, CliError> {
     let bytes = Base64(files::read(path, MAX_BUNDLE_BYTES)?);
+    if bytes.0.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        return Err(CliError::new(Code::UsageInvalid, about(path, "this is a PEM file and no bundle"))
+            .hint("give keys with `--key`, and with `--bundle` what `signet sign-blob` wrote"));
+    }
     let origin = format!("file {}", path.display());
     Ok(Evidence {
         items: vec![EvidenceItem { origin, content: Content::Bundle { bytes } }],
@@ -56,7 +62,7 @@ pub(crate) fn verify(
 ) -> Result<Verdict, CliError> {
     let path = Path::new(name);
     let subject = match name.parse::<Digest>() {
-        Ok(digest) if !path.exists() => Subject::of(digest),
+        Ok(digest) if !path.exists() => Subject::file(vec![digest], None),
         _ => {
             let needs = Needs::of(&evidence, &trust.policy, &trust.snapshot);
             let subject = hashed(path, &needs, face)?;
@@ -73,12 +79,7 @@ pub(crate) fn verify(
 fn hashed(path: &Path, needs: &Needs, face: Face) -> Result<Subject, CliError> {
     let algorithms: Vec<_> = needs.digests.iter().copied().collect();
     let hashed = files::digests(path, &algorithms, face)?;
-    Ok(Subject {
-        digests: hashed.digests,
-        media_type: None,
-        size: Some(hashed.size),
-        name: Some(path.display().to_string()),
-    })
+    Ok(Subject::file(hashed.digests, Some(hashed.size)))
 }
 
 /// The file itself, for a signature over the whole of it, where it is not too large.

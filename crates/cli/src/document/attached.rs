@@ -1,5 +1,7 @@
 //! What is attached to an image.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
@@ -94,6 +96,16 @@ pub(crate) struct SubjectClaim {
     pub(crate) name: Option<String>,
     /// The digest.
     pub(crate) digest: String,
+    /// The annotations that were signed with it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl SubjectClaim {
+    /// What is known by its digest alone.
+    pub(crate) fn of(digest: &Digest) -> Self {
+        Self { name: None, digest: digest.to_string(), annotations: BTreeMap::new() }
+    }
 }
 
 /// A log entry that a signature carries.

@@ -50,6 +50,19 @@ impl<'a> ImageBody<'a> {
 pub(crate) struct SignDocument {
     /// One for each manifest or file, in the order they were signed.
     pub(crate) signed: Vec<SignedBody>,
+    /// What was not signed. Where nothing was and the reason is one, there is an `error` document instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) failed: Vec<UnsignedBody>,
+}
+
+/// An image or manifest that was not signed.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UnsignedBody {
+    /// Its name, by digest where it could be resolved.
+    pub(crate) name: String,
+    /// Why.
+    pub(crate) error: ErrorBody,
 }
 
 /// What was done for one manifest or file.

@@ -24,6 +24,10 @@ pub(crate) struct ServeLogDocument {
     pub(crate) keys: Vec<String>,
     /// How many entries it has.
     pub(crate) size: u64,
+    /// Where operators ask for metrics and readiness; absent if nowhere.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// The witness that is served.

@@ -19,7 +19,7 @@ pub(crate) use attached::{
     ClaimsBody, InspectDocument, LogClaim, OtherBody, SignatureBody, SubjectClaim, TreeDocument, TreeNode,
     UnreadBody, Verified,
 };
-pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, VerifyDocument};
+pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, UnsignedBody, VerifyDocument};
 pub(crate) use key::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
@@ -34,7 +34,7 @@ pub(crate) use trust::{
     TrustAnchor, TrustDocument, TrustExportDocument, TrustMergeDocument, TrustPrevious, TrustRole,
     TrustRootDocument,
 };
-pub(crate) use up::{BackupDocument, RestoreDocument, UpDocument};
+pub(crate) use up::{BackupDocument, FrozenDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
 pub(crate) trait Document: JsonSchema + Serialize {

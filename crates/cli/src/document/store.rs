@@ -17,6 +17,10 @@ pub(crate) struct ServeDocument {
     pub(crate) url: String,
     /// Its data directory.
     pub(crate) data: String,
+    /// Where operators ask for metrics and readiness; absent if nowhere.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// What `signet fsck` found.

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use signet_verify::Code;
+use signet_verify::{Class, Code};
 
 use crate::error::CliError;
 
@@ -125,6 +125,9 @@ pub(crate) struct Finding {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fix: Option<String>,
+    /// Whether it failed because something could not be asked, which says nothing about how it is.
+    #[serde(skip)]
+    pub(crate) open: bool,
 }
 
 /// How something is.
@@ -142,13 +145,14 @@ pub(crate) enum Health {
 impl Finding {
     /// A finding that needs no fix.
     pub(crate) fn new(check: &'static str, health: Health, detail: String) -> Self {
-        Self { check, health, detail, fix: None }
+        Self { check, health, detail, fix: None, open: false }
     }
 
     /// Something that failed, with the error's own hint as the fix.
     pub(crate) fn fail(check: &'static str, error: &CliError) -> Self {
         let detail = format!("{} ({}): {}", error.code.title(), error.code, error.detail);
-        Self { check, health: Health::Fail, detail, fix: Some(error.hint.clone()) }
+        let open = error.code.class() == Class::Undecided;
+        Self { check, health: Health::Fail, detail, fix: Some(error.hint.clone()), open }
     }
 
     /// The same, with what to do.

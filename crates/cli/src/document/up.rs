@@ -29,10 +29,20 @@ pub(crate) struct RestoreDocument {
     pub(crate) files: u64,
     /// How many bytes they have.
     pub(crate) bytes: u64,
-    /// The logs that go on, because a head proved that nothing newer exists.
+    /// The logs that go on, because nothing newer of them exists.
     pub(crate) resumed: Vec<String>,
     /// The logs that are frozen; others begin in their places.
-    pub(crate) frozen: Vec<String>,
+    pub(crate) frozen: Vec<FrozenDocument>,
+}
+
+/// A log that does not go on.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FrozenDocument {
+    /// Its name.
+    pub(crate) log: String,
+    /// Why something newer of it may exist.
+    pub(crate) why: String,
 }
 
 /// The signing stack that is served.

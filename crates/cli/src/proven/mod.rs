@@ -3,6 +3,7 @@
 
 mod config;
 mod identity;
+mod root;
 mod services;
 mod signatory;
 mod tokens;
@@ -16,7 +17,7 @@ use signet_formats::bundle::{Bundle, Content, Version};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_services::trust::SIGNING_CONFIG;
 use signet_verify::{
-    Code, Content as EvidenceContent, Evidence, EvidenceItem, PredicateRule, Subject, TrustSnapshot, decide,
+    Code, Content as EvidenceContent, Evidence, EvidenceItem, PredicateRule, Subject, decide,
 };
 
 use crate::args::{KeylessArgs, ServicesArgs};
@@ -27,6 +28,7 @@ use crate::trust::{self, Trust};
 use crate::{clock, method, pinned};
 use config::Config;
 use identity::Identities;
+use root::Root;
 use services::Services;
 use signatory::Signatory;
 
@@ -34,7 +36,7 @@ use signatory::Signatory;
 pub(crate) struct Proven {
     services: Services,
     signatories: Signatories,
-    root: TrustSnapshot,
+    root: Root,
 }
 
 enum Signatories {
@@ -49,7 +51,7 @@ impl Proven {
     pub(crate) fn by_identity(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
         let (config, root) = configured(&args.services)?;
         let proven = Self {
-            services: Services::of(&config, args.services.services_cacert.as_deref(), &root)?,
+            services: Services::of(&config, args.services.services_cacert.as_deref(), &root.current())?,
             signatories: Signatories::Identity(Identities::new(args, config.authority()?, face)),
             root,
         };
@@ -60,14 +62,14 @@ impl Proven {
     /// By a key, with the services of the config that was given.
     pub(crate) fn by_key(signing: Signing, args: &ServicesArgs) -> Result<Self, CliError> {
         let (config, root) = configured(args)?;
-        let services = Services::of(&config, args.services_cacert.as_deref(), &root)?;
+        let services = Services::of(&config, args.services_cacert.as_deref(), &root.current())?;
         if services.counts() == (0, 0) {
             return Err(config
                 .invalid("it names neither a log nor a timestamp authority")
                 .hint("a key needs nothing else: leave `--signing-config` out to sign without services"));
         }
         services.take(&signing)?;
-        let root = root.with_keys([signing.public_key()]);
+        let root = root.and_key(signing.public_key());
         Ok(Self { services, signatories: Signatories::Key(Arc::new(Signatory::of_key(signing))), root })
     }
 
@@ -132,7 +134,7 @@ impl Proven {
         let missing = [
             (logs == 0, "the signing config names no log", "--insecure-ignore-tlog"),
             (
-                self.root.certificate_logs.is_empty(),
+                self.root.current().certificate_logs.is_empty(),
                 "the trust root has no log of certificates",
                 "--insecure-ignore-sct",
             ),
@@ -167,15 +169,21 @@ impl Proven {
             timestamps: proofs.timestamps,
         };
         let json = bundle.to_json().map_err(CliError::internal)?;
-        verified(json.as_bytes(), subject, trust)?;
-        Ok(json)
+        let judged = verified(json.as_bytes(), subject, trust);
+        if judged.is_err() && self.root.renew().await {
+            let newer = Trust { snapshot: self.root.current(), policy: trust.policy.clone() };
+            verified(json.as_bytes(), subject, &newer)?;
+            return Ok(json);
+        }
+        judged.map(|()| json).map_err(Stop::from)
     }
 
     fn trust_in(&self, signatory: &Signatory, annotations: &[(String, String)]) -> Result<Trust, CliError> {
         let (logs, stamps) = self.services.counts();
         // An instance without logs of certificates has none in its root.
-        let promises = u32::from(!self.root.certificate_logs.is_empty());
-        method::own_trust(self.root.clone(), signatory.principal(), annotations, |mut rule| {
+        let root = self.root.current();
+        let promises = u32::from(!root.certificate_logs.is_empty());
+        method::own_trust(root, signatory.principal(), annotations, |mut rule| {
             rule.log_entries = Some(logs);
             rule.timestamps = stamps;
             rule.certificate_timestamps = Some(promises);
@@ -185,13 +193,13 @@ impl Proven {
 }
 
 /// The services and the root by which they are judged: of the files that were given, else those that are pinned.
-fn configured(args: &ServicesArgs) -> Result<(Config, TrustSnapshot), CliError> {
+fn configured(args: &ServicesArgs) -> Result<(Config, Root), CliError> {
     match (&args.signing_config, &args.trusted_root) {
-        (Some(config), Some(root)) => Ok((Config::read(config)?, trust::trusted_root(root)?)),
+        (Some(config), Some(root)) => Ok((Config::read(config)?, Root::given(trust::trusted_root(root)?))),
         _ if pinned::is_there() => {
             pinned::refresh()?;
             let config = Config::parse(&pinned::signing_config()?, Path::new(SIGNING_CONFIG))?;
-            Ok((config, pinned::trusted_root()?))
+            Ok((config, Root::pinned(pinned::trusted_root()?)))
         }
         _ => Err(CliError::new(
             Code::SigningUnconfigured,

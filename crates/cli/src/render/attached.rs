@@ -79,6 +79,9 @@ fn claims(text: &mut String, claims: &ClaimsBody, sound: bool) -> std::fmt::Resu
     for subject in &claims.subjects {
         let name = subject.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
         writeln!(text, "    about         {}{}", Plain(name), subject.digest)?;
+        for (name, value) in &subject.annotations {
+            writeln!(text, "    annotation    {}", Plain(format_args!("{name}={value}")))?;
+        }
     }
     if let Some(predicate) = &claims.predicate_type {
         writeln!(text, "    predicate     {}", Plain(predicate))?;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use anstyle::AnsiColor;
 
-use crate::document::{SignAction, SignDocument, SignedBody};
+use super::verdict;
+use crate::document::{SignAction, SignDocument, SignedBody, UnsignedBody};
 use crate::face::paint;
 use crate::plain::Plain;
 
@@ -15,12 +16,21 @@ pub(crate) fn signed(document: &SignDocument) -> String {
         // Writing to a string cannot fail.
         let _ = line(&mut text, body);
     }
+    for body in &document.failed {
+        let _ = unsigned(&mut text, body);
+    }
     if document.signed.iter().any(|body| body.race_possible) {
         text.push_str(
             "note: the registry cannot tell concurrent writers apart; run the command again to be sure\n",
         );
     }
     text
+}
+
+fn unsigned(text: &mut String, body: &UnsignedBody) -> std::fmt::Result {
+    let red = paint(AnsiColor::Red);
+    writeln!(text, "{red}not signed{red:#} {}", Plain(&body.name))?;
+    verdict::reason(text, &body.error)
 }
 
 fn line(text: &mut String, body: &SignedBody) -> std::fmt::Result {

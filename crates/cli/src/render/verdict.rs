@@ -1,11 +1,13 @@
 //! A verdict: one line, who signed, and where it is not yes, which checks failed and what to do.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
 use signet_formats::time;
 use signet_verify::{Check, CheckResult, Node, Outcome, Signer, Verdict};
 
+use crate::document::ErrorBody;
 use crate::error::CliError;
 use crate::face::paint;
 use crate::plain::{self, Plain};
@@ -24,14 +26,19 @@ pub(crate) fn verdict(name: &str, verdict: &Verdict) -> String {
 /// Something on which there is no verdict, and why.
 pub(crate) fn undecided(name: &str, error: &CliError) -> String {
     let mut text = headline(name, Outcome::Undecidable);
-    let yellow = paint(AnsiColor::Yellow);
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.code.title());
-    for line in plain::lines(&error.detail) {
-        let _ = writeln!(text, "  {line}");
-    }
-    let _ = hint(&mut text, &error.hint);
+    let _ = reason(&mut text, &error.into());
     text
+}
+
+/// Why something could not be done, and what to do.
+pub(super) fn reason(text: &mut String, error: &ErrorBody) -> std::fmt::Result {
+    let yellow = paint(AnsiColor::Yellow);
+    writeln!(text, "  {yellow}{}{yellow:#}: {}", error.code, error.title)?;
+    for line in plain::lines(&error.detail) {
+        writeln!(text, "  {line}")?;
+    }
+    hint(text, &error.hint)
 }
 
 fn hint(text: &mut String, hint: &str) -> std::fmt::Result {
@@ -78,28 +85,24 @@ fn moment(at: i64) -> String {
 
 /// What did not decide but should be known: notes, and signatures that were not sound.
 fn notes(text: &mut String, decision: &Node) -> std::fmt::Result {
-    for node in &decision.children {
-        match node.result {
-            CheckResult::Fail if node.check == Check::Signature => note(text, node)?,
-            CheckResult::Note => note(text, node)?,
-            _ => nested_notes(text, node)?,
+    let noted = decision.children.iter().flat_map(|node| match node.result {
+        CheckResult::Fail if node.check == Check::Signature => vec![node],
+        CheckResult::Note => vec![node],
+        _ => node.children.iter().filter(|child| is_note(child)).collect(),
+    });
+    let yellow = paint(AnsiColor::Yellow);
+    let mut said = BTreeSet::new();
+    for sentence in noted.map(sentence) {
+        // What holds for several signatures is said once.
+        if said.insert(sentence.clone()) {
+            writeln!(text, "  {yellow}note{yellow:#}: {sentence}")?;
         }
     }
     Ok(())
 }
 
-fn nested_notes(text: &mut String, node: &Node) -> std::fmt::Result {
-    for child in
-        node.children.iter().filter(|child| child.result == CheckResult::Note && child.code.is_some())
-    {
-        note(text, child)?;
-    }
-    Ok(())
-}
-
-fn note(text: &mut String, node: &Node) -> std::fmt::Result {
-    let yellow = paint(AnsiColor::Yellow);
-    writeln!(text, "  {yellow}note{yellow:#}: {}", sentence(node))
+fn is_note(node: &Node) -> bool {
+    node.result == CheckResult::Note && node.code.is_some()
 }
 
 fn refused(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
@@ -128,7 +131,7 @@ fn failed_checks(text: &mut String, node: &Node, depth: usize, lines: &mut usize
 }
 
 fn concerns(node: &Node) -> bool {
-    node.failed() || (node.result == CheckResult::Note && node.code.is_some())
+    node.failed() || is_note(node)
 }
 
 /// A check that failed because of another one is only named; the other one gives the reason.

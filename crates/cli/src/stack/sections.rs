@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signet_server::host::Bounds;
@@ -43,7 +44,7 @@ pub(crate) struct LoggingSection {
 }
 
 /// How lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -148,9 +149,9 @@ impl Default for LogSection {
 pub(crate) struct TsaSection {
     /// How far timestamps may be off. They state it; while the clock may be off by more there are none.
     pub(crate) accuracy: Span,
-    /// Time servers to ask, as `host:port`. Empty: the kernel's own bound counts.
+    /// Time servers to ask, as `host` or `host:port`, at least three. Empty: the kernel's own bound counts.
     pub(crate) ntp: Vec<String>,
-    /// How many time servers have to agree. Unset: most of them.
+    /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     pub(crate) ntp_agree: Option<usize>,
     /// The private key to sign with. Unset: one that is made at the first start.
     #[schemars(with = "Option<String>")]

@@ -12,10 +12,10 @@ use signet_formats::timestamp::{TimestampRequest, TimestampToken};
 use signet_formats::x509::certificates_from_pem;
 use signet_formats::{base64, pem};
 use signet_keys::{Payload, PrivateKey};
-use signet_testkit::{Sandbox, request};
+use signet_testkit::{LogServer, Sandbox, request};
 
-use crate::run;
 use crate::service;
+use crate::{run, signet};
 
 /// A token's number, if the service still answers.
 fn stamp(address: &str) -> Option<Vec<u8>> {
@@ -115,12 +115,103 @@ fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() 
 #[test]
 fn development_services_are_on_loopback_only() {
     let sandbox = Sandbox::new();
-    for kind in ["tsa", "ca"] {
-        let refused =
-            run(&sandbox, &["serve", kind, "--data", "data", "--dev", "--listen", "0.0.0.0:0"]).exits(2);
+    for (kind, dev) in [("tsa", &["--dev"][..]), ("ca", &["--dev"]), ("oidc-dev", &[])] {
+        let serve = [&["serve", kind, "--data", "data", "--listen", "0.0.0.0:0"], dev].concat();
+        let refused = run(&sandbox, &serve).exits(2);
         assert!(refused.says("SGN-4005") && refused.says("`--dev` is for development only"), "{refused}");
     }
     run(&sandbox, &["serve", "ca", "--data", "data"]).exits(2);
+}
+
+#[test]
+fn operators_of_each_service_ask_at_an_address_of_its_own() {
+    let sandbox = Sandbox::new();
+    let get = |address: &str, path: &str| {
+        let answer = request(address, "GET", path, &[], &[]).unwrap();
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    for (kind, args, sample) in [
+        ("tsa", &["--dev"][..], "signet_tsa_tokens_total 0\n"),
+        ("ca", &["--dev"], "signet_ca_certificates_total 0\n"),
+        ("log", &[], "signet_log_added_total{log="),
+    ] {
+        let own = ["--data", kind, "--admin", "127.0.0.1:0", "--log-format", "json"];
+        let service = service::serve(&sandbox, &[&[kind], &own[..], args].concat());
+        let admin = service.said("admin");
+        assert_eq!(get(admin, "/ready"), (200, format!("{{\"{kind}\":true}}")));
+        let (_, metrics) = get(admin, "/metrics");
+        let ready = format!("signet_ready{{service=\"{kind}\"}} 1\n");
+        assert!(metrics.contains(&ready) && metrics.contains(sample), "{metrics}");
+        assert_eq!(get(service.address(), "/metrics").0, 404, "clients are not told");
+    }
+}
+
+/// Nobody else would learn of it: a service that is alone has nobody to tell but its log.
+#[test]
+fn a_service_says_on_standard_error_what_goes_wrong() {
+    let sandbox = Sandbox::new();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    log.add("one");
+    let key = log.key().to_owned();
+    drop(log);
+    let witness = service::serve(&sandbox, &["witness", "--data", "witness", "--log", &key]);
+    let printed: serde_json::Value = serde_json::from_str(witness.printed()).unwrap();
+    let cosigns = printed["keys"][0].as_str().unwrap();
+    sandbox.write("policy", format!("witness w {cosigns} http://{}\nquorum w\n", witness.address()));
+    drop(witness);
+    let args = ["serve", "log", "--data", "log", "--opaque", "--witness-policy", "policy"];
+    let said = std::fs::File::create(sandbox.path("said")).unwrap();
+    let mut log = sandbox.command(signet());
+    let mut log = log.args(args).args(["--listen", "127.0.0.1:0"]).stderr(said).spawn().unwrap();
+    while !String::from_utf8_lossy(&sandbox.read("said")).contains("no cosignature") {
+        assert_eq!(log.try_wait().unwrap(), None, "it runs");
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    log.kill().unwrap();
+    log.wait().unwrap();
+}
+
+#[test]
+fn time_servers_that_could_never_agree_are_refused() {
+    let sandbox = Sandbox::new();
+    let refused = |args: &[&str]| {
+        run(&sandbox, &[&["serve", "tsa", "--data", "tsa", "--listen", "127.0.0.1:0"], args].concat())
+            .exits(2)
+    };
+    let few = refused(&["--ntp", "a", "--ntp", "b"]);
+    assert!(few.says("2 time servers cannot outvote one that is wrong") && few.says("--ntp-agree"), "{few}");
+    let twice = refused(&["--ntp", "a", "--ntp", "b", "--ntp", "a:123"]);
+    assert!(twice.says("the time server `a:123` is named twice"), "{twice}");
+    for accuracy in ["0", "99999999999"] {
+        assert!(refused(&["--accuracy-ms", accuracy]).says("cannot state an accuracy"), "{accuracy}");
+    }
+}
+
+#[test]
+fn a_development_issuer_by_itself_serves_an_authority_elsewhere() {
+    let sandbox = Sandbox::new();
+    let issuer = service::serve(&sandbox, &["oidc-dev", "--data", "oidc"]);
+    let url = format!("http://{}/email", issuer.address());
+    let issuers =
+        format!("oidc-issuers:\n  {url}:\n    issuer-url: {url}\n    client-id: sigstore\n    type: email\n");
+    sandbox.write("issuers.yaml", issuers);
+    let authority = service::serve(&sandbox, &["ca", "--data", "ca", "--issuers", "issuers.yaml"]);
+    let token = run(&sandbox, &["dev-token", "--data", "oidc", "--email", "a@example.com"]).exits(0);
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    assert!(certify(authority.address(), token.stdout.trim(), "a@example.com", &key).is_some());
+}
+
+#[test]
+fn a_lost_certificate_stops_an_authority_and_its_key_is_kept() {
+    let sandbox = Sandbox::new();
+    for (kind, lost) in [("tsa", "tsa.pem"), ("ca", "root.pem")] {
+        drop(service::serve(&sandbox, &[kind, "--data", kind, "--dev"]));
+        let root = sandbox.read(&format!("{kind}/root.key"));
+        std::fs::remove_file(sandbox.path(&format!("{kind}/{lost}"))).unwrap();
+        let refused = run(&sandbox, &["serve", kind, "--data", kind, "--dev", "--listen", "127.0.0.1:0"]);
+        assert!(refused.says("SGN-4004") && refused.says(lost) && refused.says("restore it"), "{refused}");
+        assert_eq!(sandbox.read(&format!("{kind}/root.key")), root);
+    }
 }
 
 #[test]

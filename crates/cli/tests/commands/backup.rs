@@ -8,7 +8,7 @@ use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::{base64, pem};
 use signet_keys::{Payload, PrivateKey};
-use signet_testkit::{Outcome, Sandbox, request};
+use signet_testkit::{Outcome, Sandbox, Service, request};
 
 use crate::run;
 use crate::service;
@@ -64,6 +64,22 @@ fn said(outcome: &Outcome, field: &str) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The logs that a restore froze, and why.
+fn frozen(outcome: &Outcome) -> Vec<(String, String)> {
+    let document: Value = serde_json::from_str(&outcome.stdout).expect("one document");
+    let text = |log: &Value, field: &str| log.get(field).and_then(Value::as_str).expect("text").to_owned();
+    let list = document.get("frozen").and_then(Value::as_array).expect("a list");
+    list.iter().map(|log| (text(log, "log"), text(log, "why"))).collect()
+}
+
+/// Has it stop as an operator does: everything that it has published is kept.
+#[cfg(unix)]
+fn stop(sandbox: &Sandbox, mut service: Service) {
+    let id = service.process().id().to_string();
+    assert!(sandbox.command("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert_eq!(service.process().wait().expect("it ends").code(), Some(0));
+}
+
 fn trusted(sandbox: &Sandbox) -> TrustedRoot {
     TrustedRoot::parse(&sandbox.read("up/client/trusted_root.json")).expect("a trusted root")
 }
@@ -90,7 +106,7 @@ fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
 
     let restored =
         run(&sandbox, &["restore", "--from", "backup.tar", "--data", "up", "--output", "json"]).exits(0);
-    assert_eq!((said(&restored, "frozen").len(), said(&restored, "resumed").len()), (2, 0), "{restored}");
+    assert_eq!((frozen(&restored).len(), said(&restored, "resumed").len()), (2, 0), "{restored}");
     run(&sandbox, &["fsck", "--data", "up"]).exits(0);
     let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
@@ -113,8 +129,9 @@ fn a_backup_of_a_running_stack_is_sound_and_its_logs_are_not_gone_on_with() {
     run(&sandbox, &["fsck", "--data", "up"]).exits(0);
 }
 
+/// A log signs a head whenever it is asked: none says that no other followed.
 #[test]
-fn a_log_goes_on_if_somebody_elses_head_proves_that_nothing_newer_exists() {
+fn no_head_of_a_log_makes_it_go_on_and_a_newer_one_is_told() {
     let sandbox = Sandbox::new();
     let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
@@ -126,22 +143,79 @@ fn a_log_goes_on_if_somebody_elses_head_proves_that_nothing_newer_exists() {
     sandbox.write("ct.head", checkpoint(address, &format!("/ct/{ct}/checkpoint")));
     log(address, "two");
     sandbox.write("newer.head", checkpoint(address, "/api/v2/checkpoint"));
-    let forged = String::from_utf8(sandbox.read("log.head")).expect("text");
-    sandbox.write("forged.head", forged.replace("\n2\n", "\n3\n"));
     drop(service);
     let restore = |to: &str, heads: &[&str]| {
         let heads: Vec<&str> = heads.iter().flat_map(|head| ["--head", head]).collect();
         let args = ["restore", "--from", "backup.tar", "--output", "json", "--data", to];
         let outcome = run(&sandbox, &[&args[..], &heads].concat()).exits(0);
-        (said(&outcome, "resumed").len(), said(&outcome, "frozen").len())
+        assert_eq!(said(&outcome, "resumed"), [""; 0]);
+        frozen(&outcome).into_iter().map(|(_, why)| why).collect::<Vec<_>>()
     };
-    assert_eq!(restore("newer", &["newer.head"]), (0, 2));
-    assert_eq!(restore("forged", &["forged.head"]), (0, 2));
-    assert_eq!(restore("one", &["log.head"]), (1, 1));
-    fs::remove_dir_all(sandbox.path("up")).expect("the directory is ours");
-    assert_eq!(restore("up", &["log.head", "ct.head"]), (2, 0));
+    let unknown = "nobody says that nothing newer was published";
+    assert_eq!(restore("same", &["log.head", "ct.head"]), [unknown; 2]);
+    let newer = "a checkpoint of 3 entries was published, and there are 2";
+    assert_eq!(restore("both", &["log.head", "newer.head", "ct.head"]), [newer, unknown]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stack_that_has_moved_goes_on_elsewhere_and_not_where_it_was() {
+    let sandbox = Sandbox::new();
     let service = service::up(&sandbox, &["--dev"]);
-    assert_eq!(log(service.address(), "three"), 2, "where the backup ended");
+    let address = service.address();
+    log(address, "one");
+    sandbox.write("old.head", checkpoint(address, "/api/v2/checkpoint"));
+    log(address, "two");
+    let head = checkpoint(address, "/api/v2/checkpoint");
+    let forked = head.replace("\n3\n", "\n4\n");
+    sandbox.write("forged.head", forked);
+    let moving = ["backup", "--data", "up", "--out", "moved.tar", "--move"];
+    assert!(run(&sandbox, &moving).exits(3).says("SGN-4001"), "it is running");
+    stop(&sandbox, service);
+    run(&sandbox, &moving).exits(0);
+    let again = run(&sandbox, &["up", "--data", "up", "--dev", "--listen", "127.0.0.1:0"]);
+    assert!(again.code == Some(3) && again.says("has moved"), "{again}");
+    fs::rename(sandbox.path("up"), sandbox.path("left")).expect("the directory can be moved");
+    let args = ["restore", "--from", "moved.tar", "--data", "up", "--output", "json"];
+    let heads = ["--head", "old.head", "--head", "forged.head"];
+    let restored = run(&sandbox, &[&args[..], &heads].concat()).exits(0);
+    assert_eq!((frozen(&restored).len(), said(&restored, "resumed").len()), (0, 2), "{restored}");
+    let service = service::up(&sandbox, &["--dev"]);
+    assert_eq!(checkpoint(service.address(), "/api/v2/checkpoint"), head);
+    assert_eq!(log(service.address(), "three"), 3, "where it ended");
+    sandbox.write("newer.head", checkpoint(service.address(), "/api/v2/checkpoint"));
+    let args = ["restore", "--from", "moved.tar", "--data", "twice", "--head", "newer.head"];
+    let twice = run(&sandbox, &[&args[..], &["--output", "json"]].concat()).exits(0);
+    assert!(frozen(&twice)[0].1.contains("a checkpoint of 4 entries was published"), "{twice}");
+}
+
+/// The witness lives on when the stack is lost.
+#[test]
+fn a_log_goes_on_if_its_witness_has_seen_nothing_newer() {
+    let sandbox = Sandbox::new();
+    drop(service::up(&sandbox, &["--dev"]));
+    let origin = trusted(&sandbox).tlogs[0].base_url.replace("https://", "");
+    let identity = sandbox.read(&format!("up/log/{origin}/log.json"));
+    let identity: Value = serde_json::from_slice(&identity).expect("JSON");
+    let key = identity["keys"][0].as_str().expect("a key");
+    let witness = service::serve(&sandbox, &["witness", "--data", "witness", "--log", key]);
+    let printed: Value = serde_json::from_str(witness.printed()).expect("one document");
+    let cosigns = printed["keys"][0].as_str().expect("a key");
+    sandbox.write("policy", format!("witness w {cosigns} http://{}\nquorum w\n", witness.address()));
+    sandbox.write("up.yaml", "apiVersion: signet.dev/v1alpha1\nkind: Stack\nlog: {witnessPolicy: policy}\n");
+    let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
+    log(service.address(), "one");
+    run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
+    let restore = |to: &str| {
+        let args = ["restore", "--from", "backup.tar", "--witness-policy", "policy", "--output", "json"];
+        run(&sandbox, &[&args[..], &["--data", to]].concat()).exits(0)
+    };
+    let restored = restore("same");
+    assert_eq!(said(&restored, "resumed"), [origin.as_str()], "{restored}");
+    assert_eq!(frozen(&restored).len(), 1, "nobody witnesses the log of certificates: {restored}");
+    let size = log(service.address(), "two") + 1;
+    let newer = format!("a checkpoint of {size} entries was published, and there are {}", size - 1);
+    assert_eq!(frozen(&restore("newer"))[0].1, newer);
 }
 
 #[test]
@@ -181,6 +255,8 @@ fn a_backup_is_for_its_owner_only_and_so_are_the_keys_in_it() {
     run(&sandbox, &["restore", "--from", "backup.tar", "--data", "new"]).exits(0);
     for (path, mode) in
         [("backup.tar", 0o600), ("new", 0o700), ("new/ca/root.key", 0o600), ("new/tsa/tsa.key", 0o600)]
+            .into_iter()
+            .chain(["new/ca", "new/tsa", "new/trust", "new/registry", "new/log"].map(|dir| (dir, 0o700)))
     {
         let found = fs::metadata(sandbox.path(path)).expect("it is there").permissions().mode();
         assert_eq!(found & 0o777, mode, "{path}");
@@ -192,7 +268,7 @@ fn a_backup_is_for_its_owner_only_and_so_are_the_keys_in_it() {
 #[test]
 fn damage_is_found_in_every_part_of_a_stack() {
     let sandbox = Sandbox::new();
-    let mut service = service::up(&sandbox, &["--dev"]);
+    let service = service::up(&sandbox, &["--dev"]);
     let address = service.address();
     service.repository("app").push_image("1", "content");
     certify(&sandbox, address);
@@ -201,9 +277,7 @@ fn damage_is_found_in_every_part_of_a_stack() {
     let ct = trusted(&sandbox).ctlogs[0].base_url.replace("https://", "");
     assert!(run(&sandbox, &["fsck", "--data", "up"]).exits(3).says("SGN-4001"), "it is running");
     // Stopped, not killed: a kept checkpoint tells damage at the very end from a write that was cut off.
-    let id = service.process().id().to_string();
-    assert!(sandbox.command("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-    assert_eq!(service.process().wait().expect("it ends").code(), Some(0));
+    stop(&sandbox, service);
     let sound = run(&sandbox, &["fsck", "--data", "up"]).exits(0);
     assert!(
         sound.says(&format!("`{origin}` with 2 entries")) && sound.says(&format!("`{ct}` with 1 entries")),

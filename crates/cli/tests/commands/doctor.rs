@@ -48,7 +48,7 @@ fn it_names_the_credentials_and_where_they_were_found() {
     assert!(found.1.contains(".docker/config.json`") && !outcome.says("secret"), "{found:?}");
 
     sandbox.write(".docker/config.json", r#"{"credsStore":"absent"}"#);
-    let found = finding(&doctor(&sandbox, &["--image", &image], 1), "credentials");
+    let found = finding(&doctor(&sandbox, &["--image", &image], 3), "credentials");
     assert!(found.0 == "fail" && found.1.contains("SGN-2012"), "{found:?}");
 }
 
@@ -75,7 +75,7 @@ fn it_finds_a_registry_of_another_time_and_without_etags() {
 
 #[test]
 fn a_registry_that_is_not_there_is_a_finding_with_its_code() {
-    let found = finding(&doctor(&Sandbox::new(), &["--image", "127.0.0.1:1/app:1"], 1), "registry");
+    let found = finding(&doctor(&Sandbox::new(), &["--image", "127.0.0.1:1/app:1"], 3), "registry");
     assert!(found.0 == "fail" && found.1.contains("SGN-2001") && found.1.contains("fix: "), "{found:?}");
 }
 

@@ -21,6 +21,66 @@ fn a_key_pair_is_generated_described_and_not_overwritten() {
     assert!(nameless.says("`--out DIR/NAME`"), "{nameless}");
 }
 
+/// The path that was typed was compared with the name in the statement as if both were repositories.
+#[test]
+fn a_file_is_verified_by_any_path_to_it_whatever_a_policy_says_of_repositories() {
+    let sandbox = with_keys();
+    run(&sandbox, &["keys", "generate", "--no-password", "--algorithm", "ed25519", "--out", "ed"]).exits(0);
+    std::fs::create_dir(sandbox.path("sub")).expect("the sandbox is ours");
+    sandbox.write("sub/f", "content");
+    run(&sandbox, &["sign-blob", "--key", "ed.key", "--bundle", "f.json", "sub/f"]).exits(0);
+    let pem = String::from_utf8(sandbox.read("ed.pub")).expect("PEM is text").replace('\n', "\\n");
+    let absolute = sandbox.path("sub/f").display().to_string();
+    for path in ["sub/f", "./sub/f", &absolute] {
+        let plain = run(&sandbox, &["verify-blob", "--key", "ed.pub", "--bundle", "f.json", path]).exits(0);
+        assert!(!plain.says("note"), "{plain}");
+        for rule in ["note", "deny", "require"] {
+            sandbox.write(
+                "policy.yaml",
+                format!(
+                    "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: p\nspec:\n  repository: {rule}\n  \
+                     principals:\n    me:\n      key: \"{pem}\"\n  rules:\n    - name: signed\n      principals: [me]\n"
+                ),
+            );
+            let policy = ["verify-blob", "--policy", "policy.yaml", "--bundle", "f.json", path];
+            assert!(!run(&sandbox, &policy).exits(0).says("note"), "{rule}");
+        }
+    }
+}
+
+/// What was meant is said, where it is plain.
+#[test]
+fn what_was_given_in_the_wrong_place_is_told() {
+    let sandbox = with_keys();
+    sandbox.write("file", "content");
+    sandbox.write("app.tar", "content");
+    run(&sandbox, &["sign-blob", "--key", "my.key", "--bundle", "b.json", "file"]).exits(0);
+    run(&sandbox, &["keys", "generate", "--out", "locked"]).exits(0);
+    let verify = ["verify-blob", "--key", "my.pub", "--bundle", "b.json", "-"];
+    let cases: [(&[&str], &str); 10] = [
+        (&["verify-blob", "--key", "b.json", "--bundle", "b.json", "file"], "this is a Sigstore bundle"),
+        (&["verify-blob", "--key", "my.pub", "--bundle", "my.pub", "file"], "no bundle"),
+        (&["sign-blob", "--key", "my.key", "--bundle", "-", "file"], "`--bundle OUT`"),
+        (&verify, "`/dev/stdin`"),
+        (&["verify", "--key", "my.pub", "app.tar"], "`oci-archive:app.tar`"),
+        (&["sign", "--key", "my.key", "app.tar"], "`sign-blob`"),
+        (&["sign", "--key", "my.key", "./registry"], "SGN-3008"),
+        (&["sign", "--key", "my.key", "a..b/registry"], "SGN-3008"),
+        (&["sign-blob", "--key", "env://COSIGN_PRIVATE_KEY", "--bundle", "c.json", "file"], "printenv NAME"),
+        (&["verify-blob", "--key", "awskms:///key", "--bundle", "b.json", "file"], "no KMS"),
+    ];
+    for (args, said) in cases {
+        let told = run(&sandbox, args).exits(2);
+        assert!(told.says(said), "{told}");
+    }
+    assert!(!sandbox.path("-").exists());
+    let mut command = sandbox.command(crate::signet());
+    command.args(["sign-blob", "--key", "locked.key", "--bundle", "c.json", "file"]);
+    let refused = command.env("SIGNET_PASSWORD", "").output().expect("signet runs");
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && told.contains("that of `SIGNET_PASSWORD`"), "{told}");
+}
+
 /// A variable of a CI job that is not set must not be an identity.
 #[test]
 fn an_empty_identity_and_an_open_pattern_are_wrong_usage() {

@@ -40,6 +40,21 @@ fn ctrl_c_ends_hashing_at_once() {
     assert!(!sandbox.path("b.json").exists());
 }
 
+/// A layout that lists much was read to its end before anybody heard of Ctrl-C.
+#[test]
+fn ctrl_c_ends_the_reading_of_a_layout() {
+    let sandbox = with_keys();
+    std::fs::create_dir(sandbox.path("layout")).expect("a directory");
+    sandbox.write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    assert!(sandbox.command("mkfifo").arg("layout/index.json").status().expect("mkfifo runs").success());
+    let mut client = spawn(&sandbox, &["verify", "--key", "my.pub", "oci:layout:1"]);
+    let writer = OpenOptions::new().write(true).open(sandbox.path("layout/index.json"));
+    let writer = writer.expect("the client reads");
+    kill("-INT", &client);
+    assert_eq!(client.wait().expect("it ends").code(), Some(130));
+    drop(writer);
+}
+
 #[test]
 fn a_service_that_is_told_to_stop_ends_well() {
     for signal in ["-INT", "-TERM"] {

@@ -29,6 +29,76 @@ fn an_image_in_a_layout_is_signed_and_carries_its_signatures() {
     run(&sandbox, &["sign", "--key", "my.key", "oci-archive:a.tar:1"]).exits(2).refuses_saying(&["SGN-3008"]);
 }
 
+/// The second of three images was not there: that the first was signed was not said, and the third was not.
+#[test]
+fn what_one_image_lacks_keeps_no_other_from_being_signed() {
+    let sandbox = with_keys();
+    let server = RegistryServer::signet(signet());
+    let repository = server.repository("app");
+    repository.push_image("1", "first");
+    repository.push_image("3", "third");
+    let [first, absent, third] = ["1", "2", "3"].map(|tag| repository.tagged(tag));
+    let told = run(&sandbox, &["sign", "--key", "my.key", &first, &absent, &third]).exits(3);
+    assert_eq!(told.stdout.matches("\nsigned ").count() + 1, 2, "{told}");
+    assert!(told.stdout.contains(&format!("not signed {absent}")) && told.says("SGN-2004"), "{told}");
+    for image in [&first, &third] {
+        run(&sandbox, &["verify", "--key", "my.pub", image]).exits(0);
+    }
+    let json = run(&sandbox, &["sign", "--key", "my.key", "--output", "json", &first, &absent]).exits(3);
+    let json: Value = serde_json::from_str(&json.stdout).expect("one document");
+    assert_eq!(
+        (&json["signed"][0]["action"], &json["failed"][0]["error"]["code"]),
+        (&"present".into(), &"SGN-2004".into())
+    );
+    let alone = run(&sandbox, &["sign", "--key", "my.key", "--output", "json", &absent]).exits(3);
+    let alone: Value = serde_json::from_str(&alone.stdout).expect("one document");
+    assert_eq!(alone["error"]["code"], "SGN-2004");
+}
+
+/// A signature of another scheme by the same key is not the one that was asked for.
+#[test]
+fn a_scheme_that_is_asked_for_is_signed_with_once() {
+    let sandbox = Sandbox::new();
+    let server = RegistryServer::signet(signet());
+    let repository = server.repository("app");
+    repository.push_image("1", "content");
+    let image = repository.tagged("1");
+    run(&sandbox, &["keys", "generate", "--no-password", "--algorithm", "ed25519", "--out", "ed"]).exits(0);
+    let sign = |more: &[&str]| {
+        run(&sandbox, &[&["sign", "--key", "ed.key", &image][..], more].concat())
+            .exits(0)
+            .says("nothing to do")
+    };
+    assert!(!sign(&[]));
+    assert!(!sign(&["--scheme", "ed25519ph"]));
+    assert!(sign(&["--scheme", "ed25519ph"]));
+    assert!(sign(&["--scheme", "ed25519"]));
+    assert!(sign(&[]));
+}
+
+/// What is signed beside the digest, a policy can demand; so it is to be seen.
+#[test]
+fn inspect_shows_the_annotations_that_were_signed() {
+    let sandbox = with_keys();
+    let server = RegistryServer::signet(signet());
+    let repository = server.repository("app");
+    repository.push_image("1", "content");
+    let image = repository.tagged("1");
+    for format in ["bundle", "cosign-legacy"] {
+        run(&sandbox, &["sign", "--key", "my.key", "--format", format, "-a", "env=prod,by=ci", &image])
+            .exits(0);
+    }
+    let shown = run(&sandbox, &["inspect", "--key", "my.pub", &image]).exits(0);
+    for line in ["    annotation    env=prod\n", "    annotation    by=ci\n"] {
+        assert_eq!(shown.stdout.matches(line).count(), 2, "{shown}");
+    }
+    let json = run(&sandbox, &["inspect", "--output", "json", &image]).exits(0);
+    let json: Value = serde_json::from_str(&json.stdout).expect("one document");
+    for signature in json["signatures"].as_array().expect("a list") {
+        assert_eq!(signature["claims"]["subjects"][0]["annotations"]["env"], "prod", "{json}");
+    }
+}
+
 #[test]
 fn signatures_are_kept_in_the_repository_that_cosign_repository_names() {
     let sandbox = with_keys();

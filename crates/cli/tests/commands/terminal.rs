@@ -31,9 +31,13 @@ while True:
             time.sleep(0.001)
         else:
             sys.exit("the echo stays on")
-        os.write(terminal, answers.pop(0).encode() + b"\n")
+        answer = answers.pop(0)
+        os.write(terminal, b"\x03" if answer == "^C" else answer.encode() + b"\n")
         asked = b""
 sys.stdout.buffer.write(seen)
+if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+    sys.stdout.write("the echo was left off")
+sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
 
@@ -82,6 +86,23 @@ fn a_password_is_asked_for_and_never_shown() {
     terminal.run(&[], &[PASSWORD], &sign).exits(0);
     let verify = ["verify-blob", "--key", "locked.pub", "--bundle", "b.json", "file"];
     terminal.run(&[], &[], &verify).exits(0);
+}
+
+/// Ctrl-C ended the process at the prompt and left the terminal without its echo.
+#[test]
+fn ctrl_c_at_a_prompt_leaves_the_terminal_as_it_was() {
+    let Some(terminal) = Terminal::new() else { return };
+    let generate = ["keys", "generate", "--out", "never"];
+    for answers in [&["^C"][..], &[PASSWORD, "^C"]] {
+        let ended = terminal.run(&[], answers, &generate).exits(130);
+        assert!(!ended.says("the echo was left off") && !ended.says("error"), "{ended}");
+    }
+    assert!(!terminal.sandbox.path("never.key").exists());
+    terminal.run(&[], &[PASSWORD, PASSWORD], &["keys", "generate", "--out", "locked"]).exits(0);
+    terminal.sandbox.write("file", "content");
+    let sign = ["sign-blob", "--key", "locked.key", "--bundle", "b.json", "file"];
+    let ended = terminal.run(&[], &["^C"], &sign).exits(130);
+    assert!(!ended.says("the echo was left off") && !ended.says("error"), "{ended}");
 }
 
 #[test]

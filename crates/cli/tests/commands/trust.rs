@@ -122,6 +122,42 @@ fn annotations_are_signed_and_asked_for() {
     }
 }
 
+/// `--use-signed-timestamps` was taken and demanded nothing, where cosign demands a timestamp.
+#[test]
+fn a_timestamp_that_is_asked_for_must_be_there() {
+    let (sandbox, _) = witnessed();
+    let verify = ["verify-blob", "--bundle", "bundle", "--key", "signer.pub", "file"];
+    let with = |more: &[&str]| run(&sandbox, &[&verify[..], more].concat());
+    with(&[]).exits(0);
+    with(&["--use-signed-timestamps"]).exits(2).refuses_saying(&["SGN-3001"]);
+    let root = ["--trusted-root", "root.json"];
+    with(&root).exits(0);
+    with(&[&root[..], &["--use-signed-timestamps"]].concat()).exits(1).refuses_saying(&["SGN-1506"]);
+    with(&[&root[..], &["--use-signed-timestamps=false"]].concat()).exits(0);
+    policy(&sandbox, "signer.pub", "");
+    let policy = ["--policy", "policy.yaml", "--use-signed-timestamps"];
+    assert!(with(&policy).exits(2).says("`timestamps: 1`"));
+}
+
+#[test]
+fn annotations_are_given_as_cosign_takes_them() {
+    let sandbox = with_keys();
+    let server = RegistryServer::signet(signet());
+    server.repository("app").push_image("1", "content");
+    let image = server.repository("app").tagged("1");
+    run(&sandbox, &["sign", "--key", "my.key", "-r", "--yes=true", "-a", "a=1,b=2", &image]).exits(0);
+    let verify = |wanted: &str| run(&sandbox, &["verify", "--key", "my.pub", "-a", wanted, &image]);
+    for wanted in ["a=1", "b=2", "b=2,a=1"] {
+        verify(wanted).exits(0);
+    }
+    let lacking = verify("a=1,b=3").exits(1);
+    assert!(lacking.stdout.contains("\n  SGN-1605"), "{lacking}");
+    let twice = ["verify", "--key", "my.pub", "-a", "a=1", "-a", "a=2", &image];
+    run(&sandbox, &twice).exits(2).refuses_saying(&["SGN-3010"]);
+    let recursive = ["sign", "--key", "my.key", "--recursive=false", &image];
+    assert!(run(&sandbox, &recursive).exits(2).says("--index-only"));
+}
+
 #[test]
 fn cosigns_options_are_taken_or_refused_with_what_to_do() {
     let sandbox = with_keys();
@@ -129,6 +165,12 @@ fn cosigns_options_are_taken_or_refused_with_what_to_do() {
     let sign = ["sign-blob", "--key", "my.key", "--bundle", "b.json", "file"];
     for unconfigured in ["--tlog-upload", "--use-signing-config"] {
         run(&sandbox, &[&sign[..], &[unconfigured]].concat()).exits(2).refuses_saying(&["SGN-5001"]);
+    }
+    let named =
+        ["--output-signature=s", "--output-certificate=c", "--certificate=c", "--certificate-chain=c"];
+    for refused in named {
+        let outcome = run(&sandbox, &[&sign[..], &[refused]].concat()).exits(2);
+        assert!(outcome.says("is an option of cosign's"), "{outcome}");
     }
     for refused in ["--rekor-url=https://rekor.example.com", "--upload=false"] {
         let outcome = run(&sandbox, &[&sign[..], &[refused]].concat()).exits(2);
@@ -140,7 +182,14 @@ fn cosigns_options_are_taken_or_refused_with_what_to_do() {
     let with = |more: &[&str]| run(&sandbox, &[&verify[..], more].concat());
     let taken = ["--insecure-ignore-tlog", "--insecure-ignore-sct", "--offline", "--new-bundle-format=true"];
     with(&taken).exits(0);
-    with(&["--check-claims=false"]).exits(2);
+    let spelt_out = ["--insecure-ignore-tlog=true", "--insecure-ignore-sct=true", "--max-workers=4"];
+    with(&spelt_out).exits(0);
+    with(&["--private-infrastructure=true", "--experimental-oci11", "--use-signed-timestamps=false"])
+        .exits(0);
+    with(&["--insecure-ignore-tlog=false"]).exits(0);
+    for refused in ["--check-claims=false", "--signature=s", "--certificate=c"] {
+        assert!(with(&[refused]).exits(2).says("is an option of cosign's"), "{refused}");
+    }
     with(&["--type", "slsaprovenance"]).exits(1).refuses_saying(&["SGN-1603"]);
     assert_snapshot!("predicate-type-misspelt", shown(&with(&["--type", "slsaprovenence"]).exits(2)));
 }

@@ -128,6 +128,14 @@ fn what_should_not_be_open_to_the_network_is_not() {
     // Behind a proxy that speaks TLS the tokens are safe, but everyone could push.
     let open = up(&["--listen", "0.0.0.0:0", "--public-url", "https://signet.example"]);
     assert!(open.says("SGN-4005") && open.says("there are no users"), "{open}");
+    assert!(open.says("`registry.htpasswd`"), "what to do is said in words of `up`: {open}");
+    // A proxy that listens elsewhere opens it as well.
+    let proxied = up(&["--dev", "--listen", "127.0.0.1:0", "--public-url", "https://signet.example"]);
+    assert!(
+        proxied.says("SGN-4005") && proxied.says("`https://signet.example` is not on loopback"),
+        "{proxied}"
+    );
+    assert!(proxied.says("leave `--dev` out"), "{proxied}");
     for url in ["ftp://x", "https://", "https://x/path", "https://user@x"] {
         assert!(up(&["--public-url", url]).says("is no URL for clients"), "{url}");
     }

@@ -166,6 +166,18 @@ fn its_log_goes_on_in_another_shard_without_an_outage() {
     verify(&sandbox, &by, "old.json").exits(0);
 }
 
+/// Nobody prepared it: what is pinned does not have the new shard, and is a moment old.
+#[test]
+fn who_signs_right_after_a_rotation_learns_of_the_new_shard() {
+    let sandbox = Sandbox::new();
+    let stack = service::up(&sandbox, &["--dev"]);
+    init(&sandbox, &stack);
+    sign(&sandbox, "old.json").exits(0);
+    run(&sandbox, &["log", "rotate", "--data", "up"]).exits(0);
+    sign(&sandbox, "new.json").exits(0);
+    verify(&sandbox, &issuer(&stack), "new.json").exits(0);
+}
+
 #[test]
 fn a_name_that_cannot_be_a_shards_is_refused_and_changes_nothing() {
     let sandbox = Sandbox::new();

@@ -1,49 +1,70 @@
 //! What a registry may hand out although nobody signed it: signatures and attestations themselves.
 
-use super::media_type;
+use serde::de::IgnoredAny;
 
-/// Whether a layer is a signature or an attestation by its media type and its first bytes, at most
-/// [`EVIDENCE_HEAD`] of them.
+use super::{cose, media_type};
+use crate::json;
+
+/// What the content of a layer has to be, wholly, to be a signature or an attestation.
 ///
 /// The media type alone proves nothing: container engines unpack a layer of a type that they do not know like any
-/// other. What engines unpack begins with the magic of a compression or with the header of a tar, JSON with neither, and
-/// a COSE signature with its tag.
-pub fn is_evidence(media_type: &str, head: &[u8]) -> bool {
-    let begins_well = match media_type {
-        COSE => head.starts_with(&COSE_SIGN1),
-        _ if is_json_evidence(media_type) => head.trim_ascii_start().first() == Some(&b'{'),
-        _ => false,
+/// other. Nor does a beginning: what engines unpack may begin like anything and end otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EvidenceKind {
+    /// An object of JSON: a bundle, an envelope, a payload, a statement.
+    Json,
+    /// A `COSE_Sign1` message, Notary Project's other envelope.
+    Cose,
+}
+
+impl EvidenceKind {
+    /// What is kept under this media type; nothing if that is neither signature nor attestation.
+    pub fn of(media_type: &str) -> Option<Self> {
+        let is_json =
+            media_type.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || JSON_TYPES.contains(&media_type);
+        match media_type == COSE {
+            true => Some(Self::Cose),
+            false => is_json.then_some(Self::Json),
+        }
+    }
+
+    /// Whether the content, whole and of at most [`MAX_EVIDENCE_BYTES`], is of this kind and nothing else besides.
+    pub fn is(self, content: &[u8]) -> bool {
+        content.len() <= MAX_EVIDENCE_BYTES
+            && match self {
+                Self::Json => is_json_object(content),
+                Self::Cose => cose::is_sign1(content),
+            }
+            && !is_tar_too(content)
+    }
+}
+
+fn is_json_object(content: &[u8]) -> bool {
+    content.trim_ascii_start().first() == Some(&b'{')
+        && json::parse::<IgnoredAny>(content, MAX_EVIDENCE_BYTES).is_ok()
+}
+
+/// Whether the content is the archive of an image layer as well. Such text can be written: the header of an old tar
+/// needs no byte that a string of JSON may not have. Any reader of tar demands that the header states the sum of its
+/// bytes in octal digits, those of the sum itself taken for spaces (POSIX.1-1988, `ustar`); how they may be
+/// surrounded, each reader sees differently, so that nothing is asked of that.
+fn is_tar_too(content: &[u8]) -> bool {
+    let Some((header, stated)) = content.get(..TAR_BLOCK).zip(content.get(TAR_CHECKSUM)) else {
+        return false;
     };
-    begins_well && !is_tar_header(head)
-}
-
-/// Whether signatures or attestations are kept under this media type.
-pub fn is_evidence_type(media_type: &str) -> bool {
-    media_type == COSE || is_json_evidence(media_type)
-}
-
-fn is_json_evidence(media_type: &str) -> bool {
-    media_type.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || JSON_TYPES.contains(&media_type)
-}
-
-/// A block whose checksum is right. JSON can be written that is a tar as well; tar readers refuse any other checksum
-/// (POSIX.1-1988, `ustar`: the sum of the header's bytes, those of the sum itself taken for spaces).
-fn is_tar_header(head: &[u8]) -> bool {
-    let Some((block, stated)) = head.get(..EVIDENCE_HEAD).zip(head.get(CHECKSUM)) else { return false };
-    let stated = std::str::from_utf8(stated).ok().map(|text| text.trim_matches([' ', '\0']));
-    let Some(stated) = stated.and_then(|text| u32::from_str_radix(text, 8).ok()) else { return false };
-    // Old writers summed signed bytes, and readers take either.
     let sum = |value: fn(u8) -> i64| -> i64 {
-        let bytes = block.iter().enumerate();
-        bytes.map(|(at, byte)| value(if CHECKSUM.contains(&at) { b' ' } else { *byte })).sum()
+        let bytes = header.iter().enumerate();
+        bytes.map(|(at, byte)| value(if TAR_CHECKSUM.contains(&at) { b' ' } else { *byte })).sum()
     };
-    [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))].contains(&i64::from(stated))
+    // Old writers summed signed bytes, and readers take either.
+    [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))].into_iter().any(|sum| {
+        let digits = format!("{sum:o}");
+        stated.windows(digits.len()).any(|window| window == digits.as_bytes())
+    })
 }
 
-/// As many bytes of a layer as are looked at: a block of a tar.
-pub const EVIDENCE_HEAD: usize = 512;
-/// Where a tar header has its checksum.
-const CHECKSUM: std::ops::Range<usize> = 148..156;
+/// The largest signature or attestation: as large as a bundle or an envelope may be.
+pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024 * 1024;
 /// What signatures and attestations are kept as: cosign's, in-toto's, Notary Project's.
 const JSON_TYPES: [&str; 4] = [
     media_type::SIMPLE_SIGNING,
@@ -53,66 +74,100 @@ const JSON_TYPES: [&str; 4] = [
 ];
 /// Notary Project's other envelope.
 const COSE: &str = "application/cose";
-/// The tag of `COSE_Sign1` and its array of four (RFC 9052 §4.2).
-const COSE_SIGN1: [u8; 2] = [0xd2, 0x84];
+const TAR_BLOCK: usize = 512;
+/// Where a tar header has its checksum.
+const TAR_CHECKSUM: std::ops::Range<usize> = 148..156;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A header that tar readers take, whose name begins with `name`.
-    fn tar_header(name: &[u8]) -> Vec<u8> {
-        let mut block = vec![0; EVIDENCE_HEAD];
+    /// A header of a tar of before POSIX, wholly of what strings of JSON may have, with `checksum` made of its sum.
+    fn tar_header(fill: u8, name: &[u8], checksum: impl Fn(i64) -> Vec<u8>) -> Vec<u8> {
+        let mut block = vec![fill; TAR_BLOCK];
         block[..name.len()].copy_from_slice(name);
-        block[124..136].copy_from_slice(b"00000000000\0");
-        block[CHECKSUM].fill(b' ');
-        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-        block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block[100..148].copy_from_slice(b"0000755 0000000 0000000 00000001000 00000000000 ");
+        block[TAR_CHECKSUM].fill(b' ');
+        block[156] = b'0';
+        let sum = checksum(block.iter().map(|byte| i64::from(*byte)).sum());
+        block[TAR_CHECKSUM][..sum.len()].copy_from_slice(&sum);
         block
+    }
+
+    fn usual(sum: i64) -> Vec<u8> {
+        format!("{sum:06o} ").into_bytes()
+    }
+
+    /// JSON whose first 512 bytes are the header of a tar.
+    fn json_and_tar(checksum: impl Fn(i64) -> Vec<u8>) -> Vec<u8> {
+        [&tar_header(b'A', b"{\"payload\":\"", checksum), b"\", \"x\": \"content\"}".as_slice()].concat()
+    }
+
+    fn sign1(payload: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        [b"\xd2\x84\x43\xa1\x01\x26\xa0\x59".as_slice(), &length, payload, b"\x42ab"].concat()
     }
 
     #[test]
     fn signatures_and_attestations_are_evidence() {
         for of_json in JSON_TYPES.into_iter().chain([media_type::SIGSTORE_BUNDLE]) {
-            assert!(is_evidence(of_json, b"{}"), "{of_json}");
-            assert!(is_evidence(of_json, b" \n{\"payload\": "), "{of_json}");
+            assert_eq!(EvidenceKind::of(of_json), Some(EvidenceKind::Json));
         }
-        assert!(is_evidence(COSE, b"\xd2\x84\x58\x00"));
+        assert_eq!(EvidenceKind::of(COSE), Some(EvidenceKind::Cose));
+        assert_eq!(EvidenceKind::of(media_type::OCI_LAYER_TAR), None);
+        let long = format!("{{\"payload\": \"{}\"}}\n", "A".repeat(5_000));
+        for document in ["{}", " \n{\"critical\": {\"type\": [1, null, true]}}\r\n", &long] {
+            assert!(EvidenceKind::Json.is(document.as_bytes()), "{document}");
+        }
+        assert!(EvidenceKind::Cose.is(&sign1(b"{}")));
     }
 
     #[test]
     fn what_an_engine_unpacks_is_none_whatever_it_is_called() {
-        let gzip = [0x1f, 0x8b, 0x08, 0x00];
-        let zstd = [0x28, 0xb5, 0x2f, 0xfd];
-        for named in [media_type::DSSE_ENVELOPE, media_type::SIGSTORE_BUNDLE, COSE] {
-            for head in [&gzip[..], &zstd, b"\x7fELF", b"", &tar_header(b"bin/sh")] {
-                assert!(!is_evidence(named, head), "{named} {head:?}");
+        let tar = [tar_header(0, b"bin/sh", usual), vec![0; 1_024]].concat();
+        for content in [&b"\x1f\x8b\x08\x00"[..], b"\x28\xb5\x2f\xfd", b"\x7fELF", b"", b"[]", b"{", &tar] {
+            for kind in [EvidenceKind::Json, EvidenceKind::Cose] {
+                assert!(!kind.is(content), "{kind:?} {content:?}");
             }
         }
-        assert!(!is_evidence(media_type::OCI_LAYER_TAR, b"{}"));
+    }
+
+    /// Go trims the field and then ends it at the first NUL, which a list of what tars look like did not.
+    #[test]
+    fn a_tar_whose_checksum_go_reads_is_no_evidence() {
+        let go = |sum: i64| format!("{sum:06o}\0x").into_bytes();
+        let name = b"{\"payload\":\"";
+        assert!(!EvidenceKind::Json.is(&[tar_header(0, name, go), vec![0; 1_024]].concat()));
+        assert!(!EvidenceKind::Json.is(&json_and_tar(go)), "a NUL is no JSON");
+        assert!(EvidenceKind::Cose.is(&sign1(&[b'A'; 600])));
+        for checksum in [go, usual, |sum: i64| format!("\0\0{sum:o}\0").into_bytes()] {
+            let mut content = sign1(&[b'A'; 600]);
+            content[..TAR_BLOCK].copy_from_slice(&tar_header(b'A', &sign1(&[b'A'; 600])[..90], checksum));
+            assert!(cose::is_sign1(&content) && !EvidenceKind::Cose.is(&content));
+        }
     }
 
     #[test]
-    fn a_tar_that_begins_like_evidence_is_none() {
-        assert!(!is_evidence(media_type::DSSE_ENVELOPE, &tar_header(b"{\"payload\":\"")));
-        assert!(!is_evidence(COSE, &tar_header(b"\xd2\x84")));
-        let mut no_tar = tar_header(b"{\"payload\":\"");
-        no_tar[20] += 1;
-        assert!(is_evidence(media_type::DSSE_ENVELOPE, &no_tar));
+    fn json_that_is_a_tar_as_well_is_no_evidence() {
+        for checksum in
+            [usual, |sum: i64| format!("{sum:08o}").into_bytes(), |sum: i64| format!("  {sum:o}x").into()]
+        {
+            assert!(!EvidenceKind::Json.is(&json_and_tar(checksum)));
+        }
+        let another = json_and_tar(|sum| usual(sum + 1));
+        assert!(EvidenceKind::Json.is(&another), "no reader of tar takes it");
+        let signed = |_| {
+            let block = tar_header(b'A', "{\"payload\":\"\u{e9}".as_bytes(), |_| Vec::new());
+            usual(block.iter().map(|byte| i64::from(byte.cast_signed())).sum())
+        };
+        let header = tar_header(b'A', "{\"payload\":\"\u{e9}".as_bytes(), signed);
+        assert!(!EvidenceKind::Json.is(&[&header, b"\"}".as_slice()].concat()));
     }
 
     #[test]
-    fn a_checksum_of_signed_bytes_counts() {
-        let mut block = tar_header(b"{\"\xff");
-        let sum: i64 = block
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| match CHECKSUM.contains(&at) {
-                true => 32,
-                false => i64::from(byte.cast_signed()),
-            })
-            .sum();
-        block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        assert!(!is_evidence(media_type::DSSE_ENVELOPE, &block));
+    fn evidence_is_bounded() {
+        let document = |size: usize| format!("{{\"a\":\"{}\"}}", "A".repeat(size - 8));
+        assert!(EvidenceKind::Json.is(document(MAX_EVIDENCE_BYTES).as_bytes()));
+        assert!(!EvidenceKind::Json.is(document(MAX_EVIDENCE_BYTES + 1).as_bytes()));
     }
 }

@@ -1,5 +1,6 @@
 //! OCI image and distribution formats: references, descriptors, manifests, indexes, media types.
 
+mod cose;
 mod descriptor;
 mod evidence;
 mod manifest;
@@ -8,7 +9,7 @@ mod reference;
 mod walk;
 
 pub use descriptor::{Descriptor, Platform};
-pub use evidence::{EVIDENCE_HEAD, is_evidence, is_evidence_type};
+pub use evidence::{EvidenceKind, MAX_EVIDENCE_BYTES};
 pub use manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind};
 pub use reference::{Reference, ReferenceError, Registry, Repository, Tag};
 pub use walk::{MAX_MANIFEST_DEPTH, Walk, WalkError};

@@ -100,6 +100,13 @@ impl fmt::Display for Repository {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Registry(String);
 
+/// Whether it is one of the parts between the dots of a host's name.
+fn is_label(part: &str) -> bool {
+    let ends = [part.bytes().next(), part.bytes().last()];
+    ends.iter().all(|end| end.is_some_and(|b| b.is_ascii_alphanumeric()))
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
 impl Registry {
     /// Reads `host[:port]`; the names of Docker Hub become one.
     pub fn new(host: &str) -> Result<Self, ReferenceError> {
@@ -110,9 +117,7 @@ impl Registry {
         let bracketed = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
         let name_ok = match bracketed {
             Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
-            }
+            None => name.split('.').all(is_label),
         };
         let port_ok = port.is_none_or(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok());
         if !name_ok || !port_ok || host.len() > MAX_HOST {

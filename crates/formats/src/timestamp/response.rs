@@ -17,7 +17,7 @@ pub struct Statement<'a> {
     /// The authority's policy.
     pub policy: ObjectIdentifier,
     /// The token's number, not zero.
-    pub serial: u64,
+    pub serial: u128,
     /// The time, in seconds since 1970.
     pub seconds: i64,
     /// The fraction of the time, in milliseconds below 1000.

@@ -81,7 +81,7 @@ fn a_statement_is_read_as_it_was_written() {
         let statement = Statement {
             request: &request,
             policy: "1.2.3".parse().unwrap(),
-            serial: u64::MAX,
+            serial: u64::MAX.into(),
             seconds: 1_795_000_000,
             millis: 120,
             accuracy,

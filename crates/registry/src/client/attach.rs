@@ -89,11 +89,7 @@ impl Client {
                 Err(Error::Conflict { .. }) => conflicts += 1,
                 Err(error) => return Err(error),
             }
-            // A writer that read before we wrote writes within about the time that we took. Who has met one waits
-            // for longer, so that the two do not meet again.
-            let took = started.elapsed().clamp(Duration::from_millis(2), Duration::from_secs(2));
-            let spread = if rounds == 0 { took / 2 } else { took * 2 };
-            tokio::time::sleep(took + jitter(spread)).await;
+            pause(started, rounds).await;
         }
         let what = format!("writers of {repository}:{} at once", Tag::referrers_fallback(subject));
         Err(Error::Conflict { what, detail: format!(": {digest} is stored but not listed") })
@@ -146,13 +142,18 @@ impl Client {
         }
         let entries = listed.iter().chain([entry]).cloned().collect();
         let bytes = index_bytes(index.map(|index| &index.manifest), entries)?;
-        let precondition = match index {
-            None => Precondition::Absent,
-            Some(index) => index.etag.clone().map_or(Precondition::None, Precondition::Unchanged),
-        };
+        let precondition = Precondition::unchanged(index);
         let name = ManifestName::Tag(Tag::referrers_fallback(subject));
         self.put_manifest(repository, &name, media_type::OCI_INDEX, bytes, &precondition).await
     }
+}
+
+/// Waits after a round of writing what others may be writing, too. A writer that read before we wrote writes within
+/// about the time that we took. Who has met one waits for longer, so that the two do not meet again.
+pub(super) async fn pause(started: Instant, round: u32) {
+    let took = started.elapsed().clamp(Duration::from_millis(2), Duration::from_secs(2));
+    let spread = if round == 0 { took / 2 } else { took * 2 };
+    tokio::time::sleep(took + jitter(spread)).await;
 }
 
 /// The descriptor by which a referrer is listed: artifact type and annotations are copied from the

@@ -7,6 +7,7 @@ use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Repository};
 
 use super::call::{Access, Call};
+use super::resume::Transfer;
 use super::{Client, url};
 use crate::stream::BlobStream;
 use crate::{Error, Result};
@@ -33,12 +34,10 @@ impl Client {
         }
     }
 
-    /// A blob as a stream that checks itself; see [`BlobStream`].
+    /// A blob as a stream that checks itself; see [`BlobStream`]. Where the connection breaks off, it goes on from there.
     pub async fn blob_stream(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobStream> {
-        // Content addresses name the bytes as they are stored: no encoding is asked for or undone.
-        let call = self.blob_call(Method::GET, repository, &blob.digest)?.header(ACCEPT_ENCODING, "identity");
-        let chunks = self.transport().open(&call, blob.size).await?;
-        Ok(BlobStream::new(blob, chunks))
+        let transfer = Transfer::begin(self, repository, blob).await?;
+        Ok(BlobStream::new(blob, transfer.into_stream()))
     }
 
     /// Whether the registry has this blob in this repository.
@@ -51,8 +50,18 @@ impl Client {
         }
     }
 
-    fn blob_call<'a>(&self, method: Method, repository: &'a Repository, digest: &Digest) -> Result<Call<'a>> {
+    pub(super) fn blob_call<'a>(
+        &self,
+        method: Method,
+        repository: &'a Repository,
+        digest: &Digest,
+    ) -> Result<Call<'a>> {
         let url = url(self.transport(), repository, &format!("blobs/{digest}"))?;
         Ok(Call::new(method, url, repository, Access::Pull, format!("blob {repository}@{digest}")))
     }
+}
+
+/// Content addresses name the bytes as they are stored: no encoding is asked for or undone.
+pub(super) fn as_stored(call: Call<'_>) -> Call<'_> {
+    call.header(ACCEPT_ENCODING, "identity")
 }

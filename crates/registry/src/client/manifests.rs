@@ -94,6 +94,16 @@ pub enum Precondition {
     Absent,
 }
 
+impl Precondition {
+    /// That a tag still names what was read there, as far as the registry can tell.
+    pub(super) fn unchanged(current: Option<&Resolved>) -> Self {
+        match current {
+            None => Self::Absent,
+            Some(current) => current.etag.clone().map_or(Self::None, Self::Unchanged),
+        }
+    }
+}
+
 impl Client {
     /// The manifest that `reference` names, by its digest if it has one. One request.
     pub async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
@@ -236,6 +246,15 @@ impl Client {
             }
             Ok(_) => Err(Error::TagImmutable { tag: format!("{repository}:{tag}"), detail }),
             Err(_) => Err(error),
+        }
+    }
+
+    /// What a tag names, if it does. Never from a fetch under way, which may have begun before the caller's own write.
+    pub(super) async fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Resolved>> {
+        match self.fetch_manifest(repository, &ManifestName::Tag(tag.clone())).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The client: what can be asked of a registry.
 
 mod attach;
+mod attachment;
 mod authorize;
 mod begun;
 mod blobs;
@@ -11,6 +12,7 @@ mod pages;
 mod redirect;
 mod referrers;
 mod response;
+mod resume;
 mod retry;
 mod transport;
 mod upload;

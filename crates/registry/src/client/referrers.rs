@@ -6,8 +6,8 @@ use serde::Deserialize;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, ManifestKind, Repository, Tag};
 
+use super::Client;
 use super::pages::Pages;
-use super::{Client, ManifestName};
 use crate::{Error, Result};
 
 /// The referrers of one manifest.
@@ -66,19 +66,17 @@ impl Client {
         Ok(Referrers { descriptors: list.descriptors, via, incomplete })
     }
 
-    /// The index under the fallback tag, if there is one. Never from a fetch under way, which may have
-    /// begun before the caller's own write.
+    /// The index under the fallback tag, if there is one.
     pub(super) async fn fallback_index(
         &self,
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Option<super::Resolved>> {
-        let name = ManifestName::Tag(Tag::referrers_fallback(subject));
-        match self.fetch_manifest(repository, &name).await {
-            Ok(index) if index.manifest.kind() == ManifestKind::Index => Ok(Some(index)),
-            Ok(_) => Err(Error::malformed(format!("{repository}:{name}"), "it is not an index of referrers")),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+        let tag = Tag::referrers_fallback(subject);
+        let found = self.tagged(repository, &tag).await?;
+        match found.as_ref().is_none_or(|found| found.manifest.kind() == ManifestKind::Index) {
+            true => Ok(found),
+            false => Err(Error::malformed(format!("{repository}:{tag}"), "it is not an index of referrers")),
         }
     }
 

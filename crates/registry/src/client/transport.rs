@@ -72,15 +72,16 @@ impl Transport {
         .await
     }
 
-    /// The answer's body as a stream that must end within the time for `size` bytes.
+    /// The answer with its body as a stream that must end within the time for `size` bytes.
     pub(super) async fn open(
         &self,
         call: &Call<'_>,
         size: u64,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static> {
+    ) -> Result<Opened<impl Stream<Item = Result<Bytes>> + Send + 'static>> {
         let response = self.repeat(call, || self.within(call, self.exchange(call))).await?;
         let deadline = tokio::time::Instant::now() + self.limits().transfer(size);
-        Ok(chunks(response, call.what.clone(), deadline))
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Opened { status, headers, chunks: chunks(response, call.what.clone(), deadline) })
     }
 
     /// The answer to a request that is not repeated: an upload, in the time that `size` bytes may take.
@@ -158,6 +159,13 @@ impl Transport {
     pub(super) fn is_registry(&self, call: &Call<'_>, url: &Url) -> bool {
         self.base(&call.repository.registry).is_ok_and(|base| same_origin(&base, url))
     }
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Opened<S> {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) chunks: S,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -40,7 +40,7 @@ impl OciArchive {
     /// An archive to read.
     pub fn open(file: &Path, limits: &Limits) -> Result<Self> {
         let tree = Tree::Tar(Tarball::open(file, limits)?);
-        Ok(Self { state: State::Reading(Reader { tree, limits: limits.clone() }) })
+        Ok(Self { state: State::Reading(Reader::new(tree, limits)) })
     }
 
     /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
@@ -123,6 +123,14 @@ impl ImageStore for OciArchive {
 
     async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()> {
         self.layout()?.tag(manifest, tag).await
+    }
+
+    async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool> {
+        self.layout()?.put_attachment(image, tag).await
+    }
+
+    async fn list(&self, image: &Resolved) -> Result<()> {
+        self.layout()?.list(image).await
     }
 
     async fn finish(&self) -> Result<()> {

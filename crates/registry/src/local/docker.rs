@@ -13,7 +13,8 @@ use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use signet_formats::oci::{Descriptor, Manifest, Reference, Tag, media_type};
 
-use super::reader::{REF_NAME, Reader, Tree};
+use super::listed::REF_NAME;
+use super::reader::{Reader, Tree};
 use super::tarball::Tarball;
 use crate::client::{BlobPush, ManifestName, Referrers, ReferrersVia, Resolved};
 use crate::store::ImageStore;
@@ -105,6 +106,10 @@ impl ImageStore for DockerArchive {
         Err(read_only())
     }
 
+    async fn put_attachment(&self, _image: &Resolved, _tag: &Tag) -> Result<bool> {
+        Err(read_only())
+    }
+
     async fn finish(&self) -> Result<()> {
         Ok(())
     }
@@ -117,14 +122,14 @@ impl ImageStore for DockerArchive {
 /// containerd adds the whole reference as an annotation of its own beside the tag.
 fn in_layout(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> {
     let shown = tarball.path().display().to_string();
-    let reader = Box::new(Reader { tree: Tree::Tar(tarball), limits: limits.clone() });
+    let reader = Box::new(Reader::new(Tree::Tar(tarball), limits));
     let Some(name) = name else { return Ok(Image::Layout(reader, None)) };
-    let index = reader.index()?;
+    let listed = reader.index()?;
     let is_called = |entry: &&Descriptor| {
         let called = |key: &str| entry.annotations.get(key).is_some_and(|value| same_name(value, name));
         called(CONTAINERD_NAME) || called(REF_NAME)
     };
-    match index.manifests().iter().find(is_called) {
+    match listed.index.manifests().iter().find(is_called) {
         Some(entry) => Ok(Image::Layout(reader, Some(entry.digest))),
         None => Err(Error::NotFound { what: format!("{name} in `{shown}`") }),
     }

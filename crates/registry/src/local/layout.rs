@@ -13,8 +13,10 @@ use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
 use signet_platform::{Access, Existing, Staged, write_whole};
 
+use super::listed::REF_NAME;
 use super::read_bounded;
-use super::reader::{REF_NAME, Reader, Tree, blob_name, is_named};
+use super::reader::{Reader, Tree, blob_name, is_named};
+use crate::attachment::{Added, Joined, config_of, image_of};
 use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
 use crate::store::ImageStore;
 use crate::stream::BlobStream;
@@ -53,7 +55,7 @@ impl Layout {
     }
 
     fn at(root: &Path, limits: &Limits) -> Self {
-        let reader = Reader { tree: Tree::Directory(root.to_owned()), limits: limits.clone() };
+        let reader = Reader::new(Tree::Directory(root.to_owned()), limits);
         Self { root: root.to_owned(), reader }
     }
 
@@ -65,23 +67,13 @@ impl Layout {
         self.root.join(blob_name(digest))
     }
 
-    /// Lists an image without a name.
-    pub(super) fn list(&self, manifest: &Resolved) -> Result<()> {
-        let entry = manifest.descriptor.clone();
-        self.change_index(|entries| {
-            if !entries.contains(&entry) {
-                entries.push(entry);
-            }
-        })
-    }
-
     /// Changes `index.json` under a lock on the layout, so that writers at once lose nothing.
     fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
         let marker = self.root.join("oci-layout");
         let failed = |error: std::io::Error| Error::io(&marker, &error);
         let lock = File::open(&marker).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        let mut index = self.reader.index()?;
+        let mut index = self.reader.index()?.index.clone();
         let mut entries = index.manifests.take().unwrap_or_default();
         let before = entries.clone();
         change(&mut entries);
@@ -90,6 +82,38 @@ impl Layout {
         }
         index.manifests = Some(entries);
         self.write_index(&index)
+    }
+
+    /// Lists what is not listed by any name.
+    fn list_entry(&self, entry: Descriptor) -> Result<()> {
+        self.change_index(|entries| {
+            if !entries.iter().any(|listed| listed.digest == entry.digest) {
+                entries.push(entry);
+            }
+        })
+    }
+
+    /// Points a tag at a manifest if `is_right` of what it names; whether that was so.
+    fn name_if(
+        &self,
+        manifest: &Resolved,
+        tag: &Tag,
+        is_right: impl FnOnce(Option<Digest>) -> bool,
+    ) -> Result<bool> {
+        let mut entry = manifest.descriptor.clone();
+        entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
+        let mut done = false;
+        self.change_index(|entries| {
+            done = is_right(entries.iter().find(|listed| is_named(listed, tag)).map(|listed| listed.digest));
+            if !done {
+                return;
+            }
+            entries.retain(|listed| !is_named(listed, tag) || listed.digest == entry.digest);
+            if !entries.iter().any(|listed| is_named(listed, tag)) {
+                entries.push(entry);
+            }
+        })?;
+        Ok(done)
     }
 
     fn write_index(&self, index: &Manifest) -> Result<()> {
@@ -176,26 +200,42 @@ impl ImageStore for Layout {
 
     async fn put_referrer(&self, manifest: &Resolved, _subject: &Digest) -> Result<Attached> {
         self.put_manifest(manifest).await?;
-        let entry = crate::client::referrer(manifest);
-        let digest = entry.digest;
-        self.change_index(|entries| {
-            if !entries.iter().any(|listed| listed.digest == digest) {
-                entries.push(entry);
-            }
-        })?;
-        Ok(Attached::Api { digest })
+        self.list_entry(crate::client::referrer(manifest))?;
+        Ok(Attached::Api { digest: manifest.digest() })
     }
 
     async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()> {
         self.put_manifest(manifest).await?;
-        let mut entry = manifest.descriptor.clone();
-        entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
-        self.change_index(|entries| {
-            entries.retain(|listed| !is_named(listed, tag) || listed.digest == entry.digest);
-            if !entries.iter().any(|listed| is_named(listed, tag)) {
-                entries.push(entry);
+        self.name_if(manifest, tag, |_| true).map(|_| ())
+    }
+
+    async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool> {
+        for _ in 0..self.reader.limits.fallback_rounds {
+            let listed = self.reader.index()?;
+            let named = listed.index.manifests().iter().find(|entry| is_named(entry, tag));
+            let current = match named.map(|entry| self.reader.manifest(entry)).transpose() {
+                Err(error) if is_not_it(&error) => None,
+                other => other?,
+            };
+            let joined = match Added::Image(image).joined_to(current.as_ref()) {
+                Joined::Same => return Ok(false),
+                Joined::Image(image) => *image,
+                Joined::Layers(layers) => {
+                    let config = self.put_bytes(media_type::OCI_CONFIG, config_of(&layers)?).await?;
+                    image_of(config, layers, current.as_ref())?
+                }
+            };
+            self.put_manifest(&joined).await?;
+            let before = named.map(|entry| entry.digest);
+            if self.name_if(&joined, tag, |now| now == before)? {
+                return Ok(false);
             }
-        })
+        }
+        Err(Error::Conflict { what: format!("writers of {tag} at once"), detail: String::new() })
+    }
+
+    async fn list(&self, image: &Resolved) -> Result<()> {
+        self.list_entry(image.descriptor.clone())
     }
 
     async fn finish(&self) -> Result<()> {

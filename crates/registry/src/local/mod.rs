@@ -3,6 +3,7 @@
 mod archive;
 mod docker;
 mod layout;
+mod listed;
 mod reader;
 mod save;
 mod tarball;

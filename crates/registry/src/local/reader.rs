@@ -2,18 +2,17 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestKind, Tag, media_type};
 
+use super::listed::{Kinds, Listed, REF_NAME};
 use super::tarball::Tarball;
 use super::{file_chunks, read_bounded};
 use crate::client::{ManifestName, Referrers, ReferrersVia, Resolved};
 use crate::stream::BlobStream;
 use crate::{Error, Limits, Result};
-
-/// The annotation that names an entry of `index.json`.
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Files under names, such as `blobs/sha256/…`.
 pub(super) enum Tree {
@@ -45,15 +44,29 @@ impl Tree {
 pub(super) struct Reader {
     pub(super) tree: Tree,
     pub(super) limits: Limits,
+    listed: Mutex<Option<Arc<Listed>>>,
 }
 
 impl Reader {
-    /// What `index.json` lists.
-    pub(super) fn index(&self) -> Result<Manifest> {
+    pub(super) fn new(tree: Tree, limits: &Limits) -> Self {
+        Self { tree, limits: limits.clone(), listed: Mutex::default() }
+    }
+
+    /// What `index.json` lists now.
+    pub(super) fn index(&self) -> Result<Arc<Listed>> {
         let bytes = self.tree.bytes("index.json", self.limits.page_bytes)?;
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = listed.as_ref().filter(|known| known.bytes == bytes) {
+            return Ok(Arc::clone(known));
+        }
+        let index = self.parse_index(&bytes)?;
+        Ok(Arc::clone(listed.insert(Arc::new(Listed::new(bytes, index)))))
+    }
+
+    fn parse_index(&self, bytes: &[u8]) -> Result<Manifest> {
         let damaged =
             |reason: &dyn Display| Error::damaged(self.tree.path(), format_args!("index.json: {reason}"));
-        let index = Manifest::parse(&bytes).map_err(|error| damaged(&error))?;
+        let index = Manifest::parse(bytes).map_err(|error| damaged(&error))?;
         match index.kind() {
             ManifestKind::Index => Ok(index),
             ManifestKind::Image => Err(damaged(&"it is not an index")),
@@ -61,9 +74,8 @@ impl Reader {
     }
 
     pub(super) fn resolve(&self, name: Option<&ManifestName>) -> Result<Resolved> {
-        let index = self.index()?;
-        let entries = index.manifests();
-        let missing = |name: &str| Error::NotFound { what: format!("{}: {name}", self.tree.shown()) };
+        let listed = self.index()?;
+        let entries = listed.index.manifests();
         let entry = match name {
             Some(ManifestName::Digest(digest)) => {
                 let listed = entries.iter().find(|entry| entry.digest == *digest).cloned();
@@ -71,11 +83,10 @@ impl Reader {
             }
             Some(ManifestName::Tag(tag)) => {
                 let listed = entries.iter().find(|entry| is_named(entry, tag)).cloned();
-                listed.ok_or_else(|| missing(tag.as_str()))?
+                let missing = || Error::NotFound { what: format!("{}: {tag}", self.tree.shown()) };
+                listed.ok_or_else(missing)?
             }
-            None => {
-                self.only_image(entries)?.ok_or_else(|| missing("a single image (name it by its tag)"))?
-            }
+            None => self.kinds(&listed).only_image(&self.tree.shown())?.clone(),
         };
         self.manifest(&entry)
     }
@@ -96,17 +107,8 @@ impl Reader {
     }
 
     pub(super) fn referrers(&self, subject: &Digest) -> Result<Referrers> {
-        let mut descriptors = Vec::new();
-        let mut incomplete = None;
-        for entry in self.index()?.manifests() {
-            match self.manifest(entry) {
-                Ok(resolved) if refers_to(&resolved.manifest, subject) => descriptors.push(entry.clone()),
-                Ok(_) => {}
-                Err(error) => incomplete = Some(error),
-            }
-        }
-        descriptors.sort_by_key(|descriptor| descriptor.digest);
-        descriptors.dedup_by_key(|descriptor| descriptor.digest);
+        let listed = self.index()?;
+        let (mut descriptors, mut incomplete) = self.kinds(&listed).referrers(subject);
         let limit = self.limits.referrers;
         if descriptors.len() > limit {
             descriptors.truncate(limit);
@@ -116,8 +118,35 @@ impl Reader {
         Ok(Referrers { descriptors, via: ReferrersVia::Api, incomplete })
     }
 
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Resolved> {
-        let bytes = self.tree.bytes(&blob_name(&descriptor.digest), MAX_MANIFEST_BYTES)?;
+    pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Resolved> {
+        self.manifest_of(descriptor, self.content(&descriptor.digest)?)
+    }
+
+    /// What the listed manifests are, as far as they may be opened.
+    fn kinds<'a>(&self, listed: &'a Listed) -> &'a Kinds {
+        let limit = self.limits.listed_bytes;
+        let mut room = limit;
+        listed.kinds(|entry| {
+            if room == 0 {
+                let what = format!("bytes of manifests that {} lists", self.tree.shown());
+                return Err(Error::LimitHit { what, limit: limit as u64 });
+            }
+            let content = self.content(&entry.digest);
+            room = room.saturating_sub(match &content {
+                Ok(bytes) => bytes.len(),
+                Err(Error::TooLarge { .. }) => MAX_MANIFEST_BYTES,
+                Err(_) => 0,
+            });
+            let resolved = self.manifest_of(entry, content?)?;
+            Ok(resolved.manifest.subject.map(|subject| subject.digest))
+        })
+    }
+
+    fn content(&self, digest: &Digest) -> Result<Vec<u8>> {
+        self.tree.bytes(&blob_name(digest), MAX_MANIFEST_BYTES)
+    }
+
+    fn manifest_of(&self, descriptor: &Descriptor, bytes: Vec<u8>) -> Result<Resolved> {
         let actual = Digest::of(descriptor.digest.algorithm(), &bytes);
         if actual != descriptor.digest {
             return Err(Error::digest_mismatch(descriptor.digest, actual));
@@ -127,22 +156,6 @@ impl Reader {
         };
         let manifest = Manifest::parse(&bytes).map_err(|error| damaged(&error))?;
         Ok(Resolved::of(manifest, bytes.into(), Some(&descriptor.media_type), actual))
-    }
-
-    /// The image, where there is one besides what refers to others and cosign's attachments.
-    fn only_image(&self, entries: &[Descriptor]) -> Result<Option<Descriptor>> {
-        let mut found: Option<Descriptor> = None;
-        for entry in entries {
-            let attached = entry.annotations.get(REF_NAME).is_some_and(|name| name.starts_with("sha256-"));
-            if attached || self.manifest(entry)?.manifest.subject.is_some() {
-                continue;
-            }
-            if found.as_ref().is_some_and(|other| other.digest != entry.digest) {
-                return Ok(None);
-            }
-            found = Some(entry.clone());
-        }
-        Ok(found)
     }
 }
 
@@ -154,8 +167,4 @@ pub(super) fn blob_name(digest: &Digest) -> String {
 /// Whether an entry of `index.json` has this name.
 pub(super) fn is_named(entry: &Descriptor, tag: &Tag) -> bool {
     entry.annotations.get(REF_NAME).is_some_and(|name| name == tag.as_str())
-}
-
-fn refers_to(manifest: &Manifest, subject: &Digest) -> bool {
-    manifest.subject.as_ref().is_some_and(|stated| stated.digest == *subject)
 }

@@ -130,10 +130,14 @@ impl ImageStore for DockerSave {
             return self.archive.tag(manifest, tag).await;
         }
         *self.image.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest.clone());
-        let Some(name) = &self.name else { return self.archive.layout()?.list(manifest) };
+        let Some(name) = &self.name else { return self.archive.list(manifest).await };
         let mut named = manifest.clone();
         named.descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), name.to_string());
         self.archive.tag(&named, tag).await
+    }
+
+    async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool> {
+        self.archive.put_attachment(image, tag).await
     }
 
     async fn finish(&self) -> Result<()> {

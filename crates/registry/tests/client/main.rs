@@ -7,6 +7,7 @@
     reason = "the helpers of tests are tests, too, which clippy does not see"
 )]
 
+mod attachments;
 mod auth;
 mod child;
 mod double;
@@ -18,4 +19,5 @@ mod shelf;
 mod signers;
 mod tags;
 mod tls;
+mod transfers;
 mod uploads;

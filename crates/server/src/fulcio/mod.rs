@@ -24,6 +24,7 @@ use signet_formats::pem;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{Ca, IssueError, Proof};
 use signet_services::clock::Clock;
+use signet_services::ctlog::CertificateLog;
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::oidc::{ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier};
 
@@ -33,6 +34,7 @@ use wire::{Bundle, Chain, Configuration, IssuerEntry, Problem, SigningCertificat
 
 use crate::answer::full;
 use crate::host::read_body;
+use crate::metrics::{self, Page, services};
 
 /// What believes these issuers, whose keys it fetches, and the development issuer of this process.
 pub fn verifier(
@@ -48,6 +50,16 @@ pub fn verifier(
     }
     let keys = KeySource::with_own(Arc::new(HttpFetch::default()), own);
     Ok(Verifier::new(issuers, keys, clock))
+}
+
+/// The routes for operators of a keyless CA and the log of its certificates, if it keeps it, at an address of their own.
+pub fn operators(ca: Ca, ct: Option<CertificateLog>) -> Router {
+    let ready = ca.clone();
+    let write = move |page: &mut Page| {
+        services::certificates(page, &ca);
+        services::logs(page, ct.as_ref().map(|ct| ct.log().clone()).as_slice());
+    };
+    metrics::operators_of("ca", move || ready.is_ready(), write)
 }
 
 /// The routes of a keyless CA.

@@ -165,11 +165,23 @@ pub enum HostError {
 
 /// The body of a request, of at most `limit` bytes; otherwise the status to answer with.
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
-    match timeout(BODY_WITHIN, to_bytes(body, limit)).await {
+    read_body_within(body, limit, BODY_WITHIN).await
+}
+
+async fn read_body_within(body: Body, limit: usize, within: Duration) -> Result<Bytes, StatusCode> {
+    match timeout(within, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         // Too long, or cut off, and then nobody reads the answer.
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// What [`read_body`] found, in words.
+pub(crate) fn unreceived(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
+        _ => "the request is longer than any that is taken here, or was cut off",
     }
 }
 
@@ -302,3 +314,37 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const HURRIED: Duration = Duration::from_secs(2);
 const MAX_HEADERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// Never goes on.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_end_is_not_waited_for_and_what_it_was_is_told() {
+        let silent = read_body_within(Body::new(Silent), 10, Duration::from_millis(5)).await;
+        assert_eq!(silent.map_err(unreceived), Err("the request did not come in time"));
+        let long = read_body(Body::from("0123456789a"), 10).await.map_err(unreceived);
+        assert_eq!(long, Err("the request is longer than any that is taken here, or was cut off"));
+        assert_eq!(read_body(Body::from("0123456789"), 10).await, Ok(Bytes::from("0123456789")));
+    }
+}

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
+use super::evidence::Evidence;
 use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
@@ -82,6 +83,7 @@ impl Config {
             authenticator,
             public_host: self.public_host,
             gate: self.gate,
+            evidence: Evidence::new(),
             manifest_turns: Turns::new(LARGE_MANIFESTS, LARGE_MANIFESTS_EACH),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }

@@ -26,10 +26,10 @@ impl Authenticator {
         Users::from_files(files).map(Self::Users)
     }
 
-    /// Reads the files again if they changed; whether they did.
-    pub(super) fn follow(&self) -> io::Result<bool> {
+    /// Reads the files again if they changed, and then says what is wrong with them.
+    pub(super) fn follow(&self) -> Option<Vec<String>> {
         match self {
-            Self::Open => Ok(false),
+            Self::Open => None,
             Self::Users(users) => users.follow(),
         }
     }

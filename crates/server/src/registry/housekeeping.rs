@@ -79,13 +79,11 @@ impl Housekeeping {
         loop {
             sleep(USERS_EVERY).await;
             let service = Arc::clone(&self.service);
-            match tokio::task::spawn_blocking(move || service.authenticator.follow()).await {
-                Ok(Ok(true)) => {
-                    info!("users and rights were read again");
-                    self.warn_of_a_gate_for_nobody();
-                }
-                Ok(Err(error)) => error!(%error, "users or rights are unusable: those read before stay"),
-                Ok(Ok(false)) | Err(_) => {}
+            let followed = tokio::task::spawn_blocking(move || service.authenticator.follow()).await;
+            if let Ok(Some(problems)) = followed {
+                info!("users and rights were read again");
+                problems.iter().for_each(|problem| error!(problem, "users and rights have a mistake"));
+                self.warn_of_a_gate_for_nobody();
             }
         }
     }

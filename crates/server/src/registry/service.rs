@@ -12,6 +12,7 @@ use tracing::{Level, debug, enabled};
 use super::auth::Authenticator;
 use super::browser;
 use super::error::{self, ApiError};
+use super::evidence::Evidence;
 use super::gate::PullGate;
 use super::request::{self, Query};
 use super::response::{self, Body};
@@ -26,6 +27,8 @@ pub(super) struct Service {
     /// A name it is known by besides those of this machine.
     pub(super) public_host: Option<String>,
     pub(super) gate: Option<Arc<dyn PullGate>>,
+    /// What the gate is not asked about.
+    pub(super) evidence: Evidence,
     /// Bounds how many large manifests are received, and so in memory, at once.
     pub(super) manifest_turns: Turns<String>,
 }

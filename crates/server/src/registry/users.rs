@@ -11,11 +11,12 @@ use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::rights::{ANONYMOUS, Rights};
+use super::htpasswd::Htpasswd;
+use super::rights::Rights;
 use crate::stamp::{Stamp, stamp};
 
-/// Where users and their rights are written. A change is taken over within seconds; one that cannot be
-/// read is not, and those read before stay.
+/// Where users and their rights are written. A change is taken over within seconds: who is no longer among the users,
+/// or has no line that can be read, is refused. A file that cannot be read as a whole is not taken over.
 #[derive(Clone, Debug)]
 pub struct AuthFiles {
     /// Lines of `user:<bcrypt hash>`, as `htpasswd -B` writes them.
@@ -39,24 +40,32 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Reads the files.
+    /// Reads the files, which must be right in everything.
     pub(super) fn from_files(files: &AuthFiles) -> io::Result<Self> {
         let seen = Mutex::new(stamps(files));
-        let current = RwLock::new(Arc::new(Known::read(files)?));
+        let (known, problems) = Known::read(files, None)?;
+        if let Some(problem) = problems.first() {
+            return Err(invalid(problem));
+        }
+        let current = RwLock::new(Arc::new(known));
         Ok(Self { files: files.clone(), current, seen, checks: Semaphore::new(PARALLEL_CHECKS) })
     }
 
-    /// Reads the files again if they changed; whether they did.
-    pub(super) fn follow(&self) -> io::Result<bool> {
+    /// Reads the files again if they changed, and then says what is wrong with them. Who was taken out is out,
+    /// whatever else is wrong.
+    pub(super) fn follow(&self) -> Option<Vec<String>> {
         let found = stamps(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == found {
-            return Ok(false);
+            return None;
         }
         *seen = found;
-        let known = Arc::new(Known::read(&self.files)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = known;
-        Ok(true)
+        let (known, problems) = match Known::read(&self.files, Some(&self.current())) {
+            Ok(read) => read,
+            Err(error) => return Some(vec![error.to_string()]),
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        Some(problems)
     }
 
     /// Who may do what.
@@ -72,8 +81,8 @@ impl Users {
             return true;
         }
         let Ok(_permit) = self.checks.acquire().await else { return false };
-        let (hashes, user) = (Arc::clone(&known), user.to_owned());
-        let right = tokio::task::spawn_blocking(move || hashes.verify(&user, password));
+        let (users, user) = (Arc::clone(&known.users), user.to_owned());
+        let right = tokio::task::spawn_blocking(move || users.verify(&user, &password));
         let right = right.await.unwrap_or(false);
         if right {
             known.passed.add(digest);
@@ -88,62 +97,34 @@ impl Users {
 
 /// What the files say, and who passed since they were read.
 struct Known {
-    hashes: HashMap<String, Hash>,
-    /// The dearest cost of them all.
-    dearest: u32,
+    users: Arc<Htpasswd>,
     rights: Arc<Rights>,
     passed: Passed,
 }
 
 impl Known {
-    fn read(files: &AuthFiles) -> io::Result<Self> {
-        let hashes = read_htpasswd(&files.htpasswd)?;
-        let rights = match &files.rights {
-            Some(path) => read_rights(path, &hashes)?,
-            None => Rights::all_users(),
-        };
-        let dearest = hashes.values().map(|hash| hash.cost).max().unwrap_or(bcrypt::DEFAULT_COST);
-        Ok(Self { hashes, dearest, rights: Arc::new(rights), passed: Passed::new(PASSED_FOR) })
-    }
-
-    fn verify(&self, user: &str, password: String) -> bool {
-        let is_of = |hash: &Hash| bcrypt::non_truncating_verify(&password, &hash.text).unwrap_or(false);
-        if self.hashes.get(user).is_some_and(is_of) {
-            return true;
-        }
-        for hash in self.makeweights(user) {
-            is_of(&hash);
-        }
-        false
-    }
-
-    /// What else is computed before a refusal, so that every one takes as long, whoever the user is: one more step of
-    /// cost is twice the work, so all the steps from a hash's own up to the dearest make up what it lacks.
-    fn makeweights(&self, user: &str) -> Vec<Hash> {
-        match self.hashes.get(user) {
-            None => vec![Hash::of_nobody(self.dearest)],
-            Some(hash) => (hash.cost..self.dearest).map(Hash::of_nobody).collect(),
-        }
+    /// Reads the files, and what is wrong with them. One that cannot be read at all leaves what was known before.
+    fn read(files: &AuthFiles, before: Option<&Self>) -> io::Result<(Self, Vec<String>)> {
+        let mut problems = Vec::new();
+        let users = fs::read(&files.htpasswd).map(|text| {
+            let (users, wrong) = Htpasswd::parse(&text);
+            problems.extend(wrong);
+            Arc::new(users)
+        });
+        let users = users.or_else(|error| kept(error, before.map(|known| &known.users), &mut problems))?;
+        let rights = read_rights(files.rights.as_deref()).map(Arc::new);
+        let rights = rights.or_else(|error| kept(error, before.map(|known| &known.rights), &mut problems))?;
+        let nobodys = rights.users().filter(|user| !users.has(user));
+        problems.extend(nobodys.map(|user| format!("`{user}` has rights but no password")));
+        Ok((Self { users, rights, passed: Passed::new(PASSED_FOR) }, problems))
     }
 }
 
-/// A bcrypt hash.
-struct Hash {
-    text: String,
-    /// The logarithm of its work.
-    cost: u32,
-}
-
-impl Hash {
-    fn parse(text: &str) -> Option<Self> {
-        let cost = text.parse::<bcrypt::HashParts>().ok()?.get_cost();
-        Some(Self { text: text.to_owned(), cost })
-    }
-
-    /// Of a random password that nobody knows.
-    fn of_nobody(cost: u32) -> Self {
-        Self { text: format!("$2b${cost:02}{NOBODYS_HASH}"), cost }
-    }
+/// What was there before, in place of what cannot be read.
+fn kept<T>(error: io::Error, before: Option<&Arc<T>>, problems: &mut Vec<String>) -> io::Result<Arc<T>> {
+    let Some(before) = before else { return Err(error) };
+    problems.push(format!("{error}: what was read before stays"));
+    Ok(Arc::clone(before))
 }
 
 /// Passwords that were right a moment ago, as salted digests, and until when that counts.
@@ -187,31 +168,9 @@ fn stamps(files: &AuthFiles) -> [Stamp; 2] {
     [stamp(&files.htpasswd), files.rights.as_deref().and_then(stamp)]
 }
 
-fn read_htpasswd(path: &Path) -> io::Result<HashMap<String, Hash>> {
-    let text = fs::read_to_string(path)?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let users = lines.map(|line| {
-        let (user, hash) = line.split_once(':').ok_or_else(|| invalid("a line is not `user:hash`"))?;
-        if user == ANONYMOUS || user == "*" || user.is_empty() {
-            return Err(invalid(&format!("`{user}` cannot be a user")));
-        }
-        match Hash::parse(hash) {
-            Some(hash) => Ok((user.to_owned(), hash)),
-            None => {
-                Err(invalid(&format!("the hash of `{user}` is not bcrypt (write it with `htpasswd -B`)")))
-            }
-        }
-    });
-    let users = users.collect::<io::Result<HashMap<_, _>>>()?;
-    if users.is_empty() { Err(invalid("it has no user")) } else { Ok(users) }
-}
-
-fn read_rights(path: &Path, users: &HashMap<String, Hash>) -> io::Result<Rights> {
-    let rights: Rights = serde_json::from_slice(&fs::read(path)?).map_err(|e| invalid(&e.to_string()))?;
-    if let Some(user) = rights.users().find(|user| !users.contains_key(*user)) {
-        return Err(invalid(&format!("`{user}` has rights but no password")));
-    }
-    Ok(rights)
+fn read_rights(path: Option<&Path>) -> io::Result<Rights> {
+    let Some(path) = path else { return Ok(Rights::all_users()) };
+    serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(&error.to_string()))
 }
 
 fn invalid(why: &str) -> io::Error {
@@ -219,8 +178,6 @@ fn invalid(why: &str) -> io::Error {
 }
 
 const MAX_PASSED: usize = 1_024;
-/// Salt and hash, after the cost.
-const NOBODYS_HASH: &str = "$abcdefghijklmnopqrstuuu7Gdcv9BTV2ZO8bDQZ4c6bGpLwmgXFq";
 const PARALLEL_CHECKS: usize = 2;
 const PASSED_FOR: Duration = Duration::from_secs(60);
 
@@ -236,50 +193,41 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_nobody_is_checked_like_any_other() {
-        for cost in [4, 5] {
-            let hash = Hash::of_nobody(cost);
-            assert!(!bcrypt::non_truncating_verify("guess", &hash.text).unwrap());
-            assert_eq!(Hash::parse(&hash.text).unwrap().cost, cost);
-        }
-    }
-
-    /// A user's name had shown in the time of the answer, where passwords had another cost than the usual one.
-    #[test]
-    fn a_refusal_costs_the_same_whoever_the_user_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let htpasswd = dir.path().join("htpasswd");
-        let line = |user: &str, cost| format!("{user}:{}\n", bcrypt::hash("password", cost).unwrap());
-        fs::write(&htpasswd, line("cheap", 4) + &line("dear", 7)).unwrap();
-        let known = Known::read(&AuthFiles { htpasswd, rights: None }).unwrap();
-        let work = |user: &str| {
-            let own = known.hashes.get(user).map(|hash| hash.cost);
-            let more = known.makeweights(user).into_iter().map(|hash| hash.cost);
-            own.into_iter().chain(more).map(|cost| 1_u64 << cost).sum::<u64>()
-        };
-        for user in ["cheap", "dear", "nobody"] {
-            assert_eq!(work(user), 1 << 7, "{user}");
-            assert!(!known.verify(user, "guess".to_owned()), "{user}");
-        }
-        assert!(known.verify("cheap", "password".to_owned()));
-    }
-
-    #[test]
-    fn a_file_without_bcrypt_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("htpasswd");
-        for text in ["", "user", "user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "anonymous:x"] {
-            fs::write(&path, text).unwrap();
-            assert!(read_htpasswd(&path).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn rights_of_a_user_without_a_password_are_refused() {
+    fn it_does_not_start_with_what_is_wrong() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rights.json");
         fs::write(&path, r#"{"rules":[{"users":["gone"],"repositories":["*"],"rights":["push"]}]}"#).unwrap();
-        assert!(read_rights(&path, &HashMap::new()).is_err());
+        let of = AuthFiles { rights: Some(path), ..files(dir.path(), "password") };
+        let refused = |of: &AuthFiles| Users::from_files(of).err().map(|error| error.to_string());
+        assert_eq!(refused(&of).unwrap(), "`gone` has rights but no password");
+        fs::write(&of.htpasswd, "").unwrap();
+        assert_eq!(refused(&AuthFiles { rights: None, ..of }).unwrap(), "it has no user");
+    }
+
+    /// A user whom the rights still named, and the last of all, had gone on pushing.
+    #[tokio::test]
+    async fn who_was_taken_out_is_out_whatever_else_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rights.json");
+        fs::write(&path, r#"{"rules":[{"users":["ci","u"],"repositories":["*"],"rights":["push"]}]}"#)
+            .unwrap();
+        let of = AuthFiles { rights: Some(path.clone()), ..files(dir.path(), "password") };
+        let user = fs::read_to_string(&of.htpasswd).unwrap();
+        let both = format!("{user}{}", user.replace("u:", "ci:"));
+        fs::write(&of.htpasswd, &both).unwrap();
+        let users = Users::from_files(&of).unwrap();
+        let check = async |user: &str| users.check(user, "password".to_owned()).await;
+        assert!(check("u").await && check("ci").await);
+        fs::write(&of.htpasswd, &user).unwrap();
+        assert_eq!(users.follow().unwrap(), ["`ci` has rights but no password"]);
+        assert!(check("u").await && !check("ci").await);
+        fs::write(&path, "{").unwrap();
+        fs::write(&of.htpasswd, format!("{both}nonsense\n")).unwrap();
+        assert_eq!(users.follow().unwrap().len(), 2);
+        assert!(check("u").await && check("ci").await, "the others are taken");
+        fs::write(&of.htpasswd, "# nobody").unwrap();
+        assert!(users.follow().unwrap().contains(&"it has no user".to_owned()));
+        assert!(!check("u").await && !check("ci").await);
     }
 
     #[tokio::test]
@@ -308,18 +256,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_changed_file_is_taken_over_and_an_unusable_one_is_not() {
+    async fn a_changed_file_is_taken_over_and_one_that_is_gone_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let of = files(dir.path(), "old");
         let users = Users::from_files(&of).unwrap();
         let check = async |password: &str| users.check("u", password.to_owned()).await;
-        assert!(check("old").await && !users.follow().unwrap());
-        fs::write(&of.htpasswd, "nonsense, and longer than what was there before, which has 62 bytes")
-            .unwrap();
-        assert!(users.follow().is_err() && check("old").await);
-        assert!(!users.follow().unwrap(), "reported once");
+        assert!(check("old").await && users.follow().is_none());
+        fs::remove_file(&of.htpasswd).unwrap();
+        assert_eq!(users.follow().unwrap().len(), 1);
+        assert!(check("old").await && users.follow().is_none(), "reported once");
         fs::write(&of.htpasswd, format!("u:{}\n#\n", bcrypt::hash("new", 4).unwrap())).unwrap();
-        assert!(users.follow().unwrap() && check("new").await);
+        assert_eq!(users.follow().unwrap(), [""; 0]);
+        assert!(check("new").await);
         assert!(!check("old").await, "not even if it was right a moment ago");
     }
 }

@@ -18,6 +18,24 @@ mod first;
 mod search;
 mod write;
 
+use std::sync::Arc;
+
+use axum::Router;
+use signet_services::log::Shards;
+
+use crate::metrics::{self, services};
+
 pub use face::{Kind, router, sharded_router};
 pub(crate) use first::begin;
 pub use search::{Entry, Found, Identities, SearchHandle, ask, router as search_router};
+
+/// The routes for operators of a log, at an address of their own.
+pub fn operators(shards: Arc<Shards>) -> Router {
+    let ready = Arc::clone(&shards);
+    metrics::operators_of("log", move || is_ready(&ready), move |page| services::logs(page, &shards.all()))
+}
+
+/// Whether the log can do its work now.
+pub fn is_ready(shards: &Shards) -> bool {
+    shards.active().is_some_and(|log| log.is_writing() && log.is_published())
+}

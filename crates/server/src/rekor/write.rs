@@ -15,7 +15,7 @@ use super::checks::{Checks, Logged};
 use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
-use crate::host::read_body;
+use crate::host::{read_body, unreceived};
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
@@ -47,8 +47,7 @@ async fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> Result<T,
 /// The body, copied: as it comes it is part of the connection's buffer, which could not be used again while it waits.
 async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     // Rekor knows one status for all that is wrong with a request.
-    let failed =
-        |status: StatusCode| ApiError::Invalid(format!("the request was not received whole: {status}"));
+    let failed = |status: StatusCode| ApiError::Invalid(unreceived(status).to_owned());
     let body = read_body(body, limit).await.map_err(failed)?;
     Ok(Bytes::copy_from_slice(&body))
 }

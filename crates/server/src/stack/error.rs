@@ -1,7 +1,6 @@
 //! Why there is no stack.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use signet_services::ca::CaError;
@@ -15,6 +14,20 @@ use signet_store::OpenError;
 
 use crate::host::HostError;
 use crate::registry::BuildError;
+
+/// Why a stack is not to be reached from a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exposure {
+    /// Whoever reaches it could sign as anybody.
+    #[error("development settings are for this machine only")]
+    Development,
+    /// Neither it nor a proxy in front speaks HTTPS.
+    #[error("identity tokens would be readable on the way")]
+    InTheClear,
+    /// It listens everywhere, which is no name.
+    #[error("clients need to be told a name")]
+    Nameless,
+}
 
 /// Why a stack was not built.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +51,12 @@ pub enum StackError {
     #[error(transparent)]
     Dir(#[from] OpenError),
     /// More would be open to the network than should be.
-    #[error("{listen} is not on loopback: {why}")]
+    #[error("{place} is not on loopback: {why}")]
     Exposed {
-        /// The address.
-        listen: SocketAddr,
+        /// Where it listens, or the URL that clients are told.
+        place: String,
         /// What is missing, or too much.
-        why: &'static str,
+        why: Exposure,
     },
     /// The log did not take its first entry.
     #[error("the log does not take its first entry: {0}")]
@@ -57,6 +70,12 @@ pub enum StackError {
     /// The transparency log.
     #[error("the log: {0}")]
     Log(#[from] HomeError),
+    /// It went on elsewhere: here it would be a second one.
+    #[error("the stack in `{}` has moved: what it was is in the archive that `signet backup --move` wrote", path.display())]
+    Moved {
+        /// Its directory.
+        path: PathBuf,
+    },
     /// The names of the logs.
     #[error("`{}` is unusable: {why}", path.display())]
     Names {

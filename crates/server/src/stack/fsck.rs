@@ -7,7 +7,7 @@ use std::sync::Arc;
 use signet_formats::signing_config::SigningConfig;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::{authority, ctlog, journal, log, tsa, witness};
+use signet_services::{ctlog, journal, key_files, log, tsa, witness};
 use signet_store::registry::{self, FsRegistry};
 use signet_store::{DataDir, Kind};
 
@@ -38,9 +38,9 @@ pub async fn fsck(data: &Path) -> Result<StackReport, StackError> {
     }
     let (ca, tsa) = (root.path().join("ca"), root.path().join("tsa"));
     for (part, found) in [
-        ("ca", authority::fsck(&ca)),
+        ("ca", key_files::fsck(&ca)),
         ("ca/audit.jsonl", journal::fsck(&ca.join("audit.jsonl"))),
-        ("tsa", authority::fsck(&tsa)),
+        ("tsa", key_files::fsck(&tsa)),
         ("tsa", tsa::fsck(&tsa)),
     ] {
         report.findings.extend(found.into_iter().map(|finding| format!("{part}: {finding}")));

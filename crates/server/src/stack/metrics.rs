@@ -1,120 +1,28 @@
 //! What operators are told.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use signet_formats::x509::Certificate;
 use signet_services::log::Log;
 
 use super::Services;
 use super::traffic::Traffic;
-use crate::metrics::Page;
+use crate::metrics::{Page, services};
 use crate::witness;
 
 /// All metrics of a stack.
-pub(super) fn page(services: &Services, traffic: &Traffic) -> Page {
+pub(super) fn page(stack: &Services, traffic: &Traffic) -> Page {
     let mut page = Page::default();
-    page.family("signet_ready", "gauge", "Whether a service can do its work now.");
-    for (part, ready) in services.readiness() {
-        page.sample("", &[("service", part)], u8::from(ready));
+    page.readiness(&stack.readiness());
+    // Those that are only read any more too.
+    let cts = stack.frozen_ct.iter().chain([&stack.ct]).map(|log| log.log().clone());
+    services::logs(&mut page, &stack.log.all().into_iter().chain(cts).collect::<Vec<Log>>());
+    services::timestamps(&mut page, &stack.tsa);
+    services::certificates(&mut page, &stack.ca);
+    if let Some(watch) = &stack.trust {
+        services::trust(&mut page, watch);
     }
-    logs(&mut page, services);
-    timestamps(&mut page, services);
-    certificates(&mut page, services);
-    trust(&mut page, services);
-    if let Some(own) = &services.witness {
+    if let Some(own) = &stack.witness {
         witness::write_metrics(&mut page, own);
     }
     traffic.write(&mut page);
     page.process();
     page
-}
-
-/// Of all logs, those that are only read any more too.
-fn logs(page: &mut Page, services: &Services) {
-    let cts = services.frozen_ct.iter().chain([&services.ct]).map(|log| log.log().clone());
-    let logs: Vec<Log> = services.log.all().into_iter().chain(cts).collect();
-    page.family("signet_log_entries", "gauge", "Entries that the published checkpoint has.");
-    for log in &logs {
-        page.sample("", &[("log", log.signer().origin())], log.head().checkpoint.size);
-    }
-    let mut counted = |name: &'static str, help, count: fn(&Log) -> u64| {
-        page.family(name, "counter", help);
-        logs.iter().for_each(|log| page.sample("", &[("log", log.signer().origin())], count(log)));
-    };
-    counted("signet_log_added_total", "Entries added.", |log| load(&log.counters().added));
-    counted("signet_log_duplicates_total", "Entries that were there already.", |log| {
-        load(&log.counters().duplicates)
-    });
-    counted("signet_log_refused_total", "Entries refused because too many waited.", |log| {
-        load(&log.counters().refused)
-    });
-    counted("signet_log_batches_total", "Batches written.", |log| load(&log.counters().batches));
-    counted("signet_log_signing_failures_total", "Checkpoints that could not be signed at once.", |log| {
-        load(&log.counters().signing_failures)
-    });
-    counted("signet_log_unwitnessed_total", "Checkpoints that too few witnesses cosigned.", |log| {
-        load(&log.counters().unwitnessed)
-    });
-    page.family("signet_log_queued_bytes", "gauge", "Bytes of entries that wait.");
-    for log in &logs {
-        let queued = log.counters().queued_bytes.load(Ordering::Relaxed);
-        page.sample("", &[("log", log.signer().origin())], queued);
-    }
-}
-
-fn timestamps(page: &mut Page, services: &Services) {
-    let counters = services.tsa.counters();
-    page.family("signet_tsa_tokens_total", "counter", "Timestamps given.");
-    page.sample("", &[], counters.granted());
-    page.family("signet_tsa_refusals_total", "counter", "Requests refused, by the failure of RFC 3161.");
-    for (failure, count) in counters.refused() {
-        page.sample("", &[("failure", &format!("{failure:?}"))], count);
-    }
-    let help = "When a certificate of the timestamp authority ends, in Unix time.";
-    ends(page, "signet_tsa_not_after_seconds", help, "certificate", &services.tsa.chains());
-    let Some((bound, sources)) = services.tsa.time_state() else { return };
-    if let Some(bound) = bound {
-        page.family("signet_tsa_clock_bound_seconds", "gauge", "How far the clock may be off.");
-        page.sample("", &[], bound.as_secs_f64());
-    }
-    page.family("signet_tsa_source_offset_seconds", "gauge", "How far a source is ahead of the clock.");
-    for source in &sources {
-        if let Ok(offset) = source.offset {
-            page.sample("", &[("source", &source.name)], offset as f64 / 1e6);
-        }
-    }
-    page.family("signet_tsa_source_up", "gauge", "Whether a source of time answered.");
-    for source in &sources {
-        page.sample("", &[("source", &source.name)], u8::from(source.offset.is_ok()));
-    }
-}
-
-fn certificates(page: &mut Page, services: &Services) {
-    let (issued, refused) = services.ca.counts();
-    page.family("signet_ca_certificates_total", "counter", "Certificates issued.");
-    page.sample("", &[], issued);
-    page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
-    page.sample("", &[], refused);
-    let help = "When an issuing certificate ends, in Unix time.";
-    ends(page, "signet_ca_not_after_seconds", help, "intermediate", &services.ca.chains());
-}
-
-/// When the first certificates of chains end.
-fn ends(page: &mut Page, name: &'static str, help: &str, label: &str, chains: &[Vec<Certificate>]) {
-    page.family(name, "gauge", help);
-    for (number, own) in chains.iter().filter_map(|chain| chain.first()).enumerate() {
-        page.sample("", &[(label, &number.to_string())], own.not_after());
-    }
-}
-
-fn trust(page: &mut Page, services: &Services) {
-    let Some(watch) = &services.trust else { return };
-    page.family("signet_trust_not_after_seconds", "gauge", "When trust metadata ends, in Unix time.");
-    for (role, _, expires) in watch.published().into_iter().flat_map(|published| published.roles) {
-        page.sample("", &[("role", role.name())], expires);
-    }
-}
-
-fn load(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
 }

@@ -16,6 +16,7 @@ mod fsck;
 mod metrics;
 mod names;
 mod open;
+mod restore;
 mod route;
 mod traffic;
 mod trust;
@@ -43,13 +44,15 @@ use tokio::task::JoinSet;
 use crate::host::{Bounds, Host, TlsFiles};
 use crate::metrics::operators;
 use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
+use crate::rekor;
 
-pub use backup::{BackupError, Copied, Restored, backup, restore};
+pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
 pub use client::ClientFiles;
-pub use error::StackError;
+pub use error::{Exposure, StackError};
 pub use fsck::{StackReport, fsck};
 use names::Names;
+pub use restore::{Restored, Witnessed, restore};
 use traffic::Traffic;
 
 /// Where the log of the stack in `data` is asked to rotate; `None` if there is no stack.
@@ -292,7 +295,7 @@ pub struct Services {
 impl Services {
     /// Each service, and whether it can do its work now.
     pub fn readiness(&self) -> Vec<(&'static str, bool)> {
-        let log = self.log.active().is_some_and(|log| log.is_writing() && log.is_published());
+        let log = rekor::is_ready(&self.log);
         let ct = self.ct.log().is_writing();
         let mut parts =
             vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];

@@ -15,8 +15,10 @@ use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
 use tokio::task::spawn_blocking;
 
+use super::backup::is_moved;
 use super::book::{Book, Told, witnessed};
 use super::client::{ClientFiles, Clients};
+use super::error::Exposure;
 use super::names::Names;
 use super::{
     CaConfig, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig, WitnessConfig, trust,
@@ -31,6 +33,9 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let data = config.data.clone();
     let root = Arc::new(blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?);
+    if is_moved(root.path()) {
+        return Err(StackError::Moved { path: root.path().to_owned() });
+    }
     let address = Address::take(config.listen, config.tls.as_ref())?;
     let (own_url, admin) =
         (address.url(), config.admin.map(|listen| Address::take(listen, None)).transpose()?);
@@ -69,20 +74,20 @@ impl Config {
     /// network and should not be.
     fn stated_url(&self) -> Result<Option<String>, StackError> {
         let url = self.public_url.as_deref().map(base_url).transpose()?;
+        let exposed = |place: String, why| Err(StackError::Exposed { place, why });
+        // A proxy in front opens it to those who are told its URL.
+        if let Some(url) = url.filter(|url| self.dev && !is_of_this_machine(url)) {
+            return exposed(format!("`{url}`"), Exposure::Development);
+        }
         if self.listen.ip().is_loopback() {
             return Ok(url.map(str::to_owned));
         }
-        let exposed = |why| Err(StackError::Exposed { listen: self.listen, why });
+        let exposed = |why| exposed(self.listen.to_string(), why);
         let is_secret = self.tls.is_some() || url.is_some_and(|url| url.starts_with("https://"));
         match url {
-            _ if self.dev => exposed("development settings are for this machine only"),
-            _ if !is_secret => exposed(
-                "identity tokens would be readable on the way: give a TLS certificate, or the `https://` \
-                 URL of the proxy in front",
-            ),
-            None if self.listen.ip().is_unspecified() => {
-                exposed("clients need to be told a name: give a public URL")
-            }
+            _ if self.dev => exposed(Exposure::Development),
+            _ if !is_secret => exposed(Exposure::InTheClear),
+            None if self.listen.ip().is_unspecified() => exposed(Exposure::Nameless),
             _ => Ok(url.map(str::to_owned)),
         }
     }
@@ -103,6 +108,15 @@ fn base_url(url: &str) -> Result<&str, StackError> {
         },
         _ => refused("it is neither http nor https"),
     }
+}
+
+/// Whether no other machine would find anything at this URL.
+fn is_of_this_machine(url: &str) -> bool {
+    let uri = url.parse::<http::Uri>().ok();
+    uri.as_ref().and_then(http::Uri::host).is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|it| it.is_loopback())
+    })
 }
 
 /// What all services are opened with.

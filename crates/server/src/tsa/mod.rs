@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use signet_services::authority::chain_pem;
 use signet_services::tsa::Tsa;
 
-use crate::host::read_body;
+use crate::host::{read_body, unreceived};
+use crate::metrics::{self, services};
 
 /// The routes of a timestamp authority.
 pub fn router(tsa: Tsa) -> Router {
@@ -25,6 +26,12 @@ pub fn router(tsa: Tsa) -> Router {
         .with_state(tsa)
 }
 
+/// The routes for operators of an authority, at an address of their own.
+pub fn operators(tsa: Tsa) -> Router {
+    let ready = tsa.clone();
+    metrics::operators_of("tsa", move || ready.is_ready(), move |page| services::timestamps(page, &tsa))
+}
+
 async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Response<Body> {
     let form = match headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(form) {
         Some(form) => form,
@@ -32,7 +39,7 @@ async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Re
     };
     let body = match read_body(body, MAX_BODY).await {
         Ok(body) => body,
-        Err(status) => return problem(status, "the request is larger than any timestamp request"),
+        Err(status) => return problem(status, unreceived(status)),
     };
     match form {
         Form::Der => reply(tsa.answer(&body).await),

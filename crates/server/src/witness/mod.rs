@@ -30,16 +30,8 @@ pub fn router(witness: Witness) -> Router {
 
 /// The routes for operators of a witness, at an address of their own.
 pub fn operators(witness: Witness) -> Router {
-    let (measured, parts) = (witness.clone(), witness);
-    let page = move || {
-        let mut page = Page::default();
-        page.family("signet_ready", "gauge", "Whether a service can do its work now.");
-        page.sample("", &[("service", "witness")], u8::from(measured.is_cosigning()));
-        write_metrics(&mut page, &measured);
-        page.process();
-        page
-    };
-    metrics::operators(page, move || [("witness", parts.is_cosigning())])
+    let ready = witness.clone();
+    metrics::operators_of("witness", move || ready.is_cosigning(), move |page| write_metrics(page, &witness))
 }
 
 /// Writes what a witness counts.

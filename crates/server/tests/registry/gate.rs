@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use signet_crypto::Digest;
-use signet_formats::oci::media_type;
+use signet_formats::oci::{MAX_EVIDENCE_BYTES, media_type};
 use signet_server::registry::{Principal, PullGate, Refusal};
 use signet_store::RepositoryName;
 
@@ -110,6 +110,65 @@ async fn a_manifest_with_two_meanings_is_not_taken() {
         (pushed.status(), code(pushed).await),
         (StatusCode::BAD_REQUEST, "MANIFEST_INVALID".to_owned())
     );
+}
+
+/// A tar whose first name begins like an envelope. Go reads its checksum, other readers of tar do not.
+fn tar_called_envelope() -> Vec<u8> {
+    let mut tar = vec![0; 1_536];
+    tar[..12].copy_from_slice(b"{\"payload\":\"");
+    tar[100..148].copy_from_slice(b"0000755\x000000000\x000000000\x0000000000000\x0000000000000\0");
+    tar[148..156].fill(b' ');
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0x").as_bytes());
+    tar
+}
+
+/// Alice, who may pull, ran unsigned code with podman. So did who wrote the header of an old tar into the text itself.
+#[tokio::test]
+async fn a_layer_is_evidence_wholly_or_not_at_all() {
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let long = format!("{{\"payload\": \"{}\"}}", "A".repeat(200_000));
+    let contents = [
+        (tar_called_envelope(), StatusCode::FORBIDDEN),
+        ([SIGNATURE, &[0]].concat(), StatusCode::FORBIDDEN),
+        ([long.as_bytes(), b"{"].concat(), StatusCode::FORBIDDEN),
+        (long.into_bytes(), StatusCode::OK),
+    ];
+    for (content, status) in contents {
+        registry.log_in("ci", "ci-password");
+        let layer = registry.push_blob("team/app", &content).await;
+        let manifest =
+            registry.push_manifest("team/app", &image(&[(media_type::DSSE_ENVELOPE, layer)], None)).await;
+        registry.log_in("dev", "dev-password");
+        for _ in 0..2 {
+            let pulled = registry.get(&format!("/v2/team/app/manifests/{manifest}")).await;
+            assert_eq!(pulled.status(), status, "{}", content.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_signature_that_is_served_undecided_are_bounded() {
+    let mut registry = Registry::gated(Only(Digest::sha256(b"none"))).await;
+    registry.log_in("ci", "ci-password");
+    registry.push_blob("team/app", b"{}").await;
+    let document = |size: usize| format!("{{\"a\":\"{}\"}}", "A".repeat(size - 8));
+    let largest = registry.push_blob("team/app", document(MAX_EVIDENCE_BYTES).as_bytes()).await;
+    let larger = registry.push_blob("team/app", document(MAX_EVIDENCE_BYTES + 1).as_bytes()).await;
+    for (layer, count, status) in [
+        (largest, 4, StatusCode::OK),
+        (largest, 5, StatusCode::FORBIDDEN),
+        (larger, 1, StatusCode::FORBIDDEN),
+    ] {
+        registry.log_in("ci", "ci-password");
+        let layers = vec![(media_type::SIGSTORE_BUNDLE, layer); count];
+        let manifest = registry.push_manifest("team/app", &image(&layers, None)).await;
+        registry.log_in("dev", "dev-password");
+        let pulled = registry.get(&format!("/v2/team/app/manifests/{manifest}")).await;
+        assert_eq!(pulled.status(), status, "{count} layers");
+    }
 }
 
 #[tokio::test]

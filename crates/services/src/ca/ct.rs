@@ -11,6 +11,11 @@ pub trait CtLog: Send + Sync {
     /// The key that its promises are signed with.
     fn public_key(&self) -> &PublicKey;
 
+    /// Whether this process signs its promises itself; others' are verified before they are believed.
+    fn is_own(&self) -> bool {
+        false
+    }
+
     /// Takes a precertificate and promises to publish it.
     async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError>;
 }

@@ -8,9 +8,8 @@ use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, key_id, oi
 use signet_keys::PrivateKey;
 use signet_store::fs::Disk;
 
-use crate::authority::{
-    AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, KeyFiles, Subject, make_root, random_serial,
-};
+use crate::authority::{AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, Subject, make_root, random_serial};
+use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
 
 /// What a CA issues with: never empty, the oldest intermediate first.
@@ -34,27 +33,28 @@ impl Hierarchy {
         now: i64,
         subject: &Subject<'_>,
     ) -> Result<Self, AuthorityError> {
-        let root_files = KeyFiles::new(dir, "root");
-        let (root_key, root) = match root_files.read()? {
+        let mut files = KeyFiles::open(disk, dir)?;
+        let (root_key, root) = match files.read(ROOT)? {
             Some((key, chain)) => (key, chain),
             None => {
                 let name = Subject { common_name: &format!("{} root", subject.common_name), ..*subject };
                 let start = now - CLOCKS_DIFFER;
                 let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
-                root_files.write(disk, &key, std::slice::from_ref(&root))?;
+                files.write(ROOT, &key, std::slice::from_ref(&root))?;
                 (key, vec![root])
             }
         };
         let root_issuer = Issuer::new(Arc::new(root_key), root)?;
         let mut issuers = Vec::new();
-        while let Some((key, chain)) = intermediate_files(dir, issuers.len()).read()? {
+        while let Some((key, chain)) = files.read(&intermediate(issuers.len()))? {
             issuers.push(Issuer::new(Arc::new(key), chain)?);
         }
         let root_ends = root_issuer.certificate().map_or(0, Certificate::not_after);
         if needs_next(&issuers, root_ends, now) {
-            let files = intermediate_files(dir, issuers.len());
-            issuers.push(make_intermediate(disk, &files, &root_issuer, subject, now).await?);
+            let name = intermediate(issuers.len());
+            issuers.push(make_intermediate(&mut files, &name, &root_issuer, subject, now).await?);
         }
+        files.settle()?;
         Ok(Self(issuers))
     }
 
@@ -76,8 +76,8 @@ impl Certified for Issuer {
 }
 
 async fn make_intermediate(
-    disk: &Disk,
-    files: &KeyFiles,
+    files: &mut KeyFiles<'_>,
+    name: &str,
     root: &Issuer,
     subject: &Subject<'_>,
     now: i64,
@@ -101,13 +101,15 @@ async fn make_intermediate(
         ],
     };
     let chain = [vec![root.issue(&tbs).await?], root.chain().to_vec()].concat();
-    files.write(disk, &key, &chain)?;
+    files.write(name, &key, &chain)?;
     Issuer::new(Arc::new(key), chain)
 }
 
-fn intermediate_files(dir: &Path, number: usize) -> KeyFiles {
-    KeyFiles::new(dir, &format!("intermediate-{number}"))
+fn intermediate(number: usize) -> String {
+    format!("intermediate-{number}")
 }
+
+const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;

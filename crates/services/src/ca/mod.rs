@@ -201,7 +201,7 @@ impl Inner {
         self.issuers.take(&identity.issuer, now).map_err(limited)
     }
 
-    /// Has the log promise to publish the certificate, and checks that it did.
+    /// Has the log promise to publish the certificate, and checks that another's log did.
     async fn promise(
         &self,
         issuer: &Issuer,
@@ -215,8 +215,10 @@ impl Inner {
             tbs: tbs.to_der(issuer.algorithm()).ok_or(AuthorityError::Unwritable)?,
         };
         let sct = self.log.add_pre_chain(&entry).await?;
-        let wrong = |_| CtError("its promise is not signed by its key".to_owned());
-        sct.verify(self.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).map_err(wrong)?;
+        if !self.log.is_own() {
+            let wrong = |_| CtError("its promise is not signed by its key".to_owned());
+            sct.verify(self.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).map_err(wrong)?;
+        }
         Ok(sct)
     }
 }

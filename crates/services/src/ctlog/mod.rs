@@ -133,6 +133,10 @@ impl CtLog for CertificateLog {
         self.inner.key.public_key()
     }
 
+    fn is_own(&self) -> bool {
+        true
+    }
+
     /// The CA of this process needs no root: it is asked for what it issues itself.
     async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError> {
         let submitted = Submitted::of_precertificate(&entry.precertificate, entry.tbs.clone(), &entry.chain);

@@ -1,5 +1,6 @@
 //! Everything in a log's directory, checked against its entries. Works beside a running log.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
@@ -30,16 +31,28 @@ pub struct FsckReport {
 
 /// Hashes every entry, and compares all that was made from them: roots, hashes, places, the index, the checkpoint.
 pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
+    Ok(fsck_at(data, [])?.0)
+}
+
+/// The same, and the roots that the tree had at these sizes, as far as it has had them.
+pub(super) fn fsck_at(
+    data: &Path,
+    sizes: impl IntoIterator<Item = u64>,
+) -> Result<(FsckReport, BTreeMap<u64, Hash>), OpenError> {
     let identity = Identity::demand(data)?;
     let mut archive = Archive::bare(data, identity.form)?;
     // Read first: a running log may go on meanwhile.
     let kept = archive.kept()?;
+    let kept_size = kept.as_ref().map(|kept| kept.checkpoint().size);
+    let mut roots = Roots { wanted: sizes.into_iter().chain(kept_size).collect(), known: BTreeMap::new() };
     let mut findings = Vec::new();
     let chunks = chunk::count(&archive.layout).unwrap_or_else(|error| {
         findings.push(error.to_string());
         0
     });
     let replayed = archive.replay(None, &mut |archive| {
+        // Before what they follow from is let go: a backup has no hashes to read instead.
+        roots.learn(archive)?;
         while archive.tree.size() / CHUNK_WIDTH > archive.chunks {
             if archive.chunks < chunks {
                 findings.extend(check_chunk(archive, archive.chunks));
@@ -54,10 +67,30 @@ pub fn fsck(data: &Path) -> Result<FsckReport, OpenError> {
         Err(OpenError::Damaged(why)) => findings.push(why),
         Err(error) => return Err(error),
     }
-    findings.extend(kept.and_then(|kept| check_checkpoint(&archive, &identity, &kept)));
+    let (size, root) = (archive.tree.size(), tree_root(&archive, archive.tree.size())?);
+    let Roots { wanted, mut known } = roots;
+    known.extend(wanted.contains(&size).then_some((size, root)));
+    findings.extend(kept.and_then(|kept| check_checkpoint(&known, size, &identity, &kept)));
     findings.extend(Runs::check(&archive.layout).err().map(|error| format!("index: {error}")));
-    let size = archive.tree.size();
-    Ok(FsckReport { origin: identity.origin, size, root: tree_root(&archive, size)?, findings })
+    Ok((FsckReport { origin: identity.origin, size, root, findings }, known))
+}
+
+/// The roots of the tree while it grows.
+struct Roots {
+    wanted: BTreeSet<u64>,
+    known: BTreeMap<u64, Hash>,
+}
+
+impl Roots {
+    /// Those of the sizes that it has reached.
+    fn learn(&mut self, archive: &Archive) -> Result<(), OpenError> {
+        let reached: Vec<u64> = self.wanted.range(..=archive.tree.size()).copied().collect();
+        for size in reached {
+            self.known.insert(size, tree_root(archive, size)?);
+            self.wanted.remove(&size);
+        }
+        Ok(())
+    }
 }
 
 fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
@@ -81,8 +114,13 @@ fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
     }
 }
 
-fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpoint) -> Option<String> {
-    let (size, published) = (archive.tree.size(), kept.checkpoint());
+fn check_checkpoint(
+    roots: &BTreeMap<u64, Hash>,
+    size: u64,
+    identity: &Identity,
+    kept: &SignedCheckpoint,
+) -> Option<String> {
+    let published = kept.checkpoint();
     if published.size > size {
         return Some(format!(
             "a checkpoint of {} entries was published, but there are {size}",
@@ -92,7 +130,7 @@ fn check_checkpoint(archive: &Archive, identity: &Identity, kept: &SignedCheckpo
     if published.origin != identity.origin {
         return Some(format!("the checkpoint is of `{}`", published.origin));
     }
-    if tree_root(archive, published.size).ok() != Some(published.root) {
+    if roots.get(&published.size) != Some(&published.root) {
         return Some(format!("the checkpoint of size {} has another root than the entries", published.size));
     }
     identity.keys.iter().find_map(|key| check_signature(kept, key))

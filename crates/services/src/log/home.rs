@@ -55,6 +55,12 @@ pub fn keys_of(data: &Path) -> Result<Vec<VerifierKey>, OpenError> {
     keys.iter().map(|key| key.parse().map_err(malformed)).collect()
 }
 
+/// Makes an end of the log in this directory, which nobody has open: it signs nothing any more.
+pub fn freeze_at(disk: &Disk, data: &Path) -> io::Result<()> {
+    let layout = Layout::new(data);
+    disk.put(data, &layout.frozen(), b"")
+}
+
 /// Why a log with keys of its own was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -16,6 +16,7 @@ use super::*;
 
 mod crash;
 mod guards;
+mod newest;
 mod searched;
 mod sharded;
 mod witnessed;

@@ -13,6 +13,8 @@ use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::newest::Unsure;
+
 /// How witnesses are reached.
 #[async_trait]
 pub trait WitnessClient: Send + Sync {
@@ -110,6 +112,24 @@ impl Witnesses {
         Ok(note)
     }
 
+    /// Asks each of them whether it has seen nothing newer than this: the checkpoint with what it signed now.
+    pub(super) async fn reaffirm(
+        self: &Arc<Self>,
+        signed: &SignedCheckpoint,
+    ) -> Vec<Result<SignedCheckpoint, Unsure>> {
+        let mut answers = Vec::new();
+        for target in &self.targets {
+            let asking = Asking {
+                witnesses: Arc::clone(self),
+                target: Arc::clone(target),
+                signed: signed.clone(),
+                prove: Arc::new(Nothing),
+            };
+            answers.push(asking.reaffirm().await);
+        }
+        answers
+    }
+
     fn missing(&self, lines: &BTreeMap<usize, NoteSignature>) -> String {
         let why: Vec<String> = self
             .targets
@@ -141,6 +161,15 @@ pub struct WitnessStatus {
 pub(super) trait Prove: Send + Sync {
     /// From a size to another; may read the disk.
     fn prove(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, String>;
+}
+
+/// From a size to the same one there is nothing to prove.
+struct Nothing;
+
+impl Prove for Nothing {
+    fn prove(&self, _: u64, _: u64) -> Result<Vec<Hash>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// A witness: one URL.
@@ -215,6 +244,30 @@ impl Asking {
                 }
                 WitnessAnswer::Refused(why) => return Err(why),
             }
+        }
+    }
+
+    /// Asks for a cosignature from what it is to have seen to the same. It is not led there from less: a witness that
+    /// has seen nothing would cosign anything.
+    async fn reaffirm(self) -> Result<SignedCheckpoint, Unsure> {
+        let url = self.target.status().url;
+        let because = |why: String| Unsure::Because(format!("`{url}`: {why}"));
+        let late = || Err("it does not answer".to_owned());
+        let answer = timeout(self.witnesses.within, self.send(self.size())).await.unwrap_or_else(|_| late());
+        match answer.map_err(because)? {
+            WitnessAnswer::Cosigned(lines) => {
+                let lines = self.good_lines(&lines).map_err(because)?;
+                let mut note =
+                    Note::new(self.signed.note().text()).map_err(|error| because(error.to_string()))?;
+                for (_, line) in lines {
+                    note.push(line).map_err(|error| because(error.to_string()))?;
+                }
+                let cosigned = SignedCheckpoint::parse(note.to_string().as_bytes());
+                cosigned.map_err(|error| because(error.to_string()))
+            }
+            WitnessAnswer::Conflict(published) if published > self.size() => Err(Unsure::Newer { published }),
+            WitnessAnswer::Conflict(size) => Err(because(format!("it has seen no more than {size} entries"))),
+            WitnessAnswer::Refused(why) => Err(because(why)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The publisher while it is served: signs again what is due, and says early what only people can do.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ struct Shared {
     targets: Mutex<Vec<Target>>,
     /// Told when the targets are others.
     changed: Notify,
+    /// Whether the root is of one key that is kept beside the repository.
+    owns_root: AtomicBool,
     published: Mutex<Option<Published>>,
     /// Held by who looks.
     looking: tokio::sync::Mutex<()>,
@@ -47,8 +50,10 @@ impl Watch {
         self.shared.changed.notify_one();
     }
 
-    /// Publishes a root of one key, unless there is a root: see [`Publisher::own_root`].
+    /// Publishes a root of one key, unless there is a root: see [`Publisher::own_root`]. Each look signs it again from now on if
+    /// it is time.
     pub async fn own_root(&self) -> Result<(), PublisherError> {
+        self.shared.owns_root.store(true, Ordering::Release);
         let targets = lock(&self.shared.targets).clone();
         self.publisher.own_root(&targets).await
     }
@@ -68,7 +73,14 @@ impl Watch {
     pub async fn look(&self) -> Result<Published, PublisherError> {
         let _alone = self.shared.looking.lock().await;
         let targets = lock(&self.shared.targets).clone();
-        let kept = self.publisher.keep(&targets).await;
+        let owned = match self.shared.owns_root.load(Ordering::Acquire) {
+            true => self.publisher.own_root(&targets).await,
+            false => Ok(()),
+        };
+        let kept = match owned {
+            Ok(()) => self.publisher.keep(&targets).await,
+            Err(error) => Err(error),
+        };
         // Somebody publishes at this moment, or what is due could not be signed; what was published may still serve.
         let published = match &kept {
             Ok(published) => Ok(published.clone()),

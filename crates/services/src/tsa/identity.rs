@@ -11,8 +11,9 @@ use signet_store::DataDir;
 
 use super::TsaError;
 use crate::authority::{
-    AuthorityError, DIGITAL_SIGNATURE, Issuer, KeyFiles, Subject, make_root, random_serial,
+    AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, make_root, random_serial,
 };
+use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
 
 /// A signer and its chain, known to be a timestamp authority's.
@@ -28,7 +29,8 @@ impl Identity {
     /// The holder of this key, whose certificate is the first of the chain and whose root is the last.
     ///
     /// The certificate has to be an end entity's, with timestamping as its only purpose, critical
-    /// (RFC 3161 §2.3); those above it have to be CAs.
+    /// (RFC 3161 §2.3); those above it have to be CAs, each the issuer of the one before. Whether they are valid now is
+    /// not asked: they are used while they are.
     pub fn new(signer: Arc<dyn Signer>, chain: Vec<Certificate>) -> Result<Self, TsaError> {
         let refused = |why| Err(TsaError::Certificate { why });
         let [own, above @ ..] = chain.as_slice() else { return refused("there is none") };
@@ -49,6 +51,12 @@ impl Identity {
         }
         if own.key_usage().is_some_and(|usage| !usage.digital_signature()) {
             return refused("the key of the first may not make signatures");
+        }
+        if !matches!(signer.public_key().algorithm(), KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384) {
+            return refused("the key is neither of P-256 nor of P-384");
+        }
+        if !each_issued_by_the_next(&chain) {
+            return refused("they are not each issued by the next");
         }
         let usable =
             signer.schemes().iter().find_map(|scheme| Some((*scheme, CmsSigner::new(own, *scheme)?)));
@@ -96,24 +104,25 @@ impl Identities {
 
     /// Whether the directory holds any.
     pub(super) fn are_in(dir: &DataDir) -> bool {
-        !matches!(leaf_files(dir, 0).read(), Ok(None))
+        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(|files| matches!(files.read(&leaf(0)), Ok(None)))
     }
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
     pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let mut all = Vec::new();
-        while let Some((key, chain)) = leaf_files(dir, all.len()).read()? {
+        while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
-        let root = KeyFiles::new(dir.path(), "root").read()?;
-        let root = match root.filter(|_| !all.is_empty()) {
+        let root = match files.read(ROOT)? {
             Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
-            None => new_root(dir, now, development).await?,
+            None => new_root(&mut files, now, development).await?,
         };
         if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
-            let files = leaf_files(dir, all.len());
-            all.push(next(dir, &files, &root, now, development).await?);
+            let name = leaf(all.len());
+            all.push(next(&mut files, &name, &root, now, development).await?);
         }
+        files.settle()?;
         Ok(Self(all))
     }
 
@@ -128,18 +137,18 @@ impl Identities {
     }
 }
 
-async fn new_root(dir: &DataDir, now: i64, development: bool) -> Result<Issuer, TsaError> {
+async fn new_root(files: &mut KeyFiles<'_>, now: i64, development: bool) -> Result<Issuer, TsaError> {
     let (organization, common_name) = names(development);
     let start = now - CLOCKS_DIFFER;
     let name = Subject { organization, common_name: &format!("{common_name} root") };
     let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
-    KeyFiles::new(dir.path(), "root").write(dir.disk(), &key, std::slice::from_ref(&root))?;
+    files.write(ROOT, &key, std::slice::from_ref(&root))?;
     Ok(Issuer::new(Arc::new(key), vec![root])?)
 }
 
 async fn next(
-    dir: &DataDir,
-    files: &KeyFiles,
+    files: &mut KeyFiles<'_>,
+    name: &str,
     root: &Issuer,
     now: i64,
     development: bool,
@@ -163,7 +172,7 @@ async fn next(
         ],
     };
     let chain = [vec![root.issue(&tbs).await?], root.chain().to_vec()].concat();
-    files.write(dir.disk(), &key, &chain)?;
+    files.write(name, &key, &chain)?;
     Identity::new(Arc::new(key), chain)
 }
 
@@ -174,12 +183,14 @@ fn names(development: bool) -> (&'static str, &'static str) {
     }
 }
 
-fn leaf_files(dir: &DataDir, number: usize) -> KeyFiles {
+fn leaf(number: usize) -> String {
     match number {
-        0 => KeyFiles::new(dir.path(), "tsa"),
-        _ => KeyFiles::new(dir.path(), &format!("tsa-{number}")),
+        0 => "tsa".to_owned(),
+        _ => format!("tsa-{number}"),
     }
 }
+
+const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;

@@ -13,6 +13,7 @@ mod renewal;
 mod serials;
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -100,6 +101,9 @@ impl Tsa {
         if config.policies.is_empty() {
             return Err(TsaError::NoPolicy);
         }
+        if let Some(accuracy) = config.accuracy().filter(|accuracy| !ACCURACIES.contains(accuracy)) {
+            return Err(TsaError::Accuracy { accuracy });
+        }
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
@@ -182,10 +186,19 @@ impl Tsa {
         }
     }
 
-    /// Whether a request now would find the time known well enough.
+    /// Whether a request now would get a timestamp.
     pub fn is_ready(&self) -> bool {
-        let now = self.inner.config.time_now();
-        now.is_some_and(|now| self.inner.identities().active(now.seconds()).is_some())
+        self.doubt().is_none()
+    }
+
+    /// Why a request now would get none, in words; `None` if it would.
+    pub fn doubt(&self) -> Option<String> {
+        let config = &self.inner.config;
+        let is_certified = self.inner.identities().active(config.clock.seconds()).is_some();
+        match is_certified {
+            true => config.doubt(),
+            false => Some("its own certificate is not valid now".to_owned()),
+        }
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
@@ -230,6 +243,13 @@ impl Refusal {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TsaError {
+    /// Timestamps would state what no clock keeps, or what is worth nothing.
+    #[error("timestamps cannot state an accuracy of {} ms: it is from {} ms to {} ms", accuracy.as_millis(),
+        ACCURACIES.start().as_millis(), ACCURACIES.end().as_millis())]
+    Accuracy {
+        /// What they were to state.
+        accuracy: Duration,
+    },
     /// Its key or certificates are unusable.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -265,6 +285,26 @@ impl Config {
             TimeSource::Bounded { accuracy, .. } => Some(accuracy),
             TimeSource::Development => None,
         }
+    }
+
+    /// Why the time is not known as well as tokens state it.
+    fn doubt(&self) -> Option<String> {
+        let TimeSource::Bounded { accuracy, bound } = &self.time else { return None };
+        if self.time_now().is_some() {
+            return None;
+        }
+        if let Some(off) = bound.bound(&self.clock.read()) {
+            let (off, stated) = (off.as_millis(), accuracy.as_millis());
+            return Some(format!("the clock may be off by {off} ms, and timestamps state {stated} ms"));
+        }
+        let sources = bound.sources().into_iter();
+        let silent =
+            sources.filter_map(|source| Some(format!("`{}`: {}", source.name, source.offset.err()?)));
+        let silent: Vec<String> = silent.collect();
+        Some(match silent.is_empty() {
+            true => "too few time servers agree".to_owned(),
+            false => format!("how far the clock may be off is not known ({})", silent.join("; ")),
+        })
     }
 
     /// The time, if it is known as well as tokens state it.
@@ -312,6 +352,8 @@ fn split(now: &Reading) -> (i64, u16) {
     }
 }
 
+/// The accuracies that timestamps can state.
+pub const ACCURACIES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 /// Where the numbers are.
 const SERIALS: &str = "serials.json";
 /// What a time loses by being cut to milliseconds.

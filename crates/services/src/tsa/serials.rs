@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use signet_keys::random;
 use signet_store::fs::Disk;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
@@ -17,6 +18,8 @@ use tokio::task::spawn_blocking;
 pub(super) struct Serials {
     disk: Disk,
     path: PathBuf,
+    /// In front of every number: two directories may hold the same key.
+    directory: u32,
     state: Mutex<State>,
     /// Held by whoever reserves the next block.
     reserving: AsyncMutex<()>,
@@ -33,7 +36,8 @@ struct State {
 impl Serials {
     /// Starts counting, in a file that is not there yet.
     pub(super) fn create(disk: &Disk, path: &Path) -> io::Result<()> {
-        write(disk, path, 1)
+        let directory = u32::from_be_bytes(random().map_err(io::Error::other)?);
+        write(disk, path, &Stored { reserved: 1, directory })
     }
 
     /// Whether the file can be read.
@@ -48,7 +52,13 @@ impl Serials {
         let by_time = u64::try_from(now).unwrap_or(0).saturating_mul(MAX_PER_SECOND);
         let next = stored.reserved.max(by_time);
         let state = State { next, end: next, failed: false };
-        Ok(Self { disk, path, state: Mutex::new(state), reserving: AsyncMutex::new(()) })
+        Ok(Self {
+            disk,
+            path,
+            directory: stored.directory,
+            state: Mutex::new(state),
+            reserving: AsyncMutex::new(()),
+        })
     }
 
     /// The next number, if `stamp` agrees; `stamp` is called while no other number can be given out, so
@@ -56,7 +66,7 @@ impl Serials {
     pub(super) async fn take<T>(
         &self,
         mut stamp: impl FnMut() -> Option<T>,
-    ) -> Result<Option<(u64, T)>, Ended> {
+    ) -> Result<Option<(u128, T)>, Ended> {
         loop {
             if let Some(taken) = self.try_take(&mut stamp)? {
                 return Ok(taken);
@@ -70,14 +80,14 @@ impl Serials {
     }
 
     /// `None` if there is no number in reserve.
-    fn try_take<T>(&self, stamp: &mut impl FnMut() -> Option<T>) -> Result<Option<Option<(u64, T)>>, Ended> {
+    fn try_take<T>(&self, stamp: &mut impl FnMut() -> Option<T>) -> Result<Option<Option<(u128, T)>>, Ended> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match (state.failed, state.next < state.end) {
             (true, _) => Err(Ended),
             (false, false) => Ok(None),
             (false, true) => {
                 let Some(stamped) = stamp() else { return Ok(Some(None)) };
-                let serial = state.next;
+                let serial = u128::from(self.directory) << u64::BITS | u128::from(state.next);
                 state.next += 1;
                 Ok(Some(Some((serial, stamped))))
             }
@@ -97,9 +107,12 @@ impl Serials {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.end.checked_add(BLOCK)
         };
-        let (disk, path) = (self.disk.clone(), self.path.clone());
+        let (disk, path, directory) = (self.disk.clone(), self.path.clone(), self.directory);
         let written = match end {
-            Some(end) => spawn_blocking(move || write(&disk, &path, end)).await.ok().and_then(Result::ok),
+            Some(reserved) => {
+                let stored = Stored { reserved, directory };
+                spawn_blocking(move || write(&disk, &path, &stored)).await.ok().and_then(Result::ok)
+            }
             None => None,
         };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,11 +132,14 @@ pub(super) struct Ended;
 struct Stored {
     /// All numbers below may have been given out.
     reserved: u64,
+    /// What tells the numbers of this directory from those of any other.
+    #[serde(default)]
+    directory: u32,
 }
 
-fn write(disk: &Disk, path: &Path, reserved: u64) -> io::Result<()> {
+fn write(disk: &Disk, path: &Path, stored: &Stored) -> io::Result<()> {
     let scratch = path.parent().unwrap_or(Path::new("."));
-    disk.put(scratch, path, &serde_json::to_vec(&Stored { reserved })?)
+    disk.put(scratch, path, &serde_json::to_vec(stored)?)
 }
 
 /// How many numbers one write to the disk reserves.
@@ -139,8 +155,9 @@ mod tests {
 
     use super::*;
 
+    /// The next number, without what stands in front of it.
     async fn next(serials: &Serials) -> Result<u64, Ended> {
-        Ok(serials.take(|| Some(())).await?.unwrap().0)
+        Ok(serials.take(|| Some(())).await?.unwrap().0 as u64)
     }
 
     fn open(dir: &Path, disk: Disk) -> Serials {
@@ -182,6 +199,23 @@ mod tests {
         }
         std::fs::write(&path, copy).unwrap();
         assert!(next(&at(1_002)).await.unwrap() > last);
+    }
+
+    #[tokio::test]
+    async fn two_directories_that_start_in_the_same_second_give_other_numbers() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut taken = Vec::new();
+        for dir in [one.path(), other.path()] {
+            Serials::create(&Disk::default(), &dir.join("serials.json")).unwrap();
+            // A restart keeps what stands in front.
+            for now in [1_000, 1_001] {
+                let serials = Serials::open(Disk::default(), dir.join("serials.json"), now).unwrap();
+                taken.push(serials.take(|| Some(())).await.unwrap().unwrap().0);
+            }
+        }
+        assert!(taken[0] < taken[1] && taken[2] < taken[3]);
+        assert_eq!((taken[0] >> 64, taken[2] >> 64), (taken[1] >> 64, taken[3] >> 64));
+        assert_ne!(taken[0] >> 64, taken[2] >> 64);
     }
 
     #[tokio::test]

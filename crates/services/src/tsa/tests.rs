@@ -74,11 +74,17 @@ async fn every_digest_and_curve_that_is_offered_works() {
     }
 }
 
+/// The root that the authority of this directory made.
+fn kept(dir: &Path) -> (PrivateKey, Vec<Certificate>) {
+    let disk = Disk::default();
+    crate::key_files::KeyFiles::open(&disk, dir).unwrap().read("root").unwrap().unwrap()
+}
+
 /// An authority's key of this kind, certified by a root of its own.
 async fn identity_of(dir: &Path, algorithm: KeyAlgorithm) -> Identity {
     let own = DataDir::open(dir, Kind::Tsa).unwrap();
     Identities::of_directory(&own, NOW as i64, false).await.unwrap();
-    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let (root_key, root) = kept(own.path());
     let key = PrivateKey::generate(algorithm).unwrap();
     let tbs = tsa_certificate(&root[0], key.public_key(), |extensions| extensions);
     let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
@@ -173,7 +179,7 @@ async fn serial_numbers_go_on_after_a_restart_and_the_authority_stays_the_same()
         for _ in 0..2 {
             let token = TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).unwrap();
             let serial = &token.info().serial;
-            serials.push(serial.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)));
+            serials.push(serial.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte)));
         }
         chains.push(tsa.chain().to_vec());
     }
@@ -196,7 +202,7 @@ async fn certificates_of_another_kind_make_no_authority() {
     let dir = tempfile::tempdir().unwrap();
     let own = DataDir::open(dir.path(), Kind::Tsa).unwrap();
     Identities::of_directory(&own, NOW as i64, false).await.unwrap();
-    let (root_key, root) = crate::authority::KeyFiles::new(own.path(), "root").read().unwrap().unwrap();
+    let (root_key, root) = kept(own.path());
     let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
     let key = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
     let changes: [fn(Vec<NewExtension>) -> Vec<NewExtension>; 4] = [
@@ -216,6 +222,63 @@ async fn certificates_of_another_kind_make_no_authority() {
     let other = Arc::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
     let others = Identity::new(other, vec![leaf, root[0].clone()]);
     assert!(matches!(others, Err(TsaError::Authority(AuthorityError::OtherKey))));
+}
+
+/// Two CAs, of which the second is not the issuer.
+#[tokio::test]
+async fn a_chain_whose_certificates_did_not_issue_each_other_makes_no_authority() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut roots = Vec::new();
+    for dir in [one.path(), other.path()] {
+        let own = DataDir::open(dir, Kind::Tsa).unwrap();
+        Identities::of_directory(&own, NOW as i64, false).await.unwrap();
+        roots.push(kept(own.path()));
+    }
+    let [(root_key, root), (_, stranger)] = roots.try_into().ok().unwrap();
+    let issuer = crate::authority::Issuer::new(Arc::new(root_key), root.clone()).unwrap();
+    let made = async |algorithm, above: &Certificate| {
+        let key = Arc::new(PrivateKey::generate(algorithm).unwrap());
+        let tbs = tsa_certificate(&root[0], key.public_key(), |good| good);
+        let leaf = issuer.issue(&tbs).await.unwrap();
+        Identity::new(key, vec![leaf, above.clone()]).err().map(|error| error.to_string())
+    };
+    let refused = |why: &str| Some(format!("the certificates do not make a timestamp authority: {why}"));
+    let p256 = KeyAlgorithm::EcdsaP256;
+    assert_eq!(made(p256, &root[0]).await, None);
+    // Of the same name, so that only its signature tells.
+    assert_eq!(root[0].subject().der(), stranger[0].subject().der());
+    assert_eq!(made(p256, &stranger[0]).await, refused("they are not each issued by the next"));
+    for other in [KeyAlgorithm::EcdsaP521, KeyAlgorithm::Rsa { bits: 2048 }] {
+        assert_eq!(made(other, &root[0]).await, refused("the key is neither of P-256 nor of P-384"));
+    }
+}
+
+#[tokio::test]
+async fn it_says_why_it_gives_no_timestamps() {
+    let dir = tempfile::tempdir().unwrap();
+    let doubt = async |bound| authority(dir.path(), bound).await.doubt();
+    assert_eq!(doubt(GOOD).await, None);
+    let off = doubt(Some(Duration::from_secs(3))).await.unwrap();
+    assert_eq!(off, "the clock may be off by 3000 ms, and timestamps state 1000 ms");
+    assert_eq!(doubt(None).await.unwrap(), "too few time servers agree");
+    let own = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW + 60));
+    let late = Config { time: config(GOOD).time, ..Config::new(clock) };
+    let given = identity_of(own.path(), KeyAlgorithm::EcdsaP256).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let expired = Tsa::open(elsewhere.path(), Some(given), late).await.unwrap();
+    assert_eq!(expired.doubt().unwrap(), "its own certificate is not valid now");
+}
+
+#[tokio::test]
+async fn accuracies_that_mean_nothing_are_refused() {
+    for (millis, is_good) in [(0, false), (9, false), (10, true), (60_000, true), (60_001, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let bound = Arc::new(Fixed(GOOD));
+        let time = TimeSource::Bounded { accuracy: Duration::from_millis(millis), bound };
+        let opened = Tsa::open(dir.path(), None, Config { time, ..config(GOOD) }).await;
+        assert_eq!(opened.is_ok(), is_good, "{millis}");
+    }
 }
 
 /// Nobody starts it again for years.

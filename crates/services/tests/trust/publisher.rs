@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use signet_formats::tuf::{Metadata, Role, Root};
@@ -11,7 +13,7 @@ use signet_services::trust::{
     CeremonyError, Home, Periods, Publisher, PublisherError, RootPlan, Standing, TRUSTED_ROOT, Watch,
     countersign, mark_restored, root_alert,
 };
-use signet_store::fs::Disk;
+use signet_store::fs::{Disk, Faults, Step};
 use signet_verify::Code;
 use tempfile::TempDir;
 
@@ -199,7 +201,7 @@ async fn a_root_of_its_own_leads_clients_and_is_followed_by_the_next() {
     assert_eq!((versions(), stage.followed(&first).await), (vec![1, 2, 2, 2], b"two".to_vec()));
     stage.clock.advance(Duration::from_secs(183 * DAY));
     assert!(!watch.is_fresh(), "nobody has signed for half a year");
-    watch.own_root().await.unwrap();
+    // Without a restart.
     watch.look().await.unwrap();
     assert_eq!((versions()[0], watch.is_fresh()), (2, true));
     assert_eq!(stage.followed(&first).await, b"two", "by the root that was pinned first");
@@ -319,6 +321,39 @@ fn every_role_but_root_is_signed_by_the_one_online_key() {
         let keys = root.body.role(role).unwrap();
         assert_eq!((keys.keyids.len(), keys.threshold), (1, 1), "{role}");
     }
+}
+
+/// What is published goes on to be served and followed; once there is room again what is due is signed.
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_published_and_nothing_is_lost() {
+    struct Full(AtomicBool);
+    impl Faults for Full {
+        fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+            // What is there can be synced.
+            match self.0.load(Ordering::Acquire) && matches!(step, Step::Write(_)) {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }
+    }
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"old").await.unwrap();
+    let full = Arc::new(Full(true.into()));
+    let publisher = stage.publisher.clone().on(Disk::with_faults(full.clone()));
+    let watch = Watch::new(publisher.clone(), stage.clock.clone());
+    watch.set_targets(vec![(TRUSTED_ROOT.to_owned(), b"new".to_vec())]);
+    let refused = watch.look().await;
+    assert!(matches!(refused, Err(PublisherError::Io(_))), "{refused:?}");
+    assert!(watch.is_fresh(), "it may still be used");
+    assert_eq!(stage.followed(&root).await, b"old");
+    stage.clock.advance(Duration::from_secs(5 * DAY));
+    assert!(watch.look().await.is_err() && !watch.is_fresh(), "the timestamp has expired");
+    full.0.store(false, Ordering::Release);
+    watch.look().await.unwrap();
+    assert!(watch.is_fresh());
+    assert_eq!(stage.followed(&root).await, b"new");
+    assert_eq!(stage.publisher.fsck(), Vec::<String>::new());
 }
 
 /// Cuts the disk off before the n-th step of a publication, for every n: what clients follow is the old state or the

@@ -94,8 +94,8 @@ pub(super) struct Inner {
     /// One lock for many repositories: written when a manifest or tag changes and while the repository's
     /// garbage is collected, read when blobs are added and when the disk is read into a cache.
     repositories: [RwLock<()>; REPOSITORY_LOCKS],
-    /// Read from before content is put in its place until a link to it is durable, written while
-    /// content without links is removed.
+    /// Read from before content is put in its place until a link to it is durable, written when a collection of
+    /// garbage begins and while content without links is removed.
     pub(super) contents: RwLock<()>,
     /// While garbage is collected, what was linked since it began.
     pub(super) newly_linked: Mutex<Option<HashSet<Digest>>>,

@@ -223,7 +223,9 @@ impl Inner {
 struct Journal<'a>(&'a Inner);
 
 impl<'a> Journal<'a> {
+    /// Every push writes itself down from here on, or has made its link: none is between its content and its link.
     fn begin(inner: &'a Inner) -> Result<Self, StoreError> {
+        let _alone = inner.contents.write().unwrap_or_else(PoisonError::into_inner);
         let mut newly_linked = inner.newly_linked.lock().unwrap_or_else(PoisonError::into_inner);
         match newly_linked.replace(HashSet::new()) {
             None => Ok(Self(inner)),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -478,6 +478,46 @@ impl Faults for DeadAfter {
         *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
         Ok(())
     }
+}
+
+/// Holds a push between its content and its link until a collection is under way.
+struct Between {
+    inner: OnceLock<Arc<super::files::Inner>>,
+    placed: Barrier,
+}
+
+impl Faults for Between {
+    fn before(&self, step: Step<'_>, path: &Path) -> io::Result<()> {
+        let is_content = path.components().any(|part| part.as_os_str() == "blobs");
+        if let (Step::SyncDir, true, Some(inner)) = (step, is_content && path.is_file(), self.inner.get()) {
+            self.placed.wait();
+            // One that waits for this push, as it should, does not begin in this time, nor ever.
+            let begun = || inner.newly_linked.lock().unwrap().is_some();
+            (0..50).take_while(|_| !begun()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
+        }
+        Ok(())
+    }
+}
+
+/// The repository is new, so that no list of repositories has it and nobody waits for its lock.
+#[tokio::test]
+async fn a_collection_that_begins_between_content_and_link_loses_no_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let between = Arc::new(Between { inner: OnceLock::new(), placed: Barrier::new(2) });
+    let disk = Disk::with_faults(Arc::clone(&between) as Arc<dyn Faults>);
+    let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+    assert!(between.inner.set(Arc::clone(&store.inner)).is_ok());
+    let (repository, digest) = (name("new"), Digest::sha256(b"content"));
+    let pushed = tokio::spawn({
+        let (store, repository) = (store.clone(), repository.clone());
+        async move { store.put_blob(&repository, &digest, Bytes::from_static(b"content")).await }
+    });
+    let placed = Arc::clone(&between);
+    tokio::task::spawn_blocking(move || placed.placed.wait()).await.unwrap();
+    let report = store.collect_garbage(GcOptions::default()).await.unwrap();
+    pushed.await.unwrap().unwrap();
+    assert_eq!(report.contents, []);
+    assert_eq!(read(&store, &repository, &digest).await, b"content");
 }
 
 /// A push of a signed, tagged image; whether each part was acknowledged.

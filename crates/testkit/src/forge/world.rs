@@ -90,7 +90,7 @@ impl World {
     pub fn subject() -> Subject {
         use signet_crypto::DigestAlgorithm::{Sha256, Sha384, Sha512};
         let digests = [Sha256, Sha384, Sha512].map(|algorithm| Digest::of(algorithm, ARTIFACT));
-        Subject { digests: digests.into(), media_type: None, size: None, name: None }
+        Subject { digests: digests.into(), ..Subject::of(Digest::sha256(ARTIFACT)) }
     }
 }
 

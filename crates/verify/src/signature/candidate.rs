@@ -70,6 +70,17 @@ pub(crate) enum Material {
 }
 
 impl Candidate<'_> {
+    /// The same as a signature by the key that is hinted at, without its certificate.
+    pub(crate) fn by_key(self, hint: String) -> Self {
+        let Beside { entries, timestamps, .. } = &*self.beside;
+        let beside = Beside {
+            material: Material::Key { hint: Some(hint) },
+            entries: entries.clone(),
+            timestamps: timestamps.clone(),
+        };
+        Self { beside: Rc::new(beside), ..self }
+    }
+
     /// The predicate type, if a statement was signed.
     pub(crate) fn predicate_type(&self) -> Option<&str> {
         match &self.message {

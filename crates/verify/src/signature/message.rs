@@ -109,6 +109,13 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
     Signed { node: Node::fail(Check::Cryptography, code).found(found).wanted(wanted), by: None }
 }
 
+/// The hint at the key in the candidate's certificate, if it is one of the policy's.
+pub(super) fn known_key(context: &Context<'_>, candidate: &Candidate<'_>) -> Option<String> {
+    let Material::Certificate { leaf, .. } = &candidate.beside.material else { return None };
+    let key = leaf.public_key().ok()?;
+    context.policy.keys.iter().any(|known| known.key == key).then(|| hint_of(&key))
+}
+
 /// The hint at a key that bundles carry: base64 of the SHA-256 of its SubjectPublicKeyInfo.
 fn hint_of(key: &PublicKey) -> String {
     base64::encode(key.id().as_bytes())

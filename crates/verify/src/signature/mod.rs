@@ -21,10 +21,10 @@ use self::candidate::{Candidate, FormError, Material};
 use self::message::SignedBy;
 use crate::Code;
 use crate::budget::Budget;
-use crate::evidence::{Evidence, EvidenceItem};
+use crate::evidence::{Content, Evidence, EvidenceItem};
 use crate::policy::RepositoryRule;
 use crate::prepared::{PreparedPolicy, PreparedTrust};
-use crate::subject::Subject;
+use crate::subject::{Subject, SubjectKind};
 use crate::verdict::{Check, Node};
 use crate::workers::Workers;
 
@@ -144,8 +144,23 @@ fn assess_item(context: &Context<'_>, item: &EvidenceItem) -> Vec<Assessment> {
     let within = context.budget.spend_bytes(item.content.size());
     let read = within.map_err(|_| FormError::budget_exhausted()).and_then(|()| candidate::read(item));
     match read {
-        Ok(candidates) => candidates.iter().map(|candidate| assess(context, candidate)).collect(),
+        Ok(candidates) => {
+            candidates.into_iter().map(|candidate| assess_as_meant(context, item, candidate)).collect()
+        }
         Err(form) => vec![Assessment::unreadable(&item.origin, form.into())],
+    }
+}
+
+/// As what it says it is. Where that is not sound, a legacy signature by a key of the policy is one whatever
+/// certificate stands beside it: what `cosign2 sign --key --certificate` makes, `cosign2 verify --key` takes.
+fn assess_as_meant(context: &Context<'_>, item: &EvidenceItem, candidate: Candidate<'_>) -> Assessment {
+    let assessment = assess(context, &candidate);
+    if assessment.is_sound() || matches!(item.content, Content::Bundle { .. }) {
+        return assessment;
+    }
+    match message::known_key(context, &candidate) {
+        Some(hint) => assess(context, &candidate.by_key(hint)),
+        None => assessment,
     }
 }
 
@@ -241,6 +256,9 @@ fn certificate_identity(leaf: &Certificate) -> Identity {
 /// Holds the repository names that were signed for the subject against the one that was asked for: one of
 /// them must be it. Where either side has none, the policy says what that means.
 fn check_repository(context: &Context<'_>, candidate: &Candidate<'_>) -> Option<Node> {
+    if context.subject.kind == SubjectKind::File {
+        return None;
+    }
     let rule = context.policy.policy.spec.repository;
     let signed = candidate.repositories(context.subject);
     let code = match context.subject.name.as_deref() {

@@ -4,7 +4,7 @@ use signet_formats::base64::Base64;
 use signet_formats::bundle::Content as Signed;
 use signet_formats::in_toto;
 use signet_formats::simple_signing::SimpleSigning;
-use signet_testkit::forge::{ARTIFACT, Case, Key, Signing, World, bundle_item};
+use signet_testkit::forge::{ARTIFACT, Case, Key, Logging, Signing, World, bundle_item};
 use signet_verify::{Check, Code, Content, PredicateRule, RepositoryRule, Subject};
 
 use crate::{assert_allowed, assert_denied};
@@ -129,6 +129,22 @@ fn a_claim_about_another_repository() {
     assert_allowed(&case);
 }
 
+/// What `cosign2 sign --key --certificate` makes and `cosign2 verify --key` takes: the key is who signed.
+#[test]
+fn a_legacy_signature_by_a_known_key_with_a_certificate_beside_it() {
+    let (world, key) = (World::new(), Key::p256());
+    let certified = Signing { logging: Logging::None, ..Signing::keyless_v1(&world, &key) };
+    let layer = certified.legacy("r.example.com/app");
+    let annotations = layer.annotations().unwrap();
+    let content = Content::CosignSignature { payload: Base64(layer.payload.clone()), annotations };
+    let case = Case::of("certified", &world, &[key.public()], content.clone());
+    assert_allowed(&case);
+    assert_eq!(case.decide().signers[0].identity, format!("key {}", key.public().id()));
+    // Of another key, or for whom the certificate is to be the signer, it proves no more than before.
+    assert_denied(&Case::of("other", &world, &[Key::p256().public()], content.clone()), Code::TimeUnproven);
+    assert_denied(&Case::of("identity", &world, &[], content), Code::TimeUnproven);
+}
+
 /// The names of a statement's subjects, of which the one by its digest is the subject.
 fn named(names: &[(&str, &[u8])]) -> Case {
     let (world, key) = (World::new(), Key::p256());
@@ -159,6 +175,23 @@ fn the_repository_is_that_of_the_subject_with_the_digest() {
     assert_denied(&asked(&[(other, ARTIFACT), (ours, absent)]), Code::RepositoryMismatch);
     assert_allowed(&asked(&[(other, absent), (ours, ARTIFACT)]));
     assert_allowed(&asked(&[(other, ARTIFACT), (ours, ARTIFACT)]));
+}
+
+/// The path that was typed was held against the name in the statement as if both were repositories.
+#[test]
+fn a_file_has_no_repository() {
+    use RepositoryRule::{Deny, Note, Require};
+    for name in ["", "first", "r.example.com/app"] {
+        let mut case = named(&[(name, ARTIFACT)]);
+        case.subject = Subject::file(case.subject.digests, None);
+        for rule in [Note, Deny, Require] {
+            case.policy.spec.repository = rule;
+            let verdict = case.decide();
+            let signature = &verdict.checks.children[0];
+            assert!(verdict.is_allowed(), "{name} {rule:?}");
+            assert!(signature.children.iter().all(|node| node.check != Check::Repository), "{name} {rule:?}");
+        }
+    }
 }
 
 /// What each rule makes of a name that is missing, on either side.

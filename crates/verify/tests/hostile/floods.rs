@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use signet_crypto::DigestAlgorithm::{Sha256, Sha512};
 use signet_crypto::{Digest, KeyAlgorithm};
 use signet_formats::base64::Base64;
@@ -17,6 +18,28 @@ fn junk() -> Vec<Content> {
         Content::CosignSignature { payload: bytes("junk"), annotations: BTreeMap::new() },
         Content::CosignAttestation { envelope: bytes("junk"), annotations: BTreeMap::new() },
     ]
+}
+
+/// Whoever may attach something chose how many megabytes a verdict had.
+#[test]
+fn what_a_stranger_writes_is_repeated_in_part_only() {
+    let (world, key) = (World::new(), Key::p256());
+    let good = Signing::by_key(&world, &key).over_statement("p").bundle().to_json().unwrap();
+    let long = "x\u{1}".repeat(500_000);
+    let bent = |pointer: &str| {
+        let mut bundle: Value = serde_json::from_str(&good).unwrap();
+        *bundle.pointer_mut(pointer).unwrap() = Value::String(long.clone());
+        bundle
+    };
+    let mut documents = vec![Value::String(long.clone()), serde_json::json!({ &*long: 1 })];
+    documents.extend(["/mediaType", "/dsseEnvelope", "/dsseEnvelope/payloadType"].map(bent));
+    documents.push(bent("/verificationMaterial/publicKey/hint"));
+    for document in documents {
+        let content = Content::Bundle { bytes: Base64(document.to_string().into_bytes()) };
+        let verdict = Case::of("long", &world, &[key.public()], content).decide();
+        let size = serde_json::to_string(&verdict).unwrap().len();
+        assert!(size < 40_000, "{size}");
+    }
 }
 
 /// notation stopped at the first malformed signature; a hundred of them hid the good one (its limit).

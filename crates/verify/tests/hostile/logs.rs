@@ -1,5 +1,5 @@
-use serde_json::Value;
-use signet_crypto::Digest;
+use serde_json::{Value, json};
+use signet_crypto::{Digest, KeyAlgorithm};
 use signet_formats::base64::Base64;
 use signet_formats::cosign::LegacySignature;
 use signet_formats::rekor::{EntryKind, TlogEntry};
@@ -115,6 +115,55 @@ fn cve_2026_48816_a_promise_for_another_time() {
     let mut bundle = Signing::keyless_v1(&world, &key).bundle();
     bundle.tlog_entries[0].log_index += 1;
     assert_denied(&keyless(&world, &bundle), Code::SetInvalid);
+}
+
+/// The promises of a log with a P-384 key, of which no vector of others has one.
+#[test]
+fn a_promise_by_a_p384_key_is_checked() {
+    let key = Key::p256();
+    let log = Log { key: Key::new(KeyAlgorithm::EcdsaP384), ..Log::rekor_v1("rekor.example.com") };
+    let world = World { rekor_v1: log, ..World::new() };
+    let mut layer = Signing::keyless_v1(&world, &key).legacy("example.com/image");
+    assert_allowed(&Case::of("sound", &world, &[], legacy(layer.clone())));
+    layer.material.entry.as_mut().unwrap().promise.as_mut().unwrap()[20] ^= 1;
+    assert_denied(&Case::of("hostile", &world, &[], legacy(layer)), Code::SetInvalid);
+}
+
+/// An `intoto` entry states the type of the payload: a log that holds the envelope as something else does
+/// not hold this one.
+#[test]
+fn the_payload_type_of_an_intoto_entry_counts() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut bundle = Signing::keyless_v1(&world, &key).over_statement("p").bundle();
+    let logged = bundle.tlog_entries[0].clone();
+    let dsse: Value = serde_json::from_slice(&logged.body).unwrap();
+    let signature = dsse.pointer("/spec/signatures/0").unwrap();
+    let mut with_type = |payload_type: &str| {
+        let twice = signet_formats::base64::encode(signature["signature"].as_str().unwrap().as_bytes());
+        let body = json!({
+            "apiVersion": "0.0.2",
+            "kind": "intoto",
+            "spec": { "content": {
+                "envelope": {
+                    "payloadType": payload_type,
+                    "signatures": [{ "publicKey": signature["verifier"], "sig": twice }],
+                },
+                "hash": dsse["spec"]["envelopeHash"],
+                "payloadHash": dsse["spec"]["payloadHash"],
+            } },
+        });
+        let entry = Entry {
+            kind: ("intoto", "0.0.2"),
+            body: body.to_string().into_bytes(),
+            index: logged.log_index,
+            integrated: logged.integrated_time,
+            with_proof: true,
+        };
+        bundle.tlog_entries = vec![world.rekor_v1.add(&entry, &[])];
+        keyless(&world, &bundle)
+    };
+    assert_allowed(&with_type("application/vnd.in-toto+json"));
+    assert_denied(&with_type("application/json"), Code::LogEntryMismatch);
 }
 
 #[test]

@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 
 use signet_crypto::PublicKey;
 use signet_testkit::forge::{
-    Case, ISSUER, Key, SIGNED_AT, SIGNER, Signing, Template, World, YEAR, any_key, bundle_item, one_bundle,
+    Case, ISSUER, Key, SIGNED_AT, SIGNER, San, Signing, Template, World, YEAR, any_key, bundle_item,
+    one_bundle,
 };
 use signet_verify::{
-    CertificateIdentity, Claim, Code, KeyReference, Matcher, Outcome, Pattern, Policy, PredicateRule,
-    Principal, Rule, TrustSnapshot, TrustedKey, Window,
+    CertificateIdentity, Claim, Code, Content, KeyReference, Matcher, Outcome, Pattern, Policy,
+    PredicateRule, Principal, Rule, TrustSnapshot, TrustedKey, Window,
 };
 
 use crate::{assert_allowed, assert_denied, item, keyless};
@@ -162,6 +163,44 @@ fn the_order_of_one_signers_certificates_decides_nothing() {
     assert_denied(&case, Code::ThresholdNotMet);
     case.evidence.items = [&dev, &other].map(|content| item(content.clone())).into();
     assert_denied(&case, Code::ThresholdNotMet);
+}
+
+/// One signer with two certificates, in one of which a second name stands, counted as two.
+#[test]
+fn certificates_that_share_a_name_are_of_one_signer() {
+    let world = World::new();
+    let life = (SIGNED_AT - 60, SIGNED_AT + 540);
+    let signed = |names: &[&str]| {
+        let mut certificate = Template::signer(names[0], ISSUER, life);
+        certificate.names = names.iter().map(|name| San::Email((*name).to_owned())).collect();
+        let key = Key::p256();
+        bundle_item(&Signing { certificate: Some(certificate), ..Signing::keyless_v1(&world, &key) }.bundle())
+    };
+    let (a, b, both, c) = (
+        signed(&["a@example.com"]),
+        signed(&["b@example.com"]),
+        signed(&["a@example.com", "b@example.com"]),
+        signed(&["c@example.com"]),
+    );
+    let anyone = || {
+        let identity = Matcher::Pattern(Pattern { pattern: "^.*@example\\.com$".to_owned() });
+        let issuer = Matcher::Exact(ISSUER.to_owned());
+        Principal::Certificate(CertificateIdentity { identity, issuer, claims: BTreeMap::new() })
+    };
+    let mut case = Case::of("names", &world, &[], a.clone());
+    case.policy.spec.principals = BTreeMap::from([("p1".to_owned(), anyone()), ("p2".to_owned(), anyone())]);
+    case.policy.spec.rules[0].principals = vec!["p1".to_owned(), "p2".to_owned()];
+    case.policy.spec.rules[0].threshold = 2;
+    let mut by = |contents: &[&Content]| {
+        case.evidence.items = contents.iter().map(|content| item((*content).clone())).collect();
+        case.clone()
+    };
+    assert_allowed(&by(&[&a, &b]));
+    assert_denied(&by(&[&a, &both]), Code::ThresholdNotMet);
+    for order in [[&a, &b, &both], [&both, &a, &b], [&a, &both, &b]] {
+        assert_denied(&by(&order), Code::ThresholdNotMet);
+    }
+    assert_allowed(&by(&[&a, &both, &c]));
 }
 
 /// A policy that was put together without being read may mean nothing; nothing is decided by it.

@@ -42,10 +42,19 @@ pub(crate) fn run(args: &DoctorArgs, face: Face) -> Answer {
             )),
             None => {}
         }
-        let failed = findings.iter().any(|finding| finding.health == Health::Fail);
+        let worst = findings.iter().map(status).max().unwrap_or(Status::Yes);
         face.result(&DoctorDocument { findings }, render::doctor)?;
-        Ok(if failed { Status::No } else { Status::Yes })
+        Ok(worst)
     })
+}
+
+/// How a finding counts among others.
+fn status(finding: &Finding) -> Status {
+    match finding.health {
+        Health::Pass | Health::Warn => Status::Yes,
+        Health::Fail if finding.open => Status::Undecided,
+        Health::Fail => Status::No,
+    }
 }
 
 /// A clock that is behind this program's own making is wrong; how one is ahead, a registry tells.

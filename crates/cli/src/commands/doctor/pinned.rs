@@ -13,7 +13,7 @@ use crate::pinned;
 
 /// Whether what is pinned on this machine, if anything is, may be used, and for how long.
 pub(super) fn findings(now: i64) -> Option<Finding> {
-    let home = pinned::home(None).ok().filter(Home::is_pinned)?;
+    let home = pinned::standard().filter(Home::is_pinned)?;
     Some(match home.current(now).map_err(CliError::from) {
         Ok(current) => soonest("pinned trust", &current.roles(), now, "run `signet trust update`"),
         Err(error) => Finding::fail("pinned trust", &error),

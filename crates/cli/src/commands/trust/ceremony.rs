@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use signet_crypto::PublicKey;
 use signet_formats::tuf::{MAX_ROOT_BYTES, Metadata, Role, Root};
-use signet_keys::{PrivateKey, read_private, read_public};
+use signet_keys::PrivateKey;
 use signet_services::trust::{Publisher, RootPlan, Standing, countersign};
 use signet_verify::Code;
 
@@ -14,7 +14,7 @@ use crate::document::{TrustPrevious, TrustRootDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::runtime::block_on;
-use crate::{clock, files, password};
+use crate::{clock, files, key_file};
 
 /// Makes a repository and drafts its first root.
 pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
@@ -78,7 +78,7 @@ fn draft(
 pub(super) fn sign(args: &TrustSignArgs, face: Face) -> Answer {
     let mut root = read_root(&args.file)?;
     let previous = args.previous.as_deref().map(read_root).transpose()?;
-    let key = read_private(&args.key, &password::source(&args.password))?;
+    let key = key_file::private(&args.key, &args.password)?;
     block_on(async {
         countersign(&mut root, previous.as_ref(), &key).await?;
         if !args.rehearse {
@@ -143,7 +143,7 @@ pub(super) fn read_root(path: &Path) -> Result<Metadata<Root>, CliError> {
 }
 
 fn keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, CliError> {
-    paths.iter().map(|path| Ok(read_public(path)?)).collect()
+    paths.iter().map(|path| key_file::public(path)).collect()
 }
 
 /// In a rehearsal no online key is made; the draft says where it would stand.

@@ -14,7 +14,7 @@ use crate::clock::ManualClock;
 use crate::witness::{self, Cosigner, Refusal, Witness, WitnessedLog};
 
 /// Three witnesses in this process, `one`, `two` and `three`, some of them down or silent.
-struct Village {
+pub(super) struct Village {
     witnesses: BTreeMap<&'static str, Witness>,
     down: Mutex<Vec<&'static str>>,
     silent: Mutex<Vec<&'static str>>,
@@ -23,13 +23,13 @@ struct Village {
 }
 
 impl Village {
-    async fn new(signer: &LogSigner) -> Arc<Self> {
+    pub(super) async fn new(signer: &LogSigner) -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut witnesses = BTreeMap::new();
         for name in ["one", "two", "three"] {
             let keys = signer.keys().cloned().collect();
             let log = WitnessedLog { origin: ORIGIN.into(), keys, per_day: None };
-            let clock = Arc::new(ManualClock::at(1_800_000_000));
+            let clock = Arc::new(ManualClock::at(NOW.unsigned_abs()));
             let config = witness::Config { data: dir.path().join(name), logs: vec![log], clock };
             let ml_dsa: Option<Arc<dyn Signer>> = (name == "one").then(|| key(KeyAlgorithm::MlDsa44) as _);
             let cosigner = Cosigner::new(name, key(KeyAlgorithm::Ed25519), ml_dsa).unwrap();
@@ -40,7 +40,7 @@ impl Village {
         Arc::new(Self { witnesses, down, silent, asked: AtomicU32::new(0), _dir: dir })
     }
 
-    fn policy(&self, rest: &str) -> WitnessPolicy {
+    pub(super) fn policy(&self, rest: &str) -> WitnessPolicy {
         let mut text = String::new();
         for (name, witness) in &self.witnesses {
             for (key, place) in witness.keys().zip(["", "-ml-dsa"]) {
@@ -60,11 +60,11 @@ impl Village {
         Config { witnesses: Some(Arc::new(witnesses)), ..config(dir) }
     }
 
-    async fn open(self: &Arc<Self>, dir: &Path, signer: &LogSigner) -> Log {
+    pub(super) async fn open(self: &Arc<Self>, dir: &Path, signer: &LogSigner) -> Log {
         Log::open(self.config(dir), signer.clone()).await.unwrap()
     }
 
-    fn set_down(&self, names: &[&'static str]) {
+    pub(super) fn set_down(&self, names: &[&'static str]) {
         *self.down.lock().unwrap() = names.to_vec();
     }
 
@@ -247,4 +247,6 @@ async fn a_kept_checkpoint_that_the_log_did_not_sign_is_refused() {
 }
 
 /// Longer than any witness here takes that answers at all.
-const PATIENT: Duration = Duration::from_secs(60);
+pub(super) const PATIENT: Duration = Duration::from_secs(60);
+/// When it is for the witnesses.
+pub(super) const NOW: i64 = 1_800_000_000;

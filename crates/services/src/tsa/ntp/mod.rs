@@ -1,5 +1,7 @@
 //! How far the clock is off by time servers, several of which have to agree (RFC 5905, as a client).
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,20 +15,80 @@ use crate::clock::{Clock, Reading};
 /// Which servers to ask, and how many have to agree.
 #[derive(Clone, Debug)]
 pub struct NtpConfig {
-    /// `host:port` of each.
-    pub servers: Vec<String>,
+    /// Host and port of each.
+    servers: Vec<String>,
     /// How many have to agree; the others may be wrong or silent.
-    pub agree: usize,
+    agree: usize,
     /// How often they are asked.
-    pub every: Duration,
+    every: Duration,
 }
 
 impl NtpConfig {
-    /// These servers, most of which have to agree, asked every 64 seconds.
-    pub fn majority(servers: Vec<String>) -> Self {
-        let agree = servers.len() / 2 + 1;
-        Self { servers, agree, every: Duration::from_secs(64) }
+    /// These servers, each `host` or `host:port`, asked every 64 seconds. Most of them have to agree, unless `agree` says how many; of
+    /// fewer than [`MIN_SERVERS`] that has to be said, because one that is wrong could not be outvoted.
+    pub fn new(servers: Vec<String>, agree: Option<usize>) -> Result<Self, NtpConfigError> {
+        let mut places = BTreeSet::new();
+        for server in servers {
+            let place = place(&server).ok_or_else(|| NtpConfigError::Server(server.clone()))?;
+            if !places.insert(place) {
+                return Err(NtpConfigError::Twice(server));
+            }
+        }
+        let count = places.len();
+        let agree = match agree {
+            Some(agree) if !(1..=count).contains(&agree) => {
+                return Err(NtpConfigError::Agree { agree, count });
+            }
+            Some(agree) => agree,
+            None if count < MIN_SERVERS => return Err(NtpConfigError::TooFew(count)),
+            None => count / 2 + 1,
+        };
+        Ok(Self { servers: places.into_iter().collect(), agree, every: Duration::from_secs(64) })
     }
+}
+
+/// Host and port of a time server; `None` if it is neither a host nor both.
+fn place(server: &str) -> Option<String> {
+    let server = server.to_ascii_lowercase();
+    if let Ok(address) = server.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Some(SocketAddr::new(address, PORT).to_string());
+    }
+    match server.rsplit_once(':') {
+        None => (!server.is_empty()).then(|| format!("{server}:{PORT}")),
+        Some((host, port)) => {
+            let is_host = !host.is_empty() && (!host.contains(':') || host.ends_with(']'));
+            let is_place = is_host && port.parse::<u16>().is_ok_and(|port| port > 0);
+            is_place.then_some(server)
+        }
+    }
+}
+
+/// The fewest time servers of which most can be right although one is wrong.
+pub const MIN_SERVERS: usize = 3;
+
+/// Why these are not the time servers to ask.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NtpConfigError {
+    /// More are to agree than there are.
+    #[error("{agree} time servers cannot agree, there are {count}")]
+    Agree {
+        /// How many are to.
+        agree: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// It is no address.
+    #[error("`{0}` is no time server: name it as `host` or `host:port`")]
+    Server(String),
+    /// One is wrong, and nobody notices.
+    #[error(
+        "{0} time servers cannot outvote one that is wrong: name at least {MIN_SERVERS}, or say how many have to agree"
+    )]
+    TooFew(usize),
+    /// One server would have two votes.
+    #[error("the time server `{0}` is named twice")]
+    Twice(String),
 }
 
 /// The bound that time servers put on the clock. The servers are asked as long as [`NtpBound::watch`] runs.
@@ -56,25 +118,33 @@ impl NtpBound {
         Self { config, clock, last: Mutex::default() }
     }
 
-    /// Asks the servers again and again, for ever.
+    /// Asks the servers again and again, for ever: while they do not agree soon again, then more rarely.
     pub async fn watch(&self) {
+        let mut retry = FIRST_PAUSE;
         loop {
-            self.ask().await;
-            sleep(self.config.every).await;
+            let agreed = self.ask().await;
+            let pause = if agreed { self.config.every } else { retry.min(self.config.every) };
+            retry = if agreed { FIRST_PAUSE } else { pause * 2 };
+            sleep(pause).await;
         }
     }
 
-    /// Asks every server once. Without agreement the clock's bound is unknown from then on.
-    pub async fn ask(&self) {
+    /// Asks every server once, and says whether enough agree. If not, the clock's bound is unknown from then on.
+    pub async fn ask(&self) -> bool {
         let mut asked = Vec::new();
         for server in &self.config.servers {
             let (server, clock) = (server.clone(), Arc::clone(&self.clock));
             asked.push(tokio::spawn(async move { query(&server, clock.as_ref()).await }));
         }
-        let mut samples = Vec::new();
-        let mut sources = Vec::new();
+        let (mut samples, mut sources) = (Vec::new(), Vec::new());
+        // Two names of one server are one vote.
+        let mut heard = BTreeSet::new();
         for (server, sample) in self.config.servers.iter().zip(asked) {
             let sample = sample.await.unwrap_or(Err("the query was cut off"));
+            let sample = sample.and_then(|sample| match heard.insert(sample.from) {
+                true => Ok(sample),
+                false => Err("it is the same server as another one"),
+            });
             sources.push(SourceState {
                 name: server.clone(),
                 offset: sample.as_ref().map(|sample| sample.offset).map_err(|why| (*why).to_owned()),
@@ -83,7 +153,9 @@ impl NtpBound {
             samples.extend(sample.ok());
         }
         let agreed = self.agree(&samples);
+        let is_agreed = agreed.is_some();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { agreed, sources };
+        is_agreed
     }
 
     /// What the samples say together, about the clock as it is now.
@@ -139,6 +211,8 @@ fn overlap(intervals: &[(i64, i64)], agree: usize) -> Option<(i64, i64)> {
 /// What one server said.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
+    /// Who said it.
+    from: SocketAddr,
     /// When the answer came.
     read: Reading,
     /// How far the server's clock is ahead, in microseconds.
@@ -168,12 +242,17 @@ async fn exchange(server: &str, clock: &dyn Clock) -> Result<Sample, &'static st
         let received = clock.read();
         match answer.first_chunk::<PACKET>() {
             Some(packet) if length == PACKET && packet.get(24..32) == Some(&cookie[..]) => {
-                return Packet::read(packet).sample(&sent, received);
+                return Packet::read(packet).sample(canonical(address), &sent, received);
             }
             // Somebody else's packet: the right one may still come.
             _ => {}
         }
     }
+}
+
+/// The address as such: an address of IPv4 has two forms.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 fn request(cookie: [u8; 8]) -> [u8; PACKET] {
@@ -216,7 +295,7 @@ impl Packet {
         }
     }
 
-    fn sample(&self, sent: &Reading, received: Reading) -> Result<Sample, &'static str> {
+    fn sample(&self, from: SocketAddr, sent: &Reading, received: Reading) -> Result<Sample, &'static str> {
         const SERVER: u8 = 4;
         match (self.mode, self.leap, self.stratum) {
             (SERVER, 0..=2, 1..=15) => {}
@@ -234,6 +313,7 @@ impl Packet {
         let root = short_micros(self.root_delay) / 2 + short_micros(self.root_dispersion);
         match root <= MAX_ROOT_MICROS {
             true => Ok(Sample {
+                from,
                 read: received,
                 offset: there / 2 + back / 2,
                 error: travel.unsigned_abs() / 2 + root + RESOLUTION_MICROS,
@@ -259,8 +339,12 @@ fn short_micros(short: u32) -> u64 {
     (u64::from(short) * 1_000_000) >> 16
 }
 
+/// Where time servers answer.
+const PORT: u16 = 123;
 const PACKET: usize = 48;
 const FROM_1900_TO_1970: u64 = 2_208_988_800;
+/// A server or the network that comes up after the authority is not waited for as long as between two rounds.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// More than a quartz drifts, so that the bound holds between two queries.
 const MAX_DRIFT_PPM: u64 = 100;

@@ -1,5 +1,7 @@
 //! Metrics, in the text format of Prometheus, and the routes that operators ask at.
 
+pub(crate) mod services;
+
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +23,24 @@ pub(crate) fn operators<R: IntoIterator<Item = (&'static str, bool)>>(
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || full(StatusCode::OK, "application/json", r#"{"status":"SERVING"}"#)))
         .route("/ready", get(move || async move { readiness(parts()) }))
+}
+
+/// The routes for operators of a service that is alone: its readiness, what `write` says of it, and the process.
+pub(crate) fn operators_of(
+    service: &'static str,
+    is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static,
+    write: impl Fn(&mut Page) + Clone + Send + Sync + 'static,
+) -> Router {
+    let parts = move || [(service, is_ready())];
+    let told = parts.clone();
+    let page = move || {
+        let mut page = Page::default();
+        page.readiness(&told());
+        write(&mut page);
+        page.process();
+        page
+    };
+    operators(page, parts)
 }
 
 fn readiness(parts: impl IntoIterator<Item = (&'static str, bool)>) -> Response<Body> {
@@ -61,6 +81,14 @@ impl Page {
     pub(crate) fn counter(&mut self, name: &'static str, help: &str, count: &AtomicU64) {
         self.family(name, "counter", help);
         self.sample("", &[], count.load(Ordering::Relaxed));
+    }
+
+    /// Whether each service can do its work.
+    pub(crate) fn readiness(&mut self, parts: &[(&str, bool)]) {
+        self.family("signet_ready", "gauge", "Whether a service can do its work now.");
+        for (part, ready) in parts {
+            self.sample("", &[("service", part)], u8::from(*ready));
+        }
     }
 
     /// What the system says of the process.

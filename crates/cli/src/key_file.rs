@@ -1,0 +1,48 @@
+//! Keys in files that the user names.
+
+use std::path::Path;
+
+use signet_crypto::PublicKey;
+use signet_formats::bundle::{Bundle, MAX_BUNDLE_BYTES};
+use signet_keys::{FileError, PrivateKey, read_private, read_public};
+use signet_verify::Code;
+
+use crate::args::PasswordArgs;
+use crate::error::{CliError, about};
+use crate::{files, password};
+
+/// The private key in a file.
+pub(crate) fn private(path: &Path, password: &PasswordArgs) -> Result<PrivateKey, CliError> {
+    let source = password::source(password);
+    read_private(path, &source).map_err(|error| match (told(path, error), source.variable()) {
+        (error, Some(variable)) if error.code == Code::PasswordWrong => error.hint(format!(
+            "the password is that of `{variable}`; correct it, or unset it to be asked for another"
+        )),
+        (error, _) => error,
+    })
+}
+
+/// The public key in a file.
+pub(crate) fn public(path: &Path) -> Result<PublicKey, CliError> {
+    read_public(path).map_err(|error| told(path, error))
+}
+
+/// The error, with what the user may have meant.
+fn told(path: &Path, error: FileError) -> CliError {
+    let told = CliError::from(error);
+    match told.code {
+        Code::FileUnreadable if path.to_string_lossy().contains("://") => told.hint(FILES_ONLY),
+        Code::KeyUnusable if is_bundle(path) => {
+            CliError::new(Code::KeyUnusable, about(path, "this is a Sigstore bundle and no key"))
+                .hint("give it with `--bundle`, and with `--key` the key of the signer")
+        }
+        _ => told,
+    }
+}
+
+fn is_bundle(path: &Path) -> bool {
+    files::read(path, MAX_BUNDLE_BYTES).is_ok_and(|bytes| Bundle::parse(&bytes).is_ok())
+}
+
+const FILES_ONLY: &str = "keys are read from files: no KMS, PKCS#11, Kubernetes or URL yet; \
+     what `env://NAME` holds, `printenv NAME > cosign.key` writes into one";

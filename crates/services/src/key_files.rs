@@ -1,0 +1,182 @@
+//! The keys that an authority makes for itself, each with the chain above it: `NAME.key` (0600) and `NAME.pem`.
+//!
+//! A list beside them, `made.json`, says which were made. Without it a key whose certificate is lost could not be told from
+//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. Trusted? The
+//! keys are. May a file be lost? No; the authority does not start until it is restored.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use signet_formats::x509::{Certificate, certificates_from_pem};
+use signet_keys::{Existing, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
+use signet_store::fs::Disk;
+
+use crate::authority::{AuthorityError, chain_pem, each_issued_by_the_next};
+
+/// The keys and chains of one directory.
+pub(crate) struct KeyFiles<'a> {
+    disk: &'a Disk,
+    dir: &'a Path,
+    made: BTreeSet<String>,
+}
+
+impl<'a> KeyFiles<'a> {
+    /// Those of this directory.
+    pub(crate) fn open(disk: &'a Disk, dir: &'a Path) -> Result<Self, AuthorityError> {
+        Ok(Self { disk, dir, made: read_list(dir)? })
+    }
+
+    /// Reads a key and its chain; `None` if they were not made yet.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<(PrivateKey, Vec<Certificate>)>, AuthorityError> {
+        let (key, chain) = (file(self.dir, name, KEY), file(self.dir, name, CHAIN));
+        let missing = [&key, &chain].into_iter().find(|path| !path.is_file());
+        match missing {
+            None => Ok(Some((read_private(&key, &PasswordSource::Environment)?, read_chain(&chain)?))),
+            Some(path) if self.made.contains(name) => Err(AuthorityError::Lost { path: path.clone() }),
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Writes a key and its chain. A crash in between leaves files that are not in the list, and are made anew.
+    pub(crate) fn write(
+        &mut self,
+        name: &str,
+        key: &PrivateKey,
+        chain: &[Certificate],
+    ) -> Result<(), AuthorityError> {
+        write_private(&file(self.dir, name, KEY), key, PrivateFormat::Pkcs8, Existing::Replace)?;
+        self.put(&file(self.dir, name, CHAIN), chain_pem(chain).as_bytes())?;
+        self.made.insert(name.to_owned());
+        self.put_list()
+    }
+
+    /// Writes the list where an earlier version has made the files and none.
+    pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
+        match self.dir.join(LIST).is_file() {
+            true => Ok(()),
+            false => self.put_list(),
+        }
+    }
+
+    fn put_list(&self) -> Result<(), AuthorityError> {
+        let path = self.dir.join(LIST);
+        let list = serde_json::to_vec_pretty(&self.made).map_err(|error| at(&path)(error.into()))?;
+        self.put(&path, &list)
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
+        self.disk.put(self.dir, path, bytes).map_err(at(path))
+    }
+}
+
+/// What is wrong with the keys and chains that an authority keeps in this directory.
+pub fn fsck(dir: &Path) -> Vec<String> {
+    let disk = Disk::default();
+    let files = match KeyFiles::open(&disk, dir) {
+        Ok(files) => files,
+        Err(error) => return vec![error.to_string()],
+    };
+    let all = files.made.iter().cloned().chain(pairs(dir)).collect::<BTreeSet<_>>();
+    all.iter().filter_map(|name| check(&files, name).err().map(|error| error.to_string())).collect()
+}
+
+/// A chain whose first certificate is that of the key beside it, and each issued by the next.
+fn check(files: &KeyFiles<'_>, name: &str) -> Result<(), AuthorityError> {
+    let Some((key, certificates)) = files.read(name)? else { return Ok(()) };
+    let own = certificates.first().ok_or(AuthorityError::EmptyChain)?;
+    if own.spki() != key.public_key().spki_der() {
+        return Err(AuthorityError::OtherKey);
+    }
+    match each_issued_by_the_next(&certificates) {
+        true => Ok(()),
+        false => Err(AuthorityError::Chain { path: file(files.dir, name, CHAIN) }),
+    }
+}
+
+/// The list; of a directory that an earlier version made, the pairs that are there.
+fn read_list(dir: &Path) -> Result<BTreeSet<String>, AuthorityError> {
+    let path = dir.join(LIST);
+    let list = match fs::read(&path) {
+        Ok(list) => list,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(pairs(dir).collect()),
+        Err(error) => return Err(at(&path)(error)),
+    };
+    serde_json::from_slice(&list).map_err(|error| at(&path)(error.into()))
+}
+
+/// The names that have both files.
+fn pairs(dir: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let chains = paths.filter(|path| path.extension().is_some_and(|end| end == CHAIN));
+    let pairs = chains.filter(|chain| chain.with_extension(KEY).is_file());
+    pairs.filter_map(|chain| Some(chain.file_stem()?.to_str()?.to_owned()))
+}
+
+fn read_chain(path: &Path) -> Result<Vec<Certificate>, AuthorityError> {
+    let text = fs::read_to_string(path).map_err(at(path))?;
+    certificates_from_pem(&text).map_err(|_| AuthorityError::Chain { path: path.to_owned() })
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> AuthorityError {
+    move |error| AuthorityError::Io { path: path.to_owned(), error }
+}
+
+fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
+    dir.join(format!("{name}.{kind}"))
+}
+
+const KEY: &str = "key";
+const CHAIN: &str = "pem";
+const LIST: &str = "made.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Subject, make_root};
+
+    async fn made(dir: &Path) {
+        let subject = Subject { organization: "o", common_name: "root" };
+        let (key, root) = make_root(&subject, (1_795_000_000, 1_895_000_000)).await.unwrap();
+        KeyFiles::open(&Disk::default(), dir).unwrap().write("root", &key, &[root]).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_key_whose_certificate_is_lost_is_not_made_anew() {
+        for lost in ["root.pem", "root.key"] {
+            let dir = tempfile::tempdir().unwrap();
+            made(dir.path()).await;
+            assert_eq!(fsck(dir.path()), Vec::<String>::new());
+            fs::remove_file(dir.path().join(lost)).unwrap();
+            let disk = Disk::default();
+            let read = KeyFiles::open(&disk, dir.path()).unwrap().read("root");
+            assert!(matches!(read, Err(AuthorityError::Lost { path }) if path.ends_with(lost)));
+            assert!(fsck(dir.path()).concat().contains(lost), "{:?}", fsck(dir.path()));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_made_is_kept_too() {
+        let dir = tempfile::tempdir().unwrap();
+        made(dir.path()).await;
+        fs::remove_file(dir.path().join(LIST)).unwrap();
+        let disk = Disk::default();
+        let files = KeyFiles::open(&disk, dir.path()).unwrap();
+        assert!(files.read("root").unwrap().is_some());
+        assert!(files.read("next").unwrap().is_none());
+        files.settle().unwrap();
+        fs::remove_file(dir.path().join("root.pem")).unwrap();
+        let again = KeyFiles::open(&disk, dir.path()).unwrap().read("root");
+        assert!(matches!(again, Err(AuthorityError::Lost { .. })));
+    }
+
+    #[test]
+    fn what_a_crash_left_unfinished_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("root.key"), "half a key").unwrap();
+        let disk = Disk::default();
+        assert!(KeyFiles::open(&disk, dir.path()).unwrap().read("root").unwrap().is_none());
+    }
+}
