@@ -45,10 +45,9 @@ fn of_bundle(bytes: &[u8]) -> Result<ClaimsBody, String> {
     };
     let mut claims = match &bundle.content {
         bundle::Content::Dsse(envelope) => of_envelope(form, envelope)?,
-        bundle::Content::MessageSignature { digest, .. } => ClaimsBody {
-            subjects: digest.iter().map(SubjectClaim::of).collect(),
-            ..ClaimsBody::new(form)
-        },
+        bundle::Content::MessageSignature { digest, .. } => {
+            ClaimsBody { subjects: digest.iter().map(SubjectClaim::of).collect(), ..ClaimsBody::new(form) }
+        }
     };
     claims.signer = Some(match &bundle.material {
         Material::PublicKeyHint(hint) => hinted(hint),
