@@ -68,8 +68,7 @@ impl Staged {
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         system::permit_staged(&mut builder, access);
-        // The error names the file for a moment, and whoever reads it knows the other one.
-        let file = builder.tempfile_in(parent(path)).map_err(|error| io::Error::from(error.kind()))?;
+        let file = builder.tempfile_in(parent(path)).map_err(without_path)?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -94,6 +93,12 @@ impl Staged {
             Err(_) => fill(&self.path, bytes, access),
         }
     }
+}
+
+/// What the system said, without the hidden name that the file would have had: nobody knows that one.
+fn without_path(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|error| error.source()?.downcast_ref::<io::Error>());
+    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Makes a file with this content, or none.
@@ -130,6 +135,14 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"third");
         drop(Staged::beside(&path, Access::Public).unwrap());
         assert_eq!(names(directory.path()), ["file"]);
+    }
+
+    #[test]
+    fn an_error_says_what_the_system_says_and_no_name_that_nobody_knows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("absent/file");
+        let refused = write_whole(&path, b"content", Access::Public, Existing::Refuse).unwrap_err();
+        assert_eq!(refused.to_string(), io::Error::from_raw_os_error(2).to_string());
     }
 
     #[test]

@@ -74,6 +74,8 @@ fn what_was_given_in_the_wrong_place_is_told() {
         assert!(told.says(said), "{told}");
     }
     assert!(!sandbox.path("-").exists());
+    let nowhere = run(&sandbox, &["keys", "generate", "--no-password", "--out", "absent/new"]).exits(2);
+    assert!(nowhere.says("No such file") && !nowhere.says("at path"), "{nowhere}");
     let mut command = sandbox.command(crate::signet());
     command.args(["sign-blob", "--key", "locked.key", "--bundle", "c.json", "file"]);
     let refused = command.env("SIGNET_PASSWORD", "").output().expect("signet runs");
