@@ -116,8 +116,8 @@ async fn a_layer_is_evidence_wholly_or_not_at_all() {
     let long = format!("{{\"payload\": \"{}\"}}", "A".repeat(200_000));
     let contents = [
         (tar_called_envelope(), StatusCode::FORBIDDEN),
-        ([&SIGNATURE[..], &[0]].concat(), StatusCode::FORBIDDEN),
-        ([&long.as_bytes()[..], b"{"].concat(), StatusCode::FORBIDDEN),
+        ([SIGNATURE, &[0]].concat(), StatusCode::FORBIDDEN),
+        ([long.as_bytes(), b"{"].concat(), StatusCode::FORBIDDEN),
         (long.into_bytes(), StatusCode::OK),
     ];
     for (content, status) in contents {
