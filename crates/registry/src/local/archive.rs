@@ -135,6 +135,7 @@ impl ImageStore for OciArchive {
 
     async fn finish(&self) -> Result<()> {
         let State::Writing { layout, directory, file } = &self.state else { return Ok(()) };
+        layout.finish().await?;
         let Some(_staged) = directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
