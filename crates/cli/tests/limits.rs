@@ -112,6 +112,7 @@ fn authorities() -> Rows {
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
         ("keys of a token issuer", number(oidc::MAX_KEYS)),
+        ("token issuers that are kept because they match a pattern", number(oidc::MAX_MATCHED)),
         ("certificate that a log of certificates takes", bytes(static_ct::MAX_CERTIFICATE_BYTES)),
         ("issuers of a certificate that a log of certificates takes", number(static_ct::MAX_CHAIN)),
     ]

@@ -48,8 +48,11 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
         .map(|(certificates, key)| TlsFiles { certificates, key });
     config.admin = file.admin.listen;
     let limits = file.limits;
-    config.bounds =
-        Bounds { connections: limits.connections.max(1), idle: limits.idle.0, drain: limits.drain.0 };
+    config.bounds = Bounds {
+        connections: positive("limits.connections", limits.connections)?,
+        idle: limits.idle.0,
+        drain: limits.drain.0,
+    };
     config.registry = registry(file.registry, gate.clone())?;
     config.log = log(&file.log)?;
     config.tsa = tsa(file.tsa)?;
@@ -74,6 +77,7 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
     }
     Ok(Some(RegistryConfig {
         auth: section.htpasswd.map(|htpasswd| AuthFiles { htpasswd, rights: section.access }),
+        anonymous: section.anonymous,
         garbage: section.gc_interval.map(|every| GarbageCollection::every(every.0)),
         gate: gate.map(|gate| gate as Arc<dyn PullGate>),
     }))
@@ -92,6 +96,7 @@ fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, Cl
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {
     let LogSection { ml_dsa, interval, queue, queue_bytes, .. } = *section;
+    let (queue, queue_bytes) = (positive("log.queue", queue)?, positive("log.queueBytes", queue_bytes)?);
     let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
     let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
     let witnesses = witnesses.map(|policy| {
@@ -135,13 +140,24 @@ fn ca(section: CaSection) -> Result<CaConfig, CliError> {
         }
         None => None,
     };
-    let rate = |count: u32| Rate { count: count.max(1), per: Duration::from_secs(60) };
+    let rate = |key: &str, count: u32| {
+        Ok::<_, CliError>(Rate { count: positive(key, count)?, per: Duration::from_secs(60) })
+    };
     let issuers = section
         .issuers
         .as_deref()
         .map_or_else(|| Ok(Issuers::default()), |file: &Path| read_issuers(file))?;
-    let (per_identity, per_issuer) = (rate(section.per_identity), rate(section.per_issuer));
+    let (per_identity, per_issuer) =
+        (rate("ca.perIdentity", section.per_identity)?, rate("ca.perIssuer", section.per_issuer)?);
     Ok(CaConfig { issuers, hierarchy, ct_roots: read_roots(&section.ct_roots)?, per_identity, per_issuer })
+}
+
+/// A number of which none would let nobody in.
+fn positive<T: Default + PartialEq>(key: &str, number: T) -> Result<T, CliError> {
+    match number == T::default() {
+        true => Err(CliError::new(Code::ConfigInvalid, format!("`{key}` is 0"))),
+        false => Ok(number),
+    }
 }
 
 /// Two keys that go together.
