@@ -9,7 +9,7 @@ use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_formats::oci::Manifest;
 use signet_formats::rekor::{
     Body, EntryKind, HashedRekordRequest, MAX_PROOF_HASHES, MAX_TREES_V1, TlogEntry, read_answer_v1,
-    read_consistency_v1, read_log_v1,
+    read_answers_v1, read_consistency_v1, read_log_v1,
 };
 use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
@@ -43,6 +43,7 @@ pub fn rekor_v1(data: &[u8]) {
         assert!((1..=MAX_TREES_V1 + 1).contains(&trees.len()));
         assert!(trees.is_sorted_by_key(|tree| tree.first_index));
     }
+    let _ = read_answers_v1(data);
     if let Ok(hashes) = read_consistency_v1(data) {
         assert!(hashes.len() <= 2 * MAX_PROOF_HASHES);
     }
