@@ -7,7 +7,10 @@ use signet_formats::cosign::{LegacyAttestation, LegacySignature, LocalBundle};
 use signet_formats::dsse::{Envelope, MAX_ENVELOPE_BYTES};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
 use signet_formats::oci::Manifest;
-use signet_formats::rekor::{Body, EntryKind, HashedRekordRequest, TlogEntry, read_answer_v1};
+use signet_formats::rekor::{
+    Body, EntryKind, HashedRekordRequest, MAX_PROOF_HASHES, MAX_TREES_V1, TlogEntry, read_answer_v1,
+    read_consistency_v1, read_log_v1,
+};
 use signet_formats::signing_config::{Selector, SigningConfig, select};
 use signet_formats::simple_signing::SimpleSigning;
 use signet_formats::trust_bundle::TrustBundle;
@@ -31,6 +34,18 @@ pub fn bundle(data: &[u8]) {
 pub fn rekor_entry(data: &[u8]) {
     let _ = read_answer_v1(data).map(|entry| (entry.decode_body(), entry.set_payload()));
     let _ = TlogEntry::parse(data, 1 << 20).map(|entry| (entry.decode_body(), entry.set_payload()));
+}
+
+/// What Rekor v1 says of its trees, and its proof that one of them only appends: within their bounds, each tree
+/// after the one before.
+pub fn rekor_v1(data: &[u8]) {
+    if let Ok(trees) = read_log_v1(data) {
+        assert!((1..=MAX_TREES_V1 + 1).contains(&trees.len()));
+        assert!(trees.is_sorted_by_key(|tree| tree.first_index));
+    }
+    if let Ok(hashes) = read_consistency_v1(data) {
+        assert!(hashes.len() <= 2 * MAX_PROOF_HASHES);
+    }
 }
 
 /// A request to Rekor v2 that was read and written again is the same; what it asks to log can be judged.

@@ -192,6 +192,16 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "apiVersion: signet.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: example}\nspec:\n  principals:\n    release:\n      certificate:\n        identity: {pattern: '^https://example\\.com/.*$'}\n        issuer: https://issuer.example.com\n        claims: {sourceRepositoryRef: refs/heads/main}\n  rules:\n  - name: signed\n    principals: [release]\n    threshold: 1\n  repository: deny\n",
     ),
     (
+        "rekor_v1",
+        "log",
+        r#"{"rootHash":"00","signedTreeHead":"rekor.example.com - 2\n9\nAA==\n","treeID":"2","treeSize":9,"inactiveShards":[{"rootHash":"00","signedTreeHead":"rekor.example.com - 1\n7\nAA==\n","treeID":"3904496407287907110","treeSize":7}]}"#,
+    ),
+    (
+        "rekor_v1",
+        "proof",
+        r#"{"rootHash":"2222222222222222222222222222222222222222222222222222222222222222","hashes":["1111111111111111111111111111111111111111111111111111111111111111","3333333333333333333333333333333333333333333333333333333333333333"]}"#,
+    ),
+    (
         "jwt",
         "es256",
         "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJKV1QifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlLmNvbSIsInN1YiI6InMiLCJhdWQiOlsic2lnc3RvcmUiXSwiZXhwIjoxNzk1MjYyNDAwLCJpYXQiOjE3OTUyNjIzMDAsImVtYWlsIjoiYUBleGFtcGxlLmNvbSIsImVtYWlsX3ZlcmlmaWVkIjp0cnVlfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

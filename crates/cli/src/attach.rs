@@ -48,6 +48,7 @@ impl Bundles {
         let digest = Digest::sha256(&manifest);
         let manifest = Resolved::new("the signature", manifest, Some(media_type::OCI_MANIFEST), digest)?;
         let attached = self.store.put_referrer(&manifest, &subject.digest).await?;
+        self.store.finish().await?;
         let race_possible = matches!(attached, Attached::FallbackTag { race_possible: true, .. });
         Ok(Stored { place: format!("referrer {}", attached.digest()), race_possible })
     }

@@ -382,6 +382,9 @@ impl From<AuthorityError> for CliError {
             AuthorityError::KeyFile(error) => return error.into(),
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
+            AuthorityError::Mode { .. } => {
+                return Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE);
+            }
             AuthorityError::Lost { .. } => Code::DataCorrupt,
             _ => Code::ConfigInvalid,
         };
@@ -477,10 +480,14 @@ impl From<StackError> for CliError {
                     Exposure::InTheClear => {
                         "give a certificate (`tls.certificate`, `tls.key`), or the `https://` URL of the proxy in front (`publicUrl`)"
                     }
+                    Exposure::OpenRegistry => {
+                        "give the registry users (`registry.htpasswd`), leave it out (`registry.enabled: false`), or say that the proxy asks who they are (`registry.anonymous: true`)"
+                    }
                     Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
                 })
             }
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Mode { .. } => Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE),
             StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
                 .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
@@ -493,8 +500,19 @@ impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
         let code = match error {
             BackupError::Dir(error) => return error.into(),
-            BackupError::Foreign(_) | BackupError::Log { .. } => Code::DataCorrupt,
-            BackupError::NotEmpty { .. } => Code::WouldOverwrite,
+            BackupError::Foreign(_) => {
+                return Self::new(Code::FileUnreadable, error.to_string())
+                    .hint("give a file that `signet backup` wrote");
+            }
+            BackupError::Log { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint("take an older backup");
+            }
+            BackupError::NotEmpty { .. } => {
+                return Self::new(Code::WouldOverwrite, error.to_string()).hint(
+                    "choose another directory; one that ends in `.restoring` was left by a restore that was cut off: remove it",
+                );
+            }
+            BackupError::Inside { .. } => Code::UsageInvalid,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
@@ -522,3 +540,6 @@ impl From<DevError> for CliError {
         }
     }
 }
+
+const OTHER_MODE: &str =
+    "begin in a directory of its own: what was signed for development must never be trusted elsewhere";

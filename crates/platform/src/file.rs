@@ -68,8 +68,7 @@ impl Staged {
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         system::permit_staged(&mut builder, access);
-        // The error names the file for a moment, and whoever reads it knows the other one.
-        let file = builder.tempfile_in(parent(path)).map_err(|error| io::Error::from(error.kind()))?;
+        let file = builder.tempfile_in(parent(path)).map_err(without_path)?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -93,6 +92,14 @@ impl Staged {
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(error.error),
             Err(_) => fill(&self.path, bytes, access),
         }
+    }
+}
+
+/// What the system said, without the hidden name that the file would have had: nobody knows that one.
+fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().rsplit_once(" at path ") {
+        Some((said, _)) => io::Error::new(error.kind(), said),
+        None => error,
     }
 }
 
@@ -130,6 +137,14 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"third");
         drop(Staged::beside(&path, Access::Public).unwrap());
         assert_eq!(names(directory.path()), ["file"]);
+    }
+
+    #[test]
+    fn an_error_says_what_the_system_says_and_no_name_that_nobody_knows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("absent/file");
+        let refused = write_whole(&path, b"content", Access::Public, Existing::Refuse).unwrap_err();
+        assert_eq!(refused.to_string(), io::Error::from_raw_os_error(2).to_string());
     }
 
     #[test]

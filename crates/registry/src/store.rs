@@ -44,7 +44,7 @@ pub trait ImageStore: Send + Sync {
     /// Takes a manifest, all of whose blobs and manifests it has been given.
     async fn put_manifest(&self, manifest: &Resolved) -> Result<()>;
 
-    /// Takes a manifest that refers to `subject`, so that it is found from there.
+    /// Takes a manifest that refers to `subject`, so that it is found from there, at the latest when it is finished.
     async fn put_referrer(&self, manifest: &Resolved, subject: &Digest) -> Result<Attached>;
 
     /// Points a tag at a manifest that the store has.
@@ -59,7 +59,7 @@ pub trait ImageStore: Send + Sync {
         Ok(())
     }
 
-    /// Makes what was put there permanent. Nothing may be put afterwards.
+    /// Makes what was put there permanent. Nothing may be put into an archive afterwards.
     async fn finish(&self) -> Result<()>;
 
     /// The repository, where the store is one: blobs may be mounted from it.

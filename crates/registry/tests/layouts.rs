@@ -8,8 +8,8 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag, media_type};
 use signet_registry::{
-    BlobPush, Client, CopyOptions, CopyReport, Error, ImageStore, Layout, Limits, Location, ManifestName,
-    OciArchive, Options, Resolved, copy,
+    BlobPush, Client, CopyOptions, CopyReport, DockerArchive, Error, ImageStore, Layout, Limits, Location,
+    ManifestName, OciArchive, Options, Resolved, copy,
 };
 use signet_testkit::{Sandbox, peers};
 
@@ -184,6 +184,31 @@ async fn an_image_that_is_copied_without_a_tag_is_found_there() {
     }
 }
 
+/// It had been written whole for each of them.
+#[tokio::test]
+async fn the_list_of_a_layout_is_written_once_for_all_referrers() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, file) = (layout(directory.path()), directory.path().join("index.json"));
+    let (subject, before) = (image(0), std::fs::read(&file).unwrap());
+    store.put_manifest(&subject).await.unwrap();
+    for note in [1, 2, 2] {
+        let mut json: serde_json::Value = serde_json::from_slice(&image(note).bytes).unwrap();
+        json["subject"] = serde_json::to_value(&subject.descriptor).unwrap();
+        store.put_referrer(&resolved(&json), &subject.digest()).await.unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), before, "not yet");
+    }
+    assert_eq!(
+        store.referrers(&subject.digest()).await.unwrap().descriptors.len(),
+        2,
+        "who looks finds them"
+    );
+    store.list(&subject).await.unwrap();
+    store.finish().await.unwrap();
+    let again = Layout::open(directory.path(), &Limits::default()).unwrap();
+    assert_eq!(again.referrers(&subject.digest()).await.unwrap().descriptors.len(), 2);
+    assert_eq!(again.resolve(None).await.unwrap().digest(), subject.digest());
+}
+
 /// Each of them was opened, at each look for what refers to an image, before any limit.
 #[tokio::test]
 async fn what_a_layout_lists_is_opened_up_to_a_bound() {
@@ -280,6 +305,53 @@ async fn a_gzipped_archive_is_read_up_to_a_bound() {
     std::fs::write(&archive, &cut[..cut.len() / 2]).unwrap();
     let cut = open(size).map(|_| ());
     assert!(matches!(cut, Err(Error::Damaged { .. })), "{cut:?}");
+}
+
+/// Dockers before 25 save a layer that occurs again as a link to the first; such archives were refused.
+#[tokio::test]
+async fn an_old_docker_archive_with_linked_layers_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let layer = b"a layer";
+    let write = |file: &str, layers: &[&str]| {
+        let path = directory.path().join(file);
+        let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
+        let list = serde_json::json!([{"Config": "config.json", "RepoTags": null, "Layers": layers}]);
+        let files = [("manifest.json", list.to_string()), ("config.json", "{}".to_owned())];
+        for (name, content) in files
+            .iter()
+            .map(|(name, content)| (*name, content.as_bytes()))
+            .chain([("a/layer.tar", &layer[..])])
+        {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, name, content).unwrap();
+        }
+        let links = [
+            ("b/layer.tar", tar::EntryType::Symlink, "../a/layer.tar"),
+            ("c/layer.tar", tar::EntryType::Link, "a/layer.tar"),
+            ("d/layer.tar", tar::EntryType::Symlink, "../b/layer.tar"),
+            ("e/layer.tar", tar::EntryType::Symlink, "../../a/layer.tar"),
+            ("f/layer.tar", tar::EntryType::Symlink, "/a/layer.tar"),
+        ];
+        for (name, kind, target) in links {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            tar.append_link(&mut header, name, target).unwrap();
+        }
+        tar.finish().unwrap();
+        DockerArchive::open(&path, None, &Limits::default())
+    };
+    let archive = write("linked.tar", &["a/layer.tar", "b/layer.tar", "c/layer.tar"]).unwrap();
+    let image = archive.resolve(None).await.unwrap();
+    assert_eq!(image.manifest.layers().len(), 3);
+    for descriptor in image.manifest.layers() {
+        assert_eq!(archive.blob(descriptor).await.unwrap().collect_bytes(100).await.unwrap(), &layer[..]);
+    }
+    for leads_nowhere in ["d", "e", "f", "g"] {
+        let opened = write("broken.tar", &[&format!("{leads_nowhere}/layer.tar")]).map(|_| ());
+        assert!(matches!(opened, Err(Error::Damaged { .. })), "{leads_nowhere}: {opened:?}");
+    }
 }
 
 #[tokio::test]

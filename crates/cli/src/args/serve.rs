@@ -272,7 +272,7 @@ pub(crate) struct DevTokenArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// A token of a person with this address.
-    #[arg(long, value_name = "ADDRESS", group = "bearer", required_unless_present_any = ["github", "gitlab", "kubernetes"])]
+    #[arg(long, value_name = "ADDRESS", group = "bearer")]
     pub(crate) email: Option<String>,
     /// A token of a GitHub Actions workflow in this repository.
     #[arg(long, value_name = "OWNER/REPO", group = "bearer", requires = "workflow")]

@@ -175,11 +175,11 @@ impl Job<'_> {
         let image = site.images.resolve(endpoint.name.as_ref()).await?;
         let targets = self.targets(&site, image).await?;
         self.progress.expect(targets.len() as u64);
-        Ok(parallel(targets, PARALLEL, |target| async {
+        let outcomes = parallel(targets, PARALLEL, |target| async {
             let name = connection::name_by_digest(place, target.manifest.digest());
             (name, self.sign_target(&site, target).await)
-        })
-        .await)
+        });
+        as_one(outcomes.await)
     }
 
     /// The image itself and what is in it, as far as the options want them.
@@ -235,6 +235,19 @@ impl Job<'_> {
                 site.bundles.attach(&manifest.descriptor, bundle).await
             }
         }
+    }
+}
+
+/// Where all manifests of an image failed alike, the failure of the first is that of the image.
+fn as_one(mut outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, Stop> {
+    let code = |outcome: &Outcome| match &outcome.1 {
+        Err(Stop::Error(error)) => Some(error.code),
+        _ => None,
+    };
+    let first = outcomes.first().and_then(code);
+    match first.is_some() && outcomes.iter().all(|outcome| code(outcome) == first) {
+        true => outcomes.swap_remove(0).1.map(|_| Vec::new()),
+        false => Ok(outcomes),
     }
 }
 

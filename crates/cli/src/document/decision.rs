@@ -61,7 +61,7 @@ pub(crate) struct SignDocument {
 pub(crate) struct UnsignedBody {
     /// Its name, by digest where it could be resolved.
     pub(crate) name: String,
-    /// Why.
+    /// Why it was not signed.
     pub(crate) error: ErrorBody,
 }
 

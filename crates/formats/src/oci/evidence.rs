@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{cose, media_type};
+use super::{Descriptor, Manifest, cose, media_type};
 use crate::json;
 
 /// What the content of a layer has to be, wholly, to be a signature or an attestation.
@@ -18,11 +18,18 @@ pub enum EvidenceKind {
 }
 
 impl EvidenceKind {
-    /// What is kept under this media type; nothing if that is neither signature nor attestation.
-    pub fn of(media_type: &str) -> Option<Self> {
-        let is_json =
-            media_type.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || JSON_TYPES.contains(&media_type);
-        match media_type == COSE {
+    /// What a layer of the manifest has to be by its media type; nothing if that is neither signature nor attestation.
+    ///
+    /// The bytes of COSE may hold anything, also at places that annotations tell engines to begin at (zstd:chunked,
+    /// eStargz): it has none, and stands in a manifest that cannot be run.
+    pub fn of(manifest: &Manifest, layer: &Descriptor) -> Option<Self> {
+        let named = layer.media_type.as_str();
+        let config = manifest.config.as_ref().map(|config| config.media_type.as_str());
+        let is_json = named.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || JSON_TYPES.contains(&named);
+        let is_cose = named == COSE
+            && layer.annotations.is_empty()
+            && config.is_some_and(|config| [NOTARY, media_type::OCI_EMPTY].contains(&config));
+        match is_cose {
             true => Some(Self::Cose),
             false => is_json.then_some(Self::Json),
         }
@@ -74,6 +81,8 @@ const JSON_TYPES: [&str; 4] = [
 ];
 /// Notary Project's other envelope.
 const COSE: &str = "application/cose";
+/// What Notary Project's signatures have for a configuration, or nothing at all.
+const NOTARY: &str = "application/vnd.cncf.notary.signature";
 const TAR_BLOCK: usize = 512;
 /// Where a tar header has its checksum.
 const TAR_CHECKSUM: std::ops::Range<usize> = 148..156;
@@ -94,6 +103,16 @@ mod tests {
         block
     }
 
+    fn layer(media_type: &str) -> Descriptor {
+        Descriptor::of(media_type, b"content")
+    }
+
+    /// What a layer is in a manifest with that configuration.
+    fn kind(config: &str, layer: &Descriptor) -> Option<EvidenceKind> {
+        let json = serde_json::json!({"schemaVersion": 2, "config": self::layer(config), "layers": [layer]});
+        EvidenceKind::of(&Manifest::parse(json.to_string().as_bytes()).unwrap(), layer)
+    }
+
     fn usual(sum: i64) -> Vec<u8> {
         format!("{sum:06o} ").into_bytes()
     }
@@ -111,15 +130,31 @@ mod tests {
     #[test]
     fn signatures_and_attestations_are_evidence() {
         for of_json in JSON_TYPES.into_iter().chain([media_type::SIGSTORE_BUNDLE]) {
-            assert_eq!(EvidenceKind::of(of_json), Some(EvidenceKind::Json));
+            for config in [media_type::OCI_CONFIG, media_type::OCI_EMPTY] {
+                assert_eq!(kind(config, &layer(of_json)), Some(EvidenceKind::Json));
+            }
         }
-        assert_eq!(EvidenceKind::of(COSE), Some(EvidenceKind::Cose));
-        assert_eq!(EvidenceKind::of(media_type::OCI_LAYER_TAR), None);
+        assert_eq!(kind(media_type::OCI_EMPTY, &layer(media_type::OCI_LAYER_TAR)), None);
         let long = format!("{{\"payload\": \"{}\"}}\n", "A".repeat(5_000));
         for document in ["{}", " \n{\"critical\": {\"type\": [1, null, true]}}\r\n", &long] {
             assert!(EvidenceKind::Json.is(document.as_bytes()), "{document}");
         }
         assert!(EvidenceKind::Cose.is(&sign1(b"{}")));
+    }
+
+    /// Engines that pull parts begin where annotations say, in which COSE may hold a layer.
+    #[test]
+    fn cose_is_evidence_only_where_nothing_can_be_run() {
+        let mut layer = layer(COSE);
+        for config in [NOTARY, media_type::OCI_EMPTY] {
+            assert_eq!(kind(config, &layer), Some(EvidenceKind::Cose));
+        }
+        for config in [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG] {
+            assert_eq!(kind(config, &layer), None, "{config}");
+        }
+        let position = "io.github.containers.zstd-chunked.manifest-position";
+        layer.annotations.insert(position.to_owned(), "100:200:300:1".to_owned());
+        assert_eq!(kind(NOTARY, &layer), None);
     }
 
     #[test]

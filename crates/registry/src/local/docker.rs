@@ -3,6 +3,7 @@
 //! Newer dockers write a layout into the same file; then that is read, and digests stay what they were.
 //! Of an older one an OCI manifest is made, whose digest is thus a new one.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
@@ -15,7 +16,7 @@ use signet_formats::oci::{Descriptor, Manifest, Reference, Tag, media_type};
 
 use super::listed::REF_NAME;
 use super::reader::{Reader, Tree};
-use super::tarball::Tarball;
+use super::tarball::{Span, Tarball};
 use crate::client::{BlobPush, ManifestName, Referrers, ReferrersVia, Resolved};
 use crate::store::ImageStore;
 use crate::stream::BlobStream;
@@ -137,14 +138,18 @@ fn in_layout(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Im
 
 fn made(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> {
     let saved = saved(&tarball, name, limits)?;
+    span(&tarball, &saved.config)?;
     let config = tarball.bytes(&saved.config, limits.page_bytes)?;
     let config_descriptor = Descriptor::of(media_type::OCI_CONFIG, &config);
     let mut entries = HashMap::from([(config_descriptor.digest, saved.config.clone())]);
-    let mut layers = Vec::new();
+    let (mut layers, mut read) = (Vec::new(), HashMap::new());
     for layer in &saved.layers {
-        let descriptor = layer_descriptor(&tarball, layer)?;
+        let descriptor = match read.entry(span(&tarball, layer)?) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(layer_descriptor(&tarball, layer)?),
+        };
         entries.insert(descriptor.digest, layer.clone());
-        layers.push(descriptor);
+        layers.push(descriptor.clone());
     }
     let manifest = Manifest {
         schema_version: 2,
@@ -161,6 +166,12 @@ fn made(tarball: Tarball, name: Option<&str>, limits: &Limits) -> Result<Image> 
     let digest = Digest::sha256(&bytes);
     let manifest = Box::new(Resolved::new(&what, bytes.into(), None, digest)?);
     Ok(Image::Made { tarball, manifest, entries })
+}
+
+/// Where something is that the archive says is there.
+fn span(tarball: &Tarball, name: &str) -> Result<Span> {
+    let missing = || format!("`{name}`, which its manifest.json names, is not there");
+    tarball.span(name).map_err(|_| Error::damaged(tarball.path(), missing()))
 }
 
 fn saved(tarball: &Tarball, name: Option<&str>, limits: &Limits) -> Result<Saved> {

@@ -3,8 +3,10 @@
 //! Not trusted: whoever can write the directory can replace content, which is found out by its
 //! digest, and hide or repoint what `index.json` lists. It may be lost if its source is kept.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +28,8 @@ use crate::{Attached, Error, Limits, Result};
 pub struct Layout {
     root: PathBuf,
     reader: Reader,
+    /// What is put there and gets its entry in `index.json` with the next change of it: that file is written whole.
+    unlisted: Mutex<Vec<Descriptor>>,
 }
 
 impl Layout {
@@ -56,7 +60,7 @@ impl Layout {
 
     fn at(root: &Path, limits: &Limits) -> Self {
         let reader = Reader::new(Tree::Directory(root.to_owned()), limits);
-        Self { root: root.to_owned(), reader }
+        Self { root: root.to_owned(), reader, unlisted: Mutex::default() }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -76,6 +80,8 @@ impl Layout {
         let mut index = self.reader.index()?.index.clone();
         let mut entries = index.manifests.take().unwrap_or_default();
         let before = entries.clone();
+        let mut listed: HashSet<Digest> = entries.iter().map(|entry| entry.digest).collect();
+        entries.extend(self.unlisted().drain(..).filter(|entry| listed.insert(entry.digest)));
         change(&mut entries);
         if entries == before {
             return Ok(());
@@ -84,13 +90,14 @@ impl Layout {
         self.write_index(&index)
     }
 
-    /// Lists what is not listed by any name.
-    fn list_entry(&self, entry: Descriptor) -> Result<()> {
-        self.change_index(|entries| {
-            if !entries.iter().any(|listed| listed.digest == entry.digest) {
-                entries.push(entry);
-            }
-        })
+    /// Gives all that was put there its entry.
+    fn list_all(&self) -> Result<()> {
+        let is_all = self.unlisted().is_empty();
+        if is_all { Ok(()) } else { self.change_index(|_| ()) }
+    }
+
+    fn unlisted(&self) -> MutexGuard<'_, Vec<Descriptor>> {
+        self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Points a tag at a manifest if `is_right` of what it names; whether that was so.
@@ -169,6 +176,7 @@ impl ImageStore for Layout {
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Referrers> {
+        self.list_all()?;
         self.reader.referrers(subject)
     }
 
@@ -200,7 +208,7 @@ impl ImageStore for Layout {
 
     async fn put_referrer(&self, manifest: &Resolved, _subject: &Digest) -> Result<Attached> {
         self.put_manifest(manifest).await?;
-        self.list_entry(crate::client::referrer(manifest))?;
+        self.unlisted().push(crate::client::referrer(manifest));
         Ok(Attached::Api { digest: manifest.digest() })
     }
 
@@ -235,11 +243,12 @@ impl ImageStore for Layout {
     }
 
     async fn list(&self, image: &Resolved) -> Result<()> {
-        self.list_entry(image.descriptor.clone())
+        self.unlisted().push(image.descriptor.clone());
+        self.list_all()
     }
 
     async fn finish(&self) -> Result<()> {
-        Ok(())
+        self.list_all()
     }
 
     fn limits(&self) -> &Limits {

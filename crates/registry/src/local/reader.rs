@@ -74,21 +74,14 @@ impl Reader {
     }
 
     pub(super) fn resolve(&self, name: Option<&ManifestName>) -> Result<Resolved> {
-        let listed = self.index()?;
-        let entries = listed.index.manifests();
-        let entry = match name {
-            Some(ManifestName::Digest(digest)) => {
-                let listed = entries.iter().find(|entry| entry.digest == *digest).cloned();
-                listed.unwrap_or_else(|| Descriptor::new(media_type::OCI_MANIFEST, *digest, 0))
+        match name {
+            Some(ManifestName::Digest(digest)) => self.by_digest(digest),
+            Some(ManifestName::Tag(tag)) => self.by_tag(tag),
+            None => {
+                let listed = self.index()?;
+                self.manifest(self.kinds(&listed).only_image(&self.tree.shown())?)
             }
-            Some(ManifestName::Tag(tag)) => {
-                let listed = entries.iter().find(|entry| is_named(entry, tag)).cloned();
-                let missing = || Error::NotFound { what: format!("{}: {tag}", self.tree.shown()) };
-                listed.ok_or_else(missing)?
-            }
-            None => self.kinds(&listed).only_image(&self.tree.shown())?.clone(),
-        };
-        self.manifest(&entry)
+        }
     }
 
     pub(super) async fn blob(&self, blob: &Descriptor) -> Result<BlobStream> {
@@ -116,6 +109,26 @@ impl Reader {
                 Some(Error::LimitHit { what: format!("referrers of {subject}"), limit: limit as u64 });
         }
         Ok(Referrers { descriptors, via: ReferrersVia::Api, incomplete })
+    }
+
+    /// Most manifests say of what media type they are; of others the list does.
+    fn by_digest(&self, digest: &Digest) -> Result<Resolved> {
+        let found = self.manifest(&Descriptor::new(media_type::OCI_MANIFEST, *digest, 0))?;
+        if found.manifest.media_type.is_some() {
+            return Ok(found);
+        }
+        let listed = self.index()?;
+        match listed.index.manifests().iter().find(|entry| entry.digest == *digest) {
+            Some(entry) => self.manifest(entry),
+            None => Ok(found),
+        }
+    }
+
+    fn by_tag(&self, tag: &Tag) -> Result<Resolved> {
+        let listed = self.index()?;
+        let entry = listed.index.manifests().iter().find(|entry| is_named(entry, tag));
+        let missing = || Error::NotFound { what: format!("{}: {tag}", self.tree.shown()) };
+        self.manifest(entry.ok_or_else(missing)?)
     }
 
     pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Resolved> {

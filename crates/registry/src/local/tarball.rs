@@ -13,7 +13,7 @@ use tempfile::{NamedTempFile, TempPath};
 use super::file_chunks;
 use crate::{Error, Limits, Result};
 
-/// Where in the file each regular entry is. Nothing is unpacked.
+/// Where in the file each regular entry is, also by the names of links to it. Nothing is unpacked.
 pub(super) struct Tarball {
     path: PathBuf,
     /// What a gzipped one was unpacked to, to be read in place.
@@ -21,8 +21,9 @@ pub(super) struct Tarball {
     entries: HashMap<String, Span>,
 }
 
-#[derive(Clone, Copy)]
-struct Span {
+/// Where the content of an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Span {
     start: u64,
     size: u64,
 }
@@ -40,18 +41,25 @@ impl Tarball {
             file = File::open(unpacked).map_err(failed)?;
         }
         let mut archive = tar::Archive::new(file);
-        let mut entries = HashMap::new();
+        let (mut entries, mut links) = (HashMap::new(), Vec::new());
         for entry in archive.entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entries.len() >= limits.archive_entries {
+            if entries.len() + links.len() >= limits.archive_entries {
                 let what = format!("entries of `{}`", path.display());
                 return Err(Error::LimitHit { what, limit: limits.archive_entries as u64 });
             }
             let name = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
             let span = Span { start: entry.raw_file_position(), size: entry.size() };
-            if entry.header().entry_type().is_file() && entries.insert(name, span).is_some() {
-                // Readers differ in which of two entries of one name they take.
-                return Err(Error::damaged(path, "an entry is there twice"));
+            if entry.header().entry_type().is_file() && entries.insert(name.clone(), span).is_some() {
+                return Err(twice(path));
+            }
+            links.extend(linked_to(&entry, &name).map(|target| (name, target)));
+        }
+        // One step: a link to a link leads nowhere.
+        let linked = links.into_iter().filter_map(|(name, target)| Some((name, *entries.get(&target)?)));
+        for (name, span) in linked.collect::<Vec<_>>() {
+            if entries.insert(name, span).is_some() {
+                return Err(twice(path));
             }
         }
         Ok(Self { path: path.to_owned(), unpacked, entries })
@@ -109,10 +117,36 @@ impl Tarball {
         self.unpacked.as_deref().unwrap_or(&self.path)
     }
 
-    fn span(&self, name: &str) -> Result<Span> {
+    /// Where an entry is: by several names it is the same.
+    pub(super) fn span(&self, name: &str) -> Result<Span> {
         let missing = || Error::NotFound { what: format!("`{name}` in `{}`", self.path.display()) };
         self.entries.get(name).copied().ok_or_else(missing)
     }
+}
+
+/// Readers differ in which of two entries of one name they take.
+fn twice(path: &Path) -> Error {
+    Error::damaged(path, "an entry is there twice")
+}
+
+/// The name of the entry that a link leads to: older dockers save a layer that occurs again as one.
+fn linked_to(entry: &tar::Entry<'_, impl Read>, name: &str) -> Option<String> {
+    let kind = entry.header().entry_type();
+    let target = String::from_utf8_lossy(&entry.link_name_bytes()?).into_owned();
+    let mut parts: Vec<&str> = match (kind.is_symlink(), kind.is_hard_link()) {
+        (true, _) if !target.starts_with('/') => name.split('/').rev().skip(1).collect(),
+        (_, true) => Vec::new(),
+        _ => return None,
+    };
+    parts.reverse();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => parts.pop().map(|_| ())?,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// What a gzipped file holds, in a file of its own that goes with the tarball; nothing if it is not gzipped.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::TryStreamExt;
 use signet_crypto::Digest;
 use signet_formats::oci::{
-    Descriptor, EvidenceKind, MAX_EVIDENCE_BYTES, MAX_MANIFEST_DEPTH, Manifest, ManifestKind, Walk,
+    EvidenceKind, MAX_EVIDENCE_BYTES, MAX_MANIFEST_DEPTH, Manifest, ManifestKind, Walk,
 };
 use signet_store::registry::{OpenBlob, StoreError, StoredManifest};
 use tokio::sync::Semaphore;
@@ -55,7 +55,7 @@ impl Service {
         let (mut parsed, mut depth) = (Manifest::parse(&stored.bytes).ok(), 0);
         let mut pending = Vec::new();
         while let Some(manifest) = parsed.filter(may_hold_evidence) {
-            if !self.are_evidence(call, manifest.layers(), &mut room).await? {
+            if !self.are_evidence(call, &manifest, &mut room).await? {
                 return Ok(false);
             }
             for child in manifest.manifests() {
@@ -76,11 +76,11 @@ impl Service {
     async fn are_evidence(
         &self,
         call: &Call,
-        layers: &[Descriptor],
+        manifest: &Manifest,
         room: &mut Room,
     ) -> Result<bool, ApiError> {
-        for layer in layers {
-            let content = match EvidenceKind::of(&layer.media_type) {
+        for layer in manifest.layers() {
+            let content = match EvidenceKind::of(manifest, layer) {
                 Some(kind) if room.layers > 0 => self.content(call, kind, &layer.digest).await?,
                 _ => None,
             };

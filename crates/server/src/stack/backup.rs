@@ -41,6 +41,12 @@ pub enum BackupError {
         /// What the system said.
         error: io::Error,
     },
+    /// The backup would become a part of the stack.
+    #[error("`{}` is in the stack's own directory", path.display())]
+    Inside {
+        /// Where it was to be.
+        path: PathBuf,
+    },
     /// A log in the backup is damaged.
     #[error("the log in `{}` cannot be restored: {why}", path.display())]
     Log {

@@ -133,6 +133,8 @@ impl Config {
 pub struct RegistryConfig {
     /// Users and rights; without them the stack listens on loopback only.
     pub auth: Option<AuthFiles>,
+    /// Without users: whether everybody may push and pull who reaches it through a proxy, by the public URL.
+    pub anonymous: bool,
     /// Collect garbage while it runs.
     pub garbage: Option<GarbageCollection>,
     /// What decides about pulls; needs `auth`.
