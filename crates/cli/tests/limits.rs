@@ -11,7 +11,7 @@ use signet_services::{oidc, tsa};
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 37] = [
+const PRIVATE: [&str; 39] = [
     "| time for the headers of a request | 15 s |",
     "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
@@ -43,8 +43,10 @@ const PRIVATE: [&str; 37] = [
     "| time between two checkpoints with witnesses, unless it is set | 1 s |",
     "| time that a witness may take, unless it is set | 2 s |",
     "| names of a witness policy | 256 |",
-    "| entries that are read for a page of a search by time alone | 65,536 |",
+    "| entries that are read for a page of a search by time alone | 4,096 |",
+    "| searches of a log at once; more wait | 2 |",
     "| configuration of a monitor | 1 MiB |",
+    "| checkpoints of a log that a monitor keeps until they are proven | 32 |",
     "| hashes of its proof | 63 |",
     "| list of logs | 32 MiB, 100,000 logs |",
     "| checkpoints of a log at once, of a list that says how many a day | an hour's, at least 10 |",
@@ -240,6 +242,8 @@ fn log() -> Rows {
         ),
         ("witness policy", bytes(tlog::MAX_POLICY_BYTES)),
         ("entries of a page of a search", number(signet_services::log::MAX_HITS)),
+        ("entries that Rekor v1 is asked for at once", number(rekor::MAX_RETRIEVED_V1)),
+        ("answer about several entries of Rekor v1", bytes(rekor::MAX_ANSWERS_V1_BYTES)),
         ("connections of a service served at once; more wait", number(bounds.connections)),
         ("time a connection to a service may carry nothing", time(bounds.idle)),
         ("time for requests to a service to end when it stops", time(bounds.drain)),
