@@ -12,7 +12,7 @@ use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, Exposure, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
-use signet_services::log::{HomeError, OpenError as LogOpenError};
+use signet_services::log::{HomeError, OpenError as LogOpenError, SearchError};
 use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
@@ -295,6 +295,15 @@ impl From<HomeError> for CliError {
     }
 }
 
+impl From<SearchError> for CliError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Open(error) => error.into(),
+            error => Self::new(Code::UsageInvalid, error.to_string()),
+        }
+    }
+}
+
 impl From<LogOpenError> for CliError {
     fn from(error: LogOpenError) -> Self {
         let code = match error {
@@ -303,6 +312,7 @@ impl From<LogOpenError> for CliError {
                 Code::DataCorrupt
             }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            LogOpenError::PolicyOfOthers { .. } | LogOpenError::Witnessed => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

@@ -87,6 +87,16 @@ impl PublicKey {
         &self.bits
     }
 
+    /// Whether it is an RSA key with a public exponent below 65537, with which careless signing or verifying
+    /// elsewhere has been forged. Such keys verify, but nobody should be given one.
+    pub fn has_small_exponent(&self) -> bool {
+        let KeyAlgorithm::Rsa { .. } = self.algorithm else { return false };
+        // The same number of bytes compares as numbers do.
+        let is_small =
+            |exponent: &[u8]| exponent.len() < 3 || (exponent.len() == 3 && exponent < [1, 0, 1].as_slice());
+        rsa_parts(&self.bits).is_ok_and(|(_, exponent)| is_small(exponent.as_bytes()))
+    }
+
     /// Checks a signature over `message`.
     pub fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Result<(), SignatureInvalid> {
         match scheme {
@@ -268,29 +278,32 @@ fn is_plain(algorithm: KeyAlgorithm, bits: &[u8]) -> bool {
         KeyAlgorithm::MlDsa44 => bits.len() == 1312,
         KeyAlgorithm::MlDsa65 => bits.len() == 1952,
         KeyAlgorithm::MlDsa87 => bits.len() == 2592,
-        // `rsa_bits` has read them to the end.
+        // `rsa_parts` has read them to the end.
         KeyAlgorithm::Rsa { .. } => true,
     }
 }
 
-/// The modulus length of a PKCS#1 RSAPublicKey, `SEQUENCE { modulus, publicExponent }`.
+/// The modulus length of an RSA key.
 fn rsa_bits(public_key: &[u8]) -> Result<u32, KeyError> {
-    let modulus = |reader: &mut SliceReader<'_>| -> der::Result<(usize, u8)> {
-        der::Reader::sequence(reader, |body| {
-            let modulus = UintRef::decode(body)?;
-            UintRef::decode(body)?;
-            let first = modulus.as_bytes().first().copied().unwrap_or(0);
-            Ok((modulus.as_bytes().len(), first))
-        })
-    };
-    let mut reader = SliceReader::new(public_key).map_err(|_| KeyError::Malformed)?;
-    let (bytes, first) = modulus(&mut reader).map_err(|_| KeyError::Malformed)?;
-    der::Reader::finish(reader).map_err(|_| KeyError::Malformed)?;
+    let (modulus, _) = rsa_parts(public_key)?;
+    let first = modulus.as_bytes().first().copied().unwrap_or(0);
+    let bytes = modulus.as_bytes().len();
     let bits = u32::try_from(bytes * 8).map_err(|_| KeyError::Unsupported)? - first.leading_zeros();
     match bits {
         2048..=4096 => Ok(bits),
         _ => Err(KeyError::Unsupported),
     }
+}
+
+/// A PKCS#1 RSAPublicKey, `SEQUENCE { modulus, publicExponent }`.
+fn rsa_parts(public_key: &[u8]) -> Result<(UintRef<'_>, UintRef<'_>), KeyError> {
+    let mut reader = SliceReader::new(public_key).map_err(|_| KeyError::Malformed)?;
+    let parts = der::Reader::sequence(&mut reader, |body| -> der::Result<_> {
+        Ok((UintRef::decode(body)?, UintRef::decode(body)?))
+    });
+    let parts = parts.map_err(|_| KeyError::Malformed)?;
+    der::Reader::finish(reader).map_err(|_| KeyError::Malformed)?;
+    Ok(parts)
 }
 
 fn default_scheme(algorithm: KeyAlgorithm) -> Result<Scheme, KeyError> {

@@ -228,12 +228,18 @@ struct Wire<'a> {
 struct WireService<'a> {
     #[serde(borrow, default)]
     url: Option<Text<'a>>,
-    #[serde(alias = "major_api_version", default)]
+    #[serde(alias = "major_api_version", default, deserialize_with = "api_version")]
     major_api_version: Option<u32>,
     #[serde(borrow, alias = "valid_for", default)]
     valid_for: Option<WireValidity<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     operator: Option<Text<'a>>,
+}
+
+/// ProtoJSON takes a number as text too.
+fn api_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let Some(Int64(number)) = Option::deserialize(from)? else { return Ok(None) };
+    u32::try_from(number).map(Some).map_err(serde::de::Error::custom)
 }
 
 impl<'a> WireService<'a> {

@@ -16,6 +16,8 @@ use crate::is_loopback;
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
 pub struct Connector {
     options: TlsOptions,
+    /// More certificate authorities, in PEM.
+    authorities: String,
     system_roots: fn() -> CertificateResult,
     timeouts: Timeouts,
     plain: Clients,
@@ -45,13 +47,19 @@ impl Connector {
         Self::with_system_roots(tls, timeouts, load_native_certs)
     }
 
+    /// The same, which trusts these authorities too, given in PEM.
+    pub fn trusting(self, authorities: &str) -> Self {
+        Self { authorities: authorities.to_owned(), ..self }
+    }
+
     fn with_system_roots(
         tls: TlsOptions,
         timeouts: Timeouts,
         system_roots: fn() -> CertificateResult,
     ) -> Self {
         let [plain, secure, identified] = std::array::from_fn(|_| Clients::default());
-        Self { options: tls, system_roots, timeouts, plain, tls: secure, identified }
+        let authorities = String::new();
+        Self { options: tls, authorities, system_roots, timeouts, plain, tls: secure, identified }
     }
 
     /// The client for `url`: it follows no redirects and sends nothing twice. This machine is never asked
@@ -101,9 +109,8 @@ impl Connector {
     fn roots(&self) -> Result<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let system = (self.system_roots)();
-        if let (true, true, Some(error)) =
-            (system.certs.is_empty(), self.options.authorities.is_empty(), system.errors.first())
-        {
+        let has_own = !self.options.authorities.is_empty() || !self.authorities.is_empty();
+        if let (true, false, Some(error)) = (system.certs.is_empty(), has_own, system.errors.first()) {
             return Err(SetupError::configuration(Path::new("the system's certificate authorities"), error));
         }
         roots.add_parsable_certificates(system.certs);
@@ -111,6 +118,12 @@ impl Connector {
             for certificate in certificates(path)? {
                 roots.add(certificate).map_err(|error| SetupError::configuration(path, error))?;
             }
+        }
+        for certificate in CertificateDer::pem_slice_iter(self.authorities.as_bytes()) {
+            let unusable =
+                |error: String| SetupError::configuration(Path::new("the authorities given"), error);
+            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
         }
         Ok(roots)
     }

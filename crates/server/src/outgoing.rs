@@ -17,12 +17,16 @@ pub(crate) struct Outgoing(Arc<Connector>);
 
 impl Default for Outgoing {
     fn default() -> Self {
-        let timeouts = Timeouts { connect: WITHIN, idle: WITHIN };
-        Self(Arc::new(Connector::new(TlsOptions::default(), timeouts)))
+        Self(Arc::new(connector()))
     }
 }
 
 impl Outgoing {
+    /// A client that trusts these authorities too, given in PEM.
+    pub(crate) fn trusting(authorities: &str) -> Self {
+        Self(Arc::new(connector().trusting(authorities)))
+    }
+
     pub(crate) async fn get(&self, url: &str) -> Result<Response, FetchError> {
         let url = parse(url)?;
         send(self.client(&url)?.get(url)).await
@@ -41,6 +45,10 @@ impl Outgoing {
     fn client(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
         self.0.client(url).map_err(|error| FetchError(error.to_string()))
     }
+}
+
+fn connector() -> Connector {
+    Connector::new(TlsOptions::default(), Timeouts { connect: WITHIN, idle: WITHIN })
 }
 
 /// The body of an answer of status 200, of at most `limit` bytes.

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod ctlog;
 pub mod journal;
 pub mod key_files;
+mod limit;
 pub mod log;
 pub mod monitor;
 mod note_keys;

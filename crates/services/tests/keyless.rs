@@ -28,7 +28,7 @@ struct Nothing;
 
 #[async_trait]
 impl Fetch for Nothing {
-    async fn get(&self, _: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, _: &str, _: Option<&str>, _: usize) -> Result<Vec<u8>, FetchError> {
         Err(FetchError("nothing is fetched here".to_owned()))
     }
 }

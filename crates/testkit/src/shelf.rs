@@ -22,10 +22,22 @@ impl Shelf {
     /// Serves these: repository, reference (tag or `sha256:…` of a blob), media type, bytes. Manifests
     /// are also found by their digest.
     pub fn serve(entries: &[(&str, &str, &str, &[u8])]) -> Self {
+        Self::of(|_| content(entries))
+    }
+
+    /// Serves JSON documents by their paths, which may name the address that they are at, `http://127.0.0.1:PORT`.
+    pub fn of_documents(documents: impl FnOnce(&str) -> Vec<(String, Vec<u8>)>) -> Self {
+        Self::of(|url| {
+            let entry = |(path, bytes)| (path, ("application/json".to_owned(), bytes));
+            documents(url).into_iter().map(entry).collect()
+        })
+    }
+
+    fn of(content: impl FnOnce(&str) -> Content) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let stopped = Arc::new(AtomicBool::new(false));
-        let content = content(entries);
+        let content = content(&format!("http://{address}"));
         let flag = Arc::clone(&stopped);
         let thread = thread::spawn(move || answer_all(&listener, &content, &flag));
         Self { address, stopped, thread: Some(thread) }

@@ -201,11 +201,14 @@ impl TokenIssuer {
         let mut issuers = Issuers::default();
         let issuer = Issuer {
             url: ISSUER.to_owned(),
+            is_matched: false,
             client_id: "sigstore".to_owned(),
             provider: Provider::Email { unverified: false },
             issuer_claim: None,
             challenge_claim: "email".to_owned(),
             allowed: Vec::new(),
+            allowed_repositories: Vec::new(),
+            tls_authorities: None,
         };
         issuers.add(issuer).map_err(|error| error.to_string())?;
         let keys = HashMap::from([(ISSUER.to_owned(), KeySet::of(KEY_ID, self.key.public_key().clone()))]);
@@ -239,7 +242,7 @@ struct Nobody;
 
 #[async_trait]
 impl Fetch for Nobody {
-    async fn get(&self, url: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, url: &str, _: Option<&str>, _: usize) -> Result<Vec<u8>, FetchError> {
         Err(FetchError(format!("nobody is at {url}")))
     }
 }

@@ -62,8 +62,7 @@ pub(crate) struct TrustExportArgs {
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// For how many days after it was signed by its repository it may be used, also beyond its expiry. Unset:
-    /// until it expires.
+    /// For how many days after it was signed by its repository it may be used at most. Unset: until it expires.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) max_age_days: Option<u32>,
     #[command(flatten)]
@@ -76,7 +75,8 @@ pub(crate) struct TrustImportArgs {
     /// The file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// For how many days after it was signed by its repository it may be used, if the file does not say less.
+    /// For how many days after it was signed by its repository it may be used, also beyond its expiry, if the file does
+    /// not say less. Unset: until it expires.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) max_age_days: Option<u32>,
     #[command(flatten)]

@@ -73,8 +73,8 @@ impl Config {
         versions: &[u32],
         what: &str,
     ) -> Result<Vec<Service>, CliError> {
-        // No service of a kind is a choice that the config makes.
-        if services.is_empty() {
+        // No service of a kind is a choice that the config makes, unless it demands a number of them.
+        if services.is_empty() && !matches!(selector, Some(Selector::Exact(_))) {
             return Ok(Vec::new());
         }
         let selector = selector

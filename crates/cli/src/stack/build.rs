@@ -13,14 +13,15 @@ use signet_services::log::Limits;
 use signet_services::oidc::Issuers;
 use signet_services::tsa::Identity;
 use signet_verify::Code;
+use tokio::task::JoinSet;
 
 use super::StackFile;
 use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
 use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
-use crate::gate::Gate;
-use crate::trust::{Anchors, Trust, read_trusted_root};
+use crate::gate::{Demand, Gate};
+use crate::trust::read_trusted_root;
 
 /// A stack, and what it was built from.
 pub(crate) struct Built {
@@ -28,6 +29,8 @@ pub(crate) struct Built {
     pub(crate) stack: Stack,
     /// Its data directory, as it was given.
     pub(crate) data: PathBuf,
+    /// What follows files as they change, as long as it is kept.
+    pub(crate) following: JoinSet<()>,
 }
 
 /// Opens the stack that the file describes.
@@ -57,10 +60,12 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     config.trust = file.trust.enabled;
     config.witness = witness(file.witness)?;
     let stack = config.build().await?;
+    let mut following = JoinSet::new();
     if let Some((gate, registry)) = gate.zip(stack.services().registry.as_ref()) {
         gate.guard(registry.store().clone());
+        following.spawn(gate.follow());
     }
-    Ok(Built { stack, data })
+    Ok(Built { stack, data, following })
 }
 
 fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<RegistryConfig>, CliError> {
@@ -80,9 +85,13 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
 
 fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, CliError> {
     let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
-    let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
-    let trust = Trust::of_policy(policy, &section.keys, &anchors)?;
-    Gate::new(trust, url).map(Some)
+    let demand = Demand {
+        policy: policy.clone(),
+        keys: section.keys.clone(),
+        trusted_root: section.trusted_root.clone(),
+        witnesses: section.witnesses.clone(),
+    };
+    Gate::new(demand, url).map(Some)
 }
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {

@@ -35,7 +35,7 @@ fn every_service_answers_at_one_address_from_one_directory() {
     ] {
         assert_eq!(get(address, path).0, 200, "{path}");
     }
-    for (path, status) in [("/api/v2/log/entries", 405), ("/v2x", 404), ("/", 404), ("/metrics", 404)] {
+    for (path, status) in [("/api/v2/log/entries", 501), ("/v2x", 404), ("/", 404), ("/metrics", 404)] {
         assert_eq!(get(address, path).0, status, "{path}");
     }
     let trusted = root(&sandbox);

@@ -8,6 +8,7 @@ mod containers_image;
 mod cosign;
 mod cosign_files;
 mod cosign_options;
+mod fulcio;
 mod gate;
 mod keyless;
 mod keys;

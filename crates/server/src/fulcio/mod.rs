@@ -105,7 +105,7 @@ async fn issue(
 }
 
 async fn root_certificate_v1(State(ca): State<Ca>) -> Response<Body> {
-    pem_chain(StatusCode::OK, ca.chains().first().map_or(&[], Vec::as_slice))
+    pem_chain(StatusCode::OK, &ca.active_chain())
 }
 
 async fn trust_bundle(State(ca): State<Ca>) -> Response<Body> {
@@ -127,14 +127,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn refuse(error: &IssueError) -> Response<Body> {
     let status = match error {
         IssueError::Token(TokenError::KeysUnavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
-        IssueError::Token(TokenError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
+        IssueError::Token(TokenError::NotAllowed { .. } | TokenError::RepositoryNotAllowed { .. }) => {
+            StatusCode::FORBIDDEN
+        }
         IssueError::Token(_) => StatusCode::UNAUTHORIZED,
         IssueError::Proof(_) => StatusCode::BAD_REQUEST,
         IssueError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         IssueError::Log(_) | IssueError::Expired => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    if status.is_server_error() {
+    // That keys cannot be fetched is said where they are fetched, once for all who ask.
+    let is_ours = !matches!(error, IssueError::Token(_));
+    if status.is_server_error() && is_ours {
         tracing::error!(%error, "no certificate was issued");
     }
     let mut response = match status {

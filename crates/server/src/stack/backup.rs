@@ -181,7 +181,7 @@ fn is_left_out(path: &Path) -> bool {
     matches!(
         parts.as_slice(),
         ["ca" | "tsa" | "trust", "lock"]
-            | ["log", "rotate.request" | "rotate.answer"]
+            | ["log", "log.request" | "log.answer"]
             | ["registry", "lock" | "scratch" | "damaged"]
             | ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"]
             | ["registry", "repositories", .., "_uploads"]

@@ -80,7 +80,12 @@ impl Names {
 
     /// The names that are kept in the directory; `None` in a new one.
     pub(super) fn read(root: &DataDir) -> Result<Option<Self>, StackError> {
-        let path = root.path().join(FILE);
+        Self::read_in(root.path())
+    }
+
+    /// The same, of a stack that may be running elsewhere.
+    pub(super) fn read_in(data: &Path) -> Result<Option<Self>, StackError> {
+        let path = data.join(FILE);
         let unusable = |why: String| StackError::Names { path: path.clone(), why };
         let text = match fs::read(&path) {
             Ok(text) => text,

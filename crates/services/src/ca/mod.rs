@@ -6,7 +6,6 @@
 
 mod ct;
 mod hierarchy;
-mod limit;
 mod proof;
 mod renewal;
 
@@ -22,14 +21,14 @@ use signet_store::{DataDir, Kind, OpenError};
 
 pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
-pub use limit::Rate;
 pub use proof::{Proof, ProofError};
 
 use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
+use crate::limit::Limiter;
+pub use crate::limit::Rate;
 use crate::oidc::{Identity, Issuers, TokenError, Verifier};
-use limit::Limiter;
 
 /// What one identity may have, unless it is configured.
 pub const PER_IDENTITY: Rate = Rate { count: 600, per: Duration::from_secs(60) };
@@ -141,6 +140,12 @@ impl Ca {
     /// The chains that verifiers need to know, each with its root last.
     pub fn chains(&self) -> Vec<Vec<Certificate>> {
         self.inner.hierarchy().chains().map(<[_]>::to_vec).collect()
+    }
+
+    /// The chain that certificates are issued under now.
+    pub fn active_chain(&self) -> Vec<Certificate> {
+        let hierarchy = self.inner.hierarchy();
+        hierarchy.active(self.inner.clock.seconds()).map(|issuer| issuer.chain().to_vec()).unwrap_or_default()
     }
 
     /// The roots of its chains.

@@ -55,6 +55,9 @@ pub enum ProofError {
     /// Clients cannot verify signatures by such a key.
     #[error("a key of algorithm {0} is not certified: use ECDSA, RSA or Ed25519")]
     KeyAlgorithm(KeyAlgorithm),
+    /// An RSA key that is easy to misuse.
+    #[error("an RSA key with a public exponent below 65537 is not certified")]
+    SmallExponent,
     /// The request's own signature does not verify.
     #[error("the certificate signing request is not signed by its own key")]
     Request,
@@ -65,6 +68,7 @@ fn acceptable(key: PublicKey) -> Result<PublicKey, ProofError> {
         other @ (KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 | KeyAlgorithm::MlDsa87) => {
             Err(ProofError::KeyAlgorithm(other))
         }
+        _ if key.has_small_exponent() => Err(ProofError::SmallExponent),
         _ => Ok(key),
     }
 }

@@ -21,7 +21,7 @@ struct Nothing;
 
 #[async_trait]
 impl Fetch for Nothing {
-    async fn get(&self, _: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, _: &str, _: Option<&str>, _: usize) -> Result<Vec<u8>, FetchError> {
         Err(FetchError("nothing is fetched here".to_owned()))
     }
 }
@@ -146,6 +146,26 @@ async fn every_kind_of_key_that_clients_have_is_certified_and_others_are_not() {
     let quantum = PrivateKey::generate(KeyAlgorithm::MlDsa44).unwrap();
     let refused = ca.issue(&stage.token(), &proof(&quantum, "a@example.com")).await;
     assert!(matches!(refused, Err(IssueError::Proof(ProofError::KeyAlgorithm(_)))));
+}
+
+#[tokio::test]
+async fn an_rsa_key_with_a_small_exponent_is_not_certified() {
+    let stage = Stage::new().await;
+    let ca = stage.ca(|_| {}).await;
+    let sound = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 }).unwrap();
+    for (exponent, is_small) in
+        [(&[3][..], true), (&[127, 255], true), (&[1, 0, 1], false), (&[1, 0, 0, 1], false)]
+    {
+        // SEQUENCE { modulus, exponent }, the sequence's length in bytes 2 and 3.
+        let mut bits = sound.public_key().bits().strip_suffix(&[2, 3, 1, 0, 1]).unwrap().to_vec();
+        bits.extend([&[2, u8::try_from(exponent.len()).unwrap()], exponent].concat());
+        let length = u16::try_from(bits.len() - 4).unwrap();
+        bits[2..4].copy_from_slice(&length.to_be_bytes());
+        let key = PublicKey::from_bits(KeyAlgorithm::Rsa { bits: 2048 }, &bits).unwrap();
+        let refused = ca.issue(&stage.token(), &Proof::Signature { key, signature: Vec::new() }).await;
+        let says_so = matches!(refused, Err(IssueError::Proof(ProofError::SmallExponent)));
+        assert_eq!(says_so, is_small, "{exponent:?}");
+    }
 }
 
 #[tokio::test]

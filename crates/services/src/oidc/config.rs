@@ -1,10 +1,16 @@
 //! Which issuers of identity tokens are believed, as YAML in the shape that Fulcio reads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use signet_formats::pem;
 
-use super::identity::Provider;
+use super::TokenError;
+use super::ci::CiProvider;
+use super::identity::{Identity, Provider, SOURCE_REPOSITORY};
+use super::names::is_trust_domain;
 use super::template::Template;
 
 /// The largest configuration that is read, in bytes.
@@ -24,7 +30,8 @@ impl Issuers {
         if yaml.len() > MAX_CONFIG_BYTES {
             return Err(ConfigError::new("", "the configuration is larger than 1 MiB"));
         }
-        let file: File = serde_saphyr::from_str(yaml).map_err(|error| ConfigError::new("", error))?;
+        let file: File =
+            serde_saphyr::from_str(&with_alias_keys(yaml)).map_err(|error| ConfigError::new("", error))?;
         let mut issuers = Self::default();
         for (url, written) in file.oidc_issuers {
             let stated = written.issuer_url.as_ref().is_none_or(|stated| *stated == url);
@@ -59,7 +66,7 @@ impl Issuers {
     pub fn find(&self, url: &str) -> Option<Issuer> {
         let by_pattern = || {
             let (_, issuer) = self.patterns.iter().find(|(pattern, _)| pattern.matches(url))?;
-            Some(Issuer { url: url.to_owned(), ..issuer.clone() })
+            Some(Issuer { url: url.to_owned(), is_matched: true, ..issuer.clone() })
         };
         self.issuers.get(url).cloned().or_else(by_pattern)
     }
@@ -76,6 +83,8 @@ impl Issuers {
 pub struct Issuer {
     /// Its URL, `iss` of its tokens.
     pub url: String,
+    /// Whether nobody named it, and it only matches the pattern of a meta issuer.
+    pub is_matched: bool,
     /// The audience that its tokens have to be for.
     pub client_id: String,
     /// What kind of issuer it is.
@@ -86,6 +95,27 @@ pub struct Issuer {
     pub challenge_claim: String,
     /// Who of the issuer's identities may have certificates; none is everyone.
     pub allowed: Vec<Identities>,
+    /// Builds of which repositories may have certificates; none is all.
+    pub allowed_repositories: Vec<Identities>,
+    /// The authorities, in PEM, that its TLS certificate may be of besides those of the system.
+    pub tls_authorities: Option<Arc<str>>,
+}
+
+impl Issuer {
+    /// The identity, if it may have certificates.
+    pub(super) fn admit(&self, identity: Identity) -> Result<Identity, TokenError> {
+        let admits =
+            |sets: &[Identities], name: &str| sets.is_empty() || sets.iter().any(|set| set.contains(name));
+        let repository = identity.extensions.get(&SOURCE_REPOSITORY).map(String::as_str).unwrap_or_default();
+        if !admits(&self.allowed_repositories, repository) {
+            return Err(TokenError::RepositoryNotAllowed { repository: repository.to_owned() });
+        }
+        let name = identity.name.text().unwrap_or_default();
+        match admits(&self.allowed, name) {
+            true => Ok(identity),
+            false => Err(TokenError::NotAllowed { identity: name.to_owned() }),
+        }
+    }
 }
 
 /// A set of identities: text in which `*` stands for anything.
@@ -210,6 +240,9 @@ struct File {
     meta_issuers: BTreeMap<String, Written>,
     #[serde(default)]
     ci_issuer_metadata: BTreeMap<String, Metadata>,
+    /// Where Fulcio's own file keeps its anchors.
+    #[serde(default, rename = "define")]
+    _define: IgnoredAny,
 }
 
 /// An issuer as it is written.
@@ -229,6 +262,16 @@ struct Written {
     skip_email_verification: bool,
     #[serde(default)]
     allowed_identities: Vec<String>,
+    #[serde(default)]
+    allowed_repositories: Vec<String>,
+    ca_cert: Option<String>,
+    // Said to people only.
+    #[serde(default, rename = "contact")]
+    _contact: IgnoredAny,
+    #[serde(default, rename = "description")]
+    _description: IgnoredAny,
+    #[serde(default, rename = "environment")]
+    _environment: IgnoredAny,
 }
 
 /// What the tokens of a kind of CI service say.
@@ -247,13 +290,21 @@ impl Written {
         let failed = |why: String| ConfigError::new(url, why);
         let provider = self.provider(url, metadata).map_err(failed)?;
         let default_challenge = if matches!(provider, Provider::Email { .. }) { "email" } else { "sub" };
+        let trusted = self.ca_cert.as_deref().map(|text| pem::certificates(text.as_bytes()));
+        if trusted.is_some_and(|read| read.is_err()) {
+            return Err(failed("`ca-cert` is not certificates in PEM".to_owned()));
+        }
+        let sets = |patterns: &[String]| patterns.iter().map(|pattern| Identities::new(pattern)).collect();
         Ok(Issuer {
             url: url.to_owned(),
+            is_matched: false,
             client_id: self.client_id.clone(),
             provider,
             issuer_claim: self.issuer_claim.as_ref().map(|claim| claim.trim_start_matches("$.").to_owned()),
             challenge_claim: self.challenge_claim.clone().unwrap_or_else(|| default_challenge.to_owned()),
-            allowed: self.allowed_identities.iter().map(|pattern| Identities::new(pattern)).collect(),
+            allowed: sets(&self.allowed_identities),
+            allowed_repositories: sets(&self.allowed_repositories),
+            tls_authorities: self.ca_cert.as_deref().map(Arc::from),
         })
     }
 
@@ -264,20 +315,33 @@ impl Written {
         match self.kind.as_str() {
             "email" => Ok(Provider::Email { unverified: self.skip_email_verification }),
             "kubernetes" => Ok(Provider::Kubernetes),
-            "spiffe" => Ok(Provider::Spiffe {
-                trust_domain: needed(&self.spiffe_trust_domain, "spiffe-trust-domain")?,
-            }),
+            "spiffe" => {
+                let trust_domain = needed(&self.spiffe_trust_domain, "spiffe-trust-domain")?;
+                let is_name = is_trust_domain(&trust_domain);
+                let no_name = || format!("`{trust_domain}` is not the name of a trust domain");
+                is_name.then_some(()).ok_or_else(no_name)?;
+                Ok(Provider::Spiffe { trust_domain })
+            }
             "uri" => Ok(Provider::Uri { domain: needed(&self.subject_domain, "subject-domain")? }),
             "username" => Provider::username(url, &needed(&self.subject_domain, "subject-domain")?),
             "ci-provider" => {
                 let name = needed(&self.ci_provider, "ci-provider")?;
                 let known =
                     metadata.get(&name).ok_or(format!("there is no `ci-issuer-metadata` named `{name}`"))?;
-                Provider::of_metadata(known)
+                CiProvider::of_metadata(known).map(Provider::Ci)
             }
-            kind => Provider::of_table(kind, url).ok_or_else(|| format!("unknown type `{kind}`")),
+            kind => Provider::of_table(kind).ok_or_else(|| format!("unknown type `{kind}`")),
         }
     }
+}
+
+/// Go reads `*name:` as a key that is an alias; YAML 1.2 takes the colon for a part of the name.
+fn with_alias_keys(yaml: &str) -> String {
+    let line = |line: &str| match line.trim_end().strip_suffix(':') {
+        Some(alias) if alias.trim_start().starts_with('*') => format!("{alias} :\n"),
+        _ => format!("{line}\n"),
+    };
+    yaml.lines().map(line).collect()
 }
 
 /// A template as it is written for a CI service; the error names it.
@@ -343,7 +407,7 @@ mod tests {
     #[test]
     fn fulcios_configuration_is_read() {
         let issuers = Issuers::from_yaml(FULCIO).unwrap();
-        assert_eq!(issuers.iter().count(), 5);
+        assert_eq!(issuers.iter().count(), 7);
         let github = issuers.find("https://token.actions.githubusercontent.com").unwrap();
         assert_eq!((github.client_id.as_str(), github.challenge_claim.as_str()), ("sigstore", "sub"));
         let eks = issuers.find("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC").unwrap();
@@ -369,6 +433,11 @@ mod tests {
                 "there is no `ci-issuer-metadata` named `x`",
             ),
             (issuer("    type: email\n    colour: red\n"), "colour"),
+            (issuer("    type: email\n    ca-cert: none\n"), "`ca-cert` is not certificates in PEM"),
+            (
+                issuer("    type: spiffe\n    spiffe-trust-domain: a/b\n"),
+                "`a/b` is not the name of a trust domain",
+            ),
             ("oidc-issuers:\n  http://a.example:\n    client-id: s\n    type: email\n".into(), "https"),
             ("meta-issuers:\n  https://*:\n    client-id: s\n    type: kubernetes\n".into(), "fixed domain"),
         ];
@@ -379,7 +448,19 @@ mod tests {
     }
 
     const FULCIO: &str = r#"
+define:
+  - &circleci "circleci"
 oidc-issuers:
+  https://oidc.circleci.example:
+    issuer-url: https://oidc.circleci.example
+    client-id: sigstore
+    type: ci-provider
+    ci-provider: *circleci
+    contact: security@circleci.example
+    description: "a service"
+  https://issuer.chainguard.example:
+    client-id: sigstore
+    type: chainguard-identity
   https://accounts.example.com:
     issuer-url: https://accounts.example.com
     client-id: sigstore
@@ -399,6 +480,13 @@ oidc-issuers:
     type: ci-provider
     ci-provider: robot
 ci-issuer-metadata:
+  *circleci:
+    default-template-values:
+      api_url: "https://circleci.example"
+    extension-templates:
+      runner-environment: '{{if eq (index . "circleci/rerun") "true"}}rerun{{ else }}""{{end}}'
+      source-repository-ref: refs/{{if eq .ref_type "branch"}}heads/{{ else }}tags/{{end}}{{ .ref }}
+    subject-alternative-name-template: '{{.api_url}}/{{(index . "circleci/project-id")}}'
   robot:
     default-template-values:
       url: https://robot.example

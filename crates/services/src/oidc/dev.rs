@@ -15,6 +15,7 @@ use signet_keys::{
 };
 use signet_store::fs::Disk;
 
+use super::ci::CiProvider;
 use super::config::{ConfigError, is_safe_url};
 use super::{Issuer, KeySet, Provider};
 use crate::authority::AuthorityError;
@@ -103,14 +104,19 @@ impl DevIssuer {
     pub fn issuers(&self) -> Vec<Issuer> {
         let issuer = |kind: &str, provider, challenge: &str| Issuer {
             url: self.issuer_url(kind),
+            is_matched: false,
             client_id: AUDIENCE.to_owned(),
             provider,
             issuer_claim: None,
             challenge_claim: challenge.to_owned(),
             allowed: Vec::new(),
+            allowed_repositories: Vec::new(),
+            tls_authorities: None,
         };
-        let github = Provider::of_table("github-workflow", &self.url);
-        let gitlab = Provider::of_table("gitlab-pipeline", &self.url);
+        // The shape of production, but for the issuer.
+        let github =
+            CiProvider::of_table("github-workflow").map(|it| Provider::Ci(it.at("https://github.com")));
+        let gitlab = Provider::of_table("gitlab-pipeline");
         let services = [(GITHUB, github), (GITLAB, gitlab), (KUBERNETES, Some(Provider::Kubernetes))];
         let services =
             services.into_iter().filter_map(|(kind, provider)| Some(issuer(kind, provider?, "sub")));

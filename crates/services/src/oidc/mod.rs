@@ -3,20 +3,28 @@
 //! Trusted? The configured issuers are, each for its own identities. The keys of an issuer are fetched
 //! from the issuer's own URL over TLS ([`Fetch`]) and kept for a bounded time.
 
+mod cache;
+mod ci;
 mod config;
 pub mod dev;
 mod identity;
 mod keys;
+mod names;
+mod services;
 mod template;
+mod url;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use signet_formats::jwt::{Claims, Jwt, JwtError};
 
+pub use cache::MAX_MATCHED;
+pub use ci::CiProvider;
 pub use config::{ConfigError, Identities, Issuer, Issuers, MAX_CONFIG_BYTES};
-pub use identity::{CiProvider, Identity, Provider};
+pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
+pub use names::is_email;
 
 use crate::clock::Clock;
 
@@ -42,20 +50,16 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let jwt = Jwt::parse(token).map_err(TokenError::Token)?;
         let claims = jwt.claims();
-        let url = claims.text("iss").ok_or_else(|| TokenError::missing("iss"))?;
+        let url = identity::text_claim(claims, "iss")?;
         let issuer = self.issuers.find(url);
         let issuer = issuer.ok_or_else(|| TokenError::UnknownIssuer { issuer: shortened(url) })?;
-        self.keys.verify(&issuer.url, &jwt, self.clock.read()).await?;
+        self.keys.verify(&issuer, &jwt, self.clock.read()).await?;
         if !claims.is_for(&issuer.client_id) {
-            return Err(TokenError::wrong("aud", claims, &issuer.client_id));
+            return Err(TokenError::unusable("aud", claims, &format!("`{}`", issuer.client_id)));
         }
         check_times(claims, self.clock.seconds())?;
         let identity = Identity::of(&issuer, claims)?;
-        let name = identity.name.text().unwrap_or_default();
-        match issuer.allowed.is_empty() || issuer.allowed.iter().any(|set| set.contains(name)) {
-            true => Ok(identity),
-            false => Err(TokenError::NotAllowed { identity: name.to_owned() }),
-        }
+        issuer.admit(identity)
     }
 }
 
@@ -79,13 +83,13 @@ pub enum TokenError {
         claim: String,
     },
     /// A claim says something else than it has to.
-    #[error("claim `{claim}` is `{found}`, wanted `{wanted}`")]
+    #[error("claim `{claim}` is `{found}`, wanted {wanted}")]
     WrongClaim {
         /// The claim.
-        claim: &'static str,
-        /// What it says.
+        claim: String,
+        /// What it says, in JSON.
         found: String,
-        /// What it has to say.
+        /// What it has to say, in words.
         wanted: String,
     },
     /// It is not valid any more, or not yet.
@@ -98,11 +102,21 @@ pub enum TokenError {
         /// What it has to be.
         wanted: String,
     },
-    /// A claim cannot be put into a certificate.
-    #[error("{why}")]
-    Unusable {
-        /// What is wrong.
-        why: &'static str,
+    /// What claims make cannot be put into a certificate.
+    #[error("what {claims} makes, `{made}`, is not {wanted}")]
+    Unfit {
+        /// The claims.
+        claims: String,
+        /// What they make.
+        made: String,
+        /// What it has to be.
+        wanted: &'static str,
+    },
+    /// The name cannot be put into a certificate.
+    #[error("the name `{text}` is too long, or not a URI")]
+    Name {
+        /// The name.
+        text: String,
     },
     /// The issuer's keys do not include the one that the token names.
     #[error("the issuer has no key `{key_id}`")]
@@ -118,6 +132,12 @@ pub enum TokenError {
         /// What went wrong.
         why: String,
     },
+    /// The issuer is believed, but not for builds of this repository.
+    #[error("repository `{repository}` is not among those whose builds may have certificates here")]
+    RepositoryNotAllowed {
+        /// The repository; empty if the token names none.
+        repository: String,
+    },
     /// The issuer is believed, but not for this identity.
     #[error("identity `{identity}` is not among those that may have certificates here")]
     NotAllowed {
@@ -127,30 +147,44 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    fn missing(claim: &str) -> Self {
-        Self::MissingClaim { claim: claim.to_owned() }
+    /// A claim is missing, or says something else than it has to.
+    fn unusable(claim: &str, claims: &Claims, wanted: &str) -> Self {
+        match claims.at(claim) {
+            None | Some(Value::Null) => Self::MissingClaim { claim: claim.to_owned() },
+            Some(Value::String(text)) if text.is_empty() => Self::MissingClaim { claim: claim.to_owned() },
+            Some(_) => Self::wrong(claim, claims, wanted),
+        }
     }
 
-    fn wrong(claim: &'static str, claims: &Claims, wanted: &str) -> Self {
-        let found = claims.value(claim).map(Value::to_string).unwrap_or_default();
-        let found = shortened(found.trim_matches('"'));
-        Self::WrongClaim { claim, found, wanted: wanted.to_owned() }
+    fn wrong(claim: &str, claims: &Claims, wanted: &str) -> Self {
+        let found = claims.at(claim).map(Value::to_string).unwrap_or_default();
+        Self::WrongClaim { claim: claim.to_owned(), found: shortened(&found), wanted: wanted.to_owned() }
+    }
+
+    fn unfit(claims: &[&str], made: &str, wanted: &'static str) -> Self {
+        let claims = claims.iter().filter(|claim| !claim.starts_with('#')).map(|claim| format!("`{claim}`"));
+        let claims = claims.collect::<Vec<_>>().join(", ");
+        Self::Unfit { claims: format!("claim {claims}"), made: shortened(made), wanted }
     }
 }
 
 /// A token needs an end; a beginning and a time of issue are checked if they are there.
 fn check_times(claims: &Claims, now: i64) -> Result<(), TokenError> {
     let wrong = |claim, found, wanted| Err(TokenError::Time { claim, found, wanted });
-    let expires = claims.time("exp").ok_or_else(|| TokenError::missing("exp"))?;
+    let time = |claim| {
+        claims.time(claim).ok_or_else(|| TokenError::unusable(claim, claims, "a time in seconds since 1970"))
+    };
+    let expires = time("exp")?;
     if expires.saturating_add(MAX_SKEW) <= now {
         return wrong("exp", expires, format!("after {now}"));
     }
     for claim in ["nbf", "iat"] {
-        match (claims.value(claim), claims.time(claim)) {
-            (None, _) => {}
-            (Some(_), Some(time)) if time <= now.saturating_add(MAX_SKEW) => {}
-            (Some(_), Some(time)) => return wrong(claim, time, format!("before {now}")),
-            (Some(_), None) => return Err(TokenError::missing(claim)),
+        if claims.value(claim).is_none_or(Value::is_null) {
+            continue;
+        }
+        let begins = time(claim)?;
+        if begins > now.saturating_add(MAX_SKEW) {
+            return wrong(claim, begins, format!("before {now}"));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use crate::clock::ManualClock;
 
 const NOW: i64 = 1_795_000_000;
 const URL: &str = "https://issuer.example";
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
 
 /// An issuer whose documents are in memory, and who counts how often they are fetched.
 struct FalseIssuer {
@@ -84,7 +85,7 @@ fn raw(der: &[u8]) -> Vec<u8> {
 
 #[async_trait]
 impl Fetch for FalseIssuer {
-    async fn get(&self, url: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, url: &str, _: Option<&str>, _: usize) -> Result<Vec<u8>, FetchError> {
         self.fetched.lock().unwrap().push(url.to_owned());
         self.documents.lock().unwrap().get(url).cloned().ok_or_else(|| FetchError("status 404".to_owned()))
     }
@@ -93,11 +94,14 @@ impl Fetch for FalseIssuer {
 fn email_issuer() -> Issuer {
     Issuer {
         url: URL.to_owned(),
+        is_matched: false,
         client_id: "sigstore".to_owned(),
         provider: Provider::Email { unverified: false },
         issuer_claim: None,
         challenge_claim: "email".to_owned(),
         allowed: Vec::new(),
+        allowed_repositories: Vec::new(),
+        tls_authorities: None,
     }
 }
 
@@ -136,26 +140,32 @@ async fn errors_name_the_claim_and_what_was_wanted() {
             set("iss", json!("https://stranger.example")),
             "claim `iss` is `https://stranger.example`, which is not",
         ),
-        (set("iss", json!(7)), "claim `iss` is missing or empty"),
-        (set("aud", json!("other")), "claim `aud` is `other`, wanted `sigstore`"),
+        (set("iss", json!(7)), "claim `iss` is `7`, wanted text"),
+        (set("aud", json!("other")), r#"claim `aud` is `"other"`, wanted `sigstore`"#),
         (set("aud", json!(["a", "b"])), r#"claim `aud` is `["a","b"]`, wanted `sigstore`"#),
+        (set("aud", Value::Null), "claim `aud` is missing or empty"),
         (set("email_verified", json!(false)), "claim `email_verified` is `false`, wanted `true`"),
-        (set("email_verified", json!("true")), "claim `email_verified` is `true`, wanted `true`"),
+        (set("email_verified", json!("yes")), r#"claim `email_verified` is `"yes"`, wanted `true`"#),
+        (set("email_verified", Value::Null), "claim `email_verified` is missing or empty"),
         (set("email", json!("")), "claim `email` is missing or empty"),
-        (set("email", json!("a@b@c")), "claim `email` is not a plain e-mail address"),
-        (set("email", json!("<a@b>")), "claim `email` is not a plain e-mail address"),
+        (set("email", json!(["a@b.c"])), r#"claim `email` is `["a@b.c"]`, wanted text"#),
+        (set("email", json!("a@b@c")), r#"claim `email` is `"a@b@c"`, wanted a plain e-mail address"#),
         (set("exp", json!(NOW - 30)), "claim `exp` is 1794999970, wanted a time after 1795000000"),
         (set("exp", Value::Null), "claim `exp` is missing or empty"),
+        (set("exp", json!("1795000300")), r#"claim `exp` is `"1795000300"`, wanted a time in seconds"#),
+        (set("exp", json!(1e300)), "claim `exp` is `1e+300`, wanted a time in seconds"),
         (set("nbf", json!(NOW + 31)), "claim `nbf` is 1795000031, wanted a time before 1795000000"),
-        (set("iat", json!("soon")), "claim `iat` is missing or empty"),
+        (set("iat", json!("soon")), r#"claim `iat` is `"soon"`, wanted a time in seconds"#),
         (set("sub", json!("")), "claim `sub` is missing or empty"),
     ];
     for (token, why) in cases {
         let error = verifier.verify(&token).await.unwrap_err().to_string();
         assert!(error.starts_with(why), "{error}");
     }
-    for within_skew in [set("exp", json!(NOW - 29)), set("nbf", json!(NOW + 30))] {
-        verifier.verify(&within_skew).await.unwrap();
+    let within_skew = [set("exp", json!(NOW - 29)), set("nbf", json!(NOW + 30))];
+    let as_providers_say_it = [set("email_verified", json!("true")), set("nbf", Value::Null)];
+    for token in within_skew.into_iter().chain(as_providers_say_it) {
+        verifier.verify(&token).await.unwrap();
     }
 }
 
@@ -194,7 +204,7 @@ async fn keys_are_fetched_once_an_hour_and_for_an_unknown_key_but_not_at_a_stran
     clock.advance(Duration::from_secs(15));
     verifier.verify(&token(&issuer)).await.unwrap();
     assert_eq!(issuer.fetches(), 4);
-    clock.advance(Duration::from_secs(60 * 60));
+    clock.advance(Duration::from_secs(30 * 60));
     verifier.verify(&token(&issuer)).await.unwrap();
     // Nobody waits for it: it happens beside.
     while issuer.fetches() < 6 {
@@ -202,6 +212,45 @@ async fn keys_are_fetched_once_an_hour_and_for_an_unknown_key_but_not_at_a_stran
     }
     verifier.verify(&token(&issuer)).await.unwrap();
     assert_eq!(issuer.fetches(), 6);
+}
+
+/// Who has no traffic for hours must not believe a key that was withdrawn meanwhile.
+#[tokio::test]
+async fn a_withdrawn_key_is_not_believed_after_an_hour() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let verifier = verifier(&issuer, &clock, email_issuer());
+    let token = issuer.token(|claims| drop(claims.insert("exp".into(), json!(NOW * 2))));
+    verifier.verify(&token).await.unwrap();
+    issuer.rotate("second");
+    clock.advance(Duration::from_secs(60 * 60));
+    let unknown = Err(TokenError::UnknownKey { key_id: "first".to_owned() });
+    assert_eq!(verifier.verify(&token).await, unknown);
+}
+
+/// Tokens that nobody signed, of issuers that match the pattern of a meta issuer.
+#[tokio::test]
+async fn strangers_do_not_push_out_the_keys_of_known_issuers_nor_have_us_ask_at_their_pace() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let mut issuers = Issuers::from_yaml(
+        "meta-issuers:\n  https://*.meta.example:\n    client-id: sigstore\n    type: email\n",
+    )
+    .unwrap();
+    issuers.add(email_issuer()).unwrap();
+    let keys = KeySource::new(Arc::clone(&issuer) as Arc<dyn Fetch>);
+    let verifier = Verifier::new(issuers, keys, Arc::clone(&clock) as Arc<dyn Clock>);
+    let good = issuer.token(|_| {});
+    verifier.verify(&good).await.unwrap();
+    let before = issuer.fetches();
+    for n in 0..2 * MAX_MATCHED {
+        let stranger = format!("https://x{n}.meta.example");
+        let token = issuer.token(|claims| drop(claims.insert("iss".into(), json!(stranger))));
+        let error = verifier.verify(&token).await.unwrap_err();
+        assert!(matches!(error, TokenError::KeysUnavailable { .. }), "{error}");
+    }
+    assert_eq!(issuer.fetches() - before, 120, "so many a minute");
+    issuer.documents.lock().unwrap().clear();
+    clock.advance(Duration::from_secs(61));
+    verifier.verify(&good).await.unwrap();
 }
 
 #[tokio::test]
@@ -226,6 +275,7 @@ async fn documents_of_somebody_else_are_not_believed() {
             "is of issuer `https://other.example`",
         ),
         (json!({ "issuer": URL, "jwks_uri": "http://issuer.example/keys" }), "not at an https URL"),
+        (json!({ "issuer": URL, "jwks_uri": "http://127.0.0.1:1/keys" }), "not at an https URL"),
         (json!({ "issuer": URL, "jwks_uri": "file:///etc/passwd" }), "not at an https URL"),
         (json!({ "issuer": URL }), "malformed JSON"),
     ];
@@ -260,12 +310,46 @@ async fn only_identities_that_are_allowed_get_certificates() {
     assert_eq!(error, TokenError::NotAllowed { identity: "a@example.com".to_owned() });
     let theirs = Issuer { allowed: vec![Identities::new("*@example.com")], ..email_issuer() };
     verifier(&issuer, &clock, theirs).verify(&issuer.token(|_| {})).await.unwrap();
+    let builds = Issuer { allowed_repositories: vec![Identities::new("https://e.org/*")], ..email_issuer() };
+    let error = verifier(&issuer, &clock, builds).verify(&issuer.token(|_| {})).await.unwrap_err();
+    assert_eq!(error, TokenError::RepositoryNotAllowed { repository: String::new() });
+}
+
+/// A workflow of ours that may be called from elsewhere names us, whoever calls it.
+#[test]
+fn who_calls_our_public_workflow_is_kept_out_by_the_repository() {
+    let claims = json!({ "source": "evil/app", "sub": "s" });
+    let yaml = r#"
+oidc-issuers:
+  https://ci.example:
+    client-id: sigstore
+    type: ci-provider
+    ci-provider: ci
+    allowed-identities: ["https://h/acme/*"]
+    allowed-repositories: ["https://h/acme/*"]
+ci-issuer-metadata:
+  ci:
+    extension-templates: { source-repository-uri: "https://h/{{ .source }}" }
+    subject-alternative-name-template: "{{ if eq .sub \"s\" }}https://h/acme/shared{{ end }}"
+"#;
+    let issuer = Issuers::from_yaml(yaml).unwrap().find("https://ci.example").unwrap();
+    let Value::Object(claims) = claims else { unreachable!() };
+    let identity = Identity::of(&issuer, &Claims::new(claims)).unwrap();
+    assert_eq!(identity.name, uri("https://h/acme/shared"));
+    let refused = TokenError::RepositoryNotAllowed { repository: "https://h/evil/app".to_owned() };
+    assert_eq!(issuer.admit(identity), Err(refused));
 }
 
 /// The identity of a token with these claims of an issuer of this kind.
 fn identity(provider: Provider, claims: Value) -> Result<Identity, TokenError> {
+    identity_at(URL, provider, claims)
+}
+
+/// The same of an issuer with this URL.
+fn identity_at(url: &str, provider: Provider, claims: Value) -> Result<Identity, TokenError> {
     let Value::Object(claims) = claims else { unreachable!() };
-    let issuer = Issuer { provider, challenge_claim: "sub".to_owned(), ..email_issuer() };
+    let issuer =
+        Issuer { url: url.to_owned(), provider, challenge_claim: "sub".to_owned(), ..email_issuer() };
     Identity::of(&issuer, &Claims::new(claims))
 }
 
@@ -285,17 +369,17 @@ fn github_tokens_are_certified_as_fulcio_does() {
         // A claim of this name does not move the service elsewhere.
         "#base": "https://evil.example",
     });
-    let provider = Provider::of_table("github-workflow", URL).unwrap();
-    let identity = identity(provider.clone(), claims.clone()).unwrap();
+    let provider = Provider::of_table("github-workflow").unwrap();
+    let identity = identity_at(GITHUB, provider.clone(), claims.clone()).unwrap();
     assert_eq!(identity.name, uri("https://github.com/o/s/.github/workflows/b.yml@refs/tags/v1"));
     let wanted = [
-        (1, URL),
+        (1, GITHUB),
         (2, "push"),
         (3, sha.as_str()),
         (4, "Release"),
         (5, "o/r"),
         (6, "refs/heads/main"),
-        (8, URL),
+        (8, GITHUB),
         (9, "https://github.com/o/s/.github/workflows/b.yml@refs/tags/v1"),
         (10, &"b".repeat(40)),
         (11, "github-hosted"),
@@ -316,8 +400,22 @@ fn github_tokens_are_certified_as_fulcio_does() {
     for needed in ["job_workflow_ref", "sha", "repository_id", "run_attempt"] {
         let mut without = claims.clone();
         without.as_object_mut().unwrap().remove(needed);
-        assert_eq!(self::identity(provider.clone(), without), Err(TokenError::missing(needed)));
+        let missing = TokenError::MissingClaim { claim: needed.to_owned() };
+        assert_eq!(identity_at(GITHUB, provider.clone(), without), Err(missing));
     }
+    // A GitHub Enterprise Server has an `o/r` of its own.
+    let enterprise =
+        identity_at("https://git.example/_services/token", provider.clone(), claims.clone()).unwrap();
+    assert_eq!(enterprise.name, uri("https://git.example/o/s/.github/workflows/b.yml@refs/tags/v1"));
+    assert_eq!(enterprise.extensions[&12], "https://git.example/o/r");
+    let slug = identity_at(&format!("{GITHUB}/acme"), provider.clone(), claims.clone()).unwrap();
+    assert_eq!(slug.extensions[&16], "https://github.com/o");
+    let mut odd = claims;
+    odd["job_workflow_ref"] = json!("o/s/../../b");
+    assert_eq!(
+        identity_at(GITHUB, provider, odd).unwrap_err().to_string(),
+        "what claim `job_workflow_ref` makes, `https://github.com/o/s/../../b`, is not a URL"
+    );
 }
 
 #[test]
@@ -328,8 +426,18 @@ fn gitlab_tokens_are_certified_for_the_gitlab_that_issued_them() {
         "ci_config_ref_uri": "git.example/g/p//.gitlab-ci.yml@refs/tags/v1", "ci_config_sha": "d",
         "runner_environment": "gitlab-hosted", "project_visibility": "private", "environment": "prod",
     });
-    let provider = Provider::of_table("gitlab-pipeline", "https://git.example/").unwrap();
-    let identity = identity(provider.clone(), claims.clone()).unwrap();
+    // Known by the pattern of a meta issuer: it is the GitLab, not the pattern, that is at home.
+    let yaml =
+        "meta-issuers:\n  https://*.git.example:\n    client-id: sigstore\n    type: gitlab-pipeline\n";
+    let issuer = Issuers::from_yaml(yaml).unwrap().find("https://a.git.example").unwrap();
+    let Value::Object(object) = claims.clone() else { unreachable!() };
+    assert_eq!(
+        Identity::of(&issuer, &Claims::new(object)).unwrap().extensions[&12],
+        "https://a.git.example/g/p"
+    );
+
+    let provider = Provider::of_table("gitlab-pipeline").unwrap();
+    let identity = identity_at("https://git.example/", provider.clone(), claims.clone()).unwrap();
     assert_eq!(identity.name, uri("https://git.example/g/p//.gitlab-ci.yml@refs/tags/v1"));
     let says = |n: u8| identity.extensions[&n].as_str();
     assert_eq!(says(12), "https://git.example/g/p");
@@ -338,8 +446,12 @@ fn gitlab_tokens_are_certified_for_the_gitlab_that_issued_them() {
     assert_eq!(says(21), "https://git.example/g/p/-/jobs/9");
     assert_eq!((says(22), says(23)), ("private", "prod"));
     let mut odd = claims;
+    odd["ci_config_sha"] = Value::Null;
+    let elsewhere = self::identity(provider.clone(), odd.clone()).unwrap();
+    assert!(!elsewhere.extensions.contains_key(&10) && !elsewhere.extensions.contains_key(&19));
     odd["ref_type"] = json!("merge");
-    assert_eq!(self::identity(provider, odd), Err(TokenError::missing("#ref")));
+    let error = self::identity(provider, odd).unwrap_err().to_string();
+    assert_eq!(error, r#"claim `ref_type` is `"merge"`, wanted `branch` or `tag`"#);
 }
 
 #[test]
@@ -353,7 +465,7 @@ fn kubernetes_spiffe_uri_and_user_names_are_checked_against_their_home() {
     let of = |provider: &Provider, sub: &str| identity(provider.clone(), json!({ "sub": sub }));
     assert_eq!(of(&spiffe, "spiffe://example.org/a").unwrap().name, uri("spiffe://example.org/a"));
     for stranger in
-        ["spiffe://example.org.evil/a", "spiffe://evil/example.org/", "spiffe://example.org/", "a"]
+        ["spiffe://example.org.evil/a", "spiffe://evil/example.org/", "spiffe://example.org/a/../b", "a"]
     {
         assert!(of(&spiffe, stranger).is_err(), "{stranger}");
     }
@@ -372,23 +484,32 @@ fn kubernetes_spiffe_uri_and_user_names_are_checked_against_their_home() {
 #[test]
 fn the_other_services_of_the_table_are_named() {
     let buildkite = json!({ "sub": "s", "organization_slug": "o", "pipeline_slug": "p", "build_number": 7, "job_id": "j" });
-    let job = identity(Provider::of_table("buildkite-job", URL).unwrap(), buildkite).unwrap();
+    let job = identity(Provider::of_table("buildkite-job").unwrap(), buildkite).unwrap();
     assert_eq!(job.name, uri("https://buildkite.com/o/p"));
     assert_eq!(job.extensions[&21], "https://buildkite.com/o/p/builds/7#j");
-    let circle = json!({ "sub": "s", "oidc.circleci.com/project-id": "p", "oidc.circleci.com/pipeline-definition-id": "d" });
-    let job = identity(Provider::of_table("circleci-job", URL).unwrap(), circle).unwrap();
-    assert_eq!(job.name, uri("https://app.circleci.com/pipelines/p/d"));
+    let of = |name: &str| format!("oidc.circleci.com/{name}");
+    let circle = json!({
+        "sub": "s", of("project-id"): "p", of("pipeline-definition-id"): "d", of("pipeline-id"): "i",
+        of("workflow-id"): "w", of("job-id"): "j",
+    });
+    let job = identity(Provider::of_table("circleci-job").unwrap(), circle).unwrap();
+    assert_eq!(job.name, uri("https://circleci.com/api/v2/projects/p/pipeline-definitions/d"));
+    assert_eq!((job.extensions[&11].as_str(), job.extensions.get(&12)), ("\"\"", None));
     let codefresh = json!({ "sub": "s", "account_name": "a", "pipeline_name": "n", "account_id": "1", "pipeline_id": "2", "workflow_id": "3" });
-    let job = identity(Provider::of_table("codefresh-workflow", URL).unwrap(), codefresh).unwrap();
+    let job = identity(Provider::of_table("codefresh-workflow").unwrap(), codefresh).unwrap();
     assert_eq!(job.name, uri("https://g.codefresh.io/a/n:1/2"));
-    assert!(Provider::of_table("none", URL).is_none());
+    let own = json!({ "sub": "s", "account_name": "a", "pipeline_name": "n", "account_id": "1", "pipeline_id": "2", "workflow_id": "3", "platform_url": "https://cf.example/x" });
+    let job = identity(Provider::of_table("codefresh-workflow").unwrap(), own).unwrap();
+    assert_eq!(job.name, uri("https://cf.example/x/a/n:1/2"));
+    assert!(Provider::of_table("none").is_none());
 }
 
 #[test]
 fn claims_that_do_not_fit_a_certificate_are_refused() {
     let users = |sub: &str| identity(Provider::Uri { domain: "https://e.org".into() }, json!({ "sub": sub }));
-    assert!(users("https://e.org/a b").is_err());
-    assert!(users("https://e.org/a\u{e9}").is_err());
+    assert_eq!(users("https://e.org/a b\u{e9}").unwrap().name, uri("https://e.org/a%20b%C3%A9"));
+    assert!(users("https://e.org/a?b c").is_err());
+    assert!(users("https://e.org/%").is_err());
     assert!(users(&format!("https://e.org/{}", "a".repeat(2_048))).is_err());
 }
 

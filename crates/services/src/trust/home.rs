@@ -58,7 +58,7 @@ impl Home {
         }
         let store = self.metadata(dir.disk());
         store.put(&format!("roots/{version}.root.json"), root)?;
-        self.write_source(&dir, &SourceFile { url: url.map(str::to_owned), updated: None })?;
+        self.write_source(&dir, &SourceFile { url: url.map(str::to_owned), ..SourceFile::default() })?;
         // Last: what makes it pinned.
         Ok(store.put("root.json", root)?)
     }
@@ -87,23 +87,22 @@ impl Home {
         let url = source.url.clone().ok_or(HomeError::NoRepository)?;
         let repository = Repository::at(fetch, &url);
         let dir = self.open()?;
-        let bundle = self.gather(&dir, &repository, at, None).await?;
+        let bundle = self.gather(&dir, &repository, at, Ages::default()).await?;
         self.write_current(&dir, &bundle)?;
-        self.write_source(&dir, &SourceFile { updated: Some(at), ..source })
+        self.write_source(&dir, &SourceFile { updated: Some(at), max_age: None, ..source })
     }
 
-    /// Follows a bundle instead of a repository. It may be used for at most `max_age` seconds after its timestamp
-    /// was signed, or for as long as it says itself, whichever is less.
+    /// Follows a bundle instead of a repository. With a `max_age` of our own it may be used for so many seconds after
+    /// its timestamp was signed, also beyond its expiry; what the bundle says itself can only shorten that.
     pub async fn import(&self, bundle: &TrustBundle, max_age: Option<i64>, at: i64) -> Result<(), HomeError> {
         let source = self.source()?;
-        let ages = [bundle.max_age, max_age];
-        let max_age = ages.into_iter().flatten().min();
+        let ages = Ages { stated: bundle.max_age, own: max_age };
         let files = BundleFetch(bundle);
         let repository = Repository { fetch: &files, metadata: String::new(), targets: TARGETS.to_owned() };
         let dir = self.open()?;
-        let gathered = self.gather(&dir, &repository, at, max_age).await?;
+        let gathered = self.gather(&dir, &repository, at, ages).await?;
         self.write_current(&dir, &gathered)?;
-        self.write_source(&dir, &SourceFile { updated: Some(at), ..source })
+        self.write_source(&dir, &SourceFile { updated: Some(at), max_age, ..source })
     }
 
     /// The last complete state, as a bundle.
@@ -118,7 +117,8 @@ impl Home {
 
     /// What is trusted at this time, checked anew from the first root on.
     pub fn current(&self, at: i64) -> Result<Current, HomeError> {
-        open(&self.bundle()?, at)
+        let bundle = self.bundle()?;
+        open(&bundle, self.source()?.max_age, at)
     }
 
     fn open(&self) -> Result<DataDir, OpenError> {
@@ -135,12 +135,12 @@ impl Home {
         dir: &DataDir,
         repository: &Repository<'_>,
         at: i64,
-        max_age: Option<i64>,
+        ages: Ages,
     ) -> Result<TrustBundle, HomeError> {
         let store = self.metadata(dir.disk());
         let kept = Store::new(dir.disk().clone(), self.dir.join("targets")).scratch(self.dir.clone());
-        let updater = follow(&store, repository, at, freshness(max_age)).await?;
-        let mut bundle = TrustBundle { created: at, max_age, ..TrustBundle::default() };
+        let updater = follow(&store, repository, at, ages.freshness()).await?;
+        let mut bundle = TrustBundle { created: at, max_age: ages.least(), ..TrustBundle::default() };
         for name in [TRUSTED_ROOT, SIGNING_CONFIG] {
             if let Some(found) = look_up(&updater, &store, repository, name).await? {
                 let bytes = download(&found, &kept, repository, MAX_TARGET).await?;
@@ -161,13 +161,14 @@ impl Home {
     }
 }
 
-/// Follows a bundle from its first root to its targets, with nothing else at hand.
-pub fn open(bundle: &TrustBundle, at: i64) -> Result<Current, HomeError> {
+/// Follows a bundle from its first root to its targets, with nothing else at hand. With a `max_age` of our own, see
+/// [`Home::import`].
+pub fn open(bundle: &TrustBundle, max_age: Option<i64>, at: i64) -> Result<Current, HomeError> {
     let roots = bundle.metadata.iter().filter_map(|(name, bytes)| {
         name.strip_suffix(".root.json")?.parse::<u64>().ok().map(|version| (version, bytes))
     });
     let first = roots.min_by_key(|(version, _)| *version).ok_or(HomeError::NoRoot)?.1;
-    let freshness = freshness(bundle.max_age);
+    let freshness = Ages { stated: bundle.max_age, own: max_age }.freshness();
     let mut updater = Updater::new(first, at, Source::Repository, freshness).map_err(FollowError::from)?;
     loop {
         let file = match updater.step().map_err(FollowError::from)? {
@@ -191,7 +192,7 @@ pub struct Current {
     pub trusted_root: Option<Vec<u8>>,
     /// The target `signing_config.v0.2.json`.
     pub signing_config: Option<Vec<u8>>,
-    /// How many seconds after its timestamp was signed it may be used, if it may outlive its expiry.
+    /// How many seconds after its timestamp was signed it may be used at most.
     pub max_age: Option<i64>,
 }
 
@@ -208,13 +209,17 @@ impl Current {
 }
 
 /// Where trust comes from, and when it came last.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceFile {
     /// The repository's URL, unless only bundles are imported.
     pub url: Option<String>,
     /// When it was last followed to its end, in Unix time.
     pub updated: Option<i64>,
+    /// How many seconds after its timestamp was signed it may be used also beyond its expiry, as said when it was
+    /// imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<i64>,
 }
 
 /// Why pinned trust was not read or changed.
@@ -265,8 +270,27 @@ impl HomeError {
     }
 }
 
-fn freshness(max_age: Option<i64>) -> Freshness {
-    max_age.map_or(Freshness::Expiry, Freshness::MaxAge)
+/// How many seconds after its timestamp was signed trust may be used.
+#[derive(Clone, Copy, Default)]
+struct Ages {
+    /// As the bundle says, which nobody signs: whoever carries it could have written it.
+    stated: Option<i64>,
+    /// As whoever verifies says.
+    own: Option<i64>,
+}
+
+impl Ages {
+    fn least(self) -> Option<i64> {
+        [self.stated, self.own].into_iter().flatten().min()
+    }
+
+    fn freshness(self) -> Freshness {
+        match (self.least(), self.own) {
+            (None, _) => Freshness::Expiry,
+            (Some(age), None) => Freshness::Within(age),
+            (Some(age), Some(_)) => Freshness::MaxAge(age),
+        }
+    }
 }
 
 /// The store's metadata under the names that a repository has it by, every root that was ever trusted here included.

@@ -140,7 +140,27 @@ async fn the_maximum_age_of_a_bundle_counts_from_when_it_was_signed() {
         assert_eq!(refused(home.current(NOW + age + 1)), Some(Code::TrustExpired));
     }
     let late = at("late");
-    assert_eq!(refused_unit(late.import(&bundle, None, NOW + 1_001).await), Some(Code::TrustExpired));
+    assert_eq!(refused_unit(late.import(&bundle, Some(5_000), NOW + 1_001).await), Some(Code::TrustExpired));
+}
+
+/// Whoever carries a bundle can write any age into it.
+#[tokio::test]
+async fn the_age_that_a_bundle_says_only_shortens_how_long_it_may_be_used() {
+    let (mut repository, _dir, online) = pinned();
+    repository.extensions.insert(SIGNED_AT.to_owned(), time::format(NOW).unwrap().into());
+    repository.expires.insert("timestamp".to_owned(), NOW + 100);
+    repository.publish(&["timestamp"]);
+    online.update(&Memory::of(&repository.files), NOW).await.unwrap();
+    let dir = TempDir::new().unwrap();
+    for (stated, last) in [(1_000_000, 99), (50, 50)] {
+        let bundle = TrustBundle { max_age: Some(stated), ..online.bundle().unwrap() };
+        let home = Home::new(&dir.path().join(stated.to_string())).unwrap();
+        home.pin(&repository.files["1.root.json"], None).unwrap();
+        home.import(&bundle, None, NOW).await.unwrap();
+        assert_eq!(trusted_root(&home, NOW + last), b"first");
+        assert_eq!(refused(home.current(NOW + last + 1)), Some(Code::TrustExpired));
+        assert_eq!(refused_unit(home.import(&bundle, None, NOW + last + 1).await), Some(Code::TrustExpired));
+    }
 }
 
 /// Cuts the disk off before its n-th step, for every n: what is left is followed to its end the next time, and never

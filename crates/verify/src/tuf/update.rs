@@ -30,7 +30,10 @@ pub enum Source {
 pub enum Freshness {
     /// As its expiry says.
     Expiry,
-    /// Timestamp and snapshot may have expired, if the timestamp was signed no more than so many seconds ago.
+    /// As its expiry says, and the timestamp was signed no more than so many seconds ago.
+    Within(i64),
+    /// Timestamp and snapshot may have expired, if the timestamp was signed no more than so many seconds ago. This
+    /// lengthens how long an attacker can withhold news, so only the verifier itself may say it.
     MaxAge(i64),
 }
 
@@ -239,17 +242,21 @@ impl Updater {
     }
 
     fn fresh_timestamp(&self, timestamp: &Metadata<Timestamp>) -> Result<(), Refusal> {
-        let file = "timestamp.json";
-        match (self.fresh(file, timestamp), self.freshness) {
-            (Err(_), Freshness::MaxAge(max_age)) => {
-                let signed = timestamp.extension(SIGNED_AT).and_then(|text| time::parse(text).ok());
-                let signed = signed.ok_or_else(|| Refusal::new(file, Why::Undated))?;
-                match self.at.saturating_sub(signed) <= max_age {
-                    true => Ok(()),
-                    false => Err(Refusal::new(file, Why::TooOld { signed, at: self.at, max_age })),
-                }
+        match self.freshness {
+            Freshness::Expiry => self.fresh(TIMESTAMP, timestamp),
+            Freshness::MaxAge(max_age) => self.young(timestamp, max_age),
+            Freshness::Within(max_age) => {
+                self.fresh(TIMESTAMP, timestamp).and_then(|()| self.young(timestamp, max_age))
             }
-            (fresh, _) => fresh,
+        }
+    }
+
+    fn young(&self, timestamp: &Metadata<Timestamp>, max_age: i64) -> Result<(), Refusal> {
+        let signed = timestamp.extension(SIGNED_AT).and_then(|text| time::parse(text).ok());
+        let signed = signed.ok_or_else(|| Refusal::new(TIMESTAMP, Why::Undated))?;
+        match self.at.saturating_sub(signed) <= max_age {
+            true => Ok(()),
+            false => Err(Refusal::new(TIMESTAMP, Why::TooOld { signed, at: self.at, max_age })),
         }
     }
 
@@ -295,7 +302,7 @@ impl Updater {
         fits(file, stated, bytes, "timestamp")?;
         is_version(file, snapshot, stated.version)?;
         match self.freshness {
-            Freshness::Expiry => self.fresh(file, snapshot),
+            Freshness::Expiry | Freshness::Within(_) => self.fresh(file, snapshot),
             // The timestamp, which is young enough, vouches for it.
             Freshness::MaxAge(_) => Ok(()),
         }
@@ -478,3 +485,5 @@ pub(super) fn limit_of(meta: &MetaFile, limit: usize) -> usize {
 fn store(role: Role, bytes: &[u8]) -> Change {
     Change::Store { name: format!("{role}.json"), bytes: bytes.to_vec() }
 }
+
+const TIMESTAMP: &str = "timestamp.json";

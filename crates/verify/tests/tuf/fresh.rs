@@ -86,3 +86,22 @@ fn an_expired_timestamp_that_does_not_say_when_it_was_signed_is_too_old() {
     let refusal = client.update(&repository).unwrap_err();
     assert_eq!((&refusal.why, refusal.code()), (&Why::Undated, Code::TrustExpired));
 }
+
+/// A maximum is one also while nothing has expired, and what only limits does not lengthen.
+#[test]
+fn a_maximum_age_ends_before_the_expiry_and_does_not_outlast_it_unless_waived() {
+    let mut repository = TrustRepository::new();
+    repository.extensions.insert(SIGNED_AT.to_owned(), time::format(NOW - 100).unwrap().into());
+    repository.expires.insert("timestamp".to_owned(), NOW + 100);
+    repository.publish(&["timestamp"]);
+    let mut client = Client::of(&repository);
+    let too_old = Why::TooOld { signed: NOW - 100, at: NOW, max_age: 99 };
+    for freshness in [Freshness::Within(99), Freshness::MaxAge(99)] {
+        client.freshness = freshness;
+        assert_eq!(client.update(&repository).unwrap_err().why, too_old, "{freshness:?}");
+    }
+    client.freshness = Freshness::Within(10_000);
+    client.update(&repository).unwrap();
+    client.at = NOW + 100;
+    assert_eq!(client.load().unwrap_err().why, Why::Expired { expires: NOW + 100, at: NOW + 100 });
+}

@@ -2,7 +2,7 @@
 
 use signet_formats::trust_bundle::{MAX_BYTES, TrustBundle};
 use signet_formats::tuf::MAX_ROOT_BYTES;
-use signet_services::trust::{Current, Home, SIGNING_CONFIG, TRUSTED_ROOT};
+use signet_services::trust::{self, Current, Home, SIGNING_CONFIG, TRUSTED_ROOT};
 use signet_verify::Code;
 
 use super::{moment, roles, text};
@@ -52,10 +52,10 @@ pub(super) fn update(args: &TrustHomeArgs, face: Face) -> Answer {
 /// Writes the newest state into a file.
 pub(super) fn export(args: &TrustExportArgs, face: Face) -> Answer {
     let home = pinned::home(args.home.trust_dir.as_deref())?;
-    // What cannot be used here is of no use elsewhere.
-    home.current(clock::now())?;
     let mut bundle = home.bundle()?;
     bundle.max_age = [bundle.max_age, seconds(args.max_age_days)].into_iter().flatten().min();
+    // What cannot be used here is of no use elsewhere.
+    trust::open(&bundle, home.source()?.max_age, clock::now())?;
     let json = bundle.to_json().map_err(CliError::internal)?;
     files::create(&args.out, json.as_bytes())?;
     let document = TrustExportDocument {

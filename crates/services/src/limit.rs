@@ -1,4 +1,4 @@
-//! How many certificates one identity and one issuer may have in a time.
+//! How much one name may have in a time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub struct Rate {
 
 /// Counts who took how much. Bounded: of too many names those who have not taken anything lately are
 /// forgotten, and if there are none, everybody new waits.
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     rate: Rate,
     taken: Mutex<HashMap<String, Taken>>,
 }
@@ -27,12 +27,12 @@ struct Taken {
 }
 
 impl Limiter {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self { rate, taken: Mutex::default() }
     }
 
     /// Takes one; the error is how long to wait.
-    pub(super) fn take(&self, name: &str, now: Duration) -> Result<(), Duration> {
+    pub(crate) fn take(&self, name: &str, now: Duration) -> Result<(), Duration> {
         let each = self.rate.per / self.rate.count.max(1);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.len() >= MAX_NAMES && !taken.contains_key(name) {
