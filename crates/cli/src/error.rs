@@ -12,7 +12,7 @@ use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, Exposure, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
-use signet_services::log::{HomeError, OpenError as LogOpenError};
+use signet_services::log::{HomeError, OpenError as LogOpenError, SearchError};
 use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
@@ -295,6 +295,15 @@ impl From<HomeError> for CliError {
     }
 }
 
+impl From<SearchError> for CliError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Open(error) => error.into(),
+            error => Self::new(Code::UsageInvalid, error.to_string()),
+        }
+    }
+}
+
 impl From<LogOpenError> for CliError {
     fn from(error: LogOpenError) -> Self {
         let code = match error {
@@ -303,6 +312,7 @@ impl From<LogOpenError> for CliError {
                 Code::DataCorrupt
             }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            LogOpenError::PolicyOfOthers { .. } | LogOpenError::Witnessed => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
@@ -372,6 +382,9 @@ impl From<AuthorityError> for CliError {
             AuthorityError::KeyFile(error) => return error.into(),
             AuthorityError::Sign(error) => return error.into(),
             AuthorityError::Io { .. } => Code::ServiceFailed,
+            AuthorityError::Mode { .. } => {
+                return Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE);
+            }
             AuthorityError::Lost { .. } => Code::DataCorrupt,
             _ => Code::ConfigInvalid,
         };
@@ -467,10 +480,14 @@ impl From<StackError> for CliError {
                     Exposure::InTheClear => {
                         "give a certificate (`tls.certificate`, `tls.key`), or the `https://` URL of the proxy in front (`publicUrl`)"
                     }
+                    Exposure::OpenRegistry => {
+                        "give the registry users (`registry.htpasswd`), leave it out (`registry.enabled: false`), or say that the proxy asks who they are (`registry.anonymous: true`)"
+                    }
                     Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
                 })
             }
             StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Mode { .. } => Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE),
             StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
                 .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
@@ -483,8 +500,19 @@ impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
         let code = match error {
             BackupError::Dir(error) => return error.into(),
-            BackupError::Foreign(_) | BackupError::Log { .. } => Code::DataCorrupt,
-            BackupError::NotEmpty { .. } => Code::WouldOverwrite,
+            BackupError::Foreign(_) => {
+                return Self::new(Code::FileUnreadable, error.to_string())
+                    .hint("give a file that `signet backup` wrote");
+            }
+            BackupError::Log { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint("take an older backup");
+            }
+            BackupError::NotEmpty { .. } => {
+                return Self::new(Code::WouldOverwrite, error.to_string()).hint(
+                    "choose another directory; one that ends in `.restoring` was left by a restore that was cut off: remove it",
+                );
+            }
+            BackupError::Inside { .. } => Code::UsageInvalid,
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())
@@ -512,3 +540,6 @@ impl From<DevError> for CliError {
         }
     }
 }
+
+const OTHER_MODE: &str =
+    "begin in a directory of its own: what was signed for development must never be trusted elsewhere";

@@ -142,29 +142,46 @@ async fn referrers<T>(
     };
     let room = AtomicU64::new(MAX_MANIFEST_BYTES);
     // The list's artifact types and annotations are only claims (cosign#4641): each manifest is opened.
-    let open = |descriptor: Descriptor| {
-        let (room, keep) = (&room, &keep);
-        async move {
-            let origin = format!("referrer {}", descriptor.digest);
-            match source.manifest(&ManifestName::Digest(descriptor.digest)).await {
-                Ok(manifest) => {
-                    take(room, manifest.descriptor.size)
-                        .map_err(|()| too_many(&origin, MAX_MANIFEST_BYTES))?;
-                    Ok(keep(Attachment { origin, manifest }))
-                }
-                Err(error) => Err(unread(&origin, &error)),
-            }
-        }
-    };
-    let (mut attachments, mut missed) = (Vec::new(), Vec::new());
+    let open = |descriptor: Descriptor| async { referrer(source, &room, descriptor).await.map(&keep) };
+    let (mut attachments, mut missed, mut without_room) = (Vec::new(), Vec::new(), 0_usize);
     for opened in parallel(listed.descriptors, PARALLEL, open).await {
         match opened {
             Ok(attachment) => attachments.push(attachment),
-            Err(unread) => missed.push(unread),
+            Err(Missed::Unread(unread)) => missed.push(unread),
+            Err(Missed::Room) => without_room += 1,
         }
+    }
+    if without_room > 0 {
+        let reason =
+            format!("{without_room} of their manifests: all together may have {MAX_MANIFEST_BYTES} bytes");
+        missed.push(limit(LIST, reason));
     }
     missed.extend(listed.incomplete.map(|error| unread(LIST, &error)));
     (attachments, missed)
+}
+
+/// Opens a manifest if there is room for it. The list says how large it is before it is fetched; where it says too
+/// little, the room pays for what came.
+async fn referrer(source: &dyn Source, room: &AtomicU64, listed: Descriptor) -> Result<Attachment, Missed> {
+    take(room, listed.size).map_err(|()| Missed::Room)?;
+    let origin = format!("referrer {}", listed.digest);
+    let manifest = source.manifest(&ManifestName::Digest(listed.digest)).await;
+    let manifest = manifest.map_err(|error| Missed::Unread(unread(&origin, &error)))?;
+    match take(room, manifest.descriptor.size.saturating_sub(listed.size)) {
+        Ok(()) => Ok(Attachment { origin, manifest }),
+        Err(()) => {
+            room.store(0, Ordering::Relaxed);
+            Err(Missed::Room)
+        }
+    }
+}
+
+/// Why a referrer was not opened.
+enum Missed {
+    /// It could not be.
+    Unread(Unread),
+    /// What was opened before it is all that may be.
+    Room,
 }
 
 /// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
@@ -276,3 +293,72 @@ const PARALLEL: usize = 16;
 const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 /// All that is read of one image's signatures, in bytes.
 const MAX_TOTAL_BYTES: u64 = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use signet_formats::oci::MAX_MANIFEST_BYTES as LARGEST;
+    use signet_registry::ReferrersVia;
+
+    use super::*;
+
+    /// Large manifests, of which a list says the truth or not, and the bytes of those that were asked for.
+    struct Flood {
+        listed: Vec<Descriptor>,
+        large: Bytes,
+        fetched: Mutex<u64>,
+    }
+
+    impl Flood {
+        /// So many manifests that are as large as may be, and are said to have this many bytes less.
+        fn of(count: usize, less: u64) -> Self {
+            let start = r#"{"schemaVersion":2,"config":{"mediaType":"a/b","digest":"sha256:"#;
+            let rest = format!("{}\",\"size\":1}},\"layers\":[]}}", "0".repeat(64));
+            let large = format!("{start}{rest}{}", " ".repeat(LARGEST - start.len() - rest.len()));
+            let size = LARGEST as u64 - less;
+            let entry = |number: usize| {
+                Descriptor::new(media_type::OCI_MANIFEST, Digest::sha256(&number.to_be_bytes()), size)
+            };
+            Self { listed: (0..count).map(entry).collect(), large: large.into(), fetched: Mutex::new(0) }
+        }
+    }
+
+    #[async_trait]
+    impl Source for Flood {
+        async fn manifest(&self, name: &ManifestName) -> Result<Resolved, Error> {
+            *self.fetched.lock().unwrap() += self.large.len() as u64;
+            let digest = Digest::sha256(&self.large);
+            Resolved::new(&name.to_string(), self.large.clone(), Some(media_type::OCI_MANIFEST), digest)
+        }
+
+        async fn referrers(&self, _: &Digest) -> Result<Referrers, Error> {
+            let descriptors = self.listed.clone();
+            Ok(Referrers { descriptors, via: ReferrersVia::Api, incomplete: None })
+        }
+
+        async fn blob(&self, _: &Descriptor, _: u64) -> Result<Bytes, Error> {
+            unreachable!("the manifests have no layers")
+        }
+    }
+
+    /// A hundred of them had all been fetched, and then there was no room for all but four.
+    #[tokio::test]
+    async fn nothing_is_fetched_that_there_is_no_room_for() {
+        let flood = Flood::of(100, 0);
+        let (opened, missed) = attachments(&flood, &Digest::sha256(b""), Place::Referrers).await;
+        assert_eq!(opened.len() as u64, MAX_MANIFEST_BYTES / LARGEST as u64);
+        assert_eq!(*flood.fetched.lock().unwrap(), MAX_MANIFEST_BYTES);
+        assert_eq!(missed.len(), 1, "one note for all of them: {missed:?}");
+        assert_eq!(missed.first().map(|unread| unread.code), Some(Code::EvidenceLimit));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_says_too_little_gets_no_more_room() {
+        let flood = Flood::of(100, LARGEST as u64 - 1);
+        let (opened, missed) = attachments(&flood, &Digest::sha256(b""), Place::Referrers).await;
+        assert!(opened.len() as u64 <= MAX_MANIFEST_BYTES / LARGEST as u64 && missed.len() == 1);
+        let under_way = PARALLEL as u64 * LARGEST as u64;
+        assert!(*flood.fetched.lock().unwrap() <= MAX_MANIFEST_BYTES + under_way);
+    }
+}

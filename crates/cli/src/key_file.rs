@@ -4,17 +4,15 @@ use std::path::Path;
 
 use signet_crypto::PublicKey;
 use signet_formats::bundle::{Bundle, MAX_BUNDLE_BYTES};
-use signet_keys::{FileError, PrivateKey, read_private, read_public};
+use signet_keys::{FileError, PasswordSource, PrivateKey, read_private, read_public};
 use signet_verify::Code;
 
-use crate::args::PasswordArgs;
 use crate::error::{CliError, about};
-use crate::{files, password};
+use crate::files;
 
 /// The private key in a file.
-pub(crate) fn private(path: &Path, password: &PasswordArgs) -> Result<PrivateKey, CliError> {
-    let source = password::source(password);
-    read_private(path, &source).map_err(|error| match (told(path, error), source.variable()) {
+pub(crate) fn private(path: &Path, source: &PasswordSource) -> Result<PrivateKey, CliError> {
+    read_private(path, source).map_err(|error| match (told(path, error), source.variable()) {
         (error, Some(variable)) if error.code == Code::PasswordWrong => error.hint(format!(
             "the password is that of `{variable}`; correct it, or unset it to be asked for another"
         )),

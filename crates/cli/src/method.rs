@@ -10,10 +10,10 @@ use signet_verify::{Code, KeyReference, Policy, Principal, RepositoryRule, Rule,
 use crate::args::{CosignSignArgs, KeylessArgs, PasswordArgs};
 use crate::error::{CliError, Stop};
 use crate::face::Face;
-use crate::key_file;
 use crate::proven::Proven;
 use crate::signing::Signing;
 use crate::trust::Trust;
+use crate::{key_file, password};
 
 /// The options that say with what to sign.
 pub(crate) struct MethodArgs<'a> {
@@ -59,7 +59,7 @@ impl Method {
             }
             return Proven::by_identity(args.keyless, face).map(Box::new).map(Self::Proven);
         };
-        let key = key_file::private(key, args.password)?;
+        let key = key_file::private(key, &password::source(args.password))?;
         let signing = Signing::new(key, args.scheme)?;
         match args.with_services() {
             true => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),

@@ -10,8 +10,8 @@ use crate::args::PasswordArgs;
 /// The source that the options name; else the environment, else the terminal.
 pub(crate) fn source(args: &PasswordArgs) -> PasswordSource {
     match (&args.password_file, args.password_fd) {
-        (Some(path), _) => PasswordSource::File(path.clone()),
-        (None, Some(number)) => PasswordSource::Descriptor(number),
+        (Some(path), _) => PasswordSource::file(path.clone()),
+        (None, Some(number)) => PasswordSource::descriptor(number),
         (None, None) => PasswordSource::default_or(Arc::new(Terminal)),
     }
 }

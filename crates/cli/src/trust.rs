@@ -15,7 +15,7 @@ use crate::error::{CliError, about};
 use crate::{files, key_file, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trust {
     /// The anchors.
     pub(crate) snapshot: TrustSnapshot,

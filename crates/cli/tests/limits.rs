@@ -11,7 +11,7 @@ use signet_services::{oidc, tsa};
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 30] = [
+const PRIVATE: [&str; 37] = [
     "| time for the headers of a request | 15 s |",
     "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
@@ -26,6 +26,13 @@ const PRIVATE: [&str; 30] = [
     "| manifests of one image that are signed | 1,000 |",
     "| manifests of one `signet tree` | 10,000 |",
     "| decisions that are made side by side | 2 |",
+    "| decisions about images of one repository that are made side by side | 1 |",
+    "| time between two looks at the policy for pulls and at whom it trusts | 10 s |",
+    "| uploads in progress of one user, or of those who did not log in to one repository | half of them |",
+    "| bytes a second below which an upload's body is given up, on average and after 30 s | 16 KiB |",
+    "| manifests of more than 16 KiB that are received at once | 8 |",
+    "| those of one user | 2 |",
+    "| time for the first 16 KiB of a manifest, and for the rest of it, each | 60 s |",
     "| time for which a decision about the same digests is reused | 10 s |",
     "| certificates that came along among which a path is sought | 4 |",
     "| public-key operations of one decision; 256 KiB that are read or hashed count as one more | 4,096 |",

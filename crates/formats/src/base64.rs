@@ -34,6 +34,21 @@ pub fn decode_url(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64Error> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Base64Error)
 }
 
+/// The bytes that `text` stands for in either alphabet, padded or not: proto3 JSON has readers take all four spellings.
+///
+/// Only for requests, of which nothing but the bytes is kept.
+pub fn decode_any(text: &str) -> Result<Vec<u8>, Base64Error> {
+    if text.contains(['-', '_']) && text.contains(['+', '/']) {
+        return Err(Base64Error);
+    }
+    let missing = match (text.contains('='), text.len() % 4) {
+        (false, 2) => "==",
+        (false, 3) => "=",
+        _ => "",
+    };
+    decode(text.replace('-', "+").replace('_', "/") + missing)
+}
+
 /// The spelling of `bytes` that [`decode_url`] reads.
 pub fn encode_url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -121,6 +136,16 @@ mod tests {
             text[at] = wrong;
             let letter_by_letter = base64::engine::general_purpose::STANDARD.decode(&text);
             prop_assert_eq!(decode(&text), letter_by_letter.map_err(|_| Base64Error));
+        }
+    }
+
+    #[test]
+    fn proto3_json_has_four_spellings_of_the_same_bytes() {
+        for text in ["-_-_-w==", "-_-_-w", "+/+/+w==", "+/+/+w"] {
+            assert_eq!(decode_any(text).unwrap(), [0xfb, 0xff, 0xbf, 0xfb], "{text}");
+        }
+        for text in ["+_+_+w==", "-_-_-w=", "-_-_-x", "-_-_-", "-_-_-w==\n", "Zg===", "Zg=\n"] {
+            assert_eq!(decode_any(text), Err(Base64Error), "{text:?}");
         }
     }
 

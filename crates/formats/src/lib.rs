@@ -13,6 +13,7 @@ pub mod cms;
 pub mod cosign;
 pub mod cosignature;
 pub mod dsse;
+mod exact;
 pub mod in_toto;
 pub mod json;
 pub mod jwt;

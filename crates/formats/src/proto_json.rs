@@ -252,6 +252,12 @@ pub(crate) fn bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<
     base64::decode(text.0.as_bytes()).map_err(|_| FieldError::Base64 { field })
 }
 
+/// As [`bytes`], for what [`base64::decode_any`] is for.
+pub(crate) fn bytes_in_any_form(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
+    let text = required(value.filter(|text| !text.0.is_empty()), field)?;
+    base64::decode_any(&text.0).map_err(|_| FieldError::Base64 { field })
+}
+
 /// As [`bytes`], for what [`base64::decode_folded`] is for.
 pub(crate) fn folded_bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
     let text = required(value.filter(|text| !text.0.is_empty()), field)?;

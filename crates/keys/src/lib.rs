@@ -35,7 +35,7 @@ pub use error::{Error, FileError};
 pub use file::{
     MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private, write_public,
 };
-pub use password::{MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
+pub use password::{Line, MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
 pub use private::{PrivateKey, random};
 pub use signer::{Payload, SignError, Signer};
 pub use signet_platform::Existing;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -36,15 +36,27 @@ impl fmt::Debug for Password {
 pub enum PasswordSource {
     /// `SIGNET_PASSWORD`, else `COSIGN_PASSWORD`. Set and empty is the empty password.
     Environment,
-    /// The first line of a file.
-    File(PathBuf),
-    /// The first line of an open file descriptor of this process (Unix only).
-    Descriptor(u32),
+    /// The first line of a file, which may be a pipe: it is read once, however often the password is asked for.
+    Line(Arc<Line>),
     /// A person at a terminal.
     Prompt(Arc<dyn Prompt>),
 }
 
 impl PasswordSource {
+    /// The first line of a file.
+    pub fn file(path: PathBuf) -> Self {
+        Self::line(Place::File(path))
+    }
+
+    /// The first line of an open file descriptor of this process (Unix only).
+    pub fn descriptor(number: u32) -> Self {
+        Self::line(Place::Descriptor(number))
+    }
+
+    fn line(place: Place) -> Self {
+        Self::Line(Arc::new(Line { place, password: Mutex::new(None) }))
+    }
+
     /// The source when the user named none: the environment if it holds a password, else `prompt`.
     pub fn default_or(prompt: Arc<dyn Prompt>) -> Self {
         match from_environment(|name| std::env::var_os(name)) {
@@ -59,12 +71,16 @@ impl PasswordSource {
         VARIABLES.into_iter().find(set).filter(|_| matches!(self, Self::Environment))
     }
 
-    /// Fetches the password.
+    /// Fetches the password. An empty one protects nothing: only who sets a variable or answers the prompt so means it.
     pub fn password(&self, purpose: Purpose<'_>) -> Result<Password, PasswordError> {
         match self {
             Self::Environment => from_environment(|name| std::env::var_os(name)).ok_or(PasswordError::NotSet),
-            Self::File(path) => first_line(File::open(path)?),
-            Self::Descriptor(number) => first_line(File::open(signet_platform::descriptor_path(*number)?)?),
+            Self::Line(line) => match (line.password()?, purpose) {
+                (password, Purpose::Protect(_)) if password.as_bytes().is_empty() => {
+                    Err(PasswordError::Empty)
+                }
+                (password, _) => Ok(password),
+            },
             Self::Prompt(prompt) => Ok(prompt.ask(purpose)?),
         }
     }
@@ -74,9 +90,49 @@ impl fmt::Debug for PasswordSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment => f.write_str("Environment"),
-            Self::File(path) => write!(f, "File({})", path.display()),
-            Self::Descriptor(number) => write!(f, "Descriptor({number})"),
+            Self::Line(line) => write!(f, "Line({})", line.place),
             Self::Prompt(_) => f.write_str("Prompt"),
+        }
+    }
+}
+
+/// The first line of something that may be read only once.
+pub struct Line {
+    place: Place,
+    password: Mutex<Option<Password>>,
+}
+
+enum Place {
+    File(PathBuf),
+    Descriptor(u32),
+}
+
+impl Line {
+    fn password(&self) -> Result<Password, PasswordError> {
+        let mut known = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(password) = &*known {
+            return Ok(password.clone());
+        }
+        let password =
+            first_line(self.place.open()?)?.ok_or_else(|| PasswordError::Nothing(self.place.to_string()))?;
+        Ok(known.insert(password).clone())
+    }
+}
+
+impl Place {
+    fn open(&self) -> io::Result<File> {
+        match self {
+            Self::File(path) => File::open(path),
+            Self::Descriptor(number) => File::open(signet_platform::descriptor_path(*number)?),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "`{}`", path.display()),
+            Self::Descriptor(number) => write!(f, "descriptor {number}"),
         }
     }
 }
@@ -103,6 +159,12 @@ pub enum PasswordError {
     /// Neither variable is set.
     #[error("a password is needed, and neither `SIGNET_PASSWORD` nor `COSIGN_PASSWORD` is set")]
     NotSet,
+    /// The file or descriptor ends before its first line.
+    #[error("a password is needed, and none came from {0}")]
+    Nothing(String),
+    /// A key was to be protected, and the first line of the file or descriptor is empty.
+    #[error("the password is empty, which protects nothing; use `--no-password` if that is meant")]
+    Empty,
     /// More than [`MAX_PASSWORD`] bytes.
     #[error("the password is longer than {MAX_PASSWORD} bytes")]
     TooLong,
@@ -119,14 +181,17 @@ fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Option<Passw
     Some(Password::new(value.into_encoded_bytes()))
 }
 
-/// The first line without its end; what follows it is not looked at.
-fn first_line(source: impl Read) -> Result<Password, PasswordError> {
+/// The first line without its end, if there is one; what follows it is not looked at.
+fn first_line(source: impl Read) -> Result<Option<Password>, PasswordError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(READ_AHEAD));
     source.take(READ_AHEAD as u64).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match line.len() {
-        ..=MAX_PASSWORD => Ok(Password::new(line.to_vec())),
+        ..=MAX_PASSWORD => Ok(Some(Password::new(line.to_vec()))),
         _ => Err(PasswordError::TooLong),
     }
 }
@@ -153,12 +218,13 @@ mod tests {
     #[test]
     fn the_first_line_counts_and_its_length_is_limited() {
         for (text, password) in
-            [("pw", "pw"), ("pw\n", "pw"), ("pw\r\nmore", "pw"), (" pw \n", " pw "), ("", "")]
+            [("pw", "pw"), ("pw\n", "pw"), ("pw\r\nmore", "pw"), (" pw \n", " pw "), ("\n", "")]
         {
-            assert_eq!(first_line(text.as_bytes()).unwrap().as_bytes(), password.as_bytes());
+            assert_eq!(first_line(text.as_bytes()).unwrap().unwrap().as_bytes(), password.as_bytes());
         }
+        assert!(first_line(io::empty()).unwrap().is_none());
         let longest = "x".repeat(MAX_PASSWORD) + "\r\n";
-        assert_eq!(first_line(longest.as_bytes()).unwrap().as_bytes().len(), MAX_PASSWORD);
+        assert_eq!(first_line(longest.as_bytes()).unwrap().unwrap().as_bytes().len(), MAX_PASSWORD);
         let longer = "x".repeat(MAX_PASSWORD + 1);
         assert!(matches!(first_line(longer.as_bytes()), Err(PasswordError::TooLong)));
         assert!(matches!(first_line(io::repeat(b'x')), Err(PasswordError::TooLong)));

@@ -310,7 +310,7 @@ impl Bench {
     fn private(&self, name: &str, password: &str) -> PrivateKey {
         let secret = self.path("password");
         fs::File::create(&secret).unwrap().write_all(password.as_bytes()).unwrap();
-        read_private(&self.path(name), &PasswordSource::File(secret)).unwrap()
+        read_private(&self.path(name), &PasswordSource::file(secret)).unwrap()
     }
 }
 

@@ -6,9 +6,9 @@ use std::fs;
 
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
 use signet_keys::{
-    Error, Existing, KeyInfo, KeyKind, Pair, Password, PasswordSource, Payload, PrivateFormat, PrivateKey,
-    Prompt, PublicFormat, Purpose, SignError, Signer, describe, describe_file, encode_public, read_private,
-    read_private_bytes, read_public, read_public_bytes, write_pair, write_private,
+    Error, Existing, KeyInfo, KeyKind, Pair, Password, PasswordError, PasswordSource, Payload, PrivateFormat,
+    PrivateKey, Prompt, PublicFormat, Purpose, SignError, Signer, describe, describe_file, encode_public,
+    read_private, read_private_bytes, read_public, read_public_bytes, write_pair, write_private,
 };
 
 const ALGORITHMS: [KeyAlgorithm; 8] = [
@@ -304,14 +304,14 @@ fn a_password_comes_from_a_file() {
     let password = Password::new(b"s3cret".to_vec());
     let key = generate_p256();
     let pair = write_pair(&prefix, &key, PrivateFormat::Sigstore(&password), Existing::Refuse).unwrap();
-    let again = read_private(&pair.private, &PasswordSource::File(secret.clone())).unwrap();
+    let again = read_private(&pair.private, &PasswordSource::file(secret.clone())).unwrap();
     assert_eq!(again.public_key(), key.public_key());
 
     fs::write(&secret, "S3cret\n").unwrap();
-    let refused = read_private(&pair.private, &PasswordSource::File(secret)).unwrap_err();
+    let refused = read_private(&pair.private, &PasswordSource::file(secret)).unwrap_err();
     assert!(matches!(refused.error, Error::WrongPassword));
     assert_eq!(refused.path, pair.private);
-    let absent = PasswordSource::File(directory.path().join("absent"));
+    let absent = PasswordSource::file(directory.path().join("absent"));
     let refused = read_private(&pair.private, &absent).unwrap_err();
     assert!(matches!(refused.error, Error::NoPassword(_)));
 }
@@ -324,9 +324,34 @@ fn a_password_comes_from_a_descriptor() {
     let secret = directory.path().join("secret");
     fs::write(&secret, "from a descriptor\n").unwrap();
     let open = fs::File::open(&secret).unwrap();
-    let source = PasswordSource::Descriptor(u32::try_from(open.as_raw_fd()).unwrap());
+    let source = PasswordSource::descriptor(u32::try_from(open.as_raw_fd()).unwrap());
     let password = source.password(Purpose::Unlock("k.key")).unwrap();
     assert_eq!(password.as_bytes(), b"from a descriptor");
+}
+
+/// A pipe is empty when it is read again, and the empty password was taken for the one that was meant.
+#[cfg(unix)]
+#[test]
+fn a_password_from_a_pipe_is_read_once_and_nothing_is_no_password() {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"from a pipe\n").unwrap();
+    drop(writer);
+    let source = PasswordSource::descriptor(u32::try_from(reader.as_raw_fd()).unwrap());
+    for purpose in [Purpose::Unlock("k.key"), Purpose::Protect("new.key")] {
+        assert_eq!(source.password(purpose).unwrap().as_bytes(), b"from a pipe");
+    }
+    let again = PasswordSource::descriptor(u32::try_from(reader.as_raw_fd()).unwrap());
+    let refused = again.password(Purpose::Unlock("k.key")).unwrap_err();
+    assert!(matches!(refused, PasswordError::Nothing(_)), "{refused}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "\n").unwrap();
+    let source = PasswordSource::file(secret);
+    assert!(source.password(Purpose::Unlock("k.key")).unwrap().as_bytes().is_empty());
+    assert!(matches!(source.password(Purpose::Protect("k.key")), Err(PasswordError::Empty)));
 }
 
 fn expanded_ml_dsa_44(seed: &[u8]) -> Vec<u8> {

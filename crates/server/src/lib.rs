@@ -14,4 +14,5 @@ mod stamp;
 pub mod static_ct;
 pub mod tsa;
 pub mod tuf;
+pub mod turns;
 pub mod witness;

@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use async_trait::async_trait;
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use signet_services::monitor::LogReader;
+use signet_services::oidc::FetchError;
 
 use crate::outgoing::{Outgoing, body};
 
@@ -36,15 +37,32 @@ impl LogReader for HttpLogs {
         if let Some(dir) = url.strip_prefix("file://") {
             return read_file(&Path::new(dir).join(path), limit);
         }
-        let response = self.http.get(&format!("{url}/{path}")).await.map_err(|error| error.to_string())?;
-        match response.status() {
-            StatusCode::OK => {
-                let body = body(response, limit).await.map_err(|error| error.to_string())?;
-                Ok(Some(body.into()))
-            }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            status => Err(format!("status {}", status.as_u16())),
+        read_answer(self.http.get(&format!("{url}/{path}")).await, limit).await
+    }
+
+    async fn ask(
+        &self,
+        url: &str,
+        path: &str,
+        question: Vec<u8>,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, String> {
+        read_answer(self.http.post(&format!("{url}/{path}"), "application/json", question).await, limit).await
+    }
+}
+
+async fn read_answer(
+    response: Result<Response, FetchError>,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, String> {
+    let response = response.map_err(|error| error.to_string())?;
+    match response.status() {
+        StatusCode::OK => {
+            let body = body(response, limit).await.map_err(|error| error.to_string())?;
+            Ok(Some(body.into()))
         }
+        StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+        status => Err(format!("status {}", status.as_u16())),
     }
 }
 

@@ -76,6 +76,15 @@ pub(crate) fn each_issued_by_the_next(chain: &[Certificate]) -> bool {
     })
 }
 
+/// Refuses a directory whose root was made for development where another is wanted, and the other way round: what
+/// one has signed would be trusted as the other's.
+pub(crate) fn refuse_other_mode(root: &Certificate, development: bool) -> Result<(), AuthorityError> {
+    match root.subject().to_string().contains(DEVELOPMENT) == development {
+        true => Ok(()),
+        false => Err(AuthorityError::Mode { development: !development }),
+    }
+}
+
 /// Makes a root: a key and its own certificate.
 pub async fn make_root(
     subject: &Subject<'_>,
@@ -151,6 +160,12 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
     },
+    /// What is there is for development, or is not, and the other was asked for.
+    #[error("the authority in this directory was {}made for development", if *development { "" } else { "not " })]
+    Mode {
+        /// Whether it is for development.
+        development: bool,
+    },
     /// The certificate of an issuer is not a CA's.
     #[error("the first certificate of the chain is not that of a CA")]
     NotACa,
@@ -186,6 +201,8 @@ async fn sign_certificate(
     Certificate::from_der(&der).map_err(|_| AuthorityError::Unwritable)
 }
 
+/// What the name of an authority that is for development begins with.
+pub const DEVELOPMENT: &str = "Signet development";
 /// Bits of keyUsage (RFC 5280 §4.2.1.3).
 pub(crate) const DIGITAL_SIGNATURE: u32 = 0;
 pub(crate) const KEY_CERT_SIGN: u32 = 5;

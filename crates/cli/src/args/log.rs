@@ -22,7 +22,7 @@ pub(crate) enum LogCommand {
     Monitor(Deferred<LogMonitorArgs>),
     /// Write the log as files that any web server can serve (C2SP tlog-tiles). The log may be running.
     Export(Deferred<LogExportArgs>),
-    /// Let the log take no more entries, for good. It can still be served and read.
+    /// Let the log take no more entries, for good. It can still be served and read. The log may be running.
     Freeze(Deferred<LogFreezeArgs>),
     /// Freeze the log and go on in a new shard with a name and keys of its own. The log may be running: it does it itself.
     Rotate(Deferred<LogRotateArgs>),
@@ -31,7 +31,7 @@ pub(crate) enum LogCommand {
 /// Hash every entry and compare all that was made from them.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogFsckArgs {
-    /// The log's data directory.
+    /// The data directory of the log, or of `signet up`. All shards are checked.
     #[arg(long, value_name = "DIR", required_unless_present = "tiles")]
     pub(crate) data: Option<PathBuf>,
     /// A directory of files as C2SP tlog-tiles has them: of Tessera, Rekor v2, or an export.
@@ -45,9 +45,12 @@ pub(crate) struct LogFsckArgs {
 /// Print the proof that an entry is in the log.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogProofArgs {
-    /// The log's data directory.
+    /// The data directory of the log, or of `signet up`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// The name of the shard that has the entry, where there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) shard: Option<String>,
     /// The entry's index.
     #[arg(long, value_name = "INDEX")]
     pub(crate) index: u64,
@@ -58,7 +61,7 @@ pub(crate) struct LogProofArgs {
 /// All that is given has to be met. Time is that of certificates: what a bare key signed states none, and is not found by it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogSearchArgs {
-    /// The log's data directory.
+    /// The data directory of the log, or of `signet up`. All shards are searched, the oldest first.
     #[arg(long, value_name = "DIR", required_unless_present = "url")]
     pub(crate) data: Option<PathBuf>,
     /// The URL of a log that is served with `--search`.
@@ -79,7 +82,10 @@ pub(crate) struct LogSearchArgs {
     /// Certificates until this time, RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) until: Option<i64>,
-    /// The index to begin at: what the page before said is next.
+    /// The name of the shard to begin in: what the page before said is next.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) shard: Option<String>,
+    /// The index in it to begin at.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub(crate) from: u64,
     /// How many entries to show.
@@ -90,18 +96,23 @@ pub(crate) struct LogSearchArgs {
 /// Write the log as files that any web server can serve.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogExportArgs {
-    /// The log's data directory.
+    /// The data directory of the log, or of `signet up`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// The name of the shard to write. Unset: all of them; several, each in a directory `shard/NAME`, percent-encoded.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) shard: Option<String>,
     /// The directory to write to; it is made if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
 
 /// Let the log take no more entries, for good.
+///
+/// What the witnesses of its policy have not cosigned yet stays unpublished, until they do.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogFreezeArgs {
-    /// The log's data directory. The log must not be running.
+    /// The log's data directory, or that of `signet up`, which has to be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
 }
@@ -146,6 +157,9 @@ pub(crate) struct LogMonitorArgs {
     /// Who has to have cosigned the log's checkpoints, as C2SP tlog-policy.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) witness_policy: Option<PathBuf>,
+    /// How long ago the quorum of the witness policy may have cosigned at most: what is older is told of.
+    #[arg(long, value_name = "TIME", requires = "witness_policy")]
+    pub(crate) max_age: Option<String>,
     /// Tell of entries with this subject of a certificate.
     #[arg(long, value_name = "IDENTITY")]
     pub(crate) identity: Vec<String>,

@@ -37,7 +37,7 @@ pub(crate) use serve::{
     DevTokenArgs, OperatorArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeOidcDevArgs,
     ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs, ServeWitnessArgs,
 };
-pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, distinct};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, distinct, duration};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,

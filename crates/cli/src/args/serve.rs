@@ -72,11 +72,15 @@ pub(crate) struct ServeLogArgs {
     /// `hashed-identity` only their hashes, so that who searches has to know them.
     #[arg(long, value_enum, value_name = "MODE", conflicts_with = "opaque")]
     pub(crate) search: Option<SearchMode>,
-    /// Who has to cosign checkpoints, as C2SP tlog-policy. Without its quorum nothing new is published.
+    /// Who has to cosign checkpoints, as C2SP tlog-policy. Without its quorum nothing new is published. The log keeps it, and
+    /// goes by it also without this option until it is given another; one of `quorum none` ends it.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
+    /// A checkpoint of this log that somebody else kept: a log with less, or with other entries, is not served.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) at_least: Option<PathBuf>,
     /// How long a witness may take, in milliseconds.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, requires = "witness_policy")]
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000)]
     pub(crate) witness_timeout_ms: u64,
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]

@@ -42,7 +42,7 @@ pub(crate) fn read_issuers(path: &Path) -> Result<Issuers, CliError> {
 
 /// The time servers, of which so many have to agree; `None` if there are none.
 pub(crate) fn time_servers(servers: &[String], agree: Option<usize>) -> Result<Option<NtpConfig>, CliError> {
-    if servers.is_empty() {
+    if servers.is_empty() && agree.is_none() {
         return Ok(None);
     }
     let config = NtpConfig::new(servers.to_vec(), agree);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use signet_formats::checkpoint::SignedCheckpoint;
-use signet_server::stack::{self, Restored, Witnessed};
+use signet_server::stack::{self, BackupError, Restored, Witnessed};
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
@@ -21,6 +21,7 @@ use crate::runtime;
 pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
+    refuse_inside(&args.data, &args.out)?;
     let copied = files::write_secret(&args.out, |file| {
         let write = if args.moves { stack::move_out } else { stack::backup };
         write(&args.data, BufWriter::new(file), clock::now()).map_err(CliError::from)
@@ -36,6 +37,16 @@ pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
         format!("{files} files with {bytes} bytes of `{data}` are in `{file}`\n")
     })?;
     Ok(Status::Yes)
+}
+
+/// The next backup would have this one in it.
+fn refuse_inside(data: &Path, out: &Path) -> Result<(), CliError> {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let places = parent.canonicalize().ok().zip(data.canonicalize().ok());
+    match places.is_some_and(|(parent, data)| parent.starts_with(data)) {
+        true => Err(BackupError::Inside { path: out.to_owned() }.into()),
+        false => Ok(()),
+    }
 }
 
 /// Makes a stack from a backup.

@@ -35,7 +35,7 @@ fn generate(args: &GenerateArgs, face: Face) -> Answer {
 
 fn import(args: &ImportArgs, face: Face) -> Answer {
     let source = password::source(&args.password);
-    let key = key_file::private(&args.key, &args.password)?;
+    let key = key_file::private(&args.key, &source)?;
     write(&args.out, &key, (!args.no_password).then_some(&source), face)
 }
 
@@ -46,7 +46,7 @@ fn write(prefix: &Path, key: &PrivateKey, source: Option<&PasswordSource>, face:
     }
     let pair = match source {
         None => write_pair(prefix, key, PrivateFormat::Pkcs8, Existing::Refuse)?,
-        Some(source) => write_encrypted(prefix, key, source)?,
+        Some(source) => write_encrypted(prefix, key, source, face)?,
     };
     let document = KeyPairDocument {
         private: pair.private.display().to_string(),
@@ -61,17 +61,30 @@ fn write(prefix: &Path, key: &PrivateKey, source: Option<&PasswordSource>, face:
     Ok(Status::Yes)
 }
 
-fn write_encrypted(prefix: &Path, key: &PrivateKey, source: &PasswordSource) -> Result<Pair, Stop> {
+fn write_encrypted(
+    prefix: &Path,
+    key: &PrivateKey,
+    source: &PasswordSource,
+    face: Face,
+) -> Result<Pair, Stop> {
     let private = Pair::of_prefix(prefix).private;
     let asked = source.password(Purpose::Protect(&private.display().to_string()));
     let password = asked.map_err(|error| no_password(&private, error))?;
+    if password.as_bytes().is_empty() {
+        face.note(&format!(
+            "note: the password of `{}` is empty, which protects nothing",
+            private.display()
+        ))?;
+    }
     Ok(write_pair(prefix, key, PrivateFormat::Sigstore(&password), Existing::Refuse)?)
 }
 
 fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
     let key = match describe_file(&args.key)?.kind {
         KeyKind::Public => key_file::public(&args.key)?,
-        KeyKind::Private => key_file::private(&args.key, &args.password)?.public_key().clone(),
+        KeyKind::Private => {
+            key_file::private(&args.key, &password::source(&args.password))?.public_key().clone()
+        }
     };
     let format = match args.format {
         PublicFormatName::Pem => PublicFormat::Pem,

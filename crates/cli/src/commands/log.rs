@@ -1,19 +1,22 @@
 //! `signet log`: work on a log's data directory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::note::{NoteError, VerifierKey};
-use signet_server::stack::rotation_requests;
+use signet_server::rekor::shard_path;
+use signet_server::stack::{log_shards, requests};
 use signet_services::log::{
-    Config, FsckReport, HomeError, HomeOptions, Log, OpenError, Rotated, Rotation, Shards, export, fsck,
-    fsck_tiles, prove, request_rotation,
+    Answer as Reply, Config, FsckReport, HomeError, HomeOptions, OpenError, Place, Request, Rotation,
+    SearchError, Shards, export, fsck_shards, fsck_tiles, places_of, prove, request,
 };
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
+use super::witnesses::witnessed;
 use crate::args::{LogCommand, LogExportArgs, LogFreezeArgs, LogFsckArgs, LogProofArgs, LogRotateArgs};
-use crate::document::{LogDocument, LogFsckDocument, LogProofDocument, LogRotateDocument};
+use crate::document::{LogDocument, LogFsckDocument, LogProofDocument, LogRotateDocument, LogShardReport};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::runtime::block_on;
@@ -26,32 +29,32 @@ pub(crate) fn run(command: &LogCommand, face: Face) -> Answer {
         LogCommand::Search(args) => super::log_search::run(args, face),
         LogCommand::Monitor(args) => block_on(super::log_monitor::run(args, face)),
         LogCommand::Export(args) => write_files(args, face),
-        LogCommand::Freeze(args) => freeze(args, face),
+        LogCommand::Freeze(args) => block_on(freeze(args, face)),
         LogCommand::Rotate(args) => block_on(rotate(args, face)),
     }
 }
 
 fn check(args: &LogFsckArgs, face: Face) -> Answer {
-    let (data, report) = match (&args.data, &args.tiles) {
-        (Some(data), _) => (data, exists(data).map(|()| fsck(data))?),
+    let (data, reports) = match (&args.data, &args.tiles) {
+        (Some(data), _) => (data, fsck_shards(&shards(data)?)?),
         (None, Some(tiles)) => {
-            (tiles, exists(tiles).and_then(|()| Ok(fsck_tiles(tiles, verifier_key(args)?.as_ref())))?)
+            exists(tiles)?;
+            (tiles, vec![fsck_tiles(tiles, verifier_key(args)?.as_ref())?])
         }
         (None, None) => return Err(CliError::internal("neither of two directories").into()),
     };
-    let FsckReport { origin, size, root, findings } = report?;
-    let document = LogFsckDocument {
-        data: data.display().to_string(),
-        origin,
-        size,
-        root: Digest::from_bytes(DigestAlgorithm::Sha256, &root).map_err(CliError::internal)?,
-        findings,
-    };
+    let shards = reports.into_iter().map(checked).collect::<Result<_, _>>()?;
+    let document = LogFsckDocument { data: data.display().to_string(), shards };
     face.result(&document, fsck_text)?;
-    match document.findings.is_empty() {
+    match document.shards.iter().all(|shard| shard.findings.is_empty()) {
         true => Ok(Status::Yes),
         false => Ok(Status::No),
     }
+}
+
+fn checked(FsckReport { origin, size, root, findings }: FsckReport) -> Result<LogShardReport, CliError> {
+    let root = Digest::from_bytes(DigestAlgorithm::Sha256, &root).map_err(CliError::internal)?;
+    Ok(LogShardReport { origin, size, root, findings })
 }
 
 fn verifier_key(args: &LogFsckArgs) -> Result<Option<VerifierKey>, CliError> {
@@ -59,15 +62,22 @@ fn verifier_key(args: &LogFsckArgs) -> Result<Option<VerifierKey>, CliError> {
     key.map_err(|error: NoteError| CliError::new(Code::KeyUnusable, error.to_string()))
 }
 
-fn fsck_text(report: &LogFsckDocument) -> String {
-    let findings: String = report.findings.iter().map(|finding| format!("{finding}\n")).collect();
-    let sound = if report.findings.is_empty() { "sound" } else { "sound before the damage" };
-    format!("{findings}`{}`: {} entries {sound}, root {}\n", report.origin, report.size, report.root)
+fn fsck_text(document: &LogFsckDocument) -> String {
+    let shard = |shard: &LogShardReport| {
+        let findings: String = shard.findings.iter().map(|finding| format!("{finding}\n")).collect();
+        let sound = if shard.findings.is_empty() { "sound" } else { "sound before the damage" };
+        format!("{findings}`{}`: {} entries {sound}, root {}\n", shard.origin, shard.size, shard.root)
+    };
+    document.shards.iter().map(shard).collect()
 }
 
 fn proof(args: &LogProofArgs, face: Face) -> Answer {
-    exists(&args.data)?;
-    let proof = prove(&args.data, args.index)?;
+    let shards = named(shards(&args.data)?, args.shard.as_deref())?;
+    let [shard] = shards.as_slice() else {
+        let why = format!("the log has {} shards, and each has entries of its own", shards.len());
+        return Err(CliError::new(Code::UsageInvalid, why).hint("say which by `--shard`").into());
+    };
+    let proof = prove(&shard.data, args.index)?;
     let document = LogProofDocument {
         index: proof.index,
         size: proof.checkpoint.checkpoint().size,
@@ -77,42 +87,37 @@ fn proof(args: &LogProofArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
+/// One shard into the directory itself, several below it as a running log serves earlier ones.
 fn write_files(args: &LogExportArgs, face: Face) -> Answer {
-    exists(&args.data)?;
-    let size = export(&args.data, &args.out)?;
+    let shards = named(shards(&args.data)?, args.shard.as_deref())?;
+    let mut size = 0;
+    for shard in &shards {
+        let below = args.out.join(shard_path(&shard.name()?.unwrap_or_default()));
+        let target = if shards.len() == 1 { &args.out } else { &below };
+        size += export(&shard.data, target)?;
+    }
     let document = LogDocument { data: args.data.display().to_string(), size };
     face.result(&document, |document| format!("{} entries in `{}`\n", document.size, args.out.display()))?;
     Ok(Status::Yes)
 }
 
-fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
-    exists(&args.data)?;
-    block_on(async {
-        let config = Config::new(args.data.clone());
-        let log = Log::open_home(Disk::default(), config, HomeOptions::default()).await?;
-        let frozen = log.freeze().await;
-        log.close().await;
-        frozen.map_err(|error| CliError::unwritable(&args.data, &error))?;
-        let document =
-            LogDocument { data: args.data.display().to_string(), size: log.head().checkpoint.size };
-        face.result(&document, |document| {
-            format!("`{}` is frozen at {} entries\n", document.data, document.size)
-        })?;
-        Ok(Status::Yes)
-    })
+async fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
+    let size = match ask(&args.data, Request::Freeze).await? {
+        Reply::Frozen { size } => size,
+        other => return Err(refused(other).into()),
+    };
+    let document = LogDocument { data: args.data.display().to_string(), size };
+    face.result(&document, |document| {
+        format!("`{}` is frozen at {} entries\n", document.data, document.size)
+    })?;
+    Ok(Status::Yes)
 }
 
-/// Here, or where the log runs.
 async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
-    exists(&args.data)?;
     let rotation = Rotation { origin: args.origin.clone(), prepare: args.prepare };
-    let rotated = match rotation_requests(&args.data) {
-        Some(stack) => asked(&stack, &rotation, &args.data).await?,
-        None => rotated(&args.data, rotation).await?,
-    };
-    let (origin, keys) = match rotated {
-        Rotated::Done { origin, keys } => (origin, keys),
-        Rotated::Refused(why) => return Err(CliError::new(Code::ServiceFailed, why).into()),
+    let (origin, keys) = match ask(&args.data, Request::Rotate(rotation)).await? {
+        Reply::Shard { origin, keys } => (origin, keys),
+        other => return Err(refused(other).into()),
     };
     let document =
         LogRotateDocument { data: args.data.display().to_string(), origin, keys, prepared: args.prepare };
@@ -124,32 +129,64 @@ async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-/// Of a log by itself, which may be running or not.
-async fn rotated(data: &Path, rotation: Rotation) -> Result<Rotated, CliError> {
-    match Shards::open(Disk::default(), Config::new(data.to_owned()), HomeOptions::default()).await {
+fn refused(answer: Reply) -> CliError {
+    let why = match answer {
+        Reply::Refused(why) => why,
+        _ => "the running log is of another version".to_owned(),
+    };
+    CliError::new(Code::ServiceFailed, why)
+}
+
+/// Asks where the log runs, or does it here if it does not: with the witnesses that it has.
+async fn ask(data: &Path, asked: Request) -> Result<Reply, CliError> {
+    exists(data)?;
+    if let Some(stack) = requests(data) {
+        return ask_running(&stack, &asked, data).await;
+    }
+    let config = witnessed(Config::new(data.to_owned()), None, WITNESS_WITHIN)?;
+    match Shards::open(Disk::default(), config, HomeOptions::default()).await {
         Ok(shards) => {
-            let rotated = shards.answer(rotation).await;
-            let answer =
-                rotated.map_or_else(|error| Rotated::Refused(error.to_string()), |log| Rotated::to(&log));
+            let answer = shards.answer(asked, |_| ()).await;
             shards.close().await;
             Ok(answer)
         }
         Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
-            asked(data, &rotation, data).await
+            ask_running(data, &asked, data).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// What the running log that is asked in `requests` answers.
-async fn asked(requests: &Path, rotation: &Rotation, data: &Path) -> Result<Rotated, CliError> {
-    let answer = request_rotation(requests, rotation).await;
-    answer.map_err(|error| {
-        CliError::new(Code::ServiceFailed, about(data, error)).hint("it has to be running to be rotated")
+async fn ask_running(requests: &Path, asked: &Request, data: &Path) -> Result<Reply, CliError> {
+    request(requests, asked).await.map_err(|error| {
+        CliError::new(Code::ServiceFailed, about(data, error)).hint("it has to be running to be asked")
     })
+}
+
+/// The shards of a log by itself or of a stack, the oldest first.
+pub(super) fn shards(data: &Path) -> Result<Vec<Place>, CliError> {
+    exists(data)?;
+    match log_shards(data)? {
+        Some(shards) => Ok(shards),
+        None => Ok(places_of(data)?),
+    }
+}
+
+/// All of them, or the one of this name.
+fn named(shards: Vec<Place>, wanted: Option<&str>) -> Result<Vec<Place>, CliError> {
+    let Some(wanted) = wanted else { return Ok(shards) };
+    for shard in shards {
+        if shard.name()?.as_deref() == Some(wanted) {
+            return Ok(vec![shard]);
+        }
+    }
+    Err(CliError::new(Code::UsageInvalid, SearchError::NoShard(wanted.to_owned()).to_string()))
 }
 
 /// A misspelt directory would otherwise be made, and found sound.
 pub(super) fn exists(path: &Path) -> Result<(), CliError> {
     std::fs::metadata(path).map(drop).map_err(|error| CliError::unreadable(path, error))
 }
+
+const WITNESS_WITHIN: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use signet_formats::note::VerifierKey;
 use signet_keys::read_public;
@@ -14,7 +15,7 @@ use signet_verify::{Code, Matcher, Pattern};
 
 use super::log_search;
 use super::witnesses::read_policy;
-use crate::args::LogMonitorArgs;
+use crate::args::{LogMonitorArgs, duration};
 use crate::document::{LogFinding, LogFindingKind, LogMonitorDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
@@ -27,14 +28,29 @@ pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
     let client = HttpLogs::default();
     let monitor = open(args, &config, &client)?;
     let webhook = args.webhook.clone().or(config.webhook);
-    let mut watching = Watching { monitor, client, webhook, untold: Vec::new(), once: args.once, face };
-    if args.once {
-        return watching.round(&args.state).await;
-    }
+    let mut watching =
+        Watching { monitor, client, webhook, untold: Vec::new(), unshown: Vec::new(), once: args.once, face };
+    let mut status = Status::Yes;
     loop {
         // What it found is told; how it ends, when it is stopped, says nothing.
-        watching.round(&args.state).await?;
+        status = worse(status, watching.round(&args.state).await?);
+        if watching.monitor.is_behind() {
+            continue;
+        }
+        if args.once {
+            return Ok(status);
+        }
         tokio::time::sleep(args.interval).await;
+    }
+}
+
+/// What was found counts more than what could not be read.
+fn worse(one: Status, other: Status) -> Status {
+    match (one, other) {
+        (Status::Yes, other) => other,
+        (one, Status::Yes) => one,
+        (Status::No, _) | (_, Status::No) => Status::No,
+        (one, _) => one,
     }
 }
 
@@ -44,6 +60,8 @@ struct Watching {
     webhook: Option<String>,
     /// What the webhook has not taken yet.
     untold: Vec<LogFinding>,
+    /// What was not printed yet.
+    unshown: Vec<LogFinding>,
     once: bool,
     face: Face,
 }
@@ -52,11 +70,15 @@ impl Watching {
     async fn round(&mut self, state: &Path) -> Answer {
         let unwritable = |error: std::io::Error| CliError::unwritable(state, &error);
         let found = self.monitor.round().await.map_err(unwritable)?;
-        let document = LogMonitorDocument { findings: found.iter().map(finding).collect() };
-        if !found.is_empty() || self.once {
+        let findings: Vec<LogFinding> = found.iter().map(finding).collect();
+        self.untold.extend(findings.iter().cloned());
+        self.unshown.extend(findings);
+        // A single look is one document, however many rounds it takes.
+        let is_over = !(self.once && self.monitor.is_behind());
+        if is_over && (self.once || !self.unshown.is_empty()) {
+            let document = LogMonitorDocument { findings: std::mem::take(&mut self.unshown) };
             self.face.result(&document, text)?;
         }
-        self.untold.extend(document.findings.iter().cloned());
         let told = self.tell().await;
         if let Err(why) = &told {
             self.face.note(&format!("the webhook was not told: {why}"))?;
@@ -110,7 +132,8 @@ fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
     };
     if let Some((url, key)) = args.url.as_ref().zip(args.key.as_ref()) {
         let witness_policy = args.witness_policy.as_ref().map(|path| path.display().to_string());
-        config.logs.push(FollowedLog { url: url.clone(), key: key.clone(), origin: None, witness_policy });
+        let (url, key, max_age) = (url.clone(), key.clone(), args.max_age.clone());
+        config.logs.push(FollowedLog { url, key, origin: None, witness_policy, max_age });
     }
     let identities = args.identity.iter().map(|exact| (exact, Matcher::Exact(exact.clone())));
     let pattern = |pattern: &String| Matcher::Pattern(Pattern { pattern: pattern.clone() });
@@ -135,7 +158,20 @@ fn source(log: &FollowedLog) -> Result<Source, CliError> {
     let key = key(log)?;
     let witnesses = log.witness_policy.as_ref().map(|path| read_policy(Path::new(path))).transpose()?;
     let origin = log.origin.clone().unwrap_or_else(|| key.name().to_owned());
-    Ok(Source { url: log.url.clone(), origin, key, witnesses })
+    Ok(Source { url: log.url.clone(), origin, key, max_age: max_age(log)?, witnesses })
+}
+
+/// Only witnesses say when they saw a checkpoint.
+fn max_age(log: &FollowedLog) -> Result<Option<Duration>, CliError> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        CliError::new(Code::ConfigInvalid, format!("log `{}`: `max_age`: {why}", log.url))
+    };
+    let Some(text) = &log.max_age else { return Ok(None) };
+    let age = duration(text).map_err(|error| wrong(&error))?;
+    match log.witness_policy {
+        Some(_) => Ok(Some(age)),
+        None => Err(wrong(&"there is no witness policy whose cosignatures would say it")),
+    }
 }
 
 /// As the log publishes it, or in a file; then its name is the host of the URL unless the file says otherwise.
@@ -180,6 +216,21 @@ fn finding(finding: &Finding) -> LogFinding {
         }
         What::Stale { size, known } => {
             told(LogFindingKind::Stale, format!("it shows {size} entries, and has shown {known}"))
+        }
+        What::Unproven { size, known, kept } => {
+            let message = format!(
+                "it shows {size} entries, and has shown {known}; whether they are of one history is not proven yet: its checkpoint is in `{}`",
+                kept.display()
+            );
+            told(LogFindingKind::Unproven, message)
+        }
+        What::Unread { first, count } => {
+            let message = format!("{count} entries from {first} on say something that could not be read");
+            LogFinding { index: Some(*first), ..told(LogFindingKind::Unread, message) }
+        }
+        What::Old { size } => {
+            let message = format!("no quorum of its witnesses has cosigned its {size} entries lately");
+            told(LogFindingKind::Old, message)
         }
         What::Unreadable(why) => told(LogFindingKind::Unreadable, why.clone()),
         _ => told(LogFindingKind::Unreadable, "something that this command does not know".to_owned()),

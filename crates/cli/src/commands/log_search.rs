@@ -33,6 +33,7 @@ fn query(args: &LogSearchArgs) -> Result<Query, CliError> {
         identity: args.identity.clone(),
         since: args.since,
         until: args.until,
+        shard: args.shard.clone(),
         from: args.from,
         limit: usize::from(args.limit),
     })
@@ -47,8 +48,7 @@ pub(super) fn key(given: &str) -> Result<Digest, CliError> {
 }
 
 fn in_directory(data: &Path, query: &Query) -> Result<Found, CliError> {
-    super::log::exists(data)?;
-    Ok(Found::of(search(data, query)?, Identities::Public))
+    Ok(Found::of(search(&super::log::shards(data)?, query)?, Identities::Public))
 }
 
 async fn at(url: &str, query: &Query) -> Result<Found, CliError> {
@@ -60,9 +60,9 @@ async fn at(url: &str, query: &Query) -> Result<Found, CliError> {
 }
 
 fn show(found: Found, face: Face) -> Answer {
-    let Found { entries, next, size } = found;
-    let document =
-        LogSearchDocument { entries: entries.into_iter().map(LogEntry::from).collect(), next, size };
+    let Found { entries, next, next_shard, size } = found;
+    let entries = entries.into_iter().map(LogEntry::from).collect();
+    let document = LogSearchDocument { entries, next, next_shard, size };
     face.result(&document, text)?;
     match document.entries.is_empty() && document.next.is_none() {
         true => Ok(Status::No),
@@ -72,12 +72,14 @@ fn show(found: Found, face: Face) -> Answer {
 
 fn text(found: &LogSearchDocument) -> String {
     let entries: String = found.entries.iter().map(entry).collect();
-    let next = found.next.map(|next| format!("more: `--from {next}`\n")).unwrap_or_default();
+    let next = found.next_shard.as_ref().zip(found.next);
+    let next = next.map(|(shard, from)| format!("more: `--shard {} --from {from}`\n", Plain(shard)));
+    let next = next.unwrap_or_default();
     format!("{entries}{next}{} found among {} entries\n", found.entries.len(), found.size)
 }
 
 fn entry(entry: &LogEntry) -> String {
-    let LogEntry { index, digests, keys, identities, issuer, time } = entry;
+    let LogEntry { shard, index, digests, keys, identities, issuer, time } = entry;
     let lines = [("digest", digests), ("key", keys)]
         .into_iter()
         .flat_map(|(what, values)| values.iter().map(move |value| format!("  {what} {}\n", Plain(value))));
@@ -85,5 +87,5 @@ fn entry(entry: &LogEntry) -> String {
     let issuer = issuer.iter().map(|issuer| format!("  issuer {}\n", Plain(issuer)));
     let time = time.iter().map(|time| format!("  since {time}\n"));
     let lines: String = lines.chain(names).chain(issuer).chain(time).collect();
-    format!("entry {index}\n{lines}")
+    format!("entry {index} of `{}`\n{lines}", Plain(shard))
 }

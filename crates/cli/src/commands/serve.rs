@@ -4,19 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_server::registry::{App, AuthFiles, BuildError, Config, GarbageCollection, PullGate};
+use tokio::task::JoinSet;
 use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
-use crate::gate::Gate;
+use crate::gate::{Demand, Gate};
 use crate::runtime;
 use crate::stack::LogFormat;
-use crate::trust::{Anchors, Trust};
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
+    let requests = matches!(command, ServeCommand::Registry(args) if args.log_requests);
+    log(LogFormat::Text, requests);
     match command {
         ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
@@ -29,11 +31,12 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
+    let mut following = JoinSet::new();
     if let Some(gate) = gate {
         gate.guard(app.store().clone());
+        following.spawn(gate.follow());
     }
     let scheme = if args.tls.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
@@ -51,9 +54,13 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
 /// The gate that the options ask for.
 fn gate(args: &ServeRegistryArgs) -> Result<Option<Gate>, CliError> {
     let Some(policy) = &args.require_signed else { return Ok(None) };
-    let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
-    let trust = Trust::of_policy(policy, &args.key, &anchors)?;
-    Gate::new(trust, args.public_url.as_deref()).map(Some)
+    let demand = Demand {
+        policy: policy.clone(),
+        keys: args.key.clone(),
+        trusted_root: args.trusted_root.clone(),
+        witnesses: args.witness.clone(),
+    };
+    Gate::new(demand, args.public_url.as_deref()).map(Some)
 }
 
 async fn build(args: &ServeRegistryArgs, gate: Option<Arc<Gate>>) -> Result<App, CliError> {

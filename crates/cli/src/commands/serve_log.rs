@@ -2,36 +2,35 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_formats::tlog::{PolicyLog, WitnessPolicy};
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::note::MAX_NOTE_BYTES;
 use signet_server::host::{Host, health};
-use signet_server::rekor::{self, Identities, SearchHandle};
-use signet_services::log::{Config, HomeOptions, Log, REFRESH, Search, Shards};
+use signet_server::rekor::{self, Identities};
+use signet_services::log::{Config, HomeOptions, Log, Searches, Shards};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
 use super::operators::Operators;
-use super::witnesses::{WITNESSED_INTERVAL, read_policy, witnesses_of};
+use super::witnesses::{read_policy, witnessed};
 use crate::args::{SearchMode, ServeLogArgs};
 use crate::document::ServeLogDocument;
-use crate::error::{Answer, CliError, Status};
+use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
+use crate::files;
 use crate::runtime;
 
 /// Serves a log until it is told to stop.
 pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     refuse_the_network(args)?;
     let operators = Operators::begin(&args.operators).await?;
-    let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
-    let shards = Shards::open(Disk::default(), config(args, policy.clone())?, options).await?;
+    let shards = Shards::open(Disk::default(), config(args)?, options).await?;
     let shards = Arc::new(shards);
     let log = shards.active().ok_or_else(|| CliError::internal("no shard takes entries"))?;
-    if let Some(policy) = &policy {
-        refuse_a_policy_for_others(&log, policy)?;
-    }
     let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
     face.result(&document(args, &log, &host, operators.address()), text)?;
@@ -39,7 +38,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
     let (router, search) = match args.search {
         Some(mode) => {
-            let search = searching(&log).map_err(|error| CliError::unwritable(&args.data, &error))?;
+            let search = searching(&shards).map_err(|error| CliError::unwritable(&args.data, &error))?;
             (router.merge(rekor::search_router(search.clone(), identities(mode))), Some(search))
         }
         None => (router, None),
@@ -56,13 +55,13 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
 }
 
 /// The search, and a task that lets it follow the log.
-fn searching(log: &Log) -> io::Result<SearchHandle> {
-    let handle = SearchHandle::new(Search::open(log.clone())?);
-    let followed = handle.clone();
+fn searching(shards: &Shards) -> io::Result<Searches> {
+    let searches = Searches::open(shards.all())?;
+    let followed = searches.clone();
     tokio::spawn(async move {
         loop {
-            let search = followed.current();
-            match tokio::task::spawn_blocking(move || search.follow()).await {
+            let searches = followed.clone();
+            match tokio::task::spawn_blocking(move || searches.follow()).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => tokio::time::sleep(FOLLOW_EVERY).await,
                 Ok(Err(error)) => {
@@ -73,15 +72,13 @@ fn searching(log: &Log) -> io::Result<SearchHandle> {
             }
         }
     });
-    Ok(handle)
+    Ok(searches)
 }
 
-/// After a rotation the search is that of the new shard.
-fn follow_in(search: Option<&SearchHandle>, shard: &Log) {
-    let Some(handle) = search else { return };
-    match Search::open(shard.clone()) {
-        Ok(search) => handle.replace(search),
-        Err(error) => tracing::error!(%error, "the search does not follow the new shard"),
+/// After a rotation the new shard is searched, too.
+fn follow_in(searches: Option<&Searches>, shard: &Log) {
+    if let Some(Err(error)) = searches.map(|searches| searches.add(shard.clone())) {
+        tracing::error!(%error, "the search does not follow the new shard");
     }
 }
 
@@ -92,26 +89,21 @@ fn identities(mode: SearchMode) -> Identities {
     }
 }
 
-fn config(args: &ServeLogArgs, policy: Option<WitnessPolicy>) -> Result<Config, CliError> {
-    let mut config = Config::new(args.data.clone());
-    if let Some(policy) = policy {
-        config.witnesses = Some(witnesses_of(policy, Duration::from_millis(args.witness_timeout_ms)));
-        config.limits.interval = WITNESSED_INTERVAL;
-        config.refresh = Some(REFRESH);
-    }
+fn config(args: &ServeLogArgs) -> Result<Config, CliError> {
+    let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
+    let within = Duration::from_millis(args.witness_timeout_ms);
+    let mut config = witnessed(Config::new(args.data.clone()), policy, within)?;
     if let Some(interval) = args.checkpoint_interval_ms {
         config.limits.interval = Duration::from_millis(interval);
     }
+    config.floor = args.at_least.as_deref().map(read_checkpoint).transpose()?;
     Ok(config)
 }
 
-/// A policy that names logs, and this one not, was written for others.
-fn refuse_a_policy_for_others(log: &Log, policy: &WitnessPolicy) -> Result<(), CliError> {
-    let ours = |known: &PolicyLog| log.signer().keys().any(|key| *key == known.key);
-    match policy.logs().is_empty() || policy.logs().iter().any(ours) {
-        true => Ok(()),
-        false => Err(CliError::new(Code::ConfigInvalid, "the witness policy names logs, but not this one")),
-    }
+fn read_checkpoint(path: &Path) -> Result<Checkpoint, CliError> {
+    let signed = SignedCheckpoint::parse(&files::read(path, MAX_NOTE_BYTES)?);
+    let signed = signed.map_err(|error| CliError::new(Code::ConfigInvalid, about(path, error)))?;
+    Ok(signed.checkpoint().clone())
 }
 
 /// Whoever reaches a log of any bytes fills the disk; what it has can never be taken out.

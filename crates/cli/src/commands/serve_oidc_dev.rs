@@ -8,13 +8,11 @@ use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 
 use super::authorities::on_loopback;
-use super::serve::log;
 use crate::args::ServeOidcDevArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, Status};
 use crate::face::Face;
 use crate::runtime;
-use crate::stack::LogFormat;
 
 /// Serves a development issuer's keys until it is told to stop.
 pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
@@ -23,7 +21,6 @@ pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
 
 async fn serve(args: &ServeOidcDevArgs, face: Face) -> Answer {
     on_loopback(args.listen)?;
-    log(LogFormat::Text, false);
     let dir = DataDir::open(&args.data, Kind::OidcDev)?;
     let host = Host::listen(args.listen, None).await?;
     let issuer = DevIssuer::open(dir.disk(), dir.path(), &host.url())?;

@@ -24,7 +24,7 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
         return Ok(Status::Yes);
     }
     super::serve::log(file.logging.format, file.logging.requests);
-    let Built { stack, data } = stack::build(file).await?;
+    let Built { stack, data, following } = stack::build(file).await?;
     let document = document(&data, &stack);
     let stop = runtime::stopped();
     face.result(&document, up)?;
@@ -40,6 +40,7 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
         face.note(&format!("`{part}` is not ready yet: it refuses requests until it is{why}"))?;
     }
     stack.run(stop).await?;
+    drop(following);
     Ok(Status::Yes)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use signet_formats::note::{KeyKind, VerifierKey};
 use signet_formats::tlog::{MAX_POLICY_BYTES, WitnessPolicy, parse_log_list};
 use signet_server::witness::HttpWitnesses;
-use signet_services::log::Witnesses;
+use signet_services::log::{Config, REFRESH, Witnesses, policy_of};
 use signet_services::witness::WitnessedLog;
 use signet_verify::Code;
 
@@ -23,6 +23,24 @@ pub(crate) fn read_policy(path: &Path) -> Result<WitnessPolicy, CliError> {
 /// The witnesses of a policy, each of which may take so long.
 pub(crate) fn witnesses_of(policy: WitnessPolicy, within: Duration) -> Arc<Witnesses> {
     Arc::new(Witnesses::new(policy, Arc::new(HttpWitnesses::default()), within))
+}
+
+/// A log that is opened with this policy, or with the one that it has.
+pub(crate) fn witnessed(
+    mut config: Config,
+    policy: Option<WitnessPolicy>,
+    within: Duration,
+) -> Result<Config, CliError> {
+    let policy = match policy {
+        Some(policy) => Some(policy),
+        None => policy_of(&config.data)?,
+    };
+    if let Some(policy) = policy {
+        config.witnesses = Some(witnesses_of(policy, within));
+        config.limits.interval = WITNESSED_INTERVAL;
+        config.refresh = Some(REFRESH);
+    }
+    Ok(config)
 }
 
 /// Verifier keys, and lists of logs.

@@ -57,7 +57,15 @@ pub(crate) struct ServeWitnessDocument {
 pub(crate) struct LogFsckDocument {
     /// The data directory.
     pub(crate) data: String,
-    /// The log's name.
+    /// What was found in each shard, the oldest first.
+    pub(crate) shards: Vec<LogShardReport>,
+}
+
+/// What was found in a shard of a log.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogShardReport {
+    /// The shard's name.
     pub(crate) origin: String,
     /// How many entries are sound, from the first on.
     pub(crate) size: u64,
@@ -113,6 +121,9 @@ pub(crate) struct LogSearchDocument {
     /// The `--from` that goes on, if there may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<u64>,
+    /// The `--shard` that goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_shard: Option<String>,
     /// How many entries of the log were searched, all pages together.
     pub(crate) size: u64,
 }
@@ -121,7 +132,9 @@ pub(crate) struct LogSearchDocument {
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogEntry {
-    /// Its index.
+    /// The name of the shard that has it.
+    pub(crate) shard: String,
+    /// Its index there.
     pub(crate) index: u64,
     /// The digests of what was signed.
     pub(crate) digests: Vec<Digest>,
@@ -176,13 +189,19 @@ pub(crate) enum LogFindingKind {
     Fork,
     /// Less than the log showed before.
     Stale,
+    /// Less than the log showed before, and perhaps of another history.
+    Unproven,
+    /// Entries that could not be looked into.
+    Unread,
+    /// What the witnesses have not seen lately.
+    Old,
     /// The log cannot be read, or is not signed as it should be.
     Unreadable,
 }
 
 impl From<Entry> for LogEntry {
     fn from(entry: Entry) -> Self {
-        let Entry { index, digests, keys, identities, issuer, time } = entry;
-        Self { index, digests, keys, identities, issuer, time }
+        let Entry { shard, index, digests, keys, identities, issuer, time } = entry;
+        Self { shard, index, digests, keys, identities, issuer, time }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use decision::{ImageBody, SignAction, SignDocument, SignedBody, Unsig
 pub(crate) use key::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
-    LogRotateDocument, LogSearchDocument, ServeLogDocument, ServeWitnessDocument,
+    LogRotateDocument, LogSearchDocument, LogShardReport, ServeLogDocument, ServeWitnessDocument,
 };
 pub(crate) use store::{CheckedLog, CopyDocument, FsckDocument, GcDocument, ServeDocument};
 pub(crate) use tool::{

@@ -13,14 +13,15 @@ use signet_services::log::Limits;
 use signet_services::oidc::Issuers;
 use signet_services::tsa::Identity;
 use signet_verify::Code;
+use tokio::task::JoinSet;
 
 use super::StackFile;
 use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
 use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
-use crate::gate::Gate;
-use crate::trust::{Anchors, Trust, read_trusted_root};
+use crate::gate::{Demand, Gate};
+use crate::trust::read_trusted_root;
 
 /// A stack, and what it was built from.
 pub(crate) struct Built {
@@ -28,6 +29,8 @@ pub(crate) struct Built {
     pub(crate) stack: Stack,
     /// Its data directory, as it was given.
     pub(crate) data: PathBuf,
+    /// What follows files as they change, as long as it is kept.
+    pub(crate) following: JoinSet<()>,
 }
 
 /// Opens the stack that the file describes.
@@ -45,8 +48,11 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
         .map(|(certificates, key)| TlsFiles { certificates, key });
     config.admin = file.admin.listen;
     let limits = file.limits;
-    config.bounds =
-        Bounds { connections: limits.connections.max(1), idle: limits.idle.0, drain: limits.drain.0 };
+    config.bounds = Bounds {
+        connections: positive("limits.connections", limits.connections)?,
+        idle: limits.idle.0,
+        drain: limits.drain.0,
+    };
     config.registry = registry(file.registry, gate.clone())?;
     config.log = log(&file.log)?;
     config.tsa = tsa(file.tsa)?;
@@ -54,10 +60,12 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     config.trust = file.trust.enabled;
     config.witness = witness(file.witness)?;
     let stack = config.build().await?;
+    let mut following = JoinSet::new();
     if let Some((gate, registry)) = gate.zip(stack.services().registry.as_ref()) {
         gate.guard(registry.store().clone());
+        following.spawn(gate.follow());
     }
-    Ok(Built { stack, data })
+    Ok(Built { stack, data, following })
 }
 
 fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<RegistryConfig>, CliError> {
@@ -69,6 +77,7 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
     }
     Ok(Some(RegistryConfig {
         auth: section.htpasswd.map(|htpasswd| AuthFiles { htpasswd, rights: section.access }),
+        anonymous: section.anonymous,
         garbage: section.gc_interval.map(|every| GarbageCollection::every(every.0)),
         gate: gate.map(|gate| gate as Arc<dyn PullGate>),
     }))
@@ -76,13 +85,18 @@ fn registry(section: RegistrySection, gate: Option<Arc<Gate>>) -> Result<Option<
 
 fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, CliError> {
     let Some(policy) = section.require_signed.as_ref().filter(|_| section.enabled) else { return Ok(None) };
-    let anchors = Anchors { trusted_root: section.trusted_root.as_deref(), witnesses: &section.witnesses };
-    let trust = Trust::of_policy(policy, &section.keys, &anchors)?;
-    Gate::new(trust, url).map(Some)
+    let demand = Demand {
+        policy: policy.clone(),
+        keys: section.keys.clone(),
+        trusted_root: section.trusted_root.clone(),
+        witnesses: section.witnesses.clone(),
+    };
+    Gate::new(demand, url).map(Some)
 }
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {
     let LogSection { ml_dsa, interval, queue, queue_bytes, .. } = *section;
+    let (queue, queue_bytes) = (positive("log.queue", queue)?, positive("log.queueBytes", queue_bytes)?);
     let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
     let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
     let witnesses = witnesses.map(|policy| {
@@ -126,13 +140,24 @@ fn ca(section: CaSection) -> Result<CaConfig, CliError> {
         }
         None => None,
     };
-    let rate = |count: u32| Rate { count: count.max(1), per: Duration::from_secs(60) };
+    let rate = |key: &str, count: u32| {
+        Ok::<_, CliError>(Rate { count: positive(key, count)?, per: Duration::from_secs(60) })
+    };
     let issuers = section
         .issuers
         .as_deref()
         .map_or_else(|| Ok(Issuers::default()), |file: &Path| read_issuers(file))?;
-    let (per_identity, per_issuer) = (rate(section.per_identity), rate(section.per_issuer));
+    let (per_identity, per_issuer) =
+        (rate("ca.perIdentity", section.per_identity)?, rate("ca.perIssuer", section.per_issuer)?);
     Ok(CaConfig { issuers, hierarchy, ct_roots: read_roots(&section.ct_roots)?, per_identity, per_issuer })
+}
+
+/// A number of which none would let nobody in.
+fn positive<T: Default + PartialEq>(key: &str, number: T) -> Result<T, CliError> {
+    match number == T::default() {
+        true => Err(CliError::new(Code::ConfigInvalid, format!("`{key}` is 0"))),
+        false => Ok(number),
+    }
 }
 
 /// Two keys that go together.

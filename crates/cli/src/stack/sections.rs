@@ -85,6 +85,8 @@ pub(crate) struct RegistrySection {
     /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
     #[schemars(with = "Option<String>")]
     pub(crate) access: Option<PathBuf>,
+    /// Without users: let everybody push and pull who reaches it by `publicUrl`. Only behind a proxy that asks who they are.
+    pub(crate) anonymous: bool,
     /// Collect garbage so often while it runs; what is younger than an hour is kept. Unset: never.
     pub(crate) gc_interval: Option<Span>,
     /// Serve only what this policy permits, but to those who may push; needs `access`. Unset: everything.
@@ -106,6 +108,7 @@ impl Default for RegistrySection {
             enabled: true,
             htpasswd: None,
             access: None,
+            anonymous: false,
             gc_interval: None,
             require_signed: None,
             keys: Vec::new(),

@@ -225,6 +225,8 @@ fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
     drop(service::up(&sandbox, &["--dev"]));
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
     assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("it exists"));
+    let inside = run(&sandbox, &["backup", "--data", "up", "--out", "up/log/b.tar"]).exits(2);
+    assert!(inside.says("is in the stack's own directory"), "{inside}");
     assert!(
         run(&sandbox, &["restore", "--from", "backup.tar", "--data", "up"]).exits(2).says("is not empty")
     );
@@ -239,7 +241,10 @@ fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
     sandbox.write("evil.tar", evil.into_inner().expect("memory"));
     let refused = run(&sandbox, &["restore", "--from", "evil.tar", "--data", "new"]);
     assert!(refused.says("does not belong there") && !sandbox.path("evil").exists(), "{refused}");
-    assert!(!sandbox.path("new").exists());
+    assert!(
+        !sandbox.path("new").exists() && !sandbox.path("new.restoring").exists(),
+        "no key is left behind"
+    );
     sandbox.write("short.tar", &sandbox.read("backup.tar")[..4096]);
     let refused = run(&sandbox, &["restore", "--from", "short.tar", "--data", "newer"]);
     assert!(refused.code != Some(0) && !sandbox.path("newer").exists(), "{refused}");

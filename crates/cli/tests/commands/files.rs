@@ -48,6 +48,31 @@ fn a_file_is_verified_by_any_path_to_it_whatever_a_policy_says_of_repositories()
     }
 }
 
+/// The password came from a pipe, which was empty when it was read again: the key was written under no password.
+#[cfg(unix)]
+#[test]
+fn a_key_is_imported_under_the_password_that_opened_it() {
+    let sandbox = with_keys();
+    run(&sandbox, &["keys", "generate", "--out", "locked"]).exits(0);
+    sandbox.write("file", "content");
+    let by = |password: &str, args: &str| {
+        let script = format!("printf '{password}' | \"$0\" {args} 3<&0 </dev/null");
+        let mut command = sandbox.command("sh");
+        command.args(["-c", &script]).arg(crate::signet());
+        command.env_remove("SIGNET_PASSWORD").env_remove("COSIGN_PASSWORD");
+        command.output().expect("sh runs").status.code()
+    };
+    let password = signet_testkit::PASSWORD;
+    assert_eq!(by(password, "keys import --key locked.key --out new --password-fd 3"), Some(0));
+    let sign = "sign-blob --key new.key --bundle b.json file --password-fd 3";
+    assert_eq!(by("\\n", sign), Some(2));
+    assert_eq!(by(password, sign), Some(0));
+    for nothing in ["", "\\n"] {
+        assert_eq!(by(nothing, "keys generate --out none --password-fd 3"), Some(2), "{nothing}");
+    }
+    assert!(!sandbox.path("none.key").exists());
+}
+
 /// What was meant is said, where it is plain.
 #[test]
 fn what_was_given_in_the_wrong_place_is_told() {

@@ -1,5 +1,8 @@
 //! `signet serve registry` with users, TLS and a policy, as those users meet it.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use insta::assert_snapshot;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use signet_testkit::{Outcome, RegistryServer, Sandbox};
@@ -31,9 +34,7 @@ impl Setting {
     /// With more in the policy's `spec`, and more options.
     fn with(spec: &str, more: &[&str]) -> Self {
         let sandbox = with_keys();
-        let key = String::from_utf8(sandbox.read("my.pub")).expect("a PEM file is text");
-        let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
-        let policy = policy(spec, &key);
+        let policy = policy(spec, &indented_key(&sandbox, "my.pub"));
         let options = [("--htpasswd", USERS), ("--access", ACCESS), ("--require-signed", &policy)];
         let options = options.map(|(option, content)| {
             [option.to_owned(), sandbox.write(option, content).display().to_string()]
@@ -66,6 +67,12 @@ impl Setting {
     }
 }
 
+/// The key as it stands in a policy.
+fn indented_key(sandbox: &Sandbox, file: &str) -> String {
+    let key = String::from_utf8(sandbox.read(file)).expect("a PEM file is text");
+    key.lines().map(|line| format!("        {line}\n")).collect()
+}
+
 /// A policy that wants one key, with more in its `spec`.
 fn policy(spec: &str, key: &str) -> String {
     format!(
@@ -91,6 +98,27 @@ fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() 
     run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
 }
 
+/// Whom nobody trusted any more had been trusted until the registry was started again.
+#[test]
+fn a_changed_policy_is_taken_over_while_it_serves() {
+    let setting = Setting::new();
+    let image = setting.image();
+    setting.ci(&["copy", "oci:layout:1", &image]).exits(0);
+    setting.ci(&["sign", "--key", "my.key", &image]).exits(0);
+    setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+    let other = policy("", &indented_key(&setting.sandbox, "other.pub"));
+    setting.sandbox.write("--require-signed", other);
+    let began = Instant::now();
+    let refused = loop {
+        let pulled = setting.alice(&["copy", &image, "oci:again:1"]);
+        if pulled.code != Some(0) || began.elapsed() > Duration::from_secs(120) {
+            break pulled;
+        }
+        sleep(Duration::from_millis(500));
+    };
+    refused.exits(3).refuses_saying(&["SGN-4006"]);
+}
+
 /// `spec.repository: deny` is no less in the registry than it is in `signet verify`.
 #[test]
 fn an_image_signed_for_another_repository_is_not_served_where_the_policy_says_so() {
@@ -111,9 +139,7 @@ fn an_image_signed_for_another_repository_is_not_served_where_the_policy_says_so
 #[test]
 fn a_policy_that_compares_repositories_needs_the_registrys_name() {
     let sandbox = with_keys();
-    let key = String::from_utf8(sandbox.read("my.pub")).expect("a PEM file is text");
-    let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
-    sandbox.write("policy", policy("  repository: deny\n", &key));
+    sandbox.write("policy", policy("  repository: deny\n", &indented_key(&sandbox, "my.pub")));
     sandbox.write("users", USERS);
     sandbox.write("access", ACCESS);
     let serve = ["serve", "registry", "--data", "data", "--listen", "127.0.0.1:0", "--htpasswd", "users"];

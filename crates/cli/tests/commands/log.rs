@@ -46,12 +46,15 @@ fn a_log_is_proven_exported_and_frozen() {
     for entry in ["one", "two", "three"] {
         assert_eq!(served.add(entry).status, 200);
     }
-    let busy = run(&sandbox, &["log", "freeze", "--data", &data]).exits(3);
-    assert!(busy.stderr.contains("SGN-4001"), "{}", busy.stderr);
+    let freeze = || {
+        let frozen = run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
+        assert!(frozen.stdout.ends_with("is frozen at 3 entries\n"), "{}", frozen.stdout);
+    };
+    freeze();
+    assert_eq!(served.add("four").status, 405, "it froze while it ran");
     drop(served);
     // A log that was killed has kept the checkpoint of its last second only; another start keeps the newest.
-    let frozen = run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
-    assert!(frozen.stdout.ends_with("is frozen at 3 entries\n"), "{}", frozen.stdout);
+    freeze();
     let proof = run(&sandbox, &["log", "proof", "--data", &data, "--index", "2"]).exits(0).stdout;
     assert!(
         proof.starts_with("c2sp.org/tlog-proof@v1\nindex 2\n") && proof.contains(".signet.internal\n3\n"),
@@ -84,6 +87,12 @@ fn a_running_log_goes_on_in_a_new_shard() {
     assert_eq!(get("/shard/log.example.org%2F1/tile/entries/000.p/1").body, b"\x00\x03one");
     assert_eq!(get("/shard/log.example.org%2F3/checkpoint").status, 404);
     drop(log);
+    let log_of = |what: &str, more: &[&str]| run(&sandbox, &[&["log", what, "--data", &data], more].concat());
+    let sound = log_of("fsck", &[]).exits(0).stdout;
+    assert!(
+        sound.contains("`log.example.org/1`: 1 ") && sound.contains("`log.example.org/2`: 1 "),
+        "{sound}"
+    );
     let rotated = rotate("log.example.org/3").exits(0).stdout;
     assert!(rotated.contains("`log.example.org/3`"), "{rotated}");
     let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
@@ -93,6 +102,25 @@ fn a_running_log_goes_on_in_a_new_shard() {
             .unwrap()
             .body
             .starts_with(b"log.example.org/3\n")
+    );
+    assert!(log_of("proof", &["--index", "0"]).exits(2).says("the log has 3 shards"));
+    let proof = |shard: &str| log_of("proof", &["--index", "0", "--shard", shard]);
+    assert!(proof("log.example.org/2").exits(0).stdout.contains("\nlog.example.org/2\n1\n"));
+    assert!(proof("log.example.org/4").exits(2).says("there is no shard `log.example.org/4`"));
+    // It keeps its checkpoint at most a second later.
+    while sandbox.read("log/shards/0002/checkpoint").starts_with(b"log.example.org/3\n0\n") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let out = sandbox.path("static").display().to_string();
+    log_of("export", &["--out", &out]).exits(0);
+    assert_eq!(sandbox.read("static/shard/log%2Eexample%2Eorg%2F2/tile/entries/000.p/1"), b"\x00\x03two");
+    log_of("export", &["--out", &out, "--shard", "log.example.org/1"]).exits(0);
+    assert_eq!(sandbox.read("static/tile/entries/000.p/1"), b"\x00\x03one");
+    sandbox.write("log/shards/0001/log.json", "{}");
+    let damaged = log_of("fsck", &[]).exits(1).stdout;
+    assert!(
+        damaged.starts_with("`log.example.org/1`: 1 entries sound, ") && damaged.contains("log.json"),
+        "{damaged}"
     );
 }
 
@@ -109,10 +137,19 @@ fn entries_are_found_in_the_directory_and_over_http() {
     let digest = Digest::sha256(b"two").to_string();
     let find = |more: &[&str]| run(&sandbox, &[&["log", "search"], more].concat());
     let found = find(&["--url", &url, "--digest", &digest]).exits(0).stdout;
-    assert!(found.starts_with(&format!("entry 1\n  digest {digest}\n  key sha256:")), "{found}");
+    let origin = log.key().split('+').next().unwrap().to_owned();
+    let second = format!("entry 1 of `{origin}`\n  digest {digest}\n  key sha256:");
+    assert!(found.starts_with(&second), "{found}");
     assert!(found.ends_with("1 found among 2 entries\n"), "{found}");
     let page = find(&["--url", &url, "--key", "my.pub", "--limit", "1"]).exits(0).stdout;
-    assert!(page.starts_with("entry 0\n") && page.contains("more: `--from 1`\n"), "{page}");
+    let more = format!("more: `--shard {origin} --from 1`\n");
+    assert!(page.starts_with("entry 0 of ") && page.contains(&more), "{page}");
+    let rest = find(&["--url", &url, "--key", "my.pub", "--shard", &origin, "--from", "1"]).exits(0).stdout;
+    assert!(rest.starts_with("entry 1 of ") && !rest.contains("more:"), "{rest}");
+    find(&["--url", &url, "--key", "my.pub", "--shard", "other"]).exits(3);
+    run(&sandbox, &["log", "rotate", "--data", "log", "--origin", "log.example.org/2"]).exits(0);
+    let found = find(&["--url", &url, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with(&second), "{found}");
     find(&["--url", &url, "--key", "other.pub"]).exits(1);
     find(&["--url", &url, "--identity", "who@example.org"]).exits(1);
     find(&["--url", "http://127.0.0.1:1", "--digest", &digest]).exits(3);
@@ -123,7 +160,11 @@ fn entries_are_found_in_the_directory_and_over_http() {
     // Killed at once, it has not kept its checkpoint: the next start does.
     run(&sandbox, &["log", "freeze", "--data", &data]).exits(0);
     let found = find(&["--data", &data, "--digest", &digest]).exits(0).stdout;
-    assert!(found.starts_with("entry 1\n"), "{found}");
+    assert!(found.starts_with(&second), "{found}");
+    let log = LogServer::start(signet(), &sandbox, &["--search", "public"]);
+    let url = format!("http://{}", log.address());
+    let found = find(&["--url", &url, "--digest", &digest]).exits(0).stdout;
+    assert!(found.starts_with(&second), "a frozen shard is searched after a start: {found}");
 }
 
 #[test]
@@ -217,6 +258,29 @@ fn copy(from: &Path, to: &Path) {
             false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
         }
     }
+}
+
+#[test]
+fn a_log_with_less_than_somebody_saw_is_not_served() {
+    let sandbox = Sandbox::new();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    let kept = sandbox.read("log/checkpoint");
+    for entry in ["one", "two"] {
+        assert_eq!(log.add(entry).status, 200);
+    }
+    let head = request(log.address(), "GET", "/checkpoint", &[], b"").unwrap().body;
+    sandbox.write("head", &head);
+    drop(log);
+    let segment = sandbox.path("log/entries/00000000000000000000");
+    let bytes = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, bytes.get(..bytes.len() - 2).unwrap()).unwrap();
+    // As if it had been killed at once.
+    sandbox.write("log/checkpoint", &kept);
+    let serve = ["serve", "log", "--data", "log", "--listen", "127.0.0.1:0", "--at-least"];
+    let less = run(&sandbox, &[&serve[..], &["head"]].concat()).exits(1);
+    assert!(less.says("the log has 1 entries, but a checkpoint of 2 was published"));
+    assert!(less.says("part of a write that was cut off"), "{less}");
+    run(&sandbox, &[&serve[..], &["log/log.json"]].concat()).exits(2);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn every_service_answers_at_one_address_from_one_directory() {
     ] {
         assert_eq!(get(address, path).0, 200, "{path}");
     }
-    for (path, status) in [("/api/v2/log/entries", 405), ("/v2x", 404), ("/", 404), ("/metrics", 404)] {
+    for (path, status) in [("/api/v2/log/entries", 501), ("/v2x", 404), ("/", 404), ("/metrics", 404)] {
         assert_eq!(get(address, path).0, status, "{path}");
     }
     let trusted = root(&sandbox);
@@ -136,9 +136,24 @@ fn what_should_not_be_open_to_the_network_is_not() {
         "{proxied}"
     );
     assert!(proxied.says("leave `--dev` out"), "{proxied}");
+    let registry = up(&["--listen", "127.0.0.1:0", "--public-url", "https://signet.example"]);
+    assert!(registry.says("SGN-4005") && registry.says("`registry.anonymous: true`"), "{registry}");
     for url in ["ftp://x", "https://", "https://x/path", "https://user@x"] {
         assert!(up(&["--public-url", url]).says("is no URL for clients"), "{url}");
     }
+}
+
+/// The keys that laptops trusted are not to become those of production, nor the other way round.
+#[test]
+fn a_stack_for_development_stays_one() {
+    let sandbox = Sandbox::new();
+    drop(service::up(&sandbox, &["--dev"]));
+    let refused = run(&sandbox, &["up", "--data", "up", "--listen", "127.0.0.1:0"]);
+    assert!(refused.says("SGN-4003") && refused.says("was begun for development"), "{refused}");
+    let sandbox = Sandbox::new();
+    drop(service::up(&sandbox, &[]));
+    let refused = run(&sandbox, &["up", "--data", "up", "--dev", "--listen", "127.0.0.1:0"]);
+    assert!(refused.says("was not begun for development"), "{refused}");
 }
 
 #[test]
@@ -166,6 +181,9 @@ fn a_configuration_that_is_not_understood_is_refused() {
         ("limits: {idle: 3d}", "is no time"),
         ("ca: {issuers: nowhere.yaml}", "nowhere.yaml"),
         ("tsa: {ntp: [a, b], ntpAgree: 3}", "3 time servers cannot agree"),
+        ("tsa: {ntpAgree: 5}", "5 time servers cannot agree, there are 0"),
+        ("limits: {connections: 0}", "`limits.connections` is 0"),
+        ("ca: {perIdentity: 0}", "`ca.perIdentity` is 0"),
         ("kind: Other", "kind"),
     ];
     for (text, said) in cases {

@@ -60,13 +60,21 @@ fn a_log_publishes_what_its_witness_cosigned_and_nothing_else() {
     assert_eq!(checkpoint(&log), witnessed);
     assert_eq!(request(log.address(), "GET", "/healthz", &[], b"").unwrap().status, 503);
     drop(log);
+    // The policy is the log's: nothing that opens it signs or shows what is not cosigned.
+    let rotated = run(&sandbox, &["log", "rotate", "--data", "log", "--origin", "log.example.org/2"]);
+    assert!(rotated.exits(3).says("the witnesses do not cosign the new shard yet"));
+    assert_eq!(String::from_utf8(sandbox.read("log/checkpoint")).unwrap(), witnessed);
+    let unwitnessed = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(unwitnessed.add("three").status, 503);
+    assert_eq!(checkpoint(&unwitnessed), witnessed);
+    drop(unwitnessed);
 
     let again = witness(&sandbox, &key);
     policy(&sandbox, &again);
     let log = LogServer::start(signet(), &sandbox, &with);
     let added = log.add("two");
     assert_eq!((added.status, added.body.as_slice()), (200, b"1".as_slice()));
-    assert!(checkpoint(&log).contains("\n2\n"));
+    assert!(checkpoint(&log).contains("\n3\n"));
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 
+use crate::exact::exact;
+
 /// What points at a piece of content: its type, digest and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Descriptor {
     /// The media type of the content.
     pub media_type: String,
@@ -28,6 +30,8 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
 }
+
+exact!(Descriptor, Platform);
 
 impl Descriptor {
     /// A descriptor of `content` with nothing but the three mandatory fields.
@@ -66,6 +70,7 @@ const FOREIGN_LAYERS: [&str; 2] = [
 
 /// A platform as an index names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Platform {
     /// `amd64`, `arm64`, …
     pub architecture: String,

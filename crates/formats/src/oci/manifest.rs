@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptor::Descriptor;
 use super::media_type;
+use crate::exact::exact;
 
 /// The largest manifest that is read, in bytes (distribution-spec: registries accept at least 4 MiB).
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -15,7 +16,7 @@ pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// It does not keep unknown fields: whoever must reproduce the bytes keeps the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Manifest {
     /// Always 2.
     pub schema_version: u32,
@@ -42,11 +43,14 @@ pub struct Manifest {
     pub annotations: BTreeMap<String, String>,
 }
 
+exact!(Manifest);
+
 impl Manifest {
     /// Reads a manifest or index of at most [`MAX_MANIFEST_BYTES`].
     ///
     /// A document that is both (has `manifests` and `layers` or `config`), is neither, or names a
-    /// media type of the other kind is refused, as CVE-2021-41190 asks.
+    /// media type of the other kind is refused, as CVE-2021-41190 asks; so is one with a field in another
+    /// case, in its descriptors too, which has another meaning for other readers.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
@@ -116,7 +120,7 @@ impl ManifestKind {
 pub enum ManifestError {
     /// It is an image manifest and an index at once, neither, or not what its media type says.
     Ambiguous,
-    /// It is not JSON of the manifest's shape.
+    /// It is not JSON of the manifest's shape, with its fields as they are spelt.
     Malformed,
     /// `schemaVersion` is not 2.
     SchemaVersion,
@@ -136,3 +140,56 @@ impl fmt::Display for ManifestError {
 }
 
 impl std::error::Error for ManifestError {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(document: &Value) -> Result<Manifest, ManifestError> {
+        Manifest::parse(document.to_string().as_bytes())
+    }
+
+    fn with(mut document: Value, at: &str, name: &str, value: Value) -> Value {
+        document.pointer_mut(at).unwrap().as_object_mut().unwrap().insert(name.to_owned(), value);
+        document
+    }
+
+    /// podman ran the layers of `Layers`, where the gate had looked at those of `layers`.
+    #[test]
+    fn a_field_in_another_case_is_refused() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let blob = json!({"mediaType": "a/b", "digest": digest, "size": 1});
+        let image = json!({"schemaVersion": 2, "config": blob, "layers": [blob], "subject": blob});
+        let platform = json!({"architecture": "amd64", "os": "linux"});
+        let listed = with(blob.clone(), "", "platform", platform);
+        let index = json!({"schemaVersion": 2, "manifests": [listed]});
+        assert!(read(&image).is_ok() && read(&index).is_ok());
+        for name in
+            ["Layers", "layer\u{17f}", "LAYERS", "Config", "Manifests", "Subject", "MediaType", "mediatype"]
+        {
+            assert_eq!(
+                read(&with(image.clone(), "", name, json!(null))),
+                Err(ManifestError::Malformed),
+                "{name}"
+            );
+        }
+        for (at, name) in [("/config", "Digest"), ("/layers/0", "dige\u{17f}t"), ("/subject", "Size")] {
+            assert!(read(&with(image.clone(), at, name, json!(1))).is_err(), "{at} {name}");
+        }
+        for (at, name) in [("", "Manifests"), ("/manifests/0", "URLs"), ("/manifests/0/platform", "OS")] {
+            assert!(read(&with(index.clone(), at, name, json!([]))).is_err(), "{at} {name}");
+        }
+    }
+
+    #[test]
+    fn other_fields_and_annotations_are_spelt_as_one_likes() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let blob = json!({"mediaType": "a/b", "digest": digest, "size": 1, "Data": "", "annotations": {"a": "", "A": ""}});
+        let index = json!({"schemaVersion": 2, "Other": 1, "other": 2, "manifests": [blob], "annotations": {"Layers": "x"}});
+        let read = read(&index).unwrap();
+        assert_eq!(read.manifests().first().unwrap().annotations.len(), 2);
+        assert_eq!(Manifest::parse(&serde_json::to_vec(&read).unwrap()), Ok(read));
+    }
+}

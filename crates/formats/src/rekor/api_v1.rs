@@ -16,6 +16,12 @@ use crate::proto_json::{self, FieldError};
 /// The largest answer that is read, in bytes: the body, in base64, and what stands around it.
 pub const MAX_ANSWER_V1_BYTES: usize = 12 * 1024 * 1024;
 
+/// The most entries that Rekor v1 is asked for at once (`openapi.yaml`).
+pub const MAX_RETRIEVED_V1: usize = 10;
+
+/// The largest answer about several entries that is read, in bytes.
+pub const MAX_ANSWERS_V1_BYTES: usize = 32 * 1024 * 1024;
+
 /// An entry to propose to Rekor v1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryV1<'a> {
@@ -73,6 +79,14 @@ pub fn read_answer_v1(bytes: &[u8]) -> Result<TlogEntry, RekorError> {
         (Some(entry), None) => entry.read(),
         _ => Err(FieldError::Count { field: "entries", count, limit: 1 }.into()),
     }
+}
+
+/// Reads the answer to a question for several entries. Nothing of it is verified.
+pub fn read_answers_v1(bytes: &[u8]) -> Result<Vec<TlogEntry>, RekorError> {
+    let answers: List<BTreeMap<String, Entry>, MAX_RETRIEVED_V1> =
+        json::parse(bytes, MAX_ANSWERS_V1_BYTES).map_err(RekorError::Json)?;
+    let answers = proto_json::list(Some(answers), "entries")?;
+    answers.into_iter().flat_map(BTreeMap::into_values).map(Entry::read).collect()
 }
 
 /// Rekor v1's entry. What the log stores beside it (`attestation`) is not read.

@@ -16,6 +16,8 @@ pub struct EntryFacts {
     pub identities: Vec<String>,
     /// The issuer of the identity, as Fulcio states it.
     pub issuer: Option<String>,
+    /// Whether a certificate in it could not be read: it may name others.
+    pub is_partial: bool,
     /// When the certificate began to be valid, in seconds since 1970; what a bare key signed says no time.
     pub time: Option<i64>,
 }
@@ -47,17 +49,22 @@ impl EntryFacts {
         Some(facts)
     }
 
+    /// Whether a leaf says that it is an entry of a kind that Signet can read.
+    pub fn is_of_a_known_kind(leaf: &[u8]) -> bool {
+        Body::stated_kind(leaf)
+            .is_ok_and(|kind| ["hashedrekord", "dsse", "intoto"].contains(&kind.kind.as_str()))
+    }
+
     fn add(&mut self, digest: Digest, verifiers: impl IntoIterator<Item = Verifier>) {
         self.digests.push(digest);
         for verifier in verifiers {
             match verifier {
                 Verifier::PublicKey(spki) => self.keys.push(Digest::sha256(&spki)),
                 // What is no certificate names nobody; its entry can still be found by the digest.
-                Verifier::Certificate(der) => {
-                    Certificate::from_der(&der)
-                        .into_iter()
-                        .for_each(|certificate| self.certify(&certificate));
-                }
+                Verifier::Certificate(der) => match Certificate::from_der(&der) {
+                    Ok(certificate) => self.certify(&certificate),
+                    Err(_) => self.is_partial = true,
+                },
             }
         }
     }
@@ -66,8 +73,10 @@ impl EntryFacts {
         self.keys.push(Digest::sha256(certificate.spki()));
         let names = certificate.subject_alt_names().iter().filter_map(|name| name.text());
         self.identities.extend(names.map(str::to_owned));
-        let issuer = certificate.fulcio().ok().and_then(|claims| claims.issuer().map(str::to_owned));
-        self.issuer = self.issuer.take().or(issuer);
+        match certificate.fulcio() {
+            Ok(claims) => self.issuer = self.issuer.take().or(claims.issuer().map(str::to_owned)),
+            Err(_) => self.is_partial = true,
+        }
         self.time = self.time.or(Some(certificate.not_before()));
     }
 }

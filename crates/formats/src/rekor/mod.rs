@@ -11,7 +11,9 @@ mod request;
 mod wire_v1;
 mod wire_v2;
 
-pub use api_v1::{EntryV1, MAX_ANSWER_V1_BYTES, read_answer_v1};
+pub use api_v1::{
+    EntryV1, MAX_ANSWER_V1_BYTES, MAX_ANSWERS_V1_BYTES, MAX_RETRIEVED_V1, read_answer_v1, read_answers_v1,
+};
 pub use body::{
     Body, DsseV001, DsseV002, EntrySignature, EntrySignatureV002, HashedRekordV001, HashedRekordV002,
     IntotoV001, IntotoV002, MAX_BODY_BYTES, RekorError, Verifier,

@@ -24,13 +24,17 @@ impl HashedRekordRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, RekorError> {
         let wire: Request<'_> = json::parse(bytes, MAX_REQUEST_BYTES).map_err(RekorError::Json)?;
         let wire = proto_json::required(wire.hashed_rekord, "hashedRekordRequestV002")?;
-        let digest = proto_json::bytes(wire.digest, "digest")?;
+        let digest = proto_json::bytes_in_any_form(wire.digest, "digest")?;
         let signature = proto_json::required(wire.signature, "signature")?;
-        let content = proto_json::bytes(signature.content, "signature.content")?;
+        let content = proto_json::bytes_in_any_form(signature.content, "signature.content")?;
         let wire = proto_json::required(signature.verifier, "verifier")?;
         let verifier = match (wire.x509_certificate, wire.public_key) {
-            (Some(raw), None) => Verifier::Certificate(proto_json::bytes(raw.raw_bytes, "rawBytes")?),
-            (None, Some(raw)) => Verifier::PublicKey(proto_json::bytes(raw.raw_bytes, "rawBytes")?),
+            (Some(raw), None) => {
+                Verifier::Certificate(proto_json::bytes_in_any_form(raw.raw_bytes, "rawBytes")?)
+            }
+            (None, Some(raw)) => {
+                Verifier::PublicKey(proto_json::bytes_in_any_form(raw.raw_bytes, "rawBytes")?)
+            }
             _ => return Err(RekorError::Verifier),
         };
         let details = proto_json::required(wire.key_details, "keyDetails")?;

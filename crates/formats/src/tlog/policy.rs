@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::checkpoint::SignedCheckpoint;
+use crate::cosignature;
 use crate::note::{KeyKind, NoteError, VerifierKey};
 
 /// The largest policy that is read, in bytes.
@@ -11,6 +13,7 @@ pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
 /// Logs, witnesses, and how many of those have to cosign.
 #[derive(Clone, Debug)]
 pub struct WitnessPolicy {
+    text: Vec<u8>,
     logs: Vec<PolicyLog>,
     witnesses: Vec<PolicyWitness>,
     quorum: Quorum,
@@ -55,7 +58,12 @@ impl WitnessPolicy {
             reader.line(words).map_err(|why| PolicyError { line, why })?;
         }
         let quorum = reader.quorum.ok_or(PolicyError { line: 0, why: Why::NoQuorum })?;
-        Ok(Self { logs: reader.logs, witnesses: reader.witnesses, quorum })
+        Ok(Self { text: text.to_vec(), logs: reader.logs, witnesses: reader.witnesses, quorum })
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// The logs that it names; none if they are known from elsewhere.
@@ -71,6 +79,15 @@ impl WitnessPolicy {
     /// Whether the quorum is reached if those witnesses cosigned of whom `cosigned` says so, given their place.
     pub fn is_met(&self, cosigned: impl Fn(usize) -> bool) -> bool {
         self.quorum.is_met(&cosigned)
+    }
+
+    /// Whether the quorum has cosigned a checkpoint, none of them before `since`, in seconds since 1970.
+    pub fn is_met_by(&self, signed: &SignedCheckpoint, since: u64) -> bool {
+        self.is_met(|place| {
+            let cosigned = |witness: &PolicyWitness| cosignature::verify(signed, &witness.key).ok();
+            let cosignature = self.witnesses.get(place).and_then(cosigned);
+            cosignature.is_some_and(|cosignature| cosignature.timestamp >= since)
+        })
     }
 }
 

@@ -114,7 +114,14 @@ impl NewExtension {
 
     /// subjectAltName with one name, critical as RFC 5280 §4.2.1.6 asks where the subject is empty.
     pub fn subject_alt_name(name: &SubjectAltName) -> Self {
-        Self::new(oid::SUBJECT_ALT_NAME, true, &asn1::sequence(&[&general_name(name)]))
+        Self::subject_alt_names(std::slice::from_ref(name))
+    }
+
+    /// The same with several.
+    pub fn subject_alt_names(names: &[SubjectAltName]) -> Self {
+        let names: Vec<Vec<u8>> = names.iter().map(general_name).collect();
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        Self::new(oid::SUBJECT_ALT_NAME, true, &asn1::sequence(&names))
     }
 
     /// 1.3.6.1.4.1.57264.1.`n`, as Fulcio encodes it: up to 6 the bare bytes of the text, from 7 on a

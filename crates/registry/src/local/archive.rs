@@ -139,7 +139,10 @@ impl ImageStore for OciArchive {
         let Some(_staged) = directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
-        pack(layout.root(), file)
+        // Elsewhere, so that Ctrl-C is heard meanwhile and takes the directory away.
+        let (root, target) = (layout.root().to_owned(), file.clone());
+        let packed = tokio::task::spawn_blocking(move || pack(&root, &target)).await;
+        packed.unwrap_or_else(|error| Err(Error::io(file, &std::io::Error::other(error))))
     }
 
     fn limits(&self) -> &Limits {

@@ -2,6 +2,7 @@
 
 mod health;
 mod idle;
+mod pace;
 mod tls;
 
 use std::convert::Infallible;
@@ -29,6 +30,7 @@ use tower::Service;
 
 pub use health::health;
 use idle::Idle;
+pub(crate) use pace::Paced;
 pub use tls::TlsFiles;
 
 /// An address that is listened on, and how what comes in is bounded.

@@ -13,7 +13,6 @@ use signet_store::OpenError;
 use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
@@ -23,6 +22,7 @@ use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
 use super::users::AuthFiles;
 use crate::host::{self, TlsFiles};
+use crate::turns::Turns;
 
 /// What a registry is built from.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl Config {
             public_host: self.public_host,
             gate: self.gate,
             evidence: Evidence::new(),
-            manifest_pushes: Semaphore::new(MANIFEST_PUSHES),
+            manifest_turns: Turns::new(LARGE_MANIFESTS, LARGE_MANIFESTS_EACH),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
     }
@@ -102,11 +102,12 @@ impl Config {
         if self.tls.is_none() && !self.allow_http && !self.listen.ip().is_loopback() {
             return Err(BuildError::PasswordsInTheClear { listen: self.listen });
         }
-        if self.gate.is_some() && auth.is_none_or(|auth| auth.rights.is_none()) {
-            return Err(BuildError::GateWithoutRights);
-        }
         let authenticator = auth.map(Authenticator::from_files).transpose().map_err(BuildError::Auth)?;
-        Ok(authenticator.unwrap_or(Authenticator::Open))
+        let authenticator = authenticator.unwrap_or(Authenticator::Open);
+        match self.gate.is_some() && !authenticator.lets_somebody_only_pull() {
+            true => Err(BuildError::GateWithoutRights),
+            false => Ok(authenticator),
+        }
     }
 }
 
@@ -223,8 +224,10 @@ pub enum BuildError {
     /// The htpasswd or rights file is unusable.
     #[error("the users or their rights cannot be read: {0}")]
     Auth(io::Error),
-    /// Everyone would have push right, and who may push is served without being asked about.
-    #[error("a policy for pulls needs users, and an access file that lets some of them only pull")]
+    /// Everyone who may pull may push, and who may push is served without being asked about.
+    #[error(
+        "a policy for pulls needs users, and an access file that lets some of them only pull: who may push is served anyway"
+    )]
     GateWithoutRights,
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {error}")]
@@ -254,4 +257,6 @@ pub enum BuildError {
     Tls(io::Error),
 }
 
-const MANIFEST_PUSHES: usize = 8;
+/// Large manifests that are received at once, and of one user.
+const LARGE_MANIFESTS: usize = 8;
+const LARGE_MANIFESTS_EACH: usize = 2;

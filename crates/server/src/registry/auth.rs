@@ -37,9 +37,8 @@ impl Authenticator {
     /// Who makes the request. Wrong credentials are refused, also where none are needed.
     pub(super) async fn principal(&self, headers: &HeaderMap) -> Result<Principal, ApiError> {
         let Self::Users(users) = self else { return Ok(Principal::Anonymous) };
-        let Some(stated) = request::text(headers, header::AUTHORIZATION) else {
-            return Ok(Principal::Anonymous);
-        };
+        let stated = request::only(headers, header::AUTHORIZATION).map_err(|_| unauthorized())?;
+        let Some(stated) = stated else { return Ok(Principal::Anonymous) };
         let (user, password) = basic_credentials(stated).ok_or_else(unauthorized)?;
         match users.check(&user, password).await {
             true => Ok(Principal::User(user)),
@@ -71,6 +70,14 @@ impl Authenticator {
         match self {
             Self::Open => true,
             Self::Users(users) => users.rights().allow(principal, repository, right),
+        }
+    }
+
+    /// Whether there is anybody who may pull what they may not push.
+    pub(super) fn lets_somebody_only_pull(&self) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Users(users) => users.rights().let_somebody_only_pull(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Errors as the distribution API answers them.
 
+use std::io;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use signet_store::registry::StoreError;
@@ -58,6 +60,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
+            StoreError::BodyBrokeOff(why) if why.kind() == io::ErrorKind::TimedOut => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, BLOB_UPLOAD_INVALID, message)
+            }
             StoreError::BodyBrokeOff(_) => Self::bad_request(BLOB_UPLOAD_INVALID, message),
             StoreError::DigestMismatch { .. } => Self::bad_request(DIGEST_INVALID, message),
             StoreError::ExpectationFailed => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use signet_crypto::Digest;
 use signet_store::registry::GcOptions;
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::service::Service;
 
@@ -83,7 +83,15 @@ impl Housekeeping {
             if let Ok(Some(problems)) = followed {
                 info!("users and rights were read again");
                 problems.iter().for_each(|problem| error!(problem, "users and rights have a mistake"));
+                self.warn_of_a_gate_for_nobody();
             }
+        }
+    }
+
+    fn warn_of_a_gate_for_nobody(&self) {
+        let service = &self.service;
+        if service.gate.is_some() && !service.authenticator.lets_somebody_only_pull() {
+            warn!("whoever may pull may push too now: no pull is decided by the policy");
         }
     }
 }

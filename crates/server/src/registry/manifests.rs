@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
 use signet_crypto::Digest;
 use signet_formats::oci::{MAX_MANIFEST_BYTES, Tag};
@@ -56,9 +57,15 @@ impl Service {
     ) -> Result<Response<Body>, ApiError> {
         let expect = request::expectation(&call.headers)?;
         let media_type = media_type(call)?;
+        let mut received = Received::new(body);
+        received.up_to(WITHOUT_TURN).await?;
         // Held until the manifest is stored: while it is, its bytes are in memory.
-        let _permit = self.manifest_pushes.acquire().await.map_err(|_| closing())?;
-        let bytes = receive(body).await?;
+        let _turn = match received.ended {
+            true => None,
+            false => Some(self.manifest_turns.take(&call.owner()).await),
+        };
+        received.up_to(MAX_MANIFEST_BYTES).await?;
+        let bytes = received.whole()?;
         let (digest, tags) = named(call, name, &bytes)?;
         if tags.is_empty() && expect != Expect::Anything {
             return Err(ApiError::bad_request(error::UNSUPPORTED, "a condition needs a tag"));
@@ -108,17 +115,47 @@ fn media_type(call: &Call) -> Result<String, ApiError> {
     stated.map(|stated| stated.trim().to_owned()).ok_or_else(missing)
 }
 
-async fn receive(body: Incoming) -> Result<Bytes, ApiError> {
-    let too_slow =
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, error::MANIFEST_INVALID, "the manifest came too slowly");
-    let received = timeout(RECEIVE_WITHIN, Limited::new(body, MAX_MANIFEST_BYTES).collect()).await;
-    let received = received.map_err(|_| too_slow)?;
-    received.map(|body| body.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {
-        true => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error::SIZE_INVALID, "a manifest has at most 4 MiB")
+/// What has come of a manifest.
+struct Received {
+    body: BodyDataStream<Incoming>,
+    bytes: BytesMut,
+    ended: bool,
+}
+
+impl Received {
+    fn new(body: Incoming) -> Self {
+        Self { body: body.into_data_stream(), bytes: BytesMut::new(), ended: false }
+    }
+
+    /// Receives until there are more bytes than that, or all.
+    async fn up_to(&mut self, most: usize) -> Result<(), ApiError> {
+        let receiving = async {
+            while !self.ended && self.bytes.len() <= most {
+                match self.body.try_next().await? {
+                    Some(part) => self.bytes.extend_from_slice(&part),
+                    None => self.ended = true,
+                }
+            }
+            Ok::<_, hyper::Error>(())
+        };
+        let invalid = error::MANIFEST_INVALID;
+        let received = timeout(RECEIVE_WITHIN, receiving).await;
+        let received = received.map_err(|_| {
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, invalid, "the manifest came too slowly")
+        })?;
+        received.map_err(|_| ApiError::bad_request(invalid, "the manifest broke off"))
+    }
+
+    fn whole(self) -> Result<Bytes, ApiError> {
+        match self.ended && self.bytes.len() <= MAX_MANIFEST_BYTES {
+            true => Ok(self.bytes.freeze()),
+            false => Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                error::SIZE_INVALID,
+                "a manifest has at most 4 MiB",
+            )),
         }
-        false => ApiError::bad_request(error::MANIFEST_INVALID, "the manifest broke off"),
-    })
+    }
 }
 
 /// The digest of what was pushed, and the tags to move to it: the path's, or the parameters' `tag`.
@@ -143,11 +180,9 @@ fn unknown(name: impl std::fmt::Display) -> ApiError {
     ApiError::not_found(error::MANIFEST_UNKNOWN, format!("the repository has no manifest `{name}`"))
 }
 
-fn closing() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error::UNKNOWN, "the registry is stopping")
-}
-
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const SIGNET_CONDITION: HeaderName = HeaderName::from_static("signet-condition");
 const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 const RECEIVE_WITHIN: Duration = Duration::from_secs(60);
+/// Bytes of a manifest that are received before it waits for a turn. Most have fewer, and wait for nobody.
+const WITHOUT_TURN: usize = 16 << 10;

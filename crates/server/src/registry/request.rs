@@ -35,6 +35,19 @@ pub(super) fn digest(text: &str) -> Result<Digest, ApiError> {
     text.parse().map_err(|why| ApiError::bad_request(error::DIGEST_INVALID, format!("`{text}`: {why}")))
 }
 
+/// The text of a header that may be there once and has to be understood: whoever passes it over does something else than
+/// what was asked.
+pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ApiError> {
+    let mut lines = headers.get_all(&name).iter();
+    let unreadable =
+        || ApiError::bad_request(error::UNSUPPORTED, format!("the header `{name}` cannot be read"));
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some(line), None) => line.to_str().map(Some).map_err(|_| unreadable()),
+        (Some(_), Some(_)) => Err(unreadable()),
+    }
+}
+
 /// A header's text, if it is there and is text.
 pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
@@ -43,7 +56,7 @@ pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 /// The chunk's first byte, from `Content-Range: <first>-<last>` (distribution-spec, "Pushing a blob
 /// in chunks"), checked against `Content-Length`.
 pub(super) fn chunk_start(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(range) = text(headers, header::CONTENT_RANGE) else { return Ok(None) };
+    let Some(range) = only(headers, header::CONTENT_RANGE)? else { return Ok(None) };
     let malformed = || ApiError::bad_request(error::BLOB_UPLOAD_INVALID, "the `Content-Range` is malformed");
     let (first, last) = range.split_once('-').ok_or_else(malformed)?;
     let first = number(first).ok_or_else(malformed)?;
@@ -59,7 +72,7 @@ pub(super) fn chunk_start(headers: &HeaderMap) -> Result<Option<u64>, ApiError> 
 
 /// What `If-Match` and `If-None-Match` ask of the tag.
 pub(super) fn expectation(headers: &HeaderMap) -> Result<Expect, ApiError> {
-    match (text(headers, header::IF_MATCH), text(headers, header::IF_NONE_MATCH)) {
+    match (only(headers, header::IF_MATCH)?, only(headers, header::IF_NONE_MATCH)?) {
         (None, None) => Ok(Expect::Anything),
         (Some("*"), None) => Ok(Expect::Existing),
         (None, Some("*")) => Ok(Expect::Absent),
@@ -135,6 +148,26 @@ mod tests {
         for outside in ["bytes=10-", "bytes=10-11", "bytes=-0"] {
             assert_eq!(of(outside), Err(Unsatisfiable), "{outside}");
         }
+    }
+
+    /// An `If-Match` with a byte above ASCII, which an entity tag may have, had been passed over: the push happened.
+    #[test]
+    fn a_condition_that_cannot_be_read_is_refused() {
+        let tag = format!("\"{}\"", Digest::sha256(b"x"));
+        for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::CONTENT_RANGE] {
+            let mut obscure = HeaderMap::new();
+            obscure.insert(&name, http::HeaderValue::from_bytes(b"\"\xff\"").unwrap());
+            let mut twice = headers(name.clone(), &tag);
+            twice.append(&name, tag.parse().unwrap());
+            for headers in [obscure, twice] {
+                assert!(expectation(&headers).is_err() || chunk_start(&headers).is_err(), "{name}");
+            }
+        }
+        let one = expectation(&headers(header::IF_MATCH, &tag)).unwrap();
+        assert_eq!(one, Expect::OneOf(vec![Digest::sha256(b"x")]));
+        assert_eq!(expectation(&HeaderMap::new()).unwrap(), Expect::Anything);
+        let none = expectation(&headers(header::IF_MATCH, "\"nonsense\"")).unwrap();
+        assert!(!none.accepts(Some(Digest::sha256(b"x"))), "what is no digest names nothing");
     }
 
     #[test]

@@ -55,6 +55,18 @@ impl Rights {
         })
     }
 
+    /// Whether anybody, now or once they are a user, may pull where they may not push.
+    pub(super) fn let_somebody_only_pull(&self) -> bool {
+        let grants = |right| self.rules.iter().filter(move |rule| rule.rights.contains(&right));
+        grants(Right::Pull).any(|pull| {
+            pull.users.iter().any(|user| {
+                pull.repositories
+                    .iter()
+                    .any(|place| !grants(Right::Push).any(|push| push.includes(user, place)))
+            })
+        })
+    }
+
     /// The users that the rules name.
     pub(super) fn users(&self) -> impl Iterator<Item = &str> {
         let named = self.rules.iter().flat_map(|rule| &rule.users).map(String::as_str);
@@ -68,6 +80,15 @@ struct Rule {
     users: Vec<String>,
     repositories: Vec<String>,
     rights: Vec<Right>,
+}
+
+impl Rule {
+    /// Whether the rule is about all that another is which names this user and this repository.
+    fn includes(&self, user: &str, repository: &str) -> bool {
+        let has_user =
+            |named: &String| named == user || named == ANONYMOUS || (named == EVERY && user != ANONYMOUS);
+        self.users.iter().any(has_user) && self.repositories.iter().any(|prefix| covers(prefix, repository))
+    }
 }
 
 fn stands_for(user: &str, principal: &Principal) -> bool {
@@ -111,6 +132,30 @@ mod tests {
         assert!(allow(&Principal::Anonymous, "public/x", Right::Pull));
         assert!(allow(&other, "public", Right::Pull));
         assert!(!allow(&Principal::Anonymous, "publicity", Right::Pull));
+    }
+
+    #[test]
+    fn somebody_only_pulls_where_no_push_right_is_as_wide() {
+        let only_pull = |text: &str| serde_json::from_str::<Rights>(text).unwrap().let_somebody_only_pull();
+        let rules = |pull: (&str, &str), push: (&str, &str)| {
+            format!(
+                r#"{{"rules": [{{"users": ["{}"], "repositories": ["{}"], "rights": ["pull"]}},
+                    {{"users": ["{}"], "repositories": ["{}"], "rights": ["push"]}}]}}"#,
+                pull.0, pull.1, push.0, push.1
+            )
+        };
+        assert!(only_pull(FILE));
+        for push in [("anonymous", "team"), ("*", "team"), ("dev", "*"), ("dev", "team/"), ("anonymous", "*")]
+        {
+            assert!(!only_pull(&rules(("dev", "team/app"), push)), "{push:?}");
+        }
+        for push in [("dev", "team/app/base"), ("dev", "teams"), ("ci", "*")] {
+            assert!(only_pull(&rules(("dev", "team/app"), push)), "{push:?}");
+        }
+        assert!(!only_pull(&rules(("anonymous", "*"), ("anonymous", "*"))));
+        assert!(only_pull(&rules(("anonymous", "*"), ("*", "*"))), "who does not log in");
+        assert!(only_pull(&rules(("*", "*"), ("anonymous", "public"))));
+        assert!(!only_pull(r#"{"rules": []}"#), "nobody pulls");
     }
 
     #[test]

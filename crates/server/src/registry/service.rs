@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use hyper::body::Incoming;
 use signet_store::RepositoryName;
 use signet_store::registry::RegistryStore;
-use tokio::sync::Semaphore;
 use tracing::{Level, debug, enabled};
 
 use super::auth::Authenticator;
@@ -19,6 +18,7 @@ use super::request::{self, Query};
 use super::response::{self, Body};
 use super::rights::{Principal, Right};
 use super::route::{Place, Route};
+use crate::turns::Turns;
 
 /// What every request is answered from.
 pub(super) struct Service {
@@ -29,8 +29,8 @@ pub(super) struct Service {
     pub(super) gate: Option<Arc<dyn PullGate>>,
     /// What the gate is not asked about.
     pub(super) evidence: Evidence,
-    /// Bounds how many manifests are received, and so in memory, at once.
-    pub(super) manifest_pushes: Semaphore,
+    /// Bounds how many large manifests are received, and so in memory, at once.
+    pub(super) manifest_turns: Turns<String>,
 }
 
 /// A request to a repository by someone who may make it.
@@ -145,6 +145,14 @@ impl Call {
     /// The location of something of the repository.
     pub(super) fn location(&self, rest: std::fmt::Arguments<'_>) -> String {
         format!("/v2/{}/{rest}", self.repository)
+    }
+
+    /// With whom this caller shares what one may use up. A repository's name has no colon.
+    pub(super) fn owner(&self) -> String {
+        match &self.principal {
+            Principal::User(user) => format!("user:{user}"),
+            Principal::Anonymous => self.repository.to_string(),
+        }
     }
 
     /// The header's text, if it is there and is text.

@@ -1,8 +1,8 @@
 //! Uploads: blobs pushed whole, in chunks, streamed, or mounted from another repository.
 
-use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{HeaderName, Response, StatusCode, header};
 use http_body::Body as _;
@@ -10,13 +10,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_store::UploadId;
-use signet_store::registry::{MountFrom, StoreError};
+use signet_store::registry::{ByteStream, MountFrom, StoreError};
 
 use super::error::{self, ApiError};
 use super::request;
 use super::response::{self, Body};
-use super::rights::Principal;
 use super::service::{Call, Service};
+use crate::host::Paced;
 
 impl Service {
     pub(super) async fn start_upload(&self, call: &Call, body: Incoming) -> Result<Response<Body>, ApiError> {
@@ -33,7 +33,7 @@ impl Service {
         }
         let named = call.query.first("digest-algorithm").map(algorithm).transpose()?;
         let algorithm = digest.map(|d| d.algorithm()).or(named).unwrap_or(DigestAlgorithm::Sha256);
-        let id = self.store.start_upload(&call.repository, algorithm, &owner(call)).await?;
+        let id = self.store.start_upload(&call.repository, algorithm, &call.owner()).await?;
         let Some(digest) = digest else { return Ok(in_progress(StatusCode::ACCEPTED, call, id, 0)) };
         let pushed = self.push_last(call, id, None, &digest, body).await;
         if pushed.is_err() {
@@ -82,8 +82,8 @@ impl Service {
         digest: &Digest,
         body: Incoming,
     ) -> Result<Response<Body>, ApiError> {
-        let body = body.collect().await.map_err(|why| StoreError::BodyBrokeOff(io::Error::other(why)))?;
-        self.store.put_blob(&call.repository, digest, body.to_bytes()).await?;
+        let body: Vec<Bytes> = paced(body).try_collect().await.map_err(StoreError::BodyBrokeOff)?;
+        self.store.put_blob(&call.repository, digest, body.concat().into()).await?;
         Ok(created(call, digest))
     }
 
@@ -109,8 +109,7 @@ impl Service {
         start: Option<u64>,
         body: Incoming,
     ) -> Result<u64, ApiError> {
-        let body = Box::pin(body.into_data_stream().map_err(io::Error::other));
-        Ok(self.store.append_upload(&call.repository, id, start, body).await?)
+        Ok(self.store.append_upload(&call.repository, id, start, paced(body)).await?)
     }
 
     /// Mounts from `from`, or from anywhere if it is not given, but only what the principal may pull:
@@ -126,6 +125,10 @@ impl Service {
     }
 }
 
+fn paced(body: Incoming) -> ByteStream {
+    Box::pin(Paced::new(body.into_data_stream()))
+}
+
 fn created(call: &Call, digest: &Digest) -> Response<Body> {
     let mut response = response::empty(StatusCode::CREATED);
     response::set_digest(&mut response, digest);
@@ -139,14 +142,6 @@ fn in_progress(status: StatusCode, call: &Call, id: UploadId, offset: u64) -> Re
     response::set(&mut response, header::RANGE, &response::upload_range(offset));
     response::set(&mut response, UPLOAD_UUID, &id.to_string());
     response
-}
-
-/// Whose uploads those of this caller are counted with. A repository's name has no colon.
-fn owner(call: &Call) -> String {
-    match &call.principal {
-        Principal::User(user) => format!("user:{user}"),
-        Principal::Anonymous => call.repository.to_string(),
-    }
 }
 
 fn algorithm(name: &str) -> Result<DigestAlgorithm, ApiError> {

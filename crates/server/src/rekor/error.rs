@@ -36,7 +36,7 @@ impl ApiError {
                 answer
             }
             Self::NotFound => status(StatusCode::NOT_FOUND, NOT_FOUND, "Not Found"),
-            Self::Method => status(StatusCode::METHOD_NOT_ALLOWED, UNIMPLEMENTED, "Method Not Allowed"),
+            Self::Method => status(StatusCode::NOT_IMPLEMENTED, UNIMPLEMENTED, "Method Not Allowed"),
             Self::Add(error) => refused(error),
             Self::Internal(why) => {
                 tracing::error!(why, "the log could not answer");

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use http::{Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use signet_formats::tlog::Resource;
 use signet_services::log::{Log, ReadError, Shards};
 
@@ -44,6 +45,11 @@ pub fn sharded_router(shards: Arc<Shards>, kind: Kind) -> io::Result<Router> {
             get(shard_read).fallback(no_such_method),
         );
     Ok(routes(kind)?.merge(shard).with_state(Served::Many(shards)))
+}
+
+/// Where the shard of this name is read, below the log's URL.
+pub fn shard_path(origin: &str) -> String {
+    format!("shard/{}", utf8_percent_encode(origin, NON_ALPHANUMERIC))
 }
 
 /// Where entries go to now, and where they are read.
@@ -96,7 +102,8 @@ fn routes(kind: Kind) -> io::Result<Router<Served>> {
     };
     Ok(writing
         .route(&format!("{prefix}/checkpoint"), get(checkpoint).fallback(no_such_method))
-        .route(&format!("{prefix}/tile/{{*path}}"), get(read).fallback(no_such_method)))
+        .route(&format!("{prefix}/tile/{{*path}}"), get(read).fallback(no_such_method))
+        .fallback(async || ApiError::NotFound.into_answer()))
 }
 
 async fn checkpoint(State(served): State<Served>) -> Response<Body> {

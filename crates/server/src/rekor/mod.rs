@@ -6,9 +6,10 @@
 //! | `GET /api/v2/checkpoint`, `/api/v2/tile/…`, `/api/v2/tile/entries/…` | 200, or 404 |
 //!
 //! | `GET /shard/<origin>/api/v2/…` | the same of a shard that was frozen |
-//! | `GET /api/v1/search?digest=…&key=…&identity=…&since=…&until=…&from=…&limit=…` | 200 with the entries found, if it is served |
+//! | `GET /api/v1/search?digest=…&key=…&identity=…&since=…&until=…&shard=…&from=…&limit=…` | 200 with the entries found in all shards, if it is served |
 //!
-//! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 503 too many wait.
+//! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 501 a method that the path
+//! does not have, 503 too many wait.
 //! An opaque log takes any bytes at `POST /add` instead, answers the index, and is read at the root.
 
 mod checks;
@@ -25,9 +26,9 @@ use signet_services::log::Shards;
 
 use crate::metrics::{self, services};
 
-pub use face::{Kind, router, sharded_router};
+pub use face::{Kind, router, shard_path, sharded_router};
 pub(crate) use first::begin;
-pub use search::{Entry, Found, Identities, SearchHandle, ask, router as search_router};
+pub use search::{Entry, Found, Identities, ask, router as search_router};
 
 /// The routes for operators of a log, at an address of their own.
 pub fn operators(shards: Arc<Shards>) -> Router {

@@ -1,6 +1,6 @@
 //! What entries can be found by, over HTTP; Rekor v2 has nothing of the kind.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,8 +11,9 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 use signet_formats::{json, time};
-use signet_services::log::{Hit, MAX_HITS, Page, Query, Search};
+use signet_services::log::{Hit, MAX_HITS, Next, Page, Query, SearchError, Searches};
 use signet_services::oidc::FetchError;
+use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use crate::answer::full;
@@ -27,31 +28,13 @@ pub enum Identities {
     Hashed,
 }
 
-/// The search that is served, which a rotation puts another in the place of. Clones are the same one.
-#[derive(Clone)]
-pub struct SearchHandle(Arc<RwLock<Arc<Search>>>);
-
-impl SearchHandle {
-    /// Serves this search.
-    pub fn new(search: Search) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(search))))
-    }
-
-    /// Serves another from now on.
-    pub fn replace(&self, search: Search) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(search);
-    }
-
-    /// The search that is served now.
-    pub fn current(&self) -> Arc<Search> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// The route of a search: `GET /api/v1/search`.
-pub fn router(search: SearchHandle, identities: Identities) -> Router {
-    let find = async move |State(search): State<SearchHandle>, RawQuery(query): RawQuery| {
-        find(search.current(), identities, query.as_deref().unwrap_or_default())
+pub fn router(search: Searches, identities: Identities) -> Router {
+    // Whoever searches makes work; tiles are read beside it.
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let find = async move |State(search): State<Searches>, RawQuery(query): RawQuery| {
+        let _turn = turns.acquire().await;
+        find(search, identities, query.as_deref().unwrap_or_default())
             .await
             .unwrap_or_else(ApiError::into_answer)
     };
@@ -61,11 +44,14 @@ pub fn router(search: SearchHandle, identities: Identities) -> Router {
 /// The answer to a search.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Found {
-    /// The entries, by rising index.
+    /// The entries, by rising index, those of the oldest shard first.
     pub entries: Vec<Entry>,
     /// The `from` that goes on, if there may be more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
+    /// The `shard` that goes with it.
+    #[serde(default, rename = "nextShard", skip_serializing_if = "Option::is_none")]
+    pub next_shard: Option<String>,
     /// How many entries of the log can be found.
     pub size: u64,
 }
@@ -73,7 +59,9 @@ pub struct Found {
 /// An entry that was found.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Entry {
-    /// Its index.
+    /// The name of the shard that has it.
+    pub shard: String,
+    /// Its index there.
     pub index: u64,
     /// The digests of what was signed.
     pub digests: Vec<Digest>,
@@ -93,17 +81,19 @@ impl Found {
     /// What the index says, in this form.
     pub fn of(page: Page, identities: Identities) -> Self {
         let entries = page.hits.into_iter().map(|hit| Entry::of(hit, identities)).collect();
-        Self { entries, next: page.next, size: page.size }
+        let (next_shard, next) = page.next.map(|Next { shard, from }| (shard, from)).unzip();
+        Self { entries, next, next_shard, size: page.size }
     }
 }
 
 impl Entry {
-    fn of(Hit { index, facts }: Hit, identities: Identities) -> Self {
+    fn of(Hit { shard, index, facts }: Hit, identities: Identities) -> Self {
         let shown = |identity: String| match identities {
             Identities::Public => identity,
             Identities::Hashed => Digest::sha256(identity.as_bytes()).to_string(),
         };
         Self {
+            shard,
             index,
             digests: facts.digests,
             keys: facts.keys,
@@ -130,6 +120,7 @@ fn written(query: &Query) -> String {
         ("identity", query.identity.clone()),
         ("since", query.since.as_ref().and_then(time)),
         ("until", query.until.as_ref().and_then(time)),
+        ("shard", query.shard.clone()),
         ("from", Some(query.from.to_string())),
         ("limit", Some(query.limit.clamp(1, MAX_HITS).to_string())),
     ];
@@ -137,11 +128,14 @@ fn written(query: &Query) -> String {
     given.collect::<Vec<_>>().join("&")
 }
 
-async fn find(search: Arc<Search>, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
+async fn find(search: Searches, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
     let query = read(query).map_err(ApiError::Invalid)?;
     let found = tokio::task::spawn_blocking(move || search.find(&query)).await;
     let page = found.map_err(|error| ApiError::Internal(error.to_string()))?;
-    let page = page.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let page = page.map_err(|error| match error {
+        SearchError::NoShard(_) => ApiError::Invalid(error.to_string()),
+        error => ApiError::Internal(error.to_string()),
+    })?;
     let document = serde_json::to_vec(&Found::of(page, identities));
     let document = document.map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(full(StatusCode::OK, "application/json", document))
@@ -174,6 +168,7 @@ fn set(query: &mut Query, name: &str, value: &str) -> Result<(), String> {
         "identity" => query.identity = Some(value.to_owned()),
         "since" => query.since = Some(time::parse(value).map_err(|_| wrong("an RFC 3339 time"))?),
         "until" => query.until = Some(time::parse(value).map_err(|_| wrong("an RFC 3339 time"))?),
+        "shard" => query.shard = Some(value.to_owned()),
         "from" => query.from = number()?,
         "limit" => {
             let limit = usize::try_from(number()?).unwrap_or(usize::MAX);
@@ -186,6 +181,8 @@ fn set(query: &mut Query, name: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How many searches are made at once; others wait.
+const AT_ONCE: usize = 2;
 const DEFAULT_HITS: usize = 100;
 /// A page of entries with some names each.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;

@@ -23,6 +23,7 @@ pub(super) async fn hashed_rekord(
     checks: &Checks,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
+    refuse_frozen(&served)?;
     let request = receive(body, MAX_REQUEST_BYTES).await?;
     let Logged { entry, added, log } = soon(checks.log(request, served)).await?;
     match added.duplicate {
@@ -33,10 +34,19 @@ pub(super) async fn hashed_rekord(
 
 /// Logs any bytes and answers their index.
 pub(super) async fn opaque(served: &Served, body: Body) -> Result<Response<Body>, ApiError> {
+    refuse_frozen(served)?;
     let entry = receive(body, MAX_ENTRY_BYTES).await?;
     let log = served.log()?;
     let added = soon(async { log.add(entry).await.map_err(ApiError::Add) }).await?;
     Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
+}
+
+/// Whatever is sent to a log that takes nothing, it is told where to go.
+fn refuse_frozen(served: &Served) -> Result<(), ApiError> {
+    match served.log()?.is_frozen() {
+        true => Err(ApiError::Add(AddError::Frozen)),
+        false => Ok(()),
+    }
 }
 
 /// What adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.

@@ -41,6 +41,12 @@ pub enum BackupError {
         /// What the system said.
         error: io::Error,
     },
+    /// The backup would become a part of the stack.
+    #[error("`{}` is in the stack's own directory", path.display())]
+    Inside {
+        /// Where it was to be.
+        path: PathBuf,
+    },
     /// A log in the backup is damaged.
     #[error("the log in `{}` cannot be restored: {why}", path.display())]
     Log {
@@ -175,7 +181,7 @@ fn is_left_out(path: &Path) -> bool {
     matches!(
         parts.as_slice(),
         ["ca" | "tsa" | "trust", "lock"]
-            | ["log", "rotate.request" | "rotate.answer"]
+            | ["log", "log.request" | "log.answer"]
             | ["registry", "lock" | "scratch" | "damaged"]
             | ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"]
             | ["registry", "repositories", .., "_uploads"]

@@ -24,6 +24,9 @@ pub enum Exposure {
     /// Neither it nor a proxy in front speaks HTTPS.
     #[error("identity tokens would be readable on the way")]
     InTheClear,
+    /// The registry has no users.
+    #[error("there are no users: everybody who reaches the registry could push")]
+    OpenRegistry,
     /// It listens everywhere, which is no name.
     #[error("clients need to be told a name")]
     Nameless,
@@ -70,6 +73,12 @@ pub enum StackError {
     /// The transparency log.
     #[error("the log: {0}")]
     Log(#[from] HomeError),
+    /// It is for development, or is not, and the other was asked for.
+    #[error("the stack in this directory was {}begun for development", if *dev { "" } else { "not " })]
+    Mode {
+        /// Whether it is for development.
+        dev: bool,
+    },
     /// It went on elsewhere: here it would be a second one.
     #[error("the stack in `{}` has moved: what it was is in the archive that `signet backup --move` wrote", path.display())]
     Moved {

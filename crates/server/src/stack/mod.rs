@@ -31,7 +31,7 @@ use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
 use signet_services::ctlog::CertificateLog;
-use signet_services::log::{self, Shards, Witnesses};
+use signet_services::log::{self, Place, Shards, Witnesses};
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::trust::Watch;
@@ -55,9 +55,18 @@ use names::Names;
 pub use restore::{Restored, Witnessed, restore};
 use traffic::Traffic;
 
-/// Where the log of the stack in `data` is asked to rotate; `None` if there is no stack.
-pub fn rotation_requests(data: &Path) -> Option<PathBuf> {
+/// Where the log of the stack in `data` is asked to rotate or freeze; `None` if there is no stack.
+pub fn requests(data: &Path) -> Option<PathBuf> {
     Names::is_in(data).then(|| Book::requests(data))
+}
+
+/// The shards of the log of the stack in `data`, the oldest first; `None` if there is no stack.
+pub fn log_shards(data: &Path) -> Result<Option<Vec<Place>>, StackError> {
+    let place = |shard: &names::Shard| Place {
+        data: data.join("log").join(&shard.origin),
+        origin: Some(shard.origin.clone()),
+    };
+    Ok(Names::read_in(data)?.map(|names| names.log.iter().map(place).collect()))
 }
 
 /// What a stack is built from.
@@ -124,6 +133,8 @@ impl Config {
 pub struct RegistryConfig {
     /// Users and rights; without them the stack listens on loopback only.
     pub auth: Option<AuthFiles>,
+    /// Without users: whether everybody may push and pull who reaches it through a proxy, by the public URL.
+    pub anonymous: bool,
     /// Collect garbage while it runs.
     pub garbage: Option<GarbageCollection>,
     /// What decides about pulls; needs `auth`.

@@ -20,6 +20,9 @@ pub(super) struct Names {
     /// The log that is to be written after the last one: clients may know it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Shard>,
+    /// Whether it is for development.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dev: Option<bool>,
 }
 
 /// One log.
@@ -47,12 +50,24 @@ impl Shard {
 }
 
 impl Names {
-    /// The names that are kept in the directory; in a new one, new names.
-    pub(super) fn of(root: &DataDir, now: i64) -> Result<Self, StackError> {
-        if let Some(names) = Self::read(root)? {
-            return Ok(names);
+    /// The names that are kept in the directory; in a new one, new names. What was begun for development, or was not, stays so:
+    /// its keys are trusted as such.
+    pub(super) fn of(root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
+        match Self::read(root)? {
+            Some(Self { dev: Some(was), .. }) if was != dev => Err(StackError::Mode { dev: was }),
+            Some(kept) if kept.dev.is_some() => Ok(kept),
+            kept => Self::begin(kept, root, now, dev),
         }
-        let names = Self { log: vec![Shard::new("log", now)], ct: vec![Shard::new("ct", now)], next: None };
+    }
+
+    fn begin(kept: Option<Self>, root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
+        let made = || Self {
+            log: vec![Shard::new("log", now)],
+            ct: vec![Shard::new("ct", now)],
+            next: None,
+            dev: None,
+        };
+        let names = Self { dev: Some(dev), ..kept.unwrap_or_else(made) };
         let path = root.path().join(FILE);
         names.keep(root).map_err(|error| StackError::Names { path, why: error.to_string() })?;
         Ok(names)
@@ -65,7 +80,12 @@ impl Names {
 
     /// The names that are kept in the directory; `None` in a new one.
     pub(super) fn read(root: &DataDir) -> Result<Option<Self>, StackError> {
-        let path = root.path().join(FILE);
+        Self::read_in(root.path())
+    }
+
+    /// The same, of a stack that may be running elsewhere.
+    pub(super) fn read_in(data: &Path) -> Result<Option<Self>, StackError> {
+        let path = data.join(FILE);
         let unusable = |why: String| StackError::Names { path: path.clone(), why };
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -97,12 +117,12 @@ impl Names {
 
     /// The names once the next log is the one that is written.
     pub(super) fn turned(&self, now: i64) -> Self {
-        let Self { mut log, ct, next } = self.clone();
+        let Self { mut log, ct, next, dev } = self.clone();
         if let Some(next) = next {
             log.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
             log.push(next);
         }
-        Self { log, ct, next: None }
+        Self { log, ct, next: None, dev }
     }
 
     /// Whether there is a log of each kind, and every name can be a directory's and a host's, and is one log's.
@@ -133,8 +153,8 @@ mod tests {
     fn names_are_made_once() {
         let dir = tempfile::tempdir().unwrap();
         let root = DataDir::open(dir.path(), Kind::Stack).unwrap();
-        let first = Names::of(&root, 1_795_000_000).unwrap();
-        assert_eq!(Names::of(&root, 1_799_000_000).unwrap(), first);
+        let first = Names::of(&root, 1_795_000_000, false).unwrap();
+        assert_eq!(Names::of(&root, 1_799_000_000, false).unwrap(), first);
         assert_ne!(first.log, first.ct);
         let next = Names { next: Some(Shard::named(Some("b".into()), "log", 5)), ..first.clone() };
         let turned = next.turned(9);
@@ -146,6 +166,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_for_development_stays_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = DataDir::open(dir.path(), Kind::Stack).unwrap();
+        fs::write(
+            dir.path().join(FILE),
+            r#"{"log":[{"origin":"a","start":1}],"ct":[{"origin":"b","start":1}]}"#,
+        )
+        .unwrap();
+        let names = Names::of(&root, 1, true).unwrap();
+        assert_eq!(
+            (names.dev, names.log[0].origin.as_str()),
+            (Some(true), "a"),
+            "one from before is taken over"
+        );
+        assert!(matches!(Names::of(&root, 1, false), Err(StackError::Mode { dev: true })));
+        assert_eq!(Names::of(&root, 1, true).unwrap(), names);
+    }
+
+    #[test]
     fn a_name_that_leaves_the_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let root = DataDir::open(dir.path(), Kind::Stack).unwrap();
@@ -153,12 +192,12 @@ mod tests {
             let text =
                 format!(r#"{{"log":[{{"origin":"{origin}","start":1}}],"ct":[{{"origin":"a","start":1}}]}}"#);
             fs::write(dir.path().join(FILE), text).unwrap();
-            assert!(matches!(Names::of(&root, 1), Err(StackError::Names { .. })), "{origin}");
+            assert!(matches!(Names::of(&root, 1, false), Err(StackError::Names { .. })), "{origin}");
         }
         let twice = r#"{"log":[{"origin":"a","start":1}],"ct":[{"origin":"a","start":1}]}"#;
         fs::write(dir.path().join(FILE), twice).unwrap();
-        assert!(Names::of(&root, 1).is_err());
+        assert!(Names::of(&root, 1, false).is_err());
         fs::write(dir.path().join(FILE), r#"{"log":[],"ct":[]}"#).unwrap();
-        assert!(Names::of(&root, 1).is_err());
+        assert!(Names::of(&root, 1, false).is_err());
     }
 }

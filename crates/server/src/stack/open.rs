@@ -40,7 +40,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let (own_url, admin) =
         (address.url(), config.admin.map(|listen| Address::take(listen, None)).transpose()?);
     let url = url.unwrap_or_else(|| own_url.clone());
-    let names = Names::of(&root, clock.seconds())?;
+    let names = Names::of(&root, clock.seconds(), config.dev)?;
     let book = Arc::new(Book::new(Arc::clone(&root), names.clone(), Arc::clone(&clock)));
     let opening = Opening {
         root: &root,
@@ -76,8 +76,13 @@ impl Config {
         let url = self.public_url.as_deref().map(base_url).transpose()?;
         let exposed = |place: String, why| Err(StackError::Exposed { place, why });
         // A proxy in front opens it to those who are told its URL.
-        if let Some(url) = url.filter(|url| self.dev && !is_of_this_machine(url)) {
-            return exposed(format!("`{url}`"), Exposure::Development);
+        if let Some(url) = url.filter(|url| !is_of_this_machine(url)) {
+            if self.dev {
+                return exposed(format!("`{url}`"), Exposure::Development);
+            }
+            if self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous) {
+                return exposed(format!("`{url}`"), Exposure::OpenRegistry);
+            }
         }
         if self.listen.ip().is_loopback() {
             return Ok(url.map(str::to_owned));

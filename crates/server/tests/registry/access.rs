@@ -130,16 +130,25 @@ async fn without_users_it_listens_on_loopback_only() {
     assert!(!dir.path().join("data").exists(), "a refused start leaves nothing behind");
 }
 
-/// Where every user may push, none would be asked about.
+/// Whoever may push is not asked about: where all may, the gate would be for nobody.
 #[tokio::test]
 async fn a_gate_needs_users_who_may_only_pull() {
     let dir = tempfile::tempdir().unwrap();
-    let (htpasswd, rights) = (dir.path().join("htpasswd"), dir.path().join("rights"));
-    for auth in [None, Some(AuthFiles { htpasswd: htpasswd.clone(), rights: None })] {
+    let everything = r#"{"rules": [
+        {"users": ["*"], "repositories": ["*"], "rights": ["pull"]},
+        {"users": ["anonymous"], "repositories": ["*"], "rights": ["pull", "push"]}
+    ]}"#;
+    for rights in [None, Some(None), Some(Some(everything))] {
         let mut gated = Config::new(dir.path().join("data"), ([127, 0, 0, 1], 0).into());
         gated.gate = Some(Arc::new(Only(Digest::sha256(b""))));
-        gated.auth = auth;
-        assert!(matches!(gated.build().await, Err(BuildError::GateWithoutRights)));
+        users(&mut gated, dir.path());
+        match (rights, &mut gated.auth) {
+            (None, auth) => *auth = None,
+            (Some(None), Some(auth)) => auth.rights = None,
+            (Some(Some(text)), _) => std::fs::write(dir.path().join("rights.json"), text).unwrap(),
+            (Some(None), None) => unreachable!("there are users"),
+        }
+        assert!(matches!(gated.build().await, Err(BuildError::GateWithoutRights)), "{rights:?}");
     }
-    assert!(!rights.exists() && !dir.path().join("data").exists());
+    assert!(!dir.path().join("data").exists());
 }

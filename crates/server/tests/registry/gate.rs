@@ -8,7 +8,7 @@ use signet_formats::oci::{MAX_EVIDENCE_BYTES, media_type};
 use signet_server::registry::{Principal, PullGate, Refusal};
 use signet_store::RepositoryName;
 
-use crate::harness::{Registry, header, image, index, json_of};
+use crate::harness::{Registry, code, header, image, index, json_of};
 
 /// What a registry may take for a signature.
 const SIGNATURE: &[u8] = b"{\"mediaType\": \"of a signature\"}";
@@ -96,6 +96,22 @@ async fn an_image_whose_layers_are_called_evidence_is_refused() {
     }
 }
 
+/// The engine that ran it had read `Layers`, the gate `layers`.
+#[tokio::test]
+async fn a_manifest_with_two_meanings_is_not_taken() {
+    let registry = Registry::start().await;
+    registry.push_blob("a", b"{}").await;
+    let layer = registry.push_blob("a", b"a layer").await;
+    let signature = registry.push_blob("a", SIGNATURE).await;
+    let mut manifest = image(&[(media_type::DSSE_ENVELOPE, signature)], None);
+    manifest["Layers"] = image(&[(media_type::OCI_LAYER_TAR, layer)], None)["layers"].clone();
+    let pushed = registry.put_manifest("a", "1", &manifest).await;
+    assert_eq!(
+        (pushed.status(), code(pushed).await),
+        (StatusCode::BAD_REQUEST, "MANIFEST_INVALID".to_owned())
+    );
+}
+
 /// A tar whose first name begins like an envelope. Go reads its checksum, other readers of tar do not.
 fn tar_called_envelope() -> Vec<u8> {
     let mut tar = vec![0; 1_536];
@@ -116,8 +132,8 @@ async fn a_layer_is_evidence_wholly_or_not_at_all() {
     let long = format!("{{\"payload\": \"{}\"}}", "A".repeat(200_000));
     let contents = [
         (tar_called_envelope(), StatusCode::FORBIDDEN),
-        ([&SIGNATURE[..], &[0]].concat(), StatusCode::FORBIDDEN),
-        ([&long.as_bytes()[..], b"{"].concat(), StatusCode::FORBIDDEN),
+        ([SIGNATURE, &[0]].concat(), StatusCode::FORBIDDEN),
+        ([long.as_bytes(), b"{"].concat(), StatusCode::FORBIDDEN),
         (long.into_bytes(), StatusCode::OK),
     ];
     for (content, status) in contents {

@@ -5,7 +5,7 @@ use signet_crypto::Digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Registry, code, header, until};
+use crate::harness::{Registry, code, header, index, until};
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
@@ -50,7 +50,7 @@ async fn uploads_are_bounded_in_number() {
 #[tokio::test]
 async fn one_repositorys_pusher_does_not_stop_the_pushes_of_others() {
     let registry = Registry::start_with(|config, _| config.limits.store.uploads = 8).await;
-    for _ in 0..8 {
+    for _ in 0..4 {
         registry.start_upload("flooded").await;
     }
     let more = registry.send(Method::POST, "/v2/flooded/blobs/uploads/").await;
@@ -59,6 +59,32 @@ async fn one_repositorys_pusher_does_not_stop_the_pushes_of_others() {
     let digest = Digest::sha256(b"content");
     let pushed = registry.request(Method::PUT, &format!("{location}?digest={digest}")).body("content");
     assert_eq!(pushed.send().await.unwrap().status(), StatusCode::CREATED);
+}
+
+/// Eight PUTs that sent a byte each had stopped the pushes of all manifests for a minute, and others then for the next.
+#[tokio::test]
+async fn manifests_that_come_slowly_keep_nobody_else_waiting() {
+    let registry = Registry::start().await;
+    let mut slow = Vec::new();
+    for came in [1, 20_000] {
+        for number in 0..10 {
+            let mut stream = TcpStream::connect(registry.address).await.unwrap();
+            let head = format!(
+                "PUT /v2/slow/manifests/{number} HTTP/1.1\r\nhost: localhost\r\ncontent-type: x\r\n\
+                 content-length: 30000\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; came]).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    for large in [0, 20_000] {
+        let mut manifest = index(&[]);
+        manifest["annotations"] = serde_json::json!({"filled": " ".repeat(large)});
+        let pushing = registry.push_manifest("quick", &manifest);
+        let pushed = tokio::time::timeout(Duration::from_secs(30), pushing).await;
+        assert!(pushed.is_ok(), "a manifest with {large} bytes waited for those of another repository");
+    }
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ async fn a_tag_moves_only_from_where_its_writer_saw_it() {
     assert_eq!(conditional("if-none-match", "*", index(&[])).await, StatusCode::CREATED);
     assert_eq!(conditional("if-none-match", "*", index(&[])).await, StatusCode::PRECONDITION_FAILED);
     let etag = header(&registry.get("/v2/a/manifests/t").await, "etag");
+    assert_eq!(conditional("if-match", "\"\u{e9}\"", image(&[], None)).await, StatusCode::BAD_REQUEST);
     assert_eq!(conditional("if-match", &etag, image(&[], None)).await, StatusCode::CREATED);
     assert_eq!(conditional("if-match", &etag, index(&[])).await, StatusCode::PRECONDITION_FAILED);
 }

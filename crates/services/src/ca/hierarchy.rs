@@ -8,7 +8,10 @@ use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, key_id, oi
 use signet_keys::PrivateKey;
 use signet_store::fs::Disk;
 
-use crate::authority::{AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, Subject, make_root, random_serial};
+use crate::authority::{
+    AuthorityError, CRL_SIGN, DEVELOPMENT, Issuer, KEY_CERT_SIGN, Subject, make_root, random_serial,
+    refuse_other_mode,
+};
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
 
@@ -35,7 +38,11 @@ impl Hierarchy {
     ) -> Result<Self, AuthorityError> {
         let mut files = KeyFiles::open(disk, dir)?;
         let (root_key, root) = match files.read(ROOT)? {
-            Some((key, chain)) => (key, chain),
+            Some((key, chain)) => {
+                let own = chain.first().ok_or(AuthorityError::EmptyChain)?;
+                refuse_other_mode(own, subject.common_name.contains(DEVELOPMENT))?;
+                (key, chain)
+            }
             None => {
                 let name = Subject { common_name: &format!("{} root", subject.common_name), ..*subject };
                 let start = now - CLOCKS_DIFFER;

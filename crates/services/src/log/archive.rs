@@ -24,6 +24,8 @@ pub(super) struct Archive {
     /// Where the bundles after them begin.
     pub(super) places: Vec<Place>,
     pub(super) segments: Segments,
+    /// How many bytes follow the last whole batch: of a write that was cut off.
+    pub(super) torn: u64,
 }
 
 impl Archive {
@@ -31,7 +33,7 @@ impl Archive {
     pub(super) fn load(layout: Layout, form: Form) -> Result<Self, OpenError> {
         let (tree, chunks, last) = load_chunks(&layout)?;
         let segments = Segments::open(&layout.entries)?;
-        let mut archive = Self { layout, form, tree, chunks, places: Vec::new(), segments };
+        let mut archive = Self { layout, form, tree, chunks, places: Vec::new(), segments, torn: 0 };
         archive.replay(last, &mut |_| Ok(()))?;
         Ok(archive)
     }
@@ -40,7 +42,7 @@ impl Archive {
     pub(super) fn bare(root: &Path, form: Form) -> io::Result<Self> {
         let layout = Layout::new(root);
         let segments = Segments::open(&layout.entries)?;
-        Ok(Self { layout, form, tree: Tree::default(), chunks: 0, places: Vec::new(), segments })
+        Ok(Self { layout, form, tree: Tree::default(), chunks: 0, places: Vec::new(), segments, torn: 0 })
     }
 
     /// The checkpoint that is kept in the directory, if any; no signature is checked.
@@ -143,7 +145,8 @@ impl Archive {
     }
 
     /// Whether the entries end here, as after a write that was cut off: nothing whole may follow.
-    fn check_end(&self, end: Place) -> Result<(), OpenError> {
+    fn check_end(&mut self, end: Place) -> Result<(), OpenError> {
+        self.torn = self.segments.reader(end)?.left();
         let mut rest = self.segments.reader(Place { offset: end.offset + 1, ..end })?;
         match rest.has_frame_ahead()? {
             true => Err(OpenError::Damaged(format!("entry {} is damaged", self.tree.size()))),

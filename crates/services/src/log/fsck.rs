@@ -5,16 +5,16 @@ use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
-use signet_formats::merkle::Hash;
+use signet_formats::merkle::{self, Hash};
 use signet_formats::note::{KeyKind, NoteError, VerifierKey};
 use signet_formats::static_ct::verify_tree_head;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
-use super::OpenError;
 use super::archive::Archive;
 use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Summary};
 use super::index::Runs;
 use super::open::Identity;
+use super::{OpenError, Place, origin_of, policy};
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -70,7 +70,10 @@ pub(super) fn fsck_at(
     let (size, root) = (archive.tree.size(), tree_root(&archive, archive.tree.size())?);
     let Roots { wanted, mut known } = roots;
     known.extend(wanted.contains(&size).then_some((size, root)));
-    findings.extend(kept.and_then(|kept| check_checkpoint(&known, size, &identity, &kept)));
+    if let Some(kept) = &kept {
+        findings.extend(check_checkpoint(&known, size, &identity, kept));
+        findings.extend(check_witnesses(data, kept));
+    }
     findings.extend(Runs::check(&archive.layout).err().map(|error| format!("index: {error}")));
     Ok((FsckReport { origin: identity.origin, size, root, findings }, known))
 }
@@ -91,6 +94,19 @@ impl Roots {
         }
         Ok(())
     }
+}
+
+/// Checks each shard by itself; one that cannot be read at all has that as its finding.
+pub fn fsck_shards(shards: &[Place]) -> Result<Vec<FsckReport>, OpenError> {
+    let check = |place: &Place| match fsck(&place.data) {
+        Err(OpenError::Damaged(why)) => {
+            let origin = place.origin.clone().or(origin_of(&place.data).ok().flatten());
+            let origin = origin.unwrap_or_else(|| place.data.display().to_string());
+            Ok(FsckReport { origin, size: 0, root: merkle::root(&[]), findings: vec![why] })
+        }
+        checked => checked,
+    };
+    shards.iter().map(check).collect()
 }
 
 fn check_chunk(archive: &Archive, number: u64) -> Option<String> {
@@ -134,6 +150,16 @@ fn check_checkpoint(
         return Some(format!("the checkpoint of size {} has another root than the entries", published.size));
     }
     identity.keys.iter().find_map(|key| check_signature(kept, key))
+}
+
+fn check_witnesses(root: &Path, kept: &SignedCheckpoint) -> Option<String> {
+    match policy::kept(root) {
+        Ok(Some(known)) if !policy::is_met(&known, kept) => {
+            Some("the checkpoint does not have the cosignatures of the witness policy".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Checks the signature that a log's key made under a checkpoint.

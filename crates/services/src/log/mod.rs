@@ -21,10 +21,12 @@ mod index;
 mod newest;
 mod numbered;
 mod open;
+mod policy;
 mod read;
 mod requests;
 mod run;
 mod search;
+mod searches;
 mod shards;
 mod sign;
 mod tiles;
@@ -48,14 +50,16 @@ use tokio::sync::{oneshot, watch};
 
 pub use export::{export, prove};
 pub use form::Form;
-pub use fsck::{FsckReport, fsck, verify_head};
+pub use fsck::{FsckReport, fsck, fsck_shards, verify_head};
 pub use home::{HomeError, HomeOptions, freeze_at, keys_of, make_dirs, origin_of};
 pub use newest::{Doubt, Evidence, is_newest};
 pub use open::OpenError;
+pub use policy::policy_of;
 pub use read::ReadError;
-pub use requests::{Rotated, Rotation, request_rotation};
-pub use search::{Hit, MAX_HITS, Page, Query, Search, search};
-pub use shards::{Book, Place, RotateError, Shards};
+pub use requests::{Answer, Request, Rotation, request};
+pub use search::{Hit, MAX_HITS, Next, Page, Query};
+pub use searches::{SearchError, Searches, search};
+pub use shards::{Book, Place, RotateError, Shards, places_of};
 pub use sign::LogSigner;
 pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
@@ -72,7 +76,7 @@ pub struct Config {
     /// The data directory; made if it is absent or empty.
     pub data: PathBuf,
     /// The least that the log must have: a checkpoint that somebody else kept. A start with less, or
-    /// with other entries, is refused.
+    /// with other entries, is refused; of a log in shards, it is of the one that it names.
     pub floor: Option<Checkpoint>,
     /// Bounds and pace.
     pub limits: Limits,
@@ -200,6 +204,16 @@ impl Log {
     /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
     pub fn is_writing(&self) -> bool {
         self.failure().is_none() && self.ended.has_changed().is_ok()
+    }
+
+    /// Whether it takes no more entries for good.
+    pub fn is_frozen(&self) -> bool {
+        self.shared.frozen.load(Ordering::Acquire)
+    }
+
+    /// How many entries are durable: with witnesses, more than are published while those are no quorum.
+    pub fn durable(&self) -> u64 {
+        self.shared.tree.read().unwrap_or_else(PoisonError::into_inner).size()
     }
 
     /// Takes no more entries, from now on and after every start. What waits is still written.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
 use signet_formats::note::NoteError;
-use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
+use signet_formats::tlog::{Nodes, TILE_WIDTH, WitnessPolicy, tree_root};
 use signet_keys::SignError;
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
@@ -21,11 +21,12 @@ use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
 use super::form::Form;
 use super::index::{Index, Runs};
+use super::policy;
 use super::read::Places;
 use super::run::Run;
 use super::wal;
 use super::writer::{self, Start};
-use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared};
+use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared, Witnesses};
 
 impl Log {
     /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
@@ -43,14 +44,15 @@ impl Log {
     /// The same, in a directory that is open already: its keys may be in it.
     pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let identity = Identity::of(&signer);
-        let loaded = blocking(move || Loaded::load(dir, &identity)).await?;
+        let loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();
         let root = tree_root(&loaded.archive, size)?;
         let origin = signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
+        loaded.settle_policy(&signer, config.witnesses.as_deref().map(Witnesses::policy))?;
         let head = match &config.witnesses {
-            Some(_) => loaded.published(&signer).await?,
+            Some(_) => loaded.published(&signer)?,
             None => sign(&signer, checkpoint).await?,
         };
         blocking(move || loaded.start(config, signer, head, Handle::current())).await
@@ -76,6 +78,12 @@ pub enum OpenError {
     /// The disk failed.
     #[error("the log cannot be opened: {0}")]
     Io(#[from] io::Error),
+    /// The witness policy was written for other logs.
+    #[error("the witness policy names logs, but not this one: {}", keys.join(" "))]
+    PolicyOfOthers {
+        /// The keys of this one.
+        keys: Vec<String>,
+    },
     /// The first checkpoint could not be signed.
     #[error("the checkpoint cannot be signed: {0}")]
     Sign(SignError),
@@ -101,6 +109,11 @@ pub enum OpenError {
         /// The name asked for.
         wanted: String,
     },
+    /// Witnesses have to cosign what this log publishes, and it was opened without any.
+    #[error(
+        "the log has a witness policy, and nothing of it is signed without: give it again, or one of `quorum none`"
+    )]
+    Witnessed,
 }
 
 impl From<ReadError> for OpenError {
@@ -143,15 +156,14 @@ impl Identity {
         Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
     }
 
-    /// Refuses another log's directory. Keys may be added, not taken away.
-    fn settle(&self, disk: &Disk, layout: &Layout) -> Result<(), OpenError> {
-        let path = layout.root.join(IDENTITY_FILE);
+    /// Refuses another log's directory. Keys may be added, not taken away. What stands in it; `None` if the log is new.
+    fn check(&self, layout: &Layout) -> Result<Option<Self>, OpenError> {
+        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
         let found = match Self::read(&layout.root)? {
+            Some(_) if !layout.checkpoint().is_file() => return missing("checkpoint"),
             Some(found) => found,
-            None if fs::read_dir(&layout.entries)?.next().is_some() => {
-                return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")));
-            }
-            None => Self { origin: self.origin.clone(), keys: Vec::new(), form: self.form },
+            None if fs::read_dir(&layout.entries)?.next().is_some() => return missing(IDENTITY_FILE),
+            None => return Ok(None),
         };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
@@ -162,32 +174,70 @@ impl Identity {
         if let Some(other) = found.keys.iter().find(|key| !self.keys.contains(key)) {
             return Err(OpenError::WrongKey { found: other.clone() });
         }
-        if found != *self {
-            let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-            disk.put(&layout.scratch, &path, &text)?;
-        }
-        Ok(())
+        Ok(Some(found))
+    }
+
+    fn write(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+        disk.put(&layout.scratch, &layout.root.join(IDENTITY_FILE), &text)
     }
 }
 
 /// What the directory has, and the lock on it.
 struct Loaded {
     dir: DataDir,
+    identity: Identity,
+    /// What stood there of it; `None` in a new log.
+    found: Option<Identity>,
     archive: Archive,
     runs: Runs,
 }
 
 impl Loaded {
-    fn load(dir: DataDir, identity: &Identity) -> Result<Self, OpenError> {
+    fn load(dir: DataDir, identity: Identity) -> Result<Self, OpenError> {
         let layout = Layout::new(dir.path());
         layout.make(dir.disk())?;
-        identity.settle(dir.disk(), &layout)?;
+        let found = identity.check(&layout)?;
         let runs = Runs::open(&layout)?;
-        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, runs };
-        if identity.form.is_found_by_hash() {
+        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
+        loaded.tell_of_torn();
+        if loaded.archive.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
         Ok(loaded)
+    }
+
+    /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
+    fn tell_of_torn(&self) {
+        let (origin, entries, bytes) = (&self.identity.origin, self.archive.tree.size(), self.archive.torn);
+        if bytes > 0 {
+            tracing::warn!(
+                log = origin,
+                entries,
+                bytes,
+                "after the last whole entry stands part of a write that was cut off; the log goes on without it. If it did not \
+                 stop in the middle of a write, compare its checkpoint with one that somebody else has (`--at-least`)"
+            );
+        }
+    }
+
+    /// Writes whose log it is. A new one has its first checkpoint before that: where there is none later, it was lost.
+    async fn begun(self, signer: &LogSigner) -> Result<Self, OpenError> {
+        let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
+        let empty = Checkpoint { origin, size: 0, root, extensions: Vec::new() };
+        let first = match self.found {
+            None => Some(sign(signer, empty).await?.note),
+            Some(_) => None,
+        };
+        blocking(move || {
+            let (disk, layout) = (self.dir.disk(), &self.archive.layout);
+            first.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
+            if self.found.as_ref() != Some(&self.identity) {
+                self.identity.write(disk, layout)?;
+            }
+            Ok(self)
+        })
+        .await
     }
 
     /// Makes the part of the index that is missing.
@@ -218,13 +268,39 @@ impl Loaded {
         Ok(())
     }
 
-    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have. Of a new
-    /// log that is a tree without entries.
-    async fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
-        let Some(kept) = self.archive.kept()? else {
-            let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
-            return sign(signer, Checkpoint { origin, size: 0, root, extensions: Vec::new() }).await;
+    /// Keeps the policy. What a frozen log has published whole was cosigned as its own policy says: no later one is for it.
+    fn settle_policy(&self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
+        let layout = &self.archive.layout;
+        match given.is_some() && self.is_over()? {
+            true => Ok(()),
+            false => policy::settle(self.dir.disk(), layout, signer, given),
+        }
+    }
+
+    /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
+    fn is_over(&self) -> Result<bool, OpenError> {
+        let layout = &self.archive.layout;
+        let (known, head) = (policy::kept(&layout.root)?, self.archive.kept()?);
+        let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
+        let both = known.zip(head.filter(is_whole)).filter(|_| layout.frozen().is_file());
+        Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
+    }
+
+    /// Whether something is to be published yet: entries, or cosignatures of what is shown.
+    fn is_behind(&self, config: &Config, head: &Head) -> Result<bool, OpenError> {
+        let Some(witnesses) = config.witnesses.as_ref().filter(|_| head.checkpoint.size > 0) else {
+            return Ok(head.checkpoint.size < self.archive.tree.size());
         };
+        let signed =
+            SignedCheckpoint::parse(&head.note).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let is_met = policy::is_met(witnesses.policy(), &signed) || self.is_over()?;
+        Ok(!is_met || head.checkpoint.size < self.archive.tree.size())
+    }
+
+    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
+    fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
+        let kept = self.archive.kept()?;
+        let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
         let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
         ours.and_then(|key| kept.note().verify(key))
             .map_err(|error| OpenError::Damaged(format!("`checkpoint`: {error}")))?;
@@ -232,8 +308,9 @@ impl Loaded {
     }
 
     fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+        let is_behind = self.is_behind(&config, &head)?;
         let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
-        let Self { dir, archive, runs } = self;
+        let Self { dir, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
         let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {
@@ -243,7 +320,7 @@ impl Loaded {
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
-            behind: AtomicBool::new(head.checkpoint.size < archive.tree.size()),
+            behind: AtomicBool::new(is_behind),
             witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
             segments: RwLock::new(segments.with(wal.segment()?)),

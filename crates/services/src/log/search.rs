@@ -4,7 +4,7 @@
 //! the newest entries are in memory. What is found is read from the log and compared, so the index can be wrong
 //! only by leaving out. Trusted? No. May it be lost? Yes: it is made again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use signet_formats::rekor::EntryFacts;
 use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH};
 use signet_store::fs::{Disk, read_exact_at};
 
+use super::archive::Archive;
 use super::chunk::{CHUNK_WIDTH, Layout};
-use super::export::load;
-use super::{Log, OpenError, ReadError};
+use super::{Log, ReadError};
 
 /// What is looked for. All that is given has to be met.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,9 @@ pub struct Query {
     pub since: Option<i64>,
     /// Certificates until this time.
     pub until: Option<i64>,
-    /// The index to begin at.
+    /// The shard to begin in; unset, the oldest.
+    pub shard: Option<String>,
+    /// The index in it to begin at.
     pub from: u64,
     /// How many entries are wanted, at most [`MAX_HITS`].
     pub limit: usize,
@@ -61,25 +63,44 @@ impl Query {
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The entries, by rising index.
+    /// The entries, by rising index, those of the oldest shard first.
     pub hits: Vec<Hit>,
     /// Where to go on, if there may be more.
-    pub next: Option<u64>,
+    pub next: Option<Next>,
     /// How many entries of the log were searched, all pages together.
     pub size: u64,
+}
+
+/// Where a search goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The shard to begin in.
+    pub shard: String,
+    /// The index in it to begin at.
+    pub from: u64,
 }
 
 /// An entry that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// Its index.
+    /// The name of the shard that has it.
+    pub shard: String,
+    /// Its index there.
     pub index: u64,
     /// What it says.
     pub facts: EntryFacts,
 }
 
-/// The index of a running log. It follows the log when it is asked.
-pub struct Search {
+/// What was found in one shard.
+pub(super) struct Part {
+    /// The entries, by rising index.
+    pub(super) hits: Vec<(u64, EntryFacts)>,
+    /// The index to go on at, if there may be more.
+    pub(super) next: Option<u64>,
+}
+
+/// The index of a running shard. It follows the log when it is asked.
+pub(super) struct Search {
     log: Log,
     newest: Mutex<Newest>,
 }
@@ -91,23 +112,23 @@ struct Newest {
     first: u64,
     /// The index of the first entry that is not here either.
     end: u64,
-    terms: BTreeMap<Term, Vec<u64>>,
+    terms: BTreeSet<(Term, u64)>,
 }
 
 impl Search {
     /// The index of this log; what is missing of it is made while the log runs. Reads the disk.
-    pub fn open(log: Log) -> io::Result<Self> {
+    pub(super) fn open(log: Log) -> io::Result<Self> {
         let layout = &log.shared.layout;
         log.shared.dir.disk().make_dirs(&directory(layout))?;
         let mut first = 0;
         while file_of(layout, first / CHUNK_WIDTH).is_file() {
             first += CHUNK_WIDTH;
         }
-        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeMap::new() }) })
+        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeSet::new() }) })
     }
 
     /// Takes in what the log has published since; at most a chunk at a time. Whether there is more.
-    pub fn follow(&self) -> Result<bool, ReadError> {
+    pub(super) fn follow(&self) -> Result<bool, ReadError> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let size = self.log.head().checkpoint.size;
         while newest.end < size {
@@ -118,9 +139,7 @@ impl Search {
             let new = usize::try_from(newest.end - bundle.first_entry()).map_err(io::Error::other)?;
             for facts in entries.iter().skip(new) {
                 let index = newest.end;
-                facts.iter().flat_map(terms).for_each(|term| {
-                    newest.terms.entry(term).or_default().push(index);
-                });
+                newest.terms.extend(facts.iter().flat_map(terms).map(|term| (term, index)));
                 newest.end += 1;
             }
             if newest.end - newest.first == CHUNK_WIDTH {
@@ -131,49 +150,57 @@ impl Search {
         Ok(false)
     }
 
+    /// The shard's name.
+    pub(super) fn shard(&self) -> &str {
+        self.log.signer().origin()
+    }
+
+    /// How many entries the index has.
+    pub(super) fn size(&self) -> u64 {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).end
+    }
+
     /// Looks for entries, as far as the index has them. Reads the disk.
-    pub fn find(&self, query: &Query) -> Result<Page, ReadError> {
+    pub(super) fn find(&self, query: &Query) -> Result<Part, ReadError> {
         self.follow()?;
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = query.term().and_then(|term| newest.terms.get(&term)).cloned().unwrap_or_default();
+        let recent = query.term().map(|term| newest.named(term)).unwrap_or_default();
         let (filed, size) = (newest.first, newest.end);
         drop(newest);
         let read = |bundle| self.log.shared.bundle(bundle);
-        let mut finding =
-            Finding { query, layout: &self.log.shared.layout, read: &read, size, hits: Vec::new() };
+        let mut finding = Finding::new(query, &self.log.shared.layout, &read, size);
         let next = match query.term() {
             Some(term) => finding.by_term(term, filed, &recent)?,
             None => finding.by_reading(query.from, MAX_READ)?,
         };
-        Ok(Page { hits: finding.hits, next, size })
+        Ok(Part { hits: finding.hits, next })
     }
 }
 
 impl Newest {
+    fn named(&self, term: Term) -> Vec<u64> {
+        self.terms.range((term, 0)..=(term, u64::MAX)).map(|(_, index)| *index).collect()
+    }
+
     /// Writes the file of a whole chunk: records of term and index, sorted.
     fn file(&mut self, layout: &Layout, disk: &Disk) -> io::Result<()> {
-        let records =
-            self.terms.iter().flat_map(|(term, indices)| indices.iter().map(move |index| (term, index)));
         let bytes: Vec<u8> =
-            records.flat_map(|(term, index)| [*term, index.to_be_bytes()].concat()).collect();
+            self.terms.iter().flat_map(|(term, index)| [*term, index.to_be_bytes()].concat()).collect();
         disk.put(&layout.scratch, &file_of(layout, self.first / CHUNK_WIDTH), &bytes)?;
-        *self = Self { first: self.end, end: self.end, terms: BTreeMap::new() };
+        *self = Self { first: self.end, end: self.end, terms: BTreeSet::new() };
         Ok(())
     }
 }
 
-/// Looks for entries in a log's directory, beside a running log, as far as its checkpoint goes. Where there is no
-/// index, it reads: whatever `limit` says, to the end.
-pub fn search(data: &Path, query: &Query) -> Result<Page, OpenError> {
-    let archive = load(data)?;
-    let kept = archive.kept()?.map_or(0, |kept| kept.checkpoint().size);
-    let size = kept.min(archive.tree.size());
+/// Looks for entries of a shard that does not run here, as far as its checkpoint goes. Where there is no index, it reads:
+/// whatever `limit` says, to the end.
+pub(super) fn find_in(archive: &Archive, size: u64, query: &Query) -> Result<Part, ReadError> {
     let mut filed = 0;
     while filed + CHUNK_WIDTH <= size && file_of(&archive.layout, filed / CHUNK_WIDTH).is_file() {
         filed += CHUNK_WIDTH;
     }
     let read = |bundle| Ok(archive.bundle(bundle)?);
-    let mut finding = Finding { query, layout: &archive.layout, read: &read, size, hits: Vec::new() };
+    let mut finding = Finding::new(query, &archive.layout, &read, size);
     let next = match query.term() {
         Some(term) => match finding.by_term(term, filed, &[])? {
             Some(next) => Some(next),
@@ -181,7 +208,7 @@ pub fn search(data: &Path, query: &Query) -> Result<Page, OpenError> {
         },
         None => finding.by_reading(query.from, u64::MAX)?,
     };
-    Ok(Page { hits: finding.hits, next, size })
+    Ok(Part { hits: finding.hits, next })
 }
 
 /// A query being answered.
@@ -190,10 +217,21 @@ struct Finding<'a> {
     layout: &'a Layout,
     read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
     size: u64,
-    hits: Vec<Hit>,
+    hits: Vec<(u64, EntryFacts)>,
+    /// What was read last: the next entry is often beside it.
+    last: Option<(EntryBundle, Vec<u8>)>,
 }
 
-impl Finding<'_> {
+impl<'a> Finding<'a> {
+    fn new(
+        query: &'a Query,
+        layout: &'a Layout,
+        read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
+        size: u64,
+    ) -> Self {
+        Self { query, layout, read, size, hits: Vec::new(), last: None }
+    }
+
     /// Reads what the index names. Returns where to go on.
     fn by_term(&mut self, term: Term, filed: u64, recent: &[u64]) -> Result<Option<u64>, ReadError> {
         for number in self.query.from / CHUNK_WIDTH..filed / CHUNK_WIDTH {
@@ -212,14 +250,23 @@ impl Finding<'_> {
             if self.is_full() {
                 return Ok(Some(*index));
             }
-            let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
-            let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
-            let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
-            let bytes = (self.read)(bundle)?;
-            let entry = Entries::new(&bytes).nth(place).and_then(Result::ok);
-            self.take(*index, entry.and_then(EntryFacts::of));
+            let facts = self.facts(*index)?;
+            self.take(*index, facts);
         }
         Ok(None)
+    }
+
+    fn facts(&mut self, index: u64) -> Result<Option<EntryFacts>, ReadError> {
+        let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
+        let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
+        let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
+        let bytes = match self.last.take().filter(|(last, _)| *last == bundle) {
+            Some((_, bytes)) => bytes,
+            None => (self.read)(bundle)?,
+        };
+        let facts = Entries::new(&bytes).nth(place).and_then(Result::ok).and_then(EntryFacts::of);
+        self.last = Some((bundle, bytes));
+        Ok(facts)
     }
 
     /// Reads so many entries from an index on. Where to go on.
@@ -247,7 +294,7 @@ impl Finding<'_> {
 
     fn take(&mut self, index: u64, facts: Option<EntryFacts>) {
         if let Some(facts) = facts.filter(|facts| self.query.is_met(facts)) {
-            self.hits.push(Hit { index, facts });
+            self.hits.push((index, facts));
         }
     }
 
@@ -263,11 +310,12 @@ fn term(kind: &str, value: &str) -> Term {
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+/// Each of them: whoever logs an entry could hide a name behind others. Readers of certificates bound how many there are.
 fn terms(facts: &EntryFacts) -> Vec<Term> {
     let digests = facts.digests.iter().map(|digest| term("digest", &digest.to_string()));
     let keys = facts.keys.iter().map(|key| term("key", &key.to_string()));
     let identities = facts.identities.iter().map(|identity| term("identity", identity));
-    let mut terms: Vec<Term> = digests.chain(keys).chain(identities).take(MAX_TERMS).collect();
+    let mut terms: Vec<Term> = digests.chain(keys).chain(identities).collect();
     terms.sort_unstable();
     terms.dedup();
     terms
@@ -310,13 +358,11 @@ fn directory(layout: &Layout) -> PathBuf {
 }
 
 fn file_of(layout: &Layout, chunk: u64) -> PathBuf {
-    directory(layout).join(format!("{chunk:012}"))
+    directory(layout).join(format!("{chunk:012}.2"))
 }
 
 /// The most entries of a page.
 pub const MAX_HITS: usize = 1_000;
 /// The most entries that a page without a term reads.
-const MAX_READ: u64 = 65_536;
-/// Of one entry.
-const MAX_TERMS: usize = 64;
+const MAX_READ: u64 = 4_096;
 const RECORD_BYTES: u64 = 16;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use signet_store::fs::Disk;
 
 use super::numbered::Numbered;
-use super::{Config, HomeError, HomeOptions, Log, OpenError, Witnesses};
+use super::{Config, HomeError, HomeOptions, Log, OpenError, Witnesses, origin_of};
 
 /// Which shards there are, where, and which of them takes entries. Its functions read and write the disk.
 #[async_trait]
@@ -50,6 +50,18 @@ pub struct Place {
     pub origin: Option<String>,
 }
 
+impl Place {
+    /// The name of the shard that is there, or is to be; `None` if it has none yet.
+    pub fn name(&self) -> Result<Option<String>, OpenError> {
+        Ok(origin_of(&self.data)?.or(self.origin.clone()))
+    }
+}
+
+/// The shards of the log in a data directory, the oldest first; the last takes entries.
+pub fn places_of(data: &Path) -> Result<Vec<Place>, OpenError> {
+    Numbered::new(Disk::default(), data.to_owned(), None).shards()
+}
+
 /// The shards of one log.
 pub struct Shards {
     pub(super) book: Arc<dyn Book>,
@@ -81,17 +93,12 @@ impl Shards {
         let (logs, rotating) = (RwLock::default(), tokio::sync::Mutex::default());
         let shards = Self { book, disk, config, options, logs, rotating };
         let places = shards.read(|book| book.shards()).await?;
-        let last = places.len().saturating_sub(1);
-        let mut logs = Vec::new();
-        for (number, place) in places.into_iter().enumerate() {
-            let log = shards.open_at(place, number == 0).await?;
-            if number < last {
-                log.freeze().await.map_err(OpenError::Io)?;
-            }
-            logs.push(log);
+        shards.refuse_another(&places)?;
+        let opened = shards.open_all(places).await;
+        if opened.is_err() {
+            shards.close().await;
         }
-        *shards.logs.write().unwrap_or_else(PoisonError::into_inner) = logs;
-        Ok(shards)
+        opened.map(|()| shards)
     }
 
     /// The one that takes entries.
@@ -148,7 +155,7 @@ impl Shards {
             return Err(RotateError::SameName);
         }
         let place = self.read(move |book| book.next(origin)).await?;
-        Ok(self.open_at(place, false).await?)
+        Ok(self.open_at(place).await?)
     }
 
     async fn turn_to(&self, next: &Log) -> Result<(), RotateError> {
@@ -161,10 +168,34 @@ impl Shards {
         Ok(self.read(|book| book.turn().map_err(OpenError::Io)).await?)
     }
 
-    /// Opens the log at this place. What witnesses know is of one log, and so is the floor: the first one's.
-    async fn open_at(&self, place: Place, is_first: bool) -> Result<Log, HomeError> {
+    /// Refuses a log that is not the one of which somebody kept a checkpoint.
+    fn refuse_another(&self, places: &[Place]) -> Result<(), OpenError> {
+        let Some(floor) = &self.config.floor else { return Ok(()) };
+        let names: Vec<String> =
+            places.iter().filter_map(|place| place.name().transpose()).collect::<Result<_, _>>()?;
+        match names.contains(&floor.origin) {
+            true => Ok(()),
+            false => Err(OpenError::WrongOrigin { found: names.join(", "), wanted: floor.origin.clone() }),
+        }
+    }
+
+    async fn open_all(&self, places: Vec<Place>) -> Result<(), HomeError> {
+        let last = places.len().saturating_sub(1);
+        for (number, place) in places.into_iter().enumerate() {
+            let log = self.open_at(place).await?;
+            self.logs.write().unwrap_or_else(PoisonError::into_inner).push(log.clone());
+            if number < last {
+                log.freeze().await.map_err(OpenError::Io)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the log at this place. What witnesses know is of one log, and so is the floor.
+    async fn open_at(&self, place: Place) -> Result<Log, HomeError> {
+        let name = place.name()?;
+        let floor = self.config.floor.clone().filter(|floor| name.as_ref() == Some(&floor.origin));
         let Place { data, origin } = place;
-        let floor = self.config.floor.clone().filter(|_| is_first);
         let witnesses = self.config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
         let config = Config { data, floor, witnesses, ..self.config.clone() };
         let options = HomeOptions { origin, ..self.options.clone() };

@@ -239,6 +239,11 @@ impl Reader {
         Ok(false)
     }
 
+    /// How many bytes of the segment are not read yet.
+    pub(super) fn left(&self) -> u64 {
+        self.length.saturating_sub(self.place.offset)
+    }
+
     fn peek<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         Ok(match self.fill(N)? {
             true => self.buffer.get(self.at..).and_then(|rest| rest.first_chunk()).copied(),

@@ -128,8 +128,13 @@ impl Writer {
 
     /// Under load, waits for more entries; the first after a pause goes at once.
     fn pace(&mut self) {
-        if let Some(began) = self.began {
-            thread::sleep(self.shared.limits.interval.saturating_sub(began.elapsed()));
+        while let Some(began) = self.began {
+            let left = self.shared.limits.interval.saturating_sub(began.elapsed());
+            // Whoever ends the log does not wait for its next checkpoint to be due.
+            if left.is_zero() || self.shared.closing.load(Ordering::Acquire) {
+                break;
+            }
+            thread::sleep(left.min(LOOK_EVERY));
         }
         self.began = Some(Instant::now());
     }
@@ -168,7 +173,9 @@ impl Writer {
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
         let is_old = self.until_refresh().is_some_and(|left| left.is_zero());
-        let published = match is_old || self.size() > self.shared.head().checkpoint.size {
+        let is_behind =
+            self.shared.behind.load(Ordering::Acquire) || self.size() > self.shared.head().checkpoint.size;
+        let published = match is_old || is_behind {
             true => self.publish()?,
             false => Ok(()),
         };
@@ -332,4 +339,5 @@ struct Ended;
 const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -33,6 +33,8 @@ pub struct FollowedLog {
     pub origin: Option<String>,
     /// A file with the witness policy (C2SP tlog-policy) that its checkpoints have to meet.
     pub witness_policy: Option<String>,
+    /// How long ago its quorum may have cosigned at most, such as `1h`.
+    pub max_age: Option<String>,
 }
 
 /// What to look for. All that is given has to be met.

@@ -5,16 +5,25 @@ use std::sync::Arc;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
-use signet_formats::merkle::{leaf_hash, verify_consistency};
+use signet_formats::merkle::leaf_hash;
 use signet_formats::note::KeyKind;
 use signet_formats::rekor::EntryFacts;
 
-use super::range::Range;
+use super::judge::{is_consistent, is_prefix, tells_apart};
+use super::range::{Grown, Range};
 use super::rekor_v1::{self, RekorTree};
 use super::state::{Seen, StateDir};
 use super::tiles::TileTree;
 use super::tree::{Shown, Tree};
 use super::{Finding, LogReader, Progress, Source, Watch, What};
+
+/// What a round is made with.
+pub(super) struct Look<'a> {
+    pub(super) watches: &'a [Watch],
+    pub(super) state: &'a StateDir,
+    /// In seconds since 1970.
+    pub(super) now: i64,
+}
 
 /// Follows one log.
 pub(super) struct Follower {
@@ -24,6 +33,8 @@ pub(super) struct Follower {
     /// Whether that is on disk.
     is_kept: bool,
     from_now: bool,
+    /// Whether the last round has left something to read.
+    is_behind: bool,
 }
 
 /// Why a round did not come to its end.
@@ -54,12 +65,16 @@ impl Follower {
         from_now: bool,
     ) -> io::Result<Self> {
         let seen = state.load(&source.origin)?;
-        Ok(Self { source, reader, seen, is_kept: true, from_now })
+        Ok(Self { source, reader, seen, is_kept: true, from_now, is_behind: false })
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let size = self.seen.as_ref().map_or(0, |seen| seen.range.size());
+        let size = self.seen.as_ref().map_or(0, |seen| seen.grown.range().size());
         Progress { origin: self.source.origin.clone(), size }
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// Keeps how far the log was read.
@@ -71,10 +86,11 @@ impl Follower {
         Ok(())
     }
 
-    /// Reads what is new. What is found is told once.
-    pub(super) async fn round(&mut self, watches: &[Watch], state: &StateDir) -> io::Result<Vec<Finding>> {
+    /// Reads what is new, or as much of it as one round does. What is found is told once.
+    pub(super) async fn round(&mut self, at: &Look<'_>) -> io::Result<Vec<Finding>> {
         let mut found = Vec::new();
-        match self.catch_up(watches, state, &mut found).await {
+        self.is_behind = false;
+        match self.catch_up(at, &mut found).await {
             Ok(()) => {}
             Err(Trouble::Tell(what)) => found.push(what),
             Err(Trouble::Disk(error)) => return Err(error),
@@ -82,15 +98,15 @@ impl Follower {
         Ok(found.into_iter().map(|what| Finding { origin: self.source.origin.clone(), what }).collect())
     }
 
-    async fn catch_up(
-        &mut self,
-        watches: &[Watch],
-        state: &StateDir,
-        found: &mut Vec<What>,
-    ) -> Result<(), Trouble> {
+    async fn catch_up(&mut self, at: &Look<'_>, found: &mut Vec<What>) -> Result<(), Trouble> {
         for Shown { origin, checkpoint, tree } in self.shown().await? {
             let shown = self.verified(&origin, &checkpoint)?;
-            self.follow(shown, tree.as_ref(), watches, state, found).await?;
+            self.follow(&shown, tree.as_ref(), at, found).await?;
+            if self.is_behind {
+                return Ok(());
+            }
+            self.settle(tree.as_ref(), at.state, found).await?;
+            found.extend(self.age(&shown, at.now));
         }
         Ok(())
     }
@@ -112,37 +128,46 @@ impl Follower {
         Ok(trees.split_off(first))
     }
 
-    /// Goes on in one tree.
+    /// Goes on in one tree. What was read is proven to be of what it shows before anybody is told of it, and what was proven
+    /// stays so if the rest cannot be read.
     async fn follow(
         &mut self,
-        shown: SignedCheckpoint,
+        shown: &SignedCheckpoint,
         tree: &dyn Tree,
-        watches: &[Watch],
-        state: &StateDir,
+        at: &Look<'_>,
         found: &mut Vec<What>,
     ) -> Result<(), Trouble> {
         let is_of_it = |seen: &&Seen| seen.checkpoint.checkpoint().origin == shown.checkpoint().origin;
-        let (known, seen) = match self.seen.as_ref().filter(is_of_it) {
-            Some(seen) => (Some(seen.range.size()), seen.clone()),
-            None => (None, self.begin(&shown, tree).await?),
+        let known = self.seen.as_ref().filter(is_of_it).cloned();
+        let seen = match known.clone() {
+            Some(seen) => seen,
+            None => self.begin(shown, tree).await?,
         };
-        let size = shown.checkpoint().size;
-        if size < seen.range.size() {
-            return self.look_back(&seen, &shown, tree, state).await;
+        let (size, known_size) = (shown.checkpoint().size, seen.checkpoint.checkpoint().size);
+        if size < known_size {
+            return self.look_back(&seen, shown, tree, at.state).await;
         }
-        let mut range = seen.range.clone();
-        while range.size() < size {
-            for entry in tree.entries(range.size(), size).await? {
-                found.extend(look(&entry, tree.first_index() + range.size(), watches));
-                range.push(leaf_hash(&entry));
+        if seen.grown.range().size() < known_size {
+            // Its entries do not show yet that it goes on from what it showed.
+            self.compare(&seen, shown, tree, at.state).await?;
+        }
+        let mut grown = seen.grown.clone();
+        let mut noticed = Noticed::default();
+        let read = read(tree, &mut grown, size, at.watches, &mut noticed).await;
+        match is_prefix(tree, grown.range(), shown).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.compare(&seen, shown, tree, at.state).await?;
+                return Err("its entries are not those of its checkpoint".to_owned().into());
             }
+            Err(why) => return self.put_by(&seen, shown, read.err().unwrap_or(why), at.state),
         }
-        if range.root() != shown.checkpoint().root {
-            return self.disagree(&seen, &shown, tree, state).await;
-        }
-        self.is_kept = self.is_kept && known == Some(size);
-        self.seen = Some(Seen { checkpoint: shown, range });
-        Ok(())
+        self.is_kept = self.is_kept && known.is_some_and(|known| known.grown == grown && known_size == size);
+        self.is_behind = read.is_ok() && grown.range().size() < size;
+        self.seen = Some(Seen { checkpoint: shown.clone(), grown });
+        found.extend(noticed.found);
+        found.extend(noticed.unread.map(|(first, count)| What::Unread { first, count }));
+        Ok(read?)
     }
 
     /// A checkpoint, signed by the log and by those who have to cosign.
@@ -157,14 +182,17 @@ impl Follower {
         if signed.checkpoint().origin != origin {
             return Err(format!("it is the log `{}`", signed.checkpoint().origin));
         }
-        let cosigned = |place: usize| {
-            let witness = self.source.witnesses.as_ref().and_then(|policy| policy.witnesses().get(place));
-            witness.is_some_and(|witness| cosignature::verify(&signed, &witness.key).is_ok())
-        };
-        match self.source.witnesses.as_ref().is_none_or(|policy| policy.is_met(cosigned)) {
+        match self.source.witnesses.as_ref().is_none_or(|policy| policy.is_met_by(&signed, 0)) {
             true => Ok(signed),
             false => Err("the checkpoint does not have the cosignatures of the witness policy".to_owned()),
         }
+    }
+
+    /// Whether it is too long ago that the witnesses saw what it shows.
+    fn age(&self, shown: &SignedCheckpoint, now: i64) -> Option<What> {
+        let (policy, max_age) = self.source.witnesses.as_ref().zip(self.source.max_age)?;
+        let since = u64::try_from(now).unwrap_or_default().saturating_sub(max_age.as_secs());
+        (!policy.is_met_by(shown, since)).then(|| What::Old { size: shown.checkpoint().size })
     }
 
     /// Where to begin with a tree of which nothing is known.
@@ -174,7 +202,7 @@ impl Follower {
             // Nothing is claimed of it yet: an empty tree is the beginning of any.
             false => Range::default(),
         };
-        Ok(Seen { checkpoint: shown.clone(), range })
+        Ok(Seen { checkpoint: shown.clone(), grown: Grown::new(range, Vec::new()) })
     }
 
     /// The log shows less than it did: of the same history, as a slow copy does, or of another.
@@ -185,56 +213,116 @@ impl Follower {
         tree: &dyn Tree,
         state: &StateDir,
     ) -> Result<(), Trouble> {
-        let stale = What::Stale { size: shown.checkpoint().size, known: seen.range.size() };
-        match is_consistent(tree, shown, &seen.checkpoint).await {
-            Ok(false) => self.fork(seen, shown, state),
-            // What a slow copy does not have yet cannot be compared.
-            Ok(true) | Err(_) => Err(Trouble::Tell(stale)),
+        let (size, known) = (shown.checkpoint().size, seen.checkpoint.checkpoint().size);
+        match tells_apart(tree, seen, shown).await {
+            Ok(true) => Err(Trouble::Tell(self.fork(seen, shown, state)?)),
+            Ok(false) => Err(Trouble::Tell(What::Stale { size, known })),
+            Err(_) => Err(Trouble::Tell(match state.keep_unproven(&self.source.origin, shown)? {
+                Some(kept) => What::Unproven { size, known, kept },
+                None => What::Stale { size, known },
+            })),
         }
     }
 
-    /// The entries do not give the checkpoint: either they are not the log's, or the checkpoint is of another history.
-    async fn disagree(
+    /// Refuses a checkpoint that does not go on from the one that was seen.
+    async fn compare(
         &self,
         seen: &Seen,
         shown: &SignedCheckpoint,
         tree: &dyn Tree,
         state: &StateDir,
     ) -> Result<(), Trouble> {
-        match seen.range.size() == 0 || is_consistent(tree, &seen.checkpoint, shown).await? {
-            true => Err("its entries are not those of its checkpoint".to_owned().into()),
-            false => self.fork(seen, shown, state),
+        match is_consistent(tree, &seen.checkpoint, shown).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Trouble::Tell(self.fork(seen, shown, state)?)),
+            Err(why) => self.put_by(seen, shown, why, state),
         }
     }
 
-    fn fork(&self, seen: &Seen, shown: &SignedCheckpoint, state: &StateDir) -> Result<(), Trouble> {
-        let (old, new) = (seen.range.size(), shown.checkpoint().size);
+    /// Keeps a checkpoint until something is known of it.
+    fn put_by(
+        &self,
+        seen: &Seen,
+        shown: &SignedCheckpoint,
+        why: String,
+        state: &StateDir,
+    ) -> Result<(), Trouble> {
+        if seen.checkpoint.checkpoint() != shown.checkpoint() {
+            state.keep_unproven(&self.source.origin, shown)?;
+        }
+        Err(why.into())
+    }
+
+    /// Asks again about the checkpoints of which nothing was known.
+    async fn settle(&self, tree: &dyn Tree, state: &StateDir, found: &mut Vec<What>) -> Result<(), Trouble> {
+        let Some(seen) = &self.seen else { return Ok(()) };
+        let now = seen.checkpoint.checkpoint();
+        for (path, head) in state.unproven(&self.source.origin)? {
+            if head.checkpoint().origin != now.origin || head.checkpoint().size > now.size {
+                continue;
+            }
+            match tells_apart(tree, seen, &head).await {
+                Ok(true) => found.push(self.fork(seen, &head, state)?),
+                Ok(false) => {}
+                Err(_) => continue,
+            }
+            std::fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+
+    fn fork(&self, seen: &Seen, shown: &SignedCheckpoint, state: &StateDir) -> io::Result<What> {
+        let (old, new) = (seen.checkpoint.checkpoint().size, shown.checkpoint().size);
         let evidence = state.keep_evidence(&self.source.origin, &seen.checkpoint, shown)?;
         let why = format!("its checkpoint of {new} entries and that of {old} are not of one history");
-        Err(Trouble::Tell(What::Fork { evidence, why }))
+        Ok(What::Fork { evidence, why })
     }
 }
 
-/// Whether the log itself proves that one checkpoint goes on from another.
-async fn is_consistent(
+/// What was noticed in entries that were read.
+#[derive(Default)]
+struct Noticed {
+    found: Vec<What>,
+    /// The first that could not be read, and how many.
+    unread: Option<(u64, u64)>,
+}
+
+/// Reads on, as far as one round does. What was read before an error counts.
+async fn read(
     tree: &dyn Tree,
-    old: &SignedCheckpoint,
-    new: &SignedCheckpoint,
-) -> Result<bool, String> {
-    let (old, new) = (old.checkpoint(), new.checkpoint());
-    if old.size == new.size {
-        return Ok(old.root == new.root);
+    grown: &mut Grown,
+    size: u64,
+    watches: &[Watch],
+    noticed: &mut Noticed,
+) -> Result<(), String> {
+    let end = size.min(grown.range().size().saturating_add(MAX_ROUND));
+    while grown.range().size() < end {
+        for entry in tree.entries(grown.range().size(), size).await? {
+            noticed.look(&entry, tree.first_index() + grown.range().size(), watches);
+            grown.push(leaf_hash(&entry));
+        }
     }
-    let proof = tree.consistency(old.size, new.size).await?;
-    Ok(verify_consistency(old.size, new.size, &old.root, &new.root, &proof).is_ok())
+    Ok(())
 }
 
-/// The watches that an entry is for.
-fn look(entry: &[u8], index: u64, watches: &[Watch]) -> Vec<What> {
-    let Some(facts) = (!watches.is_empty()).then(|| EntryFacts::of(entry)).flatten() else {
-        return Vec::new();
-    };
-    let seen = watches.iter().filter(|watch| watch.sees(&facts));
-    seen.map(|watch| What::Entry { watch: watch.name.clone(), index, facts: Box::new(facts.clone()) })
-        .collect()
+impl Noticed {
+    /// The watches that an entry is for. Entries of kinds that are not looked into say nothing here.
+    fn look(&mut self, entry: &[u8], index: u64, watches: &[Watch]) {
+        if watches.is_empty() {
+            return;
+        }
+        let facts = EntryFacts::of(entry);
+        if facts.as_ref().map_or_else(|| EntryFacts::is_of_a_known_kind(entry), |facts| facts.is_partial) {
+            let (_, count) = self.unread.get_or_insert((index, 0));
+            *count += 1;
+        }
+        let Some(facts) = facts else { return };
+        let seen = watches.iter().filter(|watch| watch.sees(&facts));
+        let what =
+            |watch: &Watch| What::Entry { watch: watch.name.clone(), index, facts: Box::new(facts.clone()) };
+        self.found.extend(seen.map(what));
+    }
 }
+
+/// The most entries that a round reads of a log, but for the rest of what comes with the last one.
+const MAX_ROUND: u64 = 16_384;

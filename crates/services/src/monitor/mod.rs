@@ -7,6 +7,7 @@
 
 mod config;
 mod follow;
+mod judge;
 mod range;
 mod rekor_v1;
 mod state;
@@ -16,6 +17,7 @@ mod tree;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -25,7 +27,7 @@ use signet_formats::tlog::WitnessPolicy;
 
 use crate::clock::Clock;
 pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
-use follow::Follower;
+use follow::{Follower, Look};
 use state::StateDir;
 
 /// What a log is read with.
@@ -33,6 +35,15 @@ use state::StateDir;
 pub trait LogReader: Send + Sync {
     /// The resource at a path below the log's URL, of at most `limit` bytes; `None` if it is not there. An error in words.
     async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String>;
+
+    /// What is answered to a JSON document that is posted there, as [`LogReader::read`].
+    async fn ask(
+        &self,
+        url: &str,
+        path: &str,
+        question: Vec<u8>,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, String>;
 }
 
 /// A log that is followed.
@@ -46,6 +57,8 @@ pub struct Source {
     pub key: VerifierKey,
     /// Who has to have cosigned.
     pub witnesses: Option<WitnessPolicy>,
+    /// How long ago at most they may have; unset, as long as it likes.
+    pub max_age: Option<Duration>,
 }
 
 /// Follows logs, a round at a time.
@@ -81,13 +94,20 @@ impl Monitor {
         Self { heartbeat: file, ..self }
     }
 
-    /// Looks at every log once. What is found is found once; but until [`Monitor::keep`] a restart finds it again.
+    /// Looks at every log once, and reads a bounded part of what is new in it. What is found is found once; but until
+    /// [`Monitor::keep`] a restart finds it again.
     pub async fn round(&mut self) -> io::Result<Vec<Finding>> {
+        let at = Look { watches: &self.watches, state: &self.state, now: self.clock.seconds() };
         let mut findings = Vec::new();
         for follower in &mut self.followers {
-            findings.extend(follower.round(&self.watches, &self.state).await?);
+            findings.extend(follower.round(&at).await?);
         }
         Ok(findings)
+    }
+
+    /// Whether there was more to read than a round reads: another one is due at once.
+    pub fn is_behind(&self) -> bool {
+        self.followers.iter().any(Follower::is_behind)
     }
 
     /// Keeps how far it came, once those who are to know have been told, and says that it lives.
@@ -155,6 +175,28 @@ pub enum What {
         size: u64,
         /// The size that it showed.
         known: u64,
+    },
+    /// The log shows less than it did, and nothing tells whether that is of the same history. Its checkpoint is in this file,
+    /// until it is proven.
+    Unproven {
+        /// The size that it shows.
+        size: u64,
+        /// The size that it showed.
+        known: u64,
+        /// The file.
+        kept: PathBuf,
+    },
+    /// Entries that say something which could not be read: what is watched for may be in them.
+    Unread {
+        /// The index of the first of them.
+        first: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// No quorum of the witnesses has cosigned it lately: what is shown may be old.
+    Old {
+        /// The size that it shows.
+        size: u64,
     },
     /// The log cannot be read, or is not signed as it should be. In words.
     Unreadable(String),

@@ -44,6 +44,12 @@ impl Range {
         &self.peaks
     }
 
+    /// Whether a subtree that both have is not the same in both: they are of two histories.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        let both = self.peaks.iter().zip(&other.peaks);
+        both.take_while(|((one, _), (other, _))| one == other).any(|((_, one), (_, other))| one != other)
+    }
+
     pub(super) fn push(&mut self, leaf: Hash) {
         let (mut height, mut hash) = (0, leaf);
         while let Some((_, left)) = self.peaks.pop_if(|(peak, _)| *peak == height) {
@@ -60,6 +66,56 @@ impl Range {
         peaks.fold(smallest, |right, left| node_hash(&left, &right))
     }
 }
+
+/// A range that remembers its newest leaves: of each size among them it tells the root without asking anybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grown {
+    range: Range,
+    /// What was before the leaves that it remembers.
+    base: Range,
+    recent: Vec<Hash>,
+}
+
+impl Grown {
+    /// The range, and the leaves that came after it.
+    pub(super) fn new(base: Range, recent: Vec<Hash>) -> Self {
+        let mut range = base.clone();
+        recent.iter().for_each(|leaf| range.push(*leaf));
+        Self { range, base, recent }
+    }
+
+    pub(super) fn range(&self) -> &Range {
+        &self.range
+    }
+
+    pub(super) fn base(&self) -> &Range {
+        &self.base
+    }
+
+    pub(super) fn recent(&self) -> &[Hash] {
+        &self.recent
+    }
+
+    pub(super) fn push(&mut self, leaf: Hash) {
+        self.range.push(leaf);
+        self.recent.push(leaf);
+        if self.recent.len() == 2 * REMEMBERED {
+            let base = &mut self.base;
+            self.recent.drain(..REMEMBERED).for_each(|leaf| base.push(leaf));
+        }
+    }
+
+    /// The root of the tree when it had this size; `None` if that is too long ago.
+    pub(super) fn root_at(&self, size: u64) -> Option<Hash> {
+        let more = usize::try_from(size.checked_sub(self.base.size())?).ok()?;
+        let mut range = self.base.clone();
+        self.recent.get(..more)?.iter().for_each(|leaf| range.push(*leaf));
+        Some(range.root())
+    }
+}
+
+/// At least so many leaves are remembered, if there are as many.
+const REMEMBERED: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -79,6 +135,37 @@ mod tests {
             range.push(leaf);
             leaves.push(leaf);
         }
+    }
+
+    #[test]
+    fn the_roots_of_the_last_sizes_are_remembered() {
+        let (mut grown, mut roots) = (Grown::default(), vec![merkle::root(&[])]);
+        for number in 0..900_u64 {
+            grown.push(leaf_hash(&number.to_be_bytes()));
+            roots.push(grown.range().root());
+            for back in [0, 1, 100, REMEMBERED, 600] {
+                let size = usize::try_from(number + 1).unwrap().saturating_sub(back);
+                let root = grown.root_at(u64::try_from(size).unwrap());
+                assert!(root == roots.get(size).copied() || root.is_none() && back > REMEMBERED, "{size}");
+            }
+            assert_eq!(Grown::new(grown.base().clone(), grown.recent().to_vec()), grown);
+        }
+        assert_eq!((grown.root_at(901), grown.root_at(100)), (None, None));
+    }
+
+    #[test]
+    fn a_subtree_that_differs_is_a_contradiction() {
+        let of = |leaves: &[u64]| {
+            let mut range = Range::default();
+            leaves.iter().for_each(|leaf| range.push(leaf_hash(&leaf.to_be_bytes())));
+            range
+        };
+        assert!(of(&[0, 1, 2, 3, 4]).contradicts(&of(&[0, 1, 9, 3, 4, 5])));
+        assert!(
+            !of(&[0, 1, 2, 3, 4]).contradicts(&of(&[0, 1, 2, 3, 9, 9])),
+            "nothing that both have differs"
+        );
+        assert!(!of(&[0, 1, 2, 3]).contradicts(&of(&[9, 9])));
     }
 
     /// The leaves are the numbers.

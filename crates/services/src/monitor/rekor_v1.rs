@@ -1,4 +1,4 @@
-//! A tree of Rekor v1, which is read an entry at a time.
+//! A tree of Rekor v1, which is asked for a few entries at a time.
 //!
 //! One log is many trees, one after the other; only the last one grows. The proof that an entry is in a tree has all that
 //! a range before the entry is made of.
@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::json;
 use signet_formats::merkle::Hash;
 use signet_formats::rekor::{
-    MAX_ANSWER_V1_BYTES, MAX_LOG_V1_BYTES, TlogEntry, TreeV1, read_answer_v1, read_consistency_v1,
-    read_log_v1,
+    MAX_ANSWER_V1_BYTES, MAX_ANSWERS_V1_BYTES, MAX_LOG_V1_BYTES, MAX_RETRIEVED_V1, TlogEntry, TreeV1,
+    read_answer_v1, read_answers_v1, read_consistency_v1, read_log_v1,
 };
 use tokio::task::JoinSet;
 
@@ -52,6 +53,28 @@ impl RekorTree {
         Ok(trees.into_iter().map(show).collect())
     }
 
+    /// The bodies of these entries: in one answer, or one after the other if the log, or what is before it, gives no such answer.
+    async fn some(&self, indexes: Range64) -> Result<Vec<Vec<u8>>, String> {
+        if let Some(bodies) = self.retrieve(indexes.clone()).await {
+            return Ok(bodies);
+        }
+        let mut bodies = Vec::new();
+        for index in indexes {
+            bodies.push(self.entry(index).await?.body);
+        }
+        Ok(bodies)
+    }
+
+    async fn retrieve(&self, indexes: Range64) -> Option<Vec<Vec<u8>>> {
+        let wanted: Vec<u64> = indexes.map(|index| self.first_index.saturating_add(index)).collect();
+        let question = serde_json::to_vec(&json!({ "logIndexes": wanted })).ok()?;
+        let asked = self.reader.ask(&self.url, "log/entries/retrieve", question, MAX_ANSWERS_V1_BYTES);
+        let mut entries = read_answers_v1(&asked.await.ok()??).ok()?;
+        entries.sort_unstable_by_key(|entry| entry.log_index);
+        let is_whole = entries.iter().map(|entry| entry.log_index).eq(wanted);
+        is_whole.then(|| entries.into_iter().map(|entry| entry.body).collect())
+    }
+
     async fn entry(&self, index: u64) -> Result<TlogEntry, String> {
         let path = format!("log/entries?logIndex={}", self.first_index.saturating_add(index));
         let answer = get(self.reader.as_ref(), &self.url, &path, MAX_ANSWER_V1_BYTES).await?;
@@ -75,14 +98,24 @@ impl Tree for RekorTree {
     }
 
     async fn entries(&self, next: u64, size: u64) -> Result<Vec<Vec<u8>>, String> {
+        let end = size.min(next.saturating_add(AT_ONCE * IN_ONE));
         let mut asked = JoinSet::new();
-        for index in next..size.min(next.saturating_add(AT_ONCE)) {
-            let tree = self.clone();
-            asked.spawn(async move { (index, tree.entry(index).await) });
+        for first in (next..end).step_by(usize::try_from(IN_ONE).unwrap_or(1)) {
+            let (tree, last) = (self.clone(), end.min(first.saturating_add(IN_ONE)));
+            asked.spawn(async move { (first, tree.some(first..last).await) });
         }
         let mut answers = asked.join_all().await;
-        answers.sort_unstable_by_key(|(index, _)| *index);
-        answers.into_iter().map(|(_, answer)| answer.map(|entry| entry.body)).collect()
+        answers.sort_unstable_by_key(|(first, _)| *first);
+        let mut entries = Vec::new();
+        for (_, answer) in answers {
+            match answer {
+                Ok(some) => entries.extend(some),
+                // What came before it can be used.
+                Err(_) if !entries.is_empty() => break,
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(entries)
     }
 
     async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, String> {
@@ -92,8 +125,11 @@ impl Tree for RekorTree {
     }
 }
 
-/// How many entries are asked for at once.
-const AT_ONCE: u64 = 8;
+type Range64 = std::ops::Range<u64>;
+
+/// How many questions are asked at once, and for how many entries each.
+const AT_ONCE: u64 = 4;
+const IN_ONE: u64 = MAX_RETRIEVED_V1 as u64;
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,16 @@
 //! What a monitor keeps.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 use signet_formats::base64;
-use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_store::fs::Disk;
 
-use super::range::Range;
+use super::range::{Grown, Range};
 
 /// Where it keeps it.
 pub(super) struct StateDir(PathBuf);
@@ -57,10 +58,42 @@ impl StateDir {
         Ok(path)
     }
 
-    fn file(&self, origin: &str, extension: &str) -> PathBuf {
-        let name = Digest::sha256(origin.as_bytes()).hex();
-        self.0.join(format!("{}.{extension}", name.get(..16).unwrap_or(&name)))
+    /// Keeps a checkpoint of which nothing has shown yet that it is of the history that was read. `None` if there are too many.
+    pub(super) fn keep_unproven(&self, origin: &str, head: &SignedCheckpoint) -> io::Result<Option<PathBuf>> {
+        let text = Digest::sha256(head.note().text().as_bytes()).hex();
+        let path = self.file(origin, &format!("{}.unproven", text.get(..16).unwrap_or(&text)));
+        if !path.exists() {
+            if self.unproven(origin)?.len() >= MAX_UNPROVEN {
+                return Ok(None);
+            }
+            write_bytes(&path, head.note().to_string().as_bytes())?;
+        }
+        Ok(Some(path))
     }
+
+    /// Those checkpoints, and where they are.
+    pub(super) fn unproven(&self, origin: &str) -> io::Result<Vec<(PathBuf, SignedCheckpoint)>> {
+        let prefix = name_of(origin);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(&prefix) && name.ends_with(".unproven") {
+                let head = SignedCheckpoint::parse(&fs::read(&path)?).map_err(io::Error::other)?;
+                found.push((path, head));
+            }
+        }
+        Ok(found)
+    }
+
+    fn file(&self, origin: &str, extension: &str) -> PathBuf {
+        self.0.join(format!("{}.{extension}", name_of(origin)))
+    }
+}
+
+fn name_of(origin: &str) -> String {
+    let name = Digest::sha256(origin.as_bytes()).hex();
+    name.get(..16).unwrap_or(&name).to_owned()
 }
 
 /// Whether the name in a checkpoint is the log's. Rekor v1 adds the id of the tree.
@@ -71,21 +104,34 @@ fn is_of(origin: &str, stated: &str) -> bool {
 /// How far a log was read.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
+    /// The newest that it has shown of this history.
     pub(super) checkpoint: SignedCheckpoint,
-    pub(super) range: Range,
+    /// What was read: its beginning, or all of it.
+    pub(super) grown: Grown,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
     checkpoint: String,
+    /// The size of the range; absent, that of the checkpoint.
+    #[serde(default)]
+    size: Option<u64>,
     peaks: Vec<(u8, String)>,
+    /// The leaves that were read after it.
+    #[serde(default)]
+    recent: String,
 }
 
 impl Kept {
     fn of(seen: &Seen) -> Self {
-        let peaks = seen.range.peaks().iter().map(|(height, hash)| (*height, base64::encode(hash))).collect();
-        Self { checkpoint: seen.checkpoint.note().to_string(), peaks }
+        let (base, recent) = (seen.grown.base(), seen.grown.recent());
+        Self {
+            checkpoint: seen.checkpoint.note().to_string(),
+            size: Some(base.size()),
+            peaks: base.peaks().iter().map(|(height, hash)| (*height, base64::encode(hash))).collect(),
+            recent: base64::encode(recent.as_flattened()),
+        }
     }
 
     /// What fits together only.
@@ -95,8 +141,16 @@ impl Kept {
             .peaks
             .iter()
             .map(|(height, hash)| Some((*height, base64::decode(hash).ok()?.try_into().ok()?)));
-        let range = Range::new(checkpoint.checkpoint().size, peaks.collect::<Option<_>>()?)?;
-        (range.root() == checkpoint.checkpoint().root).then_some(Seen { checkpoint, range })
+        let Checkpoint { size, root, .. } = checkpoint.checkpoint();
+        let base = Range::new(self.size.unwrap_or(*size), peaks.collect::<Option<_>>()?)?;
+        let recent = base64::decode(&self.recent).ok()?;
+        let (recent, []) = recent.as_chunks() else { return None };
+        let grown = Grown::new(base, recent.to_vec());
+        let fits = match grown.range().size() == *size {
+            true => grown.range().root() == *root,
+            false => grown.range().size() < *size,
+        };
+        fits.then_some(Seen { checkpoint, grown })
     }
 }
 
@@ -105,11 +159,11 @@ pub(super) fn write_whole(path: &Path, document: &impl Serialize) -> io::Result<
     write_bytes(path, &serde_json::to_vec_pretty(document).map_err(io::Error::other)?)
 }
 
+/// It survives a power cut: evidence may be all that there is of a fork.
 fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(unfinished, path)
+    let path = std::path::absolute(path)?;
+    Disk::default().put(path.parent().unwrap_or(&path), &path, bytes)
 }
+
+/// The most checkpoints of a log that are kept until they are proven.
+const MAX_UNPROVEN: usize = 32;

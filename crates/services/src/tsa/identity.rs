@@ -12,6 +12,7 @@ use signet_store::DataDir;
 use super::TsaError;
 use crate::authority::{
     AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, make_root, random_serial,
+    refuse_other_mode,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -115,7 +116,10 @@ impl Identities {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
         let root = match files.read(ROOT)? {
-            Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
+            Some((key, chain)) => {
+                refuse_other_mode(chain.first().ok_or(AuthorityError::EmptyChain)?, development)?;
+                Issuer::new(Arc::new(key), chain)?
+            }
             None => new_root(&mut files, now, development).await?,
         };
         if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {

@@ -129,6 +129,11 @@ impl Tsa {
     pub async fn stamp(&self, request: &ReceivedRequest) -> Result<Vec<u8>, Refusal> {
         let inner = &self.inner;
         let policy = self.policy(request)?;
+        let unknown = || {
+            self.refuse(PkiFailure::TimeNotAvailable, "the authority does not know the time well enough now")
+        };
+        // By a time that is not known no certificate is valid or not.
+        inner.config.time_now().ok_or_else(unknown)?;
         let identities = inner.identities();
         let identity = identities.active(inner.config.clock.seconds());
         let identity = identity.ok_or_else(|| {
@@ -137,10 +142,7 @@ impl Tsa {
         let taken = inner.serials.take(|| inner.config.time_now()).await;
         let taken =
             taken.map_err(|_| self.refuse(PkiFailure::SystemFailure, "the authority's disk failed"))?;
-        let Some((serial, now)) = taken else {
-            let why = "the authority does not know the time well enough now";
-            return Err(self.refuse(PkiFailure::TimeNotAvailable, why));
-        };
+        let (serial, now) = taken.ok_or_else(unknown)?;
         let failed = |why| move || self.refuse(PkiFailure::SystemFailure, why);
         let (seconds, millis) = split(&now);
         let statement = Statement {
@@ -194,11 +196,8 @@ impl Tsa {
     /// Why a request now would get none, in words; `None` if it would.
     pub fn doubt(&self) -> Option<String> {
         let config = &self.inner.config;
-        let is_certified = self.inner.identities().active(config.clock.seconds()).is_some();
-        match is_certified {
-            true => config.doubt(),
-            false => Some("its own certificate is not valid now".to_owned()),
-        }
+        let certificate = self.inner.identities().active(config.clock.seconds()).is_none();
+        config.doubt().or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {

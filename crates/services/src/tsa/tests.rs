@@ -270,6 +270,34 @@ async fn it_says_why_it_gives_no_timestamps() {
     assert_eq!(expired.doubt().unwrap(), "its own certificate is not valid now");
 }
 
+/// The keys that laptops trusted are not to become those of production.
+#[tokio::test]
+async fn a_directory_that_was_made_for_development_stays_so_and_no_other_becomes_one() {
+    for begun in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = async |development| {
+            let time = if development { TimeSource::Development } else { config(GOOD).time };
+            Tsa::open(dir.path(), None, Config { time, ..config(GOOD) }).await
+        };
+        drop(open(begun).await.unwrap());
+        let refused = open(!begun).await.err();
+        let mode = Some(TsaError::Authority(AuthorityError::Mode { development: begun }));
+        assert_eq!(refused.map(|error| error.to_string()), mode.map(|error| error.to_string()));
+        drop(open(begun).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_before_its_certificate_is_told_as_such() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)));
+    drop(authority(dir.path(), GOOD).await);
+    clock.step_to(Duration::from_secs(NOW - 3_600));
+    let config = Config { time: config(Some(Duration::from_secs(3_600))).time, ..Config::new(clock) };
+    let tsa = Tsa::open(dir.path(), None, config).await.unwrap();
+    assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "timeNotAvailable");
+    assert!(tsa.doubt().unwrap().starts_with("the clock may be off by"), "{:?}", tsa.doubt());
+}
+
 #[tokio::test]
 async fn accuracies_that_mean_nothing_are_refused() {
     for (millis, is_good) in [(0, false), (9, false), (10, true), (60_000, true), (60_001, false)] {

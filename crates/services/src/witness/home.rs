@@ -50,7 +50,7 @@ impl Witness {
     }
 
     fn start(dir: DataDir, config: Config, cosigner: Cosigner) -> Result<Self, OpenError> {
-        for made in [SCRATCH, LOGS] {
+        for made in [SCRATCH, LOGS, MARKS] {
             dir.disk().make_dirs(&dir.path().join(made))?;
         }
         for unfinished in fs::read_dir(dir.path().join(SCRATCH))? {
@@ -131,6 +131,13 @@ fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
             findings.push(format!("`{}` is not what the witness has cosigned", path.display()));
         }
     }
+    // A witness from before there were marks has none.
+    for mark in fs::read_dir(data.join(MARKS)).into_iter().flatten() {
+        let path = data.join(LOGS).join(mark?.file_name());
+        if !path.is_file() {
+            findings.push(format!("`{}` is gone: what was cosigned last", path.display()));
+        }
+    }
     Ok(findings)
 }
 
@@ -209,4 +216,6 @@ impl Identity {
 pub(super) const SCRATCH: &str = "tmp";
 /// What was cosigned last, of each log.
 pub(super) const LOGS: &str = "logs";
+/// Which logs were cosigned at all: what was cosigned last of them cannot be forgotten without a word.
+pub(super) const MARKS: &str = "cosigned";
 const IDENTITY_FILE: &str = "witness.json";

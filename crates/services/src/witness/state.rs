@@ -21,6 +21,8 @@ use super::{Cosigner, OpenError, Refusal, Shared, WitnessedLog};
 pub(super) struct LogState {
     log: WitnessedLog,
     pub(super) newest: Option<SignedCheckpoint>,
+    /// Whether the directory says that some was cosigned: one without it has lost it.
+    is_marked: bool,
     allowance: Allowance,
 }
 
@@ -42,8 +44,12 @@ impl LogState {
                 return Err(damaged("it is of another log".to_owned()));
             }
         }
+        let is_marked = mark(root, &log.origin).is_file();
+        if is_marked && newest.is_none() {
+            return Err(damaged(format!("what was cosigned last of `{}` is gone", log.origin)));
+        }
         let allowance = Allowance::new(log.per_day);
-        Ok(Self { log, newest, allowance })
+        Ok(Self { log, newest, is_marked, allowance })
     }
 
     /// Checks in the order of the specification; then makes it durable, then gives the lines.
@@ -119,6 +125,11 @@ impl LogState {
         if is_new {
             let target = place(shared.dir.path(), &self.log.origin);
             put(shared, target, cosigned.note().to_string()).await.map_err(|error| failed(&error))?;
+        }
+        if !self.is_marked {
+            let target = mark(shared.dir.path(), &self.log.origin);
+            put(shared, target, self.log.origin.clone()).await.map_err(|error| failed(&error))?;
+            self.is_marked = true;
         }
         self.newest = Some(cosigned);
         Ok(lines)
@@ -201,6 +212,11 @@ async fn put(shared: &Arc<Shared>, target: PathBuf, text: String) -> io::Result<
 
 fn place(root: &Path, origin: &str) -> PathBuf {
     root.join(super::home::LOGS).join(Digest::sha256(origin.as_bytes()).hex())
+}
+
+/// There from the first cosignature of a log on.
+fn mark(root: &Path, origin: &str) -> PathBuf {
+    root.join(super::home::MARKS).join(Digest::sha256(origin.as_bytes()).hex())
 }
 
 const DAY: f64 = 86_400.0;

@@ -266,3 +266,17 @@ async fn a_witness_with_keys_of_its_own_is_the_same_after_a_restart() {
     let renamed = open(HomeOptions { name: Some("other".into()), ml_dsa: false }).await;
     assert!(matches!(renamed.err().unwrap(), OpenError::Other { .. }));
 }
+
+#[tokio::test]
+async fn a_witness_that_has_lost_what_it_cosigned_does_not_begin_again() {
+    let (dir, log, cosigner) = (tempfile::tempdir().unwrap(), Log::new(), cosigner());
+    let witness = open(dir.path(), &log, &cosigner).await;
+    witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    drop(witness);
+    let data = dir.path().join("witness");
+    let file = fs::read_dir(data.join("logs")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&file).unwrap();
+    let refused = Witness::open_on(Disk::default(), config(dir.path(), vec![log.known()]), cosigner).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("what was cosigned last of `example.org/log` is gone"), "{refused}");
+}

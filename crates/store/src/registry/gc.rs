@@ -5,6 +5,7 @@
 //! push what will refer to it. A push is never raced: a repository's links are judged under its lock,
 //! and content is removed only if no link to it was made since the collection began.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -79,10 +80,11 @@ impl Inner {
         report: &mut GcReport,
         linked: &mut HashSet<Digest>,
     ) -> Result<(), StoreError> {
+        let known = self.known(repository)?;
         let _exclusive = self.exclusive(repository);
         let manifests = self.layout.linked(repository, Links::Manifests)?;
         let blobs = self.layout.linked(repository, Links::Blobs)?;
-        let kept = match self.kept(repository, &manifests, options.grace) {
+        let kept = match self.kept(repository, &manifests, known, options.grace) {
             Ok(kept) => kept,
             Err(StoreError::Corrupt(_) | StoreError::CorruptTag(_) | StoreError::Manifest(_)) => {
                 report.damaged.push(repository.clone());
@@ -116,22 +118,39 @@ impl Inner {
         Ok(())
     }
 
-    /// The manifests that are kept, and the blobs that they keep.
+    /// What the repository's manifests name, as far as they can be read. It is their digests that say so and no lock:
+    /// whoever pulls or pushes meanwhile need not wait until all are read.
+    fn known(&self, repository: &RepositoryName) -> Result<HashMap<Digest, Names>, StoreError> {
+        let manifests = self.layout.linked(repository, Links::Manifests)?;
+        let read = |digest: Digest| {
+            let _shared = self.shared(repository);
+            self.names(repository, &digest).ok().map(|names| (digest, names))
+        };
+        Ok(manifests.into_iter().filter_map(read).collect())
+    }
+
+    fn names(&self, repository: &RepositoryName, digest: &Digest) -> Result<Names, StoreError> {
+        let stored = self.read_manifest(repository, digest)?.ok_or(StoreError::Corrupt(*digest))?;
+        Ok(Names::of(&Manifest::parse(&stored.bytes)?))
+    }
+
+    /// The manifests that are kept, and the blobs that they keep. What is not `known` is read.
     fn kept(
         &self,
         repository: &RepositoryName,
         manifests: &[Digest],
+        mut known: HashMap<Digest, Names>,
         grace: Duration,
     ) -> Result<HashSet<Digest>, StoreError> {
-        let mut parsed = HashMap::new();
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
         for digest in manifests {
-            let stored = self.read_manifest(repository, digest)?.ok_or(StoreError::Corrupt(*digest))?;
-            let manifest = Manifest::parse(&stored.bytes)?;
-            if let Some(subject) = &manifest.subject {
-                referrers.entry(subject.digest).or_default().push(*digest);
+            let names = match known.entry(*digest) {
+                Entry::Occupied(names) => names.into_mut(),
+                Entry::Vacant(unread) => unread.insert(self.names(repository, digest)?),
+            };
+            if let Some(subject) = names.subject {
+                referrers.entry(subject).or_default().push(*digest);
             }
-            parsed.insert(*digest, names(&manifest));
         }
         let mut pending = Vec::new();
         for (tag, named) in self.all_tags(repository)? {
@@ -146,7 +165,7 @@ impl Inner {
         let mut kept = HashSet::new();
         while let Some(digest) = pending.pop() {
             if kept.insert(digest) {
-                pending.extend(parsed.get(&digest).into_iter().flatten());
+                pending.extend(known.get(&digest).into_iter().flat_map(|names| &names.kept));
                 pending.extend(referrers.get(&digest).into_iter().flatten());
             }
         }
@@ -224,11 +243,20 @@ impl Drop for Journal<'_> {
     }
 }
 
-/// What a manifest keeps, not its subject: what refers does not keep what it refers to. A foreign layer too, if somebody
-/// pushed it.
-fn names(manifest: &Manifest) -> Vec<Digest> {
-    let blobs = manifest.config.iter().chain(manifest.layers());
-    blobs.chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect()
+/// What a manifest names.
+struct Names {
+    /// What it keeps. A foreign layer too, if somebody pushed it.
+    kept: Vec<Digest>,
+    /// What it refers to, which it does not keep.
+    subject: Option<Digest>,
+}
+
+impl Names {
+    fn of(manifest: &Manifest) -> Self {
+        let blobs = manifest.config.iter().chain(manifest.layers());
+        let kept = blobs.chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect();
+        Self { kept, subject: manifest.subject.as_ref().map(|subject| subject.digest) }
+    }
 }
 
 fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
@@ -239,3 +267,30 @@ fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::super::Expect;
+    use super::super::tests::{image, name, open, push, push_blob};
+    use super::*;
+
+    /// All manifests of a repository had been read under its lock, for which its pulls and those of others waited.
+    #[tokio::test]
+    async fn what_was_read_beside_pulls_is_not_read_again_while_they_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, repository) = (open(dir.path()), name("a"));
+        let config = push_blob(&store, &repository, b"{}").await;
+        let kept =
+            push(&store, &repository, image(config, &[], None), &["1"], Expect::Anything).await.unwrap();
+        let inner = &store.inner;
+        let pulling = inner.shared(&repository);
+        let known = inner.known(&repository).unwrap();
+        drop(pulling);
+        assert_eq!(known.keys().collect::<Vec<_>>(), [&kept]);
+        fs::remove_file(inner.layout.content(&kept)).unwrap();
+        let found = inner.kept(&repository, &[kept], known, Duration::ZERO).unwrap();
+        assert_eq!(found, HashSet::from([kept, config]));
+        let unread = inner.kept(&repository, &[kept], HashMap::new(), Duration::ZERO);
+        assert!(matches!(unread, Err(StoreError::Corrupt(_))), "{unread:?}");
+    }
+}

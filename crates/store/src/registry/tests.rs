@@ -15,7 +15,7 @@ use crate::fs::{Disk, Faults, Step};
 const NOW: GcOptions = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
-    FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 4 }).unwrap()
+    FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 8 }).unwrap()
 }
 
 pub(super) fn name(text: &str) -> RepositoryName {
@@ -204,9 +204,12 @@ async fn one_owners_many_uploads_do_not_keep_others_from_beginning_theirs() {
     let (store, flooded, other) = (open(dir.path()), name("flooded"), name("other"));
     let begin =
         async |repository, owner| store.start_upload(repository, DigestAlgorithm::Sha256, owner).await;
+    let mut empty = Vec::new();
+    for _ in 0..4 {
+        empty.push(begin(&flooded, "another flooder").await.unwrap());
+    }
     let first = begin(&flooded, "flooder").await.unwrap();
     store.append_upload(&flooded, first, None, body(&[b"not empty"])).await.unwrap();
-    let mut empty = Vec::new();
     for _ in 0..3 {
         empty.push(begin(&flooded, "flooder").await.unwrap());
     }
@@ -218,7 +221,7 @@ async fn one_owners_many_uploads_do_not_keep_others_from_beginning_theirs() {
         ended.extend(gone.then_some(store.append_upload(&flooded, id, None, body(&[b"x"])).await));
     }
     assert!(matches!(ended[..], [Err(StoreError::UploadUnknown)]), "one empty upload has ended");
-    assert_eq!(fs::read_dir(store.inner.layout.uploads(&flooded)).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(store.inner.layout.uploads(&flooded)).unwrap().count(), 7);
     assert!(
         matches!(begin(&flooded, "flooder").await, Err(StoreError::TooManyUploads)),
         "not for who has more"

@@ -178,13 +178,8 @@ impl Uploads {
     /// Adds an upload; where that makes too many, another one ends for it and is returned.
     fn add(&self, id: UploadId, upload: Upload, limit: usize) -> Result<Option<Arc<Upload>>, StoreError> {
         let mut uploads = self.locked();
-        let displaced = match uploads.len() < limit {
-            true => None,
-            false => {
-                let displaced = room::displaced(&uploads, &upload.owner).ok_or(StoreError::TooManyUploads)?;
-                uploads.remove(&displaced)
-            }
-        };
+        let displaced = room::make(&uploads, &upload.owner, limit)?;
+        let displaced = displaced.and_then(|displaced| uploads.remove(&displaced));
         uploads.insert(id, Arc::new(upload));
         Ok(displaced)
     }

@@ -100,6 +100,17 @@ impl RekorV1Log {
         }
     }
 
+    /// Several entries at once.
+    ///
+    /// # Panics
+    /// If it is asked for none, or for more than Rekor gives.
+    pub fn retrieve(&self, question: &[u8]) -> Value {
+        let question: Value = serde_json::from_slice(question).expect("the question is JSON");
+        let indexes = question.get("logIndexes").and_then(Value::as_array).expect("it asks for indexes");
+        assert!((1..=10).contains(&indexes.len()), "{question}");
+        indexes.iter().filter_map(|index| self.entry(index.as_u64()?)).collect()
+    }
+
     /// Adds what is proposed; a duplicate is told by where it is.
     pub(super) fn post(&mut self, proposal: &[u8]) -> Answer {
         let body = stored(&serde_json::from_slice(proposal).expect("the proposal is JSON"));

@@ -52,7 +52,10 @@ pub(super) fn check_all(
         if !node.failed() {
             logged.times.extend(proven.time);
             logged.logs.insert(log.log_id.clone());
-            logged.witnesses.extend(proven.witnesses);
+            // A quorum is one checkpoint's: who cosigned another one is no part of it.
+            if proven.witnesses.len() > logged.witnesses.len() {
+                logged.witnesses = proven.witnesses;
+            }
         }
         logged.nodes.push(node);
     }
@@ -235,14 +238,16 @@ fn log_key(signed: &SignedCheckpoint, log: &PreparedLog) -> Option<VerifierKey> 
     })
 }
 
-/// The names of the trusted witnesses whose cosignature verifies.
+/// The names of the trusted witnesses whose cosignature verifies. A key counts once, whatever it is called.
 fn witnesses(context: &Context<'_>, signed: &SignedCheckpoint) -> BTreeSet<String> {
     let cosigned = |key: &&VerifierKey| {
         signed.note().signatures_by(key).next().is_some()
             && context.budget.spend(1).is_ok()
             && cosignature::verify(signed, key).is_ok()
     };
-    context.trust.witnesses.iter().filter(cosigned).map(|key| key.name().to_owned()).collect()
+    let mut keys = BTreeSet::new();
+    let cosigned = context.trust.witnesses.iter().filter(cosigned);
+    cosigned.filter(|key| keys.insert(key.key().spki_der())).map(|key| key.name().to_owned()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

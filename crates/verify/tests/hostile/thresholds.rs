@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 
 use signet_crypto::PublicKey;
+use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::note::{NoteSignature, VerifierKey};
 use signet_testkit::forge::{
-    Case, ISSUER, Key, SIGNED_AT, SIGNER, San, Signing, Template, World, YEAR, any_key, bundle_item,
+    Case, Entry, ISSUER, Key, SIGNED_AT, SIGNER, San, Signing, Template, World, YEAR, any_key, bundle_item,
     one_bundle,
 };
 use signet_verify::{
     CertificateIdentity, Claim, Code, Content, KeyReference, Matcher, Outcome, Pattern, Policy,
-    PredicateRule, Principal, Rule, TrustSnapshot, TrustedKey, Window,
+    PredicateRule, Principal, Rule, TrustSnapshot, TrustedKey, TrustedWitness, Window,
 };
 
 use crate::{assert_allowed, assert_denied, item, keyless};
@@ -110,6 +112,48 @@ fn witnesses_count_once_and_only_if_trusted() {
     assert_allowed(&case);
     case.trust.witnesses.push(case.trust.witnesses[0].clone());
     case.trust.witnesses.remove(1);
+    assert_denied(&case, Code::WitnessesMissing);
+}
+
+/// Each of two witnesses saw another checkpoint: neither of them has a quorum of two.
+#[test]
+fn witnesses_of_two_checkpoints_are_no_quorum_of_one() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut bundle = Signing::keyless_v2(&world, &key).bundle();
+    let body = bundle.tlog_entries.remove(0).body;
+    for (witness, index) in world.witnesses.iter().zip(1..) {
+        let kind = ("hashedrekord", "0.0.2");
+        let entry = Entry { kind, body: body.clone(), index, integrated: None, with_proof: true };
+        bundle.tlog_entries.push(world.rekor_v2.add(&entry, &[witness]));
+    }
+    let mut case = keyless(&world, &bundle);
+    for (wanted, is_met) in [(1, true), (2, false)] {
+        case.policy.spec.rules[0].witnesses = wanted;
+        if is_met { assert_allowed(&case) } else { assert_denied(&case, Code::WitnessesMissing) }
+    }
+}
+
+/// One key under two names is one witness: what Ed25519 cosigns does not say the name.
+#[test]
+fn a_key_under_two_names_is_one_witness() {
+    let (world, key) = (World::new(), Key::p256());
+    let signing = Signing { witnessed: true, ..Signing::keyless_v2(&world, &key) };
+    let mut bundle = signing.bundle();
+    let known = &world.witnesses[0].verifier();
+    let other = VerifierKey::witness("other.example", known.key().clone()).unwrap();
+    for entry in &mut bundle.tlog_entries {
+        let note = entry.proof.as_mut().unwrap().checkpoint.as_mut().unwrap();
+        let signed = SignedCheckpoint::parse(note.as_bytes()).unwrap();
+        let line = signed.note().signatures_by(known).next().unwrap();
+        let mut again = signed.note().clone();
+        again.push(NoteSignature::new(&other, line.signature().to_vec())).unwrap();
+        *note = again.to_string();
+    }
+    let mut case = keyless(&world, &bundle);
+    case.trust.witnesses[1] = TrustedWitness { verifier_key: other.to_string() };
+    case.policy.spec.rules[0].witnesses = 1;
+    assert_allowed(&case);
+    case.policy.spec.rules[0].witnesses = 2;
     assert_denied(&case, Code::WitnessesMissing);
 }
 

@@ -14,7 +14,7 @@ use crate::document::{TrustPrevious, TrustRootDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
 use crate::runtime::block_on;
-use crate::{clock, files, key_file};
+use crate::{clock, files, key_file, password};
 
 /// Makes a repository and drafts its first root.
 pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
@@ -78,7 +78,7 @@ fn draft(
 pub(super) fn sign(args: &TrustSignArgs, face: Face) -> Answer {
     let mut root = read_root(&args.file)?;
     let previous = args.previous.as_deref().map(read_root).transpose()?;
-    let key = key_file::private(&args.key, &args.password)?;
+    let key = key_file::private(&args.key, &password::source(&args.password))?;
     block_on(async {
         countersign(&mut root, previous.as_ref(), &key).await?;
         if !args.rehearse {

@@ -152,6 +152,7 @@ async fn after_a_failed_write_or_sync_nothing_is_added_until_the_next_start() {
 async fn a_batch_that_was_cut_off_anywhere_is_no_batch() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let log = open(dir.path(), &signer).await;
+    let first = fs::read(dir.path().join("log/checkpoint")).unwrap();
     add(&log, 0).await;
     let whole = fs::read(segment(dir.path(), 0)).unwrap().len();
     // Not closed: the kept checkpoint says no more than one entry.
@@ -163,7 +164,7 @@ async fn a_batch_that_was_cut_off_anywhere_is_no_batch() {
         for zeros in [0, 1000] {
             let again = tempfile::tempdir().unwrap();
             copy(&dir.path().join("log"), &again.path().join("log"));
-            fs::remove_file(again.path().join("log/checkpoint")).unwrap();
+            fs::write(again.path().join("log/checkpoint"), &first).unwrap();
             fs::write(segment(again.path(), 0), [&bytes[..cut], &vec![0; zeros]].concat()).unwrap();
             let told = Told { indices: vec![(0, 0)], heads: vec![] };
             check(again.path(), &signer, &told, &format!("cut at {cut}, {zeros} zeros")).await;
@@ -175,10 +176,11 @@ async fn a_batch_that_was_cut_off_anywhere_is_no_batch() {
 async fn what_was_cut_off_is_laid_aside_not_removed() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let log = open(dir.path(), &signer).await;
+    let first = fs::read(dir.path().join("log/checkpoint")).unwrap();
     add(&log, 0).await;
     log.close().await;
     drop(log);
-    fs::remove_file(dir.path().join("log/checkpoint")).unwrap();
+    fs::write(dir.path().join("log/checkpoint"), first).unwrap();
     let bytes = fs::read(segment(dir.path(), 0)).unwrap();
     fs::write(segment(dir.path(), 0), &bytes[..bytes.len() - 1]).unwrap();
     let log = open(dir.path(), &signer).await;

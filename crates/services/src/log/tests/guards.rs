@@ -130,3 +130,33 @@ async fn damaged_or_missing_hashes_are_refused() {
     fs::write(&chunk, bytes).unwrap();
     assert_eq!(fsck(&dir.path().join("log")).unwrap().findings.len(), 1);
 }
+
+#[tokio::test]
+async fn a_log_without_its_checkpoint_is_damaged() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    assert!(dir.path().join("log/checkpoint").is_file(), "a new log has one");
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    fs::remove_file(dir.path().join("log/checkpoint")).unwrap();
+    let refused = Log::open(config(dir.path()), signer).await.err().unwrap();
+    assert!(
+        matches!(&refused, OpenError::Damaged(why) if why.contains("`checkpoint` is missing")),
+        "{refused}"
+    );
+}
+
+/// It would end in an hour without.
+#[tokio::test]
+async fn a_log_that_is_to_end_does_not_wait_for_its_next_checkpoint() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let mut config = config(dir.path());
+    config.limits.interval = Duration::from_secs(3_600);
+    let log = Log::open(config, signer).await.unwrap();
+    add(&log, 0).await;
+    let (second, waiting) = (log.clone(), tokio::sync::oneshot::channel());
+    second.submit(entry(1), move |added| drop(waiting.0.send(added)));
+    log.close().await;
+    assert_eq!(waiting.1.await.unwrap().unwrap().index, 1, "what waited is written");
+}

@@ -13,6 +13,10 @@ const TIME: i64 = 1_700_000_000;
 
 /// A certificate for that identity.
 async fn certificate() -> Vec<u8> {
+    certificate_of(vec![SubjectAltName::Uri(IDENTITY.to_owned())]).await
+}
+
+async fn certificate_of(names: Vec<SubjectAltName>) -> Vec<u8> {
     let name = Subject { organization: "o", common_name: "c" };
     let (root_key, root) = make_root(&name, (TIME - 10, TIME + 10)).await.unwrap();
     let tbs = TbsCertificate {
@@ -22,10 +26,7 @@ async fn certificate() -> Vec<u8> {
         not_before: TIME,
         not_after: TIME + 10,
         key: key(KeyAlgorithm::EcdsaP256).public_key().clone(),
-        extensions: vec![
-            NewExtension::subject_alt_name(&SubjectAltName::Uri(IDENTITY.to_owned())),
-            NewExtension::fulcio(8, ISSUER),
-        ],
+        extensions: vec![NewExtension::subject_alt_names(&names), NewExtension::fulcio(8, ISSUER)],
     };
     let issuer = Issuer::new(Arc::new(root_key), vec![root]).unwrap();
     issuer.issue(&tbs).await.unwrap().der().to_vec()
@@ -42,6 +43,10 @@ fn by_key(number: u64, key: &str) -> Bytes {
     leaf(number, Verifier::PublicKey(key.as_bytes().to_vec()))
 }
 
+fn places(data: &Path) -> Vec<Place> {
+    places_of(data).unwrap()
+}
+
 fn all(query: &Query, find: impl Fn(&Query) -> Page) -> Vec<u64> {
     let (mut found, mut query) = (Vec::new(), query.clone());
     loop {
@@ -49,7 +54,7 @@ fn all(query: &Query, find: impl Fn(&Query) -> Page) -> Vec<u64> {
         assert!(page.hits.len() <= query.limit);
         found.extend(page.hits.iter().map(|hit| hit.index));
         match page.next {
-            Some(next) => query.from = next,
+            Some(Next { shard, from }) => (query.shard, query.from) = (Some(shard), from),
             None => return found,
         }
     }
@@ -69,7 +74,7 @@ async fn entries_are_found_by_all_that_they_say() {
         };
         log.add(entry).await.unwrap();
     }
-    let search_in = Search::open(log.clone()).unwrap();
+    let search_in = Searches::open(vec![log.clone()]).unwrap();
     let find = |query: &Query| search_in.find(query).unwrap();
     let data = dir.path().join("log");
     let limit = 7;
@@ -103,8 +108,11 @@ async fn entries_are_found_by_all_that_they_say() {
     log.add(by_key(1000, "three")).await.unwrap();
     assert_eq!(all(&three, find).last(), Some(&300));
     log.close().await;
-    assert_eq!(all(&three, |query| search(&data, query).unwrap()), all(&three, find));
-    assert_eq!(all(&Query { limit, ..Query::default() }, |query| search(&data, query).unwrap()).len(), 271);
+    assert_eq!(all(&three, |query| search(&places(&data), query).unwrap()), all(&three, find));
+    assert_eq!(
+        all(&Query { limit, ..Query::default() }, |query| search(&places(&data), query).unwrap()).len(),
+        271
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,26 +134,106 @@ async fn what_is_older_is_found_in_files_that_are_made_again() {
         adder.await.unwrap();
     }
     let rare = Query { key: Some(Digest::sha256(b"rare")), limit: 2, ..Query::default() };
-    let follow = |search: &Search| while search.follow().unwrap() {};
-    let search_in = Search::open(log.clone()).unwrap();
+    let follow = |search: &Searches| while search.follow().unwrap() {};
+    let search_in = Searches::open(vec![log.clone()]).unwrap();
     follow(&search_in);
     let found = all(&rare, |query| search_in.find(query).unwrap());
     assert_eq!(found.len(), 7);
-    let file = dir.path().join("log/search/000000000000");
+    let file = dir.path().join("log/search/000000000000.2");
     let bytes = fs::read(&file).unwrap();
     assert_eq!(bytes.len(), usize::try_from(CHUNK_WIDTH).unwrap() * 2 * 16, "a digest and a key each");
     let data = dir.path().join("log");
     log.close().await;
-    assert_eq!(all(&rare, |query| search(&data, query).unwrap()), found);
+    assert_eq!(all(&rare, |query| search(&places(&data), query).unwrap()), found);
     drop(search_in);
     // Opened again it reads what no file has; without the file, all.
     for lost in [false, true] {
         if lost {
             fs::remove_file(&file).unwrap();
         }
-        let again = Search::open(log.clone()).unwrap();
+        let again = Searches::open(vec![log.clone()]).unwrap();
         follow(&again);
         assert_eq!(all(&rare, |query| again.find(query).unwrap()), found, "lost: {lost}");
         assert_eq!(fs::read(&file).unwrap(), bytes);
     }
+}
+
+#[tokio::test]
+async fn the_last_of_many_names_is_found() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    for (number, count) in [(0, 70), (1, 256)] {
+        let names = (0..count).map(|name| SubjectAltName::Email(format!("a{name}@x.org"))).collect();
+        log.add(leaf(number, Verifier::Certificate(certificate_of(names).await))).await.unwrap();
+        log.add(by_key(number, "other")).await.unwrap();
+    }
+    let searches = Searches::open(vec![log]).unwrap();
+    for (name, found) in [("a69", &[0, 2][..]), ("a255", &[2]), ("a256", &[])] {
+        let query = Query { identity: Some(format!("{name}@x.org")), limit: 7, ..Query::default() };
+        assert_eq!(all(&query, |query| searches.find(query).unwrap()), found, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn all_shards_are_searched_also_those_that_were_frozen_before_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = async || {
+        let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
+        Shards::open(Disk::default(), config(dir.path()), options).await.unwrap()
+    };
+    let log = opened().await;
+    let searches = Searches::open(log.all()).unwrap();
+    for shard in ["2", "3"] {
+        for number in 0..3 {
+            log.active().unwrap().add(by_key(number, "ours")).await.unwrap();
+        }
+        let new = log.rotate(Some(format!("log.example.org/{shard}"))).await.unwrap();
+        searches.add(new).unwrap();
+    }
+    log.active().unwrap().add(by_key(2, "ours")).await.unwrap();
+    let ours = Query { key: Some(Digest::sha256(b"ours")), limit: 2, ..Query::default() };
+    let last = Query { digest: Some(Digest::sha256(&2_u64.to_be_bytes())), ..ours.clone() };
+    let check = |find: &dyn Fn(&Query) -> Result<Page, SearchError>| {
+        assert_eq!(all(&ours, |query| find(query).unwrap()), [0, 1, 2, 0, 1, 2, 0]);
+        let page = find(&Query { limit: 9, ..last.clone() }).unwrap();
+        let found: Vec<_> = page.hits.iter().map(|hit| (hit.shard.as_str(), hit.index)).collect();
+        let wanted = [("log.example.org/1", 2), ("log.example.org/2", 2), ("log.example.org/3", 0)];
+        assert_eq!((found.as_slice(), page.size), (&wanted[..], 7));
+        let from = Query { shard: Some("log.example.org/2".into()), from: 1, ..ours.clone() };
+        assert_eq!(all(&from, |query| find(query).unwrap()), [1, 2, 0]);
+        let none = find(&Query { shard: Some("other".into()), ..ours.clone() });
+        assert!(matches!(none, Err(SearchError::NoShard(_))));
+    };
+    check(&|query| searches.find(query));
+    log.close().await;
+    drop((log, searches));
+    check(&|query| search(&places(&dir.path().join("log")), query));
+    let log = opened().await;
+    let searches = Searches::open(log.all()).unwrap();
+    check(&|query| searches.find(query));
+}
+
+#[tokio::test]
+async fn damage_in_any_shard_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Shards::open(Disk::default(), config(dir.path()), HomeOptions::default()).await.unwrap();
+    add(&log.active().unwrap(), 1).await;
+    let new = log.rotate(None).await.unwrap();
+    for number in 0..2 {
+        add(&new, number).await;
+    }
+    log.close().await;
+    let data = dir.path().join("log");
+    let is_sound = || {
+        let reports = fsck_shards(&places(&data)).unwrap();
+        reports.into_iter().map(|report| report.findings.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(is_sound(), [true, true]);
+    let segment = data.join("shards/0001/entries/00000000000000000000");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[66] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    assert_eq!(is_sound(), [true, false]);
+    fs::remove_file(data.join("shards/0001/log.json")).unwrap();
+    assert_eq!(is_sound(), [true, false]);
 }

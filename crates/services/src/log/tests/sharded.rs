@@ -1,7 +1,7 @@
 //! Rotation.
 
 use super::*;
-use crate::log::{RotateError, Rotated, Rotation, Shards, request_rotation};
+use crate::log::{Answer, Request, RotateError, Rotation, Shards, request};
 
 async fn shards(dir: &Path) -> Shards {
     let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
@@ -88,12 +88,43 @@ async fn the_running_log_is_asked_by_a_file() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
-        request_rotation(&data, &rotation).await.unwrap()
+        request(&data, &Request::Rotate(rotation)).await.unwrap()
     };
     let refused = ask("log.example.org/1").await;
-    assert!(matches!(&refused, Rotated::Refused(why) if why.contains("name already")), "{refused:?}");
+    assert!(matches!(&refused, Answer::Refused(why) if why.contains("name already")), "{refused:?}");
     let done = ask("log.example.org/2").await;
-    assert_eq!(done, Rotated::to(&log.active().unwrap()));
+    assert_eq!(done, Answer::shard(&log.active().unwrap()));
     assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
+    add(&log.active().unwrap(), 1).await;
+    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1 });
+    assert_eq!(log.active().unwrap().add(entry(2)).await.unwrap_err(), AddError::Frozen);
     task.abort();
+}
+
+#[tokio::test]
+async fn a_kept_checkpoint_is_of_the_shard_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = shards(dir.path()).await;
+    add(&log.active().unwrap(), 1).await;
+    let new = log.rotate(Some("log.example.org/2".into())).await.unwrap();
+    let newest = add(&new, 2).await.head.checkpoint.clone();
+    log.close().await;
+    drop((log, new));
+    let open = async |floor: Checkpoint| {
+        let config = Config { floor: Some(floor), ..config(dir.path()) };
+        match Shards::open(Disk::default(), config, HomeOptions::default()).await {
+            Ok(opened) => {
+                opened.close().await;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    assert_eq!(open(newest.clone()).await, Ok(()));
+    let more = open(Checkpoint { size: 2, ..newest.clone() }).await.unwrap_err();
+    assert!(more.contains("has 1 entries, but a checkpoint of 2 was published"), "{more}");
+    let other = open(Checkpoint { root: [7; 32], ..newest.clone() }).await.unwrap_err();
+    assert!(other.contains("other entries than its checkpoint"), "{other}");
+    let stranger = open(Checkpoint { origin: "other".into(), ..newest }).await.unwrap_err();
+    assert!(stranger.contains("log.example.org/2") && stranger.contains("not `other`"), "{stranger}");
 }

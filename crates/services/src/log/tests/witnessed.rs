@@ -250,3 +250,84 @@ async fn a_kept_checkpoint_that_the_log_did_not_sign_is_refused() {
 pub(super) const PATIENT: Duration = Duration::from_secs(60);
 /// When it is for the witnesses.
 pub(super) const NOW: i64 = 1_800_000_000;
+
+/// Four entries, three of them witnessed.
+async fn with_one_unwitnessed(village: &Arc<Village>, dir: &Path, signer: &LogSigner) -> Bytes {
+    let log = village.open(dir, signer).await;
+    for number in 0..3 {
+        add(&log, number).await;
+    }
+    village.set_down(&["one", "two", "three"]);
+    assert!(matches!(log.add(entry(3)).await, Err(AddError::Unwitnessed(_))));
+    log.close().await;
+    log.head().note.clone()
+}
+
+#[tokio::test]
+async fn a_witnessed_log_signs_nothing_without_its_witnesses() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let note = with_one_unwitnessed(&village, dir.path(), &signer).await;
+    let data = dir.path().join("log");
+    let refused = Log::open(config(dir.path()), signer.clone()).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Witnessed), "{refused}");
+    assert_eq!(fs::read(data.join("checkpoint")).unwrap(), note, "nothing was signed");
+
+    // Opened only to be frozen, with the policy that it has.
+    let log = village.open(dir.path(), &signer).await;
+    log.freeze().await.unwrap();
+    assert_eq!((log.durable(), log.head().checkpoint.size), (4, 3));
+    log.close().await;
+    drop(log);
+    assert_eq!(fs::read(data.join("checkpoint")).unwrap(), note);
+    let log = village.open(dir.path(), &signer).await;
+    assert_eq!((log.head().note.clone(), log.is_published()), (note, false));
+    village.set_down(&[]);
+    while !log.is_published() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(log.head().checkpoint.size == 4 && cosigned(&log.head(), &village.key("one")));
+}
+
+#[tokio::test]
+async fn a_head_that_the_policy_has_no_cosignatures_of_is_cosigned_at_once() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = open(dir.path(), &signer).await;
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    village.set_down(&["one", "two"]);
+    let log = village.open(dir.path(), &signer).await;
+    assert!(!log.is_published(), "it is not witnessed, as it has to be from now on");
+    let findings = fsck(&dir.path().join("log")).unwrap().findings;
+    assert_eq!(findings, ["the checkpoint does not have the cosignatures of the witness policy"]);
+    village.set_down(&[]);
+    while !log.is_published() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(cosigned(&log.head(), &village.key("one")));
+    assert_eq!(fsck(&dir.path().join("log")).unwrap().findings, [""; 0]);
+    log.freeze().await.unwrap();
+    log.close().await;
+    drop(log);
+    // A later policy is not for what is over; who wants none says so.
+    let other = village.config_of(dir.path(), "quorum one-ml-dsa\n", PATIENT);
+    let log = Log::open(other, signer.clone()).await.unwrap();
+    assert!(log.is_published());
+}
+
+#[tokio::test]
+async fn a_policy_for_other_logs_is_refused_and_not_kept() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let other = LogSigner::new(ORIGIN, key(KeyAlgorithm::Ed25519), None).unwrap();
+    let policy = |signer: &LogSigner| format!("log {}\nquorum one\n", signer.keys().next().unwrap());
+    let refused = Log::open(village.config_of(dir.path(), &policy(&other), PATIENT), signer.clone()).await;
+    assert!(matches!(refused.err().unwrap(), OpenError::PolicyOfOthers { .. }));
+    let data = dir.path().join("log");
+    assert!(policy_of(&data).unwrap().is_none());
+    let log = Log::open(village.config_of(dir.path(), &policy(&signer), PATIENT), signer).await.unwrap();
+    add(&log, 0).await;
+    assert_eq!(policy_of(&data).unwrap().unwrap().logs().len(), 1);
+}
