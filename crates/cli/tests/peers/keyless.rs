@@ -8,15 +8,15 @@ use signet_testkit::{Outcome, Peer, RekorV1Server, Sandbox, StackServer, peers};
 
 use crate::{denied, signet};
 
-const EMAIL: &str = "a@b.c";
+pub(crate) const EMAIL: &str = "a@b.c";
 
-struct Setting {
-    sandbox: Sandbox,
-    stack: StackServer,
+pub(crate) struct Setting {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) stack: StackServer,
 }
 
 impl Setting {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Sandbox::new();
         let stack = StackServer::start(signet(), &sandbox, "up");
         sandbox.write("token", stack.token(&sandbox, &["--email", EMAIL]));
@@ -24,16 +24,22 @@ impl Setting {
         Self { sandbox, stack }
     }
 
-    fn services(&self) -> [&str; 4] {
+    pub(crate) fn services(&self) -> [&str; 4] {
         ["--signing-config", self.stack.signing_config(), "--trusted-root", self.stack.trusted_root()]
     }
 
-    fn run(&self, program: &std::path::Path, args: &[&[&str]]) -> Outcome {
+    pub(crate) fn run(&self, program: &std::path::Path, args: &[&[&str]]) -> Outcome {
         self.sandbox.run(program, &args.concat())
     }
 
     /// `verify` or `verify-blob` of either program, which take the same options.
-    fn verify(&self, program: &std::path::Path, verb: &str, identity: &str, rest: &[&str]) -> Outcome {
+    pub(crate) fn verify(
+        &self,
+        program: &std::path::Path,
+        verb: &str,
+        identity: &str,
+        rest: &[&str],
+    ) -> Outcome {
         let issuer = self.stack.issuer("email");
         let who = ["--certificate-identity", identity, "--certificate-oidc-issuer", &issuer];
         self.run(program, &[&[verb, "--trusted-root", self.stack.trusted_root()], &who, rest])

@@ -3,6 +3,7 @@
 
 mod attack;
 mod authorities;
+mod clients;
 mod container;
 mod containers_image;
 mod cosign;
