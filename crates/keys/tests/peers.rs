@@ -7,7 +7,6 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use signet_crypto::{KeyAlgorithm, Scheme};
@@ -309,7 +308,7 @@ impl Bench {
 
     fn private(&self, name: &str, password: &str) -> PrivateKey {
         let secret = self.path("password");
-        fs::File::create(&secret).unwrap().write_all(password.as_bytes()).unwrap();
+        fs::write(&secret, format!("{password}\n")).unwrap();
         read_private(&self.path(name), &PasswordSource::file(secret)).unwrap()
     }
 }

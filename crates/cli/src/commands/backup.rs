@@ -11,7 +11,7 @@ use signet_server::stack::{self, BackupError, Restored, Witnessed};
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
 use crate::commands::witnesses::{read_policy, witnesses_of};
-use crate::document::{BackupDocument, FrozenDocument, RestoreDocument};
+use crate::document::{BackupDocument, DoubtDocument, RestoreDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
 use crate::files;
@@ -66,22 +66,27 @@ pub(crate) fn restore(args: &RestoreArgs, face: Face) -> Answer {
 }
 
 fn document(data: &Path, restored: Restored) -> RestoreDocument {
-    let frozen = restored.frozen.into_iter();
+    let (frozen, doubts) = restored
+        .frozen
+        .into_iter()
+        .map(|(log, doubt)| (log.clone(), DoubtDocument { log, why: doubt.to_string() }))
+        .unzip();
     RestoreDocument {
         data: data.display().to_string(),
         files: restored.copied.files,
         bytes: restored.copied.bytes,
         resumed: restored.resumed,
-        frozen: frozen.map(|(log, doubt)| FrozenDocument { log, why: doubt.to_string() }).collect(),
+        frozen,
+        doubts,
     }
 }
 
 fn text(document: &RestoreDocument) -> String {
-    let RestoreDocument { data, files, bytes, resumed, frozen } = document;
+    let RestoreDocument { data, files, bytes, resumed, doubts, frozen: _ } = document;
     let resumed: String = resumed.iter().map(|log| format!("`{log}` goes on\n")).collect();
-    let frozen: String = frozen
+    let frozen: String = doubts
         .iter()
-        .map(|FrozenDocument { log, why }| {
+        .map(|DoubtDocument { log, why }| {
             format!("`{log}` is frozen, another log begins in its place: {why}\n")
         })
         .collect();

@@ -43,10 +43,18 @@ fn check(args: &LogFsckArgs, face: Face) -> Answer {
         }
         (None, None) => return Err(CliError::internal("neither of two directories").into()),
     };
-    let shards = reports.into_iter().map(checked).collect::<Result<_, _>>()?;
-    let document = LogFsckDocument { data: data.display().to_string(), shards };
+    let shards = reports.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
+    let newest = shards.last().ok_or_else(|| CliError::internal("a log without shards"))?;
+    let document = LogFsckDocument {
+        data: data.display().to_string(),
+        origin: newest.origin.clone(),
+        size: newest.size,
+        root: newest.root,
+        findings: shards.iter().flat_map(|shard| shard.findings.clone()).collect(),
+        shards,
+    };
     face.result(&document, fsck_text)?;
-    match document.shards.iter().all(|shard| shard.findings.is_empty()) {
+    match document.findings.is_empty() {
         true => Ok(Status::Yes),
         false => Ok(Status::No),
     }

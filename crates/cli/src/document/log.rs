@@ -57,6 +57,14 @@ pub(crate) struct ServeWitnessDocument {
 pub(crate) struct LogFsckDocument {
     /// The data directory.
     pub(crate) data: String,
+    /// The name of the newest shard.
+    pub(crate) origin: String,
+    /// How many of its entries are sound, from the first on.
+    pub(crate) size: u64,
+    /// The root of the tree over them.
+    pub(crate) root: Digest,
+    /// What is wrong in any shard.
+    pub(crate) findings: Vec<String>,
     /// What was found in each shard, the oldest first.
     pub(crate) shards: Vec<LogShardReport>,
 }

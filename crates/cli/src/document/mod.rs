@@ -34,7 +34,7 @@ pub(crate) use trust::{
     TrustAnchor, TrustDocument, TrustExportDocument, TrustMergeDocument, TrustPrevious, TrustRole,
     TrustRootDocument,
 };
-pub(crate) use up::{BackupDocument, FrozenDocument, RestoreDocument, UpDocument};
+pub(crate) use up::{BackupDocument, DoubtDocument, RestoreDocument, UpDocument};
 
 /// What `--output json` may print.
 pub(crate) trait Document: JsonSchema + Serialize {

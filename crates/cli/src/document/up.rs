@@ -32,14 +32,16 @@ pub(crate) struct RestoreDocument {
     /// The logs that go on, because nothing newer of them exists.
     pub(crate) resumed: Vec<String>,
     /// The logs that are frozen; others begin in their places.
-    pub(crate) frozen: Vec<FrozenDocument>,
+    pub(crate) frozen: Vec<String>,
+    /// Why each of these is.
+    pub(crate) doubts: Vec<DoubtDocument>,
 }
 
-/// A log that does not go on.
+/// Why a log does not go on.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct FrozenDocument {
-    /// Its name.
+pub(crate) struct DoubtDocument {
+    /// The log's name.
     pub(crate) log: String,
     /// Why something newer of it may exist.
     pub(crate) why: String,

@@ -68,7 +68,7 @@ fn said(outcome: &Outcome, field: &str) -> Vec<String> {
 fn frozen(outcome: &Outcome) -> Vec<(String, String)> {
     let document: Value = serde_json::from_str(&outcome.stdout).expect("one document");
     let text = |log: &Value, field: &str| log.get(field).and_then(Value::as_str).expect("text").to_owned();
-    let list = document.get("frozen").and_then(Value::as_array).expect("a list");
+    let list = document.get("doubts").and_then(Value::as_array).expect("a list");
     list.iter().map(|log| (text(log, "log"), text(log, "why"))).collect()
 }
 
