@@ -10,6 +10,7 @@ pub mod dev;
 mod identity;
 mod keys;
 mod names;
+mod patterns;
 mod services;
 mod template;
 mod url;
@@ -21,10 +22,11 @@ use signet_formats::jwt::{Claims, Jwt, JwtError};
 
 pub use cache::MAX_MATCHED;
 pub use ci::CiProvider;
-pub use config::{ConfigError, Identities, Issuer, Issuers, MAX_CONFIG_BYTES};
+pub use config::{ConfigError, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
 pub use names::is_email;
+pub use patterns::Identities;
 
 use crate::clock::Clock;
 
