@@ -6,7 +6,7 @@ use signet_formats::canonical_json::CanonicalError;
 use signet_formats::cosign::{LegacyAttestation, LegacySignature, LocalBundle};
 use signet_formats::dsse::{Envelope, MAX_ENVELOPE_BYTES};
 use signet_formats::in_toto::{MAX_STATEMENT_BYTES, Statement};
-use signet_formats::oci::Manifest;
+use signet_formats::oci::{EvidenceKind, Manifest};
 use signet_formats::rekor::{
     Body, EntryKind, HashedRekordRequest, MAX_PROOF_HASHES, MAX_TREES_V1, TlogEntry, read_answer_v1,
     read_answers_v1, read_consistency_v1, read_log_v1,
@@ -188,6 +188,15 @@ pub fn oci_manifest(data: &[u8]) {
     assert!(manifest.layers().is_empty() || manifest.manifests().is_empty());
     let json = serde_json::to_vec(&manifest).expect("a manifest can be written");
     assert_eq!(Manifest::parse(&json).as_ref(), Ok(&manifest));
+}
+
+/// What is wholly a signature or attestation is nothing that an image could be made of: it ends where it ends.
+pub fn evidence(data: &[u8]) {
+    for kind in [EvidenceKind::Json, EvidenceKind::Cose].into_iter().filter(|kind| kind.is(data)) {
+        let longer = [data, b"\0"].concat();
+        assert!(!kind.is(&longer), "something follows");
+        assert!(kind != EvidenceKind::Json || data.trim_ascii().ends_with(b"}"));
+    }
 }
 
 /// A policy that is read can be written as JSON and is the same.

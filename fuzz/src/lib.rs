@@ -11,7 +11,8 @@ mod text;
 pub use binary::{cms, sct, static_ct, timestamp, tlog, x509};
 pub use decision::decide;
 pub use documents::{
-    bundle, canonical_json, cosign, dsse, in_toto, json, local_bundle, oci_manifest, policy, rekor_body,
-    rekor_entry, rekor_request, rekor_v1, signing_config, simple_signing, trust_bundle, trusted_root, tuf,
+    bundle, canonical_json, cosign, dsse, evidence, in_toto, json, local_bundle, oci_manifest, policy,
+    rekor_body, rekor_entry, rekor_request, rekor_v1, signing_config, simple_signing, trust_bundle,
+    trusted_root, tuf,
 };
 pub use text::{base64, checkpoint, jwt, merkle, note, oci_reference, pem, time};
