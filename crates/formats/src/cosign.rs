@@ -46,6 +46,9 @@ impl LegacySignature {
     pub fn read(payload: Vec<u8>, annotations: &BTreeMap<String, String>) -> Result<Self, LegacyError> {
         let signature = annotation(annotations, SIGNATURE)?.ok_or(LegacyError::NoSignature)?;
         let signature = base64::decode_folded(signature).map_err(LegacyError::Signature)?;
+        if signature.is_empty() {
+            return Err(LegacyError::NoSignature);
+        }
         Ok(Self { payload, signature, material: LegacyMaterial::read(annotations)? })
     }
 
@@ -359,7 +362,9 @@ mod tests {
     fn malformed_annotations_are_refused_for_their_reason() {
         let read = |pairs: &[(&str, &str)]| LegacySignature::read(vec![], &annotations(pairs));
         assert_eq!(read(&[]), Err(LegacyError::NoSignature));
-        assert_eq!(read(&[(SIGNATURE, "")]), Err(LegacyError::NoSignature));
+        for nothing in ["", "\n"] {
+            assert_eq!(read(&[(SIGNATURE, nothing)]), Err(LegacyError::NoSignature));
+        }
         assert_eq!(read(&[(SIGNATURE, "c2l")]), Err(LegacyError::Signature(Base64Error)));
         let two = pem::encode(pem::CERTIFICATE, b"a").repeat(2);
         let several = read(&[(SIGNATURE, "c2ln"), (CERTIFICATE, &two)]);
