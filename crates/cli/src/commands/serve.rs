@@ -17,8 +17,6 @@ use crate::stack::LogFormat;
 
 /// Runs a service until it is told to stop.
 pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
-    let requests = matches!(command, ServeCommand::Registry(args) if args.log_requests);
-    log(LogFormat::Text, requests);
     match command {
         ServeCommand::Log(args) => runtime::serve(super::serve_log::run(args, face)),
         ServeCommand::Registry(args) => runtime::serve(registry(args, face)),
@@ -31,6 +29,7 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
+    log(LogFormat::Text, args.log_requests);
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     let mut following = JoinSet::new();

@@ -48,12 +48,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         None => their_log(args)?,
     };
     let ca = Ca::open_in(dir, config(args, dev.as_ref(), log, clock)?).await?;
-    let document = ServeDocument {
-        address: host.local_addr(),
-        url: host.url(),
-        data: args.data.display().to_string(),
-        admin: operators.address(),
-    };
+    let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)

@@ -23,12 +23,7 @@ pub(crate) async fn run(args: &ServeTrustArgs, face: Face) -> Answer {
     // What has expired is signed before anybody asks; without a root there is nothing to serve.
     watch.look().await?;
     let host = args.tls.listen(args.listen).await?;
-    let document = ServeDocument {
-        address: host.local_addr(),
-        url: host.url(),
-        data: args.data.display().to_string(),
-        admin: operators.address(),
-    };
+    let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving trust at {}/tuf from `{}`\n", document.url, document.data)

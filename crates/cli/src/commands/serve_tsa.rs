@@ -50,12 +50,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
             servers.watch().await;
         }
     });
-    let document = ServeDocument {
-        address: host.local_addr(),
-        url: host.url(),
-        data: args.data.display().to_string(),
-        admin: operators.address(),
-    };
+    let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)

@@ -1,10 +1,12 @@
 //! Registries and what is moved between and kept in them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
+use signet_server::host::Host;
 
 /// A service that has started.
 #[derive(Debug, JsonSchema, Serialize)]
@@ -21,6 +23,13 @@ pub(crate) struct ServeDocument {
     #[schemars(with = "Option<String>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
+}
+
+impl ServeDocument {
+    /// Of the service at this host.
+    pub(crate) fn of(host: &Host, data: &Path, admin: Option<SocketAddr>) -> Self {
+        Self { address: host.local_addr(), url: host.url(), data: data.display().to_string(), admin }
+    }
 }
 
 /// What `signet fsck` found.

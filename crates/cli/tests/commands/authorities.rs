@@ -159,16 +159,24 @@ fn a_service_says_on_standard_error_what_goes_wrong() {
     let cosigns = printed["keys"][0].as_str().unwrap();
     sandbox.write("policy", format!("witness w {cosigns} http://{}\nquorum w\n", witness.address()));
     drop(witness);
-    let args = ["serve", "log", "--data", "log", "--opaque", "--witness-policy", "policy"];
+    let args =
+        ["serve", "log", "--data", "log", "--opaque", "--witness-policy", "policy", "--log-format", "json"];
     let said = std::fs::File::create(sandbox.path("said")).unwrap();
     let mut log = sandbox.command(signet());
     let mut log = log.args(args).args(["--listen", "127.0.0.1:0"]).stderr(said).spawn().unwrap();
-    while !String::from_utf8_lossy(&sandbox.read("said")).contains("no cosignature") {
+    let line = loop {
+        let said = String::from_utf8(sandbox.read("said")).unwrap();
+        // A last line without its end is still being written.
+        let mut lines = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        if let Some(line) = lines.find(|line| line.contains("no cosignature")) {
+            break line.to_owned();
+        }
         assert_eq!(log.try_wait().unwrap(), None, "it runs");
         thread::sleep(std::time::Duration::from_millis(20));
-    }
+    };
     log.kill().unwrap();
     log.wait().unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "in the form asked for: {line}");
 }
 
 #[test]
