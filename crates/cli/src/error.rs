@@ -491,6 +491,9 @@ impl From<StackError> for CliError {
             StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
                 .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
+            StackError::Lost(_) => Self::new(Code::DataCorrupt, error.to_string()).hint(
+                "mount it or put it back; without it, `signet restore` makes the stack of a backup. Nothing was made in its place",
+            ),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
     }
@@ -502,14 +505,19 @@ impl From<BackupError> for CliError {
             BackupError::Dir(error) => return error.into(),
             BackupError::Foreign(_) => {
                 return Self::new(Code::FileUnreadable, error.to_string())
-                    .hint("give a file that `signet backup` wrote");
+                    .hint("give a file that `signet backup` wrote, and all of it");
             }
+            BackupError::Lost(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string())
+                    .hint("mount it or put it back: a backup without it could not be restored");
+            }
+            BackupError::Names(_) => Code::DataCorrupt,
             BackupError::Log { .. } => {
                 return Self::new(Code::DataCorrupt, error.to_string()).hint("take an older backup");
             }
             BackupError::NotEmpty { .. } => {
                 return Self::new(Code::WouldOverwrite, error.to_string()).hint(
-                    "choose another directory; one that ends in `.restoring` was left by a restore that was cut off: remove it",
+                    "choose another directory; one that has a `.restoring` in it was left by a restore that was cut off: remove what is in it",
                 );
             }
             BackupError::Inside { .. } => Code::UsageInvalid,

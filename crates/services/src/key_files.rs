@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use signet_crypto::Digest;
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{Existing, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
 use signet_store::fs::Disk;
@@ -71,6 +72,12 @@ impl<'a> KeyFiles<'a> {
     }
 }
 
+/// The fingerprint of the root that an authority has made for itself in this directory, as far as it can be read.
+pub fn own_root(dir: &Path) -> Option<Digest> {
+    let chain = read_chain(&file(dir, ROOT, CHAIN)).ok()?;
+    chain.first().map(Certificate::fingerprint)
+}
+
 /// What is wrong with the keys and chains that an authority keeps in this directory.
 pub fn fsck(dir: &Path) -> Vec<String> {
     let disk = Disk::default();
@@ -128,6 +135,7 @@ fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
     dir.join(format!("{name}.{kind}"))
 }
 
+const ROOT: &str = "root";
 const KEY: &str = "key";
 const CHAIN: &str = "pem";
 const LIST: &str = "made.json";

@@ -1,5 +1,6 @@
 //! From a configuration to a stack that listens.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use signet_formats::trusted_root::TrustedRoot;
@@ -62,11 +63,21 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let (ct, frozen_ct) = cts;
     let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
     let services = Services { registry, log, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    note_begun(&book).await?;
     let client = opening.acquaint(&services, &url, own_log).await?;
+    // The repository of trust may have begun.
+    note_begun(&book).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
     Ok(Stack { host, admin, url, services, client, book, root })
+}
+
+/// Before anybody is told of them.
+async fn note_begun(book: &Arc<Book>) -> Result<(), StackError> {
+    let (noting, path) = (Arc::clone(book), book.names_file());
+    let unusable = move |error: std::io::Error| StackError::Names { path, why: error.to_string() };
+    blocking(move || noting.note_begun().map_err(unusable)).await
 }
 
 impl Config {
@@ -74,28 +85,33 @@ impl Config {
     /// network and should not be.
     fn stated_url(&self) -> Result<Option<String>, StackError> {
         let url = self.public_url.as_deref().map(base_url).transpose()?;
-        let exposed = |place: String, why| Err(StackError::Exposed { place, why });
         // A proxy in front opens it to those who are told its URL.
-        if let Some(url) = url.filter(|url| !is_of_this_machine(url)) {
-            if self.dev {
-                return exposed(format!("`{url}`"), Exposure::Development);
-            }
-            if self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous) {
-                return exposed(format!("`{url}`"), Exposure::OpenRegistry);
-            }
-        }
-        if self.listen.ip().is_loopback() {
-            return Ok(url.map(str::to_owned));
-        }
-        let exposed = |why| exposed(self.listen.to_string(), why);
-        let is_secret = self.tls.is_some() || url.is_some_and(|url| url.starts_with("https://"));
-        match url {
-            _ if self.dev => exposed(Exposure::Development),
-            _ if !is_secret => exposed(Exposure::InTheClear),
-            None if self.listen.ip().is_unspecified() => exposed(Exposure::Nameless),
-            _ => Ok(url.map(str::to_owned)),
+        let told = url.filter(|url| !is_of_this_machine(url)).map(|url| format!("`{url}`"));
+        let heard = beyond_loopback(Some(self.listen));
+        let is_public = told.is_some();
+        let place = told.or(heard);
+        let admin = beyond_loopback(self.admin).filter(|_| self.dev);
+        let has_no_users =
+            self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous);
+        let is_secret = url.map_or(self.tls.is_some(), |url| url.starts_with("https://"));
+        let is_nameless = url.is_none() && self.listen.ip().is_unspecified();
+        let refusals = [
+            (admin, self.dev, Exposure::Development),
+            (place.clone(), self.dev, Exposure::Development),
+            (place.clone(), is_public && has_no_users, Exposure::OpenRegistry),
+            (place.clone(), !is_secret, Exposure::InTheClear),
+            (place, is_nameless, Exposure::Nameless),
+        ];
+        match refusals.into_iter().find_map(|(place, holds, why)| Some((place.filter(|_| holds)?, why))) {
+            Some((place, why)) => Err(StackError::Exposed { place, why }),
+            None => Ok(url.map(str::to_owned)),
         }
     }
+}
+
+/// An address that other machines reach.
+fn beyond_loopback(address: Option<SocketAddr>) -> Option<String> {
+    address.filter(|address| !address.ip().is_loopback()).map(|address| address.to_string())
 }
 
 type OpenCa = (Ca, (CertificateLog, Vec<CertificateLog>), Option<Arc<DevIssuer>>);
@@ -169,7 +185,7 @@ impl Opening<'_> {
     async fn registry(
         &self,
         config: Option<RegistryConfig>,
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };

@@ -197,7 +197,11 @@ impl Tsa {
     pub fn doubt(&self) -> Option<String> {
         let config = &self.inner.config;
         let certificate = self.inner.identities().active(config.clock.seconds()).is_none();
-        config.doubt().or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
+        let ended = self.inner.serials.have_ended();
+        let ended = ended.then(|| "its disk failed, so that it has no serial numbers any more".to_owned());
+        ended
+            .or_else(|| config.doubt())
+            .or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
