@@ -65,7 +65,7 @@ pub(crate) struct ServeLogArgs {
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
     #[arg(long)]
     pub(crate) ml_dsa: bool,
-    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
+    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root. Fixed at the first start.
     #[arg(long)]
     pub(crate) opaque: bool,
     /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds,

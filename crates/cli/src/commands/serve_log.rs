@@ -10,7 +10,7 @@ use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::note::MAX_NOTE_BYTES;
 use signet_server::host::{Host, health};
 use signet_server::rekor::{self, Identities};
-use signet_services::log::{Config, HomeOptions, Log, Searches, Shards};
+use signet_services::log::{Config, HomeOptions, Kind, Log, Searches, Shards};
 use signet_store::fs::Disk;
 use signet_verify::Code;
 
@@ -34,8 +34,7 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
     face.result(&document(args, &log, &host, operators.address()), text)?;
-    let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
-    let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
+    let router = rekor::sharded_router(Arc::clone(&shards), kind(args)).map_err(CliError::internal)?;
     let (router, search) = match args.search {
         Some(mode) => {
             let search = searching(&shards).map_err(|error| CliError::unwritable(&args.data, &error))?;
@@ -89,6 +88,10 @@ fn identities(mode: SearchMode) -> Identities {
     }
 }
 
+fn kind(args: &ServeLogArgs) -> Kind {
+    if args.opaque { Kind::Opaque } else { Kind::HashedRekord }
+}
+
 fn config(args: &ServeLogArgs) -> Result<Config, CliError> {
     let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let within = Duration::from_millis(args.witness_timeout_ms);
@@ -96,6 +99,7 @@ fn config(args: &ServeLogArgs) -> Result<Config, CliError> {
     if let Some(interval) = args.checkpoint_interval_ms {
         config.limits.interval = Duration::from_millis(interval);
     }
+    config.kind = Some(kind(args));
     config.floor = args.at_least.as_deref().map(read_checkpoint).transpose()?;
     Ok(config)
 }

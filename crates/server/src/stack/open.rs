@@ -186,6 +186,7 @@ impl Opening<'_> {
     async fn log(&self, config: LogConfig) -> Result<Arc<Shards>, StackError> {
         // Directories and names are the book's.
         let mut own = log::Config::new(self.root.path().to_owned());
+        own.kind = Some(log::Kind::HashedRekord);
         own.limits = config.limits;
         own.refresh = config.witnesses.is_some().then_some(log::REFRESH);
         own.witnesses = config.witnesses;

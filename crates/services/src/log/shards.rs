@@ -197,7 +197,9 @@ impl Shards {
         let floor = self.config.floor.clone().filter(|floor| name.as_ref() == Some(&floor.origin));
         let Place { data, origin } = place;
         let witnesses = self.config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
-        let config = Config { data, floor, witnesses, ..self.config.clone() };
+        // What comes after a shard takes what that takes, also where nobody says it.
+        let kind = self.config.kind.or_else(|| self.active().and_then(|active| active.kind()));
+        let config = Config { data, floor, kind, witnesses, ..self.config.clone() };
         let options = HomeOptions { origin, ..self.options.clone() };
         Log::open_home(self.disk.clone(), config, options).await
     }

@@ -229,7 +229,7 @@ async fn damage_in_any_shard_is_found() {
         reports.into_iter().map(|report| report.findings.is_empty()).collect::<Vec<_>>()
     };
     assert_eq!(is_sound(), [true, true]);
-    let segment = data.join("shards/0001/entries/00000000000000000000");
+    let segment = data.join("shards/0001/entries/00000000000000000000.2");
     let mut bytes = fs::read(&segment).unwrap();
     bytes[66] ^= 1;
     fs::write(&segment, bytes).unwrap();

@@ -33,6 +33,22 @@ async fn entries_go_to_the_new_shard_and_the_old_one_stays_as_it_is() {
     assert!(made_up.signer().origin().starts_with("log-"));
 }
 
+/// `signet log rotate` of a log that does not run does not say what it takes.
+#[tokio::test]
+async fn a_new_shard_takes_what_the_one_before_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let opaque = Config { kind: Some(Kind::Opaque), ..config(dir.path()) };
+    let log = Shards::open(Disk::default(), opaque, HomeOptions::default()).await.unwrap();
+    log.close().await;
+    drop(log);
+    let log = shards_as_they_are(dir.path()).await;
+    assert_eq!(log.rotate(None).await.unwrap().kind(), Some(Kind::Opaque));
+}
+
+async fn shards_as_they_are(dir: &Path) -> Shards {
+    Shards::open(Disk::default(), config(dir), HomeOptions::default()).await.unwrap()
+}
+
 /// Dies before one of its steps: that one and all later ones fail.
 struct DeadFrom(Mutex<usize>);
 
