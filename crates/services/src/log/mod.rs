@@ -29,6 +29,7 @@ mod run;
 mod seal;
 mod search;
 mod searches;
+mod segments;
 mod shards;
 mod sign;
 mod tiles;
@@ -69,8 +70,9 @@ pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
 use read::Places;
+use segments::Segments;
 use tree::Tree;
-use wal::Segments;
+
 use writer::{Message, Prover, Submission};
 
 /// What a log is opened with.

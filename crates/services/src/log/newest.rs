@@ -15,7 +15,7 @@ use signet_formats::cosignature;
 use signet_formats::note::VerifierKey;
 use signet_formats::tlog::WitnessPolicy;
 
-use super::archive::Archive;
+use super::chunk::Layout;
 use super::fsck::{fsck_at, verify_head};
 use super::home::keys_of;
 use super::open::Identity;
@@ -69,7 +69,7 @@ pub enum Doubt {
 pub async fn is_newest(data: &Path, evidence: &Evidence) -> Result<Result<(), Doubt>, OpenError> {
     let identity = Identity::demand(data)?;
     let keys = keys_of(data)?;
-    let kept = Archive::bare(data, identity.form)?.kept()?;
+    let kept = Layout::new(data).kept()?;
     let is_ours = |head: &&SignedCheckpoint| {
         head.checkpoint().origin == identity.origin && keys.iter().any(|key| verify_head(head, key).is_ok())
     };

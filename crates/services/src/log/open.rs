@@ -279,7 +279,7 @@ impl Loaded {
 
     /// Refuses to go on from less than was published, or from something else.
     fn refuse_less_than(&self, floor: Option<&Checkpoint>, ours: &Checkpoint) -> Result<(), OpenError> {
-        let kept = self.archive.kept()?;
+        let kept = self.archive.layout.kept()?;
         for published in kept.as_ref().map(SignedCheckpoint::checkpoint).into_iter().chain(floor) {
             if published.origin != ours.origin {
                 let (found, wanted) = (published.origin.clone(), ours.origin.clone());
@@ -307,7 +307,7 @@ impl Loaded {
     /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
     fn is_over(&self) -> Result<bool, OpenError> {
         let layout = &self.archive.layout;
-        let (known, head) = (policy::kept(&layout.root)?, self.archive.kept()?);
+        let (known, head) = (policy::kept(&layout.root)?, self.archive.layout.kept()?);
         let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
         let both = known.zip(head.filter(is_whole)).filter(|_| layout.frozen().is_file());
         Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
@@ -326,7 +326,7 @@ impl Loaded {
 
     /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
     fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
-        let kept = self.archive.kept()?;
+        let kept = self.archive.layout.kept()?;
         let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
         let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
         ours.and_then(|key| kept.note().verify(key))
@@ -344,7 +344,7 @@ impl Loaded {
         let is_behind = self.is_behind(&config, &head)?;
         // From here on there are segments that earlier versions cannot read.
         self.dir.upgrade()?;
-        let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
+        let (index, wal, segments) = (self.index()?, self.writer()?, self.archive.segments.clone());
         let Self { dir, identity, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
         let frozen = archive.layout.frozen().is_file();
@@ -359,7 +359,7 @@ impl Loaded {
             behind: AtomicBool::new(is_behind),
             witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
-            segments: RwLock::new(segments.with(wal.segment()?)),
+            segments: RwLock::new(segments.with(&wal)),
             head: RwLock::new(Arc::new(head)),
             frozen: AtomicBool::new(frozen),
             closing: AtomicBool::new(false),
@@ -385,17 +385,26 @@ impl Loaded {
         Ok(Some(index))
     }
 
-    fn begin_segment(&self) -> io::Result<wal::Writer> {
+    /// Goes on in the last segment, or in another if its end is torn.
+    fn writer(&self) -> io::Result<wal::Writer> {
         let Archive { layout, segments, tree, torn, .. } = &self.archive;
-        let size = tree.size();
+        let (disk, size) = (self.dir.disk(), tree.size());
+        let resumed = if *torn == 0 { segments.resume(disk)? } else { None };
+        if let Some(writer) = resumed {
+            return Ok(writer);
+        }
+        // Whoever wrote it may have died before it was durable.
+        if let Some(last) = segments.last().and_then(|last| segments.path(last)) {
+            disk.sync(&fs::File::open(last)?, last)?;
+        }
         // A segment in which no whole batch stands has the name of the next. What is torn in it is laid aside.
         if let Some(path) = segments.path(size) {
             match torn {
-                0 => drop(self.dir.disk().remove(path)?),
-                _ => self.dir.disk().rename(path, &layout.torn(size))?,
+                0 => drop(disk.remove(path)?),
+                _ => disk.rename(path, &layout.torn(size))?,
             }
         }
-        wal::Writer::begin(self.dir.disk(), layout, size)
+        wal::Writer::begin(disk, layout, size)
     }
 }
 

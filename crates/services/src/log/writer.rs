@@ -239,7 +239,7 @@ impl Writer {
         if self.wal.is_large() {
             self.wal = wal::Writer::begin(self.disk(), &self.shared.layout, first)?;
             let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
-            *segments = segments.clone().with(self.wal.segment()?);
+            *segments = segments.clone().with(&self.wal);
         }
         let places = self.wal.append(&Frame { first, count, root }, &entries)?;
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).extend(places);
