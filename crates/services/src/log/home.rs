@@ -10,8 +10,9 @@ use signet_keys::FileError;
 use signet_store::DataDir;
 use signet_store::fs::Disk;
 
+use super::OpenError;
 use super::chunk::Layout;
-use super::open::{Identity, OpenError};
+use super::identity::Identity;
 use super::{Config, Log, LogSigner};
 use crate::own_key::{has_own_key, made_up_name, own_key};
 

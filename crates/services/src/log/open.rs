@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
-use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
 use signet_formats::note::NoteError;
@@ -19,7 +17,7 @@ use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
-use super::form::Form;
+use super::identity::Identity;
 use super::index::{Index, Runs};
 use super::policy;
 use super::read::Places;
@@ -44,7 +42,7 @@ impl Log {
     /// The same, in a directory that is open already: its keys may be in it.
     pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let identity = Identity::of(&signer, config.kind);
-        let loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
+        let mut loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();
         let root = tree_root(&loaded.archive, size)?;
         let origin = signer.origin().to_owned();
@@ -133,68 +131,6 @@ impl From<ReadError> for OpenError {
     }
 }
 
-/// Whose log a directory is.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Identity {
-    pub(super) origin: String,
-    pub(super) keys: Vec<String>,
-    #[serde(default, skip_serializing_if = "Form::is_default")]
-    pub(super) form: Form,
-    /// What it takes; one from before it was kept does not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<Kind>,
-}
-
-impl Identity {
-    fn of(signer: &LogSigner, kind: Option<Kind>) -> Self {
-        let keys = signer.keys().map(ToString::to_string).collect();
-        Self { origin: signer.origin().to_owned(), keys, form: signer.form(), kind }
-    }
-
-    /// Whose log is in this directory; `None` in a new one.
-    pub(super) fn read(root: &Path) -> Result<Option<Self>, OpenError> {
-        let malformed = |error: serde_json::Error| OpenError::Damaged(format!("`{IDENTITY_FILE}`: {error}"));
-        match fs::read(root.join(IDENTITY_FILE)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(malformed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// As [`Identity::read`], of a log that has to be there, in a format that this build reads.
-    pub(super) fn demand(root: &Path) -> Result<Self, OpenError> {
-        signet_store::format_of(root)?;
-        Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
-    }
-
-    /// Refuses another log's directory. Keys may be added, not taken away. What stands in it; `None` if the log is new.
-    fn check(&self, layout: &Layout) -> Result<Option<Self>, OpenError> {
-        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
-        let found = match Self::read(&layout.root)? {
-            Some(_) if !layout.checkpoint().is_file() => return missing("checkpoint"),
-            Some(found) => found,
-            None if fs::read_dir(&layout.entries)?.next().is_some() => return missing(IDENTITY_FILE),
-            None => return Ok(None),
-        };
-        if found.origin != self.origin {
-            return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
-        }
-        if found.form != self.form {
-            return Err(OpenError::Damaged(format!("`{IDENTITY_FILE}` is of another kind of log")));
-        }
-        if let Some(other) = found.keys.iter().find(|key| !self.keys.contains(key)) {
-            return Err(OpenError::WrongKey { found: other.clone() });
-        }
-        Ok(Some(found))
-    }
-
-    fn write(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        disk.put(&layout.scratch, &layout.root.join(IDENTITY_FILE), &text)
-    }
-}
-
 /// What the directory has, and the lock on it.
 struct Loaded {
     dir: DataDir,
@@ -214,6 +150,7 @@ impl Loaded {
         let mut loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
         loaded.tell_of_torn();
         loaded.settle_kind()?;
+        loaded.settle_rest();
         if loaded.archive.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
@@ -232,6 +169,14 @@ impl Loaded {
             Some(found) if found != wanted => Err(OpenError::OtherKind { found, wanted }),
             _ => Ok(()),
         }
+    }
+
+    /// What was once so stays so.
+    fn settle_rest(&mut self) {
+        let found = self.found.as_ref();
+        self.identity.policy = found.and_then(|found| found.policy.clone());
+        self.identity.frozen =
+            found.is_some_and(|found| found.frozen) || self.archive.layout.frozen().is_file();
     }
 
     /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
@@ -296,20 +241,24 @@ impl Loaded {
     }
 
     /// Keeps the policy. What a frozen log has published whole was cosigned as its own policy says: no later one is for it.
-    fn settle_policy(&self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
-        let layout = &self.archive.layout;
+    fn settle_policy(&mut self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
         match given.is_some() && self.is_over()? {
             true => Ok(()),
-            false => policy::settle(self.dir.disk(), layout, signer, given),
+            false => policy::settle(self.dir.disk(), &self.archive.layout, signer, &mut self.identity, given),
         }
     }
 
     /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
     fn is_over(&self) -> Result<bool, OpenError> {
         let layout = &self.archive.layout;
-        let (known, head) = (policy::kept(&layout.root)?, self.archive.layout.kept()?);
+        let known = match policy::kept(&layout.root) {
+            // It cannot say whether the log is: another is given.
+            Err(OpenError::Damaged(_)) => None,
+            known => known?,
+        };
+        let head = layout.kept()?;
         let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
-        let both = known.zip(head.filter(is_whole)).filter(|_| layout.frozen().is_file());
+        let both = known.zip(head.filter(is_whole)).filter(|_| self.identity.frozen);
         Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
     }
 
@@ -347,12 +296,10 @@ impl Loaded {
         let (index, wal, segments) = (self.index()?, self.writer()?, self.archive.segments.clone());
         let Self { dir, identity, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
-        let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {
             dir,
             limits,
             form: archive.form,
-            kind: identity.kind,
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
@@ -361,8 +308,9 @@ impl Loaded {
             tree: RwLock::new(archive.tree),
             segments: RwLock::new(segments.with(&wal)),
             head: RwLock::new(Arc::new(head)),
-            frozen: AtomicBool::new(frozen),
-            closing: AtomicBool::new(false),
+            frozen: AtomicBool::new(identity.frozen),
+            identity,
+            closing: watch::Sender::new(false),
             failure: OnceLock::new(),
             counters: Counters::default(),
         });
@@ -419,5 +367,3 @@ async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| OpenError::Io(io::Error::other(error)))?
 }
-
-const IDENTITY_FILE: &str = "log.json";
