@@ -96,7 +96,7 @@ pub(crate) struct ServeLogArgs {
 pub(crate) enum SearchMode {
     /// All of it.
     Public,
-    /// Their SHA-256.
+    /// Their hashes, with a key that stays in the log's directory.
     HashedIdentity,
 }
 
@@ -260,6 +260,8 @@ pub(crate) struct ServeOidcDevArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Mint an identity token of a development issuer.
