@@ -167,6 +167,11 @@ impl Certificate {
         self.extensions.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
+    /// Whether its subject may sign certificates (RFC 5280 §6.1.4 (k) and (n)).
+    pub fn may_issue(&self) -> bool {
+        self.is_ca() && self.key_usage().is_none_or(KeyUsage::key_cert_sign)
+    }
+
     /// The purposes that the key is limited to, if it is.
     pub fn extended_key_usage(&self) -> Option<&ExtendedKeyUsage> {
         self.extensions.extended_key_usage.as_ref()
