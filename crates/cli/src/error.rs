@@ -450,7 +450,11 @@ impl From<TsaError> for CliError {
         let code = match error {
             TsaError::Authority(error) => return error.into(),
             TsaError::Dir(error) => return error.into(),
-            TsaError::Serials { .. } => Code::DataCorrupt,
+            TsaError::Serials { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "restore the file from a backup; or give an empty `--data`, which has numbers of its own, also with the same `--key`",
+                );
+            }
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())

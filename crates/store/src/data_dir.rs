@@ -87,6 +87,18 @@ pub fn kind_of(path: &Path) -> Option<Kind> {
     serde_json::from_slice::<Format>(&text).ok().map(|format| format.kind)
 }
 
+/// Makes a directory one process's, as long as the file is open that is returned.
+pub fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let io = |error| OpenError::Io { path: path.clone(), error };
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
 /// What a data directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -239,17 +251,6 @@ fn is_half_made(path: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join(LOCK_FILE);
-    let io = |error| OpenError::Io { path: path.clone(), error };
-    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
 }
 
 const FORMAT_FILE: &str = "signet.json";

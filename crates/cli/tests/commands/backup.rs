@@ -37,7 +37,7 @@ fn log(address: &str, message: &str) -> u64 {
 }
 
 /// A certificate for somebody, so that the log of certificates has an entry too.
-fn certify(sandbox: &Sandbox, address: &str) {
+pub(crate) fn certify(sandbox: &Sandbox, address: &str) {
     let token = run(sandbox, &["dev-token", "--data", "up", "--email", "a@b.c"]).exits(0);
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
     let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(b"a@b.c")).expect("a signature");

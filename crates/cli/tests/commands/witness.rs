@@ -128,7 +128,7 @@ fn policies_and_lists_that_cannot_be_meant_are_refused() {
     let witness_key = keys(&served).remove(0);
     drop(served);
     let serve = |what: &[&str]| run(&sandbox, &[&["serve"], what, &["--listen", "127.0.0.1:0"]].concat());
-    let log = ["log", "--data", "log", "--witness-policy", "policy"];
+    let log = ["log", "--data", "log", "--opaque", "--witness-policy", "policy"];
     sandbox.write("policy", format!("witness w {witness_key}\n"));
     assert!(serve(&log).exits(2).says("there is no `quorum` line"));
     let stranger = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";

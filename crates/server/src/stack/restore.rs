@@ -109,7 +109,7 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         .map_err(|error| foreign(&error))?
         .ok_or_else(|| foreign(&"it has no `stack.json`"))?;
     // It may have been taken into use since; what takes its place is made anew.
-    names.next = None;
+    (names.next, names.next_ct) = (None, None);
     mark_restored(&root.path().join(trust::DIR)).map_err(|error| foreign(&error))?;
     // Of a log of certificates there are no witnesses.
     let unwitnessed = Evidence { witnesses: None, ..evidence.clone() };
