@@ -62,7 +62,7 @@ pub use newest::{Doubt, Evidence, is_newest};
 pub use open::OpenError;
 pub use policy::policy_of;
 pub use read::ReadError;
-pub use requests::{Answer, Request, Rotation, request};
+pub use requests::{Answer, Request, Rotation, is_request, request};
 pub use search::{Hit, MAX_HITS, Next, Page, Query};
 pub use searches::{SearchError, Searches, search};
 pub use shards::{Book, Place, RotateError, Shards, places_of};
