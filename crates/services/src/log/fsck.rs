@@ -12,8 +12,8 @@ use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
 use super::archive::Archive;
 use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Layout, Summary};
-use super::identity::Identity;
 use super::index::Runs;
+use super::open::Identity;
 use super::{OpenError, Place, origin_of, policy};
 
 /// What was found.

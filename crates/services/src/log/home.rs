@@ -10,9 +10,8 @@ use signet_keys::FileError;
 use signet_store::DataDir;
 use signet_store::fs::Disk;
 
-use super::OpenError;
 use super::chunk::Layout;
-use super::identity::Identity;
+use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
 use crate::own_key::{has_own_key, made_up_name, own_key};
 

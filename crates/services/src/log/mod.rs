@@ -18,7 +18,6 @@ mod filter;
 mod form;
 mod fsck;
 mod home;
-mod identity;
 mod index;
 mod kind;
 mod newest;
@@ -71,7 +70,7 @@ pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
-use identity::Identity;
+use open::Identity;
 use read::Places;
 use segments::Segments;
 use tree::Tree;

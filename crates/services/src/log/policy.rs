@@ -11,7 +11,7 @@ use signet_formats::tlog::{PolicyLog, WitnessPolicy};
 use signet_store::fs::Disk;
 
 use super::chunk::Layout;
-use super::identity::Identity;
+use super::open::Identity;
 use super::{LogSigner, OpenError, places_of};
 
 /// The witness policy of the newest shard of the log in this directory; `None` if nobody has to cosign.
@@ -79,7 +79,7 @@ fn id_of(policy: &[u8]) -> String {
     Digest::sha256(policy).hex()
 }
 
-pub(super) fn file(root: &Path) -> PathBuf {
+fn file(root: &Path) -> PathBuf {
     root.join(POLICY_FILE)
 }
 

@@ -86,8 +86,6 @@ impl Shards {
     /// takes entries.
     pub async fn answer_requests(&self, then: impl Fn(&Log)) {
         let root = self.book.root();
-        // Those from before the start were given up.
-        give_up(root);
         loop {
             sleep(LOOK_EVERY).await;
             let Some(asked) = oldest(root) else { continue };
@@ -178,14 +176,15 @@ fn oldest(root: &Path) -> Option<Asked> {
     waiting.min().map(|(_, name)| Asked { root: root.to_owned(), name })
 }
 
-/// Removes all that was asked.
-fn give_up(root: &Path) {
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        if is_request(&entry.path()) {
-            // What stays is only not begun again.
-            let _ = fs::remove_file(entry.path());
+/// Gives up what was asked before the start: nobody waits for it any more.
+pub(super) fn give_up(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        if is_request(&path) {
+            remove(&path)?;
         }
     }
+    Ok(())
 }
 
 /// Whether a file is part of a request, and so nothing that the log keeps.

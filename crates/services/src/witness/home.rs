@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -57,16 +56,14 @@ impl Witness {
         for unfinished in fs::read_dir(dir.path().join(SCRATCH))? {
             fs::remove_file(unfinished?.path())?;
         }
-        let has_cosigned = Identity::of(&cosigner).settle(&dir)?;
+        Identity::of(&cosigner).settle(&dir)?;
         let (now, mut logs) = (config.clock.read(), BTreeMap::new());
         for log in merged(config.logs)? {
             let id = id_of(&log.origin);
             logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner, now)?)));
         }
         let (logs, counters) = (RwLock::new(logs), Counters::default());
-        let has_cosigned = AtomicBool::new(has_cosigned);
-        let shared = Shared { dir, cosigner, clock: config.clock, logs, counters, has_cosigned };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(Shared { dir, cosigner, clock: config.clock, logs, counters }) })
     }
 }
 
@@ -127,7 +124,7 @@ fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
         identity.keys.iter().map(|key| key.parse()).collect::<Result<_, _>>().map_err(malformed)?;
     let own = keys.first().ok_or(NoteError::NoSignatureByKey).map_err(malformed)?;
     let mut findings = Vec::new();
-    for file in fs::read_dir(data.join(LOGS)).into_iter().flatten() {
+    for file in fs::read_dir(data.join(LOGS))? {
         let path = file?.path();
         let word = SignedCheckpoint::parse(&fs::read(&path)?);
         if !word.is_ok_and(|signed| cosignature::verify(&signed, own).is_ok()) {
@@ -141,7 +138,6 @@ fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
             findings.push(format!("`{}` is gone: what was cosigned last", path.display()));
         }
     }
-    findings.extend(identity.refuse_if_lost(data).err().map(|error| error.to_string()));
     Ok(findings)
 }
 
@@ -177,18 +173,15 @@ fn own_cosigner(dir: &DataDir, options: &HomeOptions) -> Result<Cosigner, OpenEr
 /// Whose witness a directory is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Identity {
+struct Identity {
     name: String,
     keys: Vec<String>,
-    /// Whether it has ever cosigned: one that has, and knows of nothing, has lost it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    has_cosigned: bool,
 }
 
 impl Identity {
     fn of(cosigner: &Cosigner) -> Self {
         let name = cosigner.keys().next().map(|key| key.name().to_owned()).unwrap_or_default();
-        Self { name, keys: cosigner.keys().map(ToString::to_string).collect(), has_cosigned: false }
+        Self { name, keys: cosigner.keys().map(ToString::to_string).collect() }
     }
 
     fn read(data: &Path) -> Result<Option<Self>, OpenError> {
@@ -202,13 +195,8 @@ impl Identity {
         }
     }
 
-    /// Notes that it has cosigned, for good.
-    pub(super) fn note_cosigned(cosigner: &Cosigner, dir: &DataDir) -> io::Result<()> {
-        Self { has_cosigned: true, ..Self::of(cosigner) }.write(dir)
-    }
-
-    /// Refuses another witness's directory. Keys may be added, not taken away. Whether it has ever cosigned.
-    fn settle(mut self, dir: &DataDir) -> Result<bool, OpenError> {
+    /// Refuses another witness's directory. Keys may be added, not taken away.
+    fn settle(&self, dir: &DataDir) -> Result<(), OpenError> {
         let found = Self::read(dir.path())?;
         if let Some(known) = &found {
             let other = known.keys.iter().find(|key| !self.keys.contains(key));
@@ -216,28 +204,11 @@ impl Identity {
                 return Err(OpenError::Other { found: other.clone() });
             }
         }
-        self.has_cosigned = found.as_ref().is_some_and(|known| known.has_cosigned);
-        self.refuse_if_lost(dir.path())?;
-        if found.as_ref() != Some(&self) {
-            self.write(dir)?;
+        if found.as_ref() != Some(self) {
+            let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+            dir.disk().put(&dir.path().join(SCRATCH), &dir.path().join(IDENTITY_FILE), &text)?;
         }
-        Ok(self.has_cosigned)
-    }
-
-    fn refuse_if_lost(&self, data: &Path) -> Result<(), OpenError> {
-        let is_any = || fs::read_dir(data.join(MARKS)).is_ok_and(|mut marks| marks.next().is_some());
-        match self.has_cosigned && !is_any() {
-            true => Err(OpenError::Damaged {
-                path: data.join(MARKS),
-                why: "what was cosigned last is gone, of every log".to_owned(),
-            }),
-            false => Ok(()),
-        }
-    }
-
-    fn write(&self, dir: &DataDir) -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        dir.disk().put(&dir.path().join(SCRATCH), &dir.path().join(IDENTITY_FILE), &text)
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ mod state;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -175,8 +175,6 @@ struct Shared {
     clock: Arc<dyn Clock>,
     logs: RwLock<Logs>,
     counters: Counters,
-    /// Whether `witness.json` says that it has ever cosigned.
-    has_cosigned: AtomicBool,
 }
 
 impl Shared {

@@ -15,7 +15,6 @@ use signet_formats::tlog::AddCheckpoint;
 use signet_store::fs::Disk;
 
 use super::allowance::Allowance;
-use super::home::Identity;
 use super::{Cosigner, OpenError, Refusal, Shared, WitnessedLog};
 use crate::clock::Reading;
 
@@ -161,7 +160,6 @@ impl LogState {
             put(shared, target, self.log.origin.clone()).await.map_err(|error| failed(&error))?;
             self.is_marked = true;
         }
-        note_cosigned(shared).await.map_err(|error| failed(&error))?;
         self.newest = Some(cosigned);
         Ok(lines)
     }
@@ -203,18 +201,6 @@ impl LogState {
             tracing::error!(%error, "the evidence could not be kept");
         }
     }
-}
-
-/// Once in the life of a witness.
-async fn note_cosigned(shared: &Arc<Shared>) -> io::Result<()> {
-    if shared.has_cosigned.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    let noting = Arc::clone(shared);
-    let note = move || Identity::note_cosigned(&noting.cosigner, &noting.dir);
-    tokio::task::spawn_blocking(note).await.map_err(io::Error::other)??;
-    shared.has_cosigned.store(true, Ordering::Release);
-    Ok(())
 }
 
 async fn put(shared: &Arc<Shared>, target: PathBuf, text: String) -> io::Result<()> {

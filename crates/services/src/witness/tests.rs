@@ -339,23 +339,6 @@ async fn a_witness_that_has_lost_what_it_cosigned_does_not_begin_again() {
     assert!(refused.contains("what was cosigned last of `example.org/log` is gone"), "{refused}");
 }
 
-/// A volume that is not mounted, a copy that was cut short.
-#[tokio::test]
-async fn a_witness_that_has_lost_all_that_it_cosigned_does_not_begin_again() {
-    let (dir, log, cosigner) = (tempfile::tempdir().unwrap(), Log::new(), cosigner());
-    let witness = open(dir.path(), &log, &cosigner).await;
-    witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
-    drop(witness);
-    let data = dir.path().join("witness");
-    for lost in ["logs", "cosigned"] {
-        fs::remove_dir_all(data.join(lost)).unwrap();
-    }
-    assert!(fsck(&data).iter().any(|finding| finding.contains("is gone, of every log")), "{:?}", fsck(&data));
-    let refused = Witness::open_on(Disk::default(), config(dir.path(), vec![log.known()]), cosigner).await;
-    let refused = refused.err().unwrap().to_string();
-    assert!(refused.contains("is gone, of every log"), "{refused}");
-}
-
 /// Anybody can have it, and could else use up what the log may have.
 #[tokio::test]
 async fn what_was_cosigned_last_is_said_again_and_not_counted() {

@@ -46,27 +46,6 @@ async fn another_logs_directory_is_refused() {
     assert!(matches!(error, OpenError::Damaged(_)), "{error}");
 }
 
-/// Its start would overwrite the rest, and go on from nothing under the same name and key.
-#[tokio::test]
-async fn a_log_of_which_something_is_left_is_no_new_one() {
-    for left in ["checkpoint", "entries", "frozen", "witness-policy"] {
-        let (dir, signer) = closed(2).await;
-        let data = dir.path().join("log");
-        for mark in ["frozen", "witness-policy"] {
-            fs::write(data.join(mark), "").unwrap();
-        }
-        for entry in fs::read_dir(&data).unwrap().map(Result::unwrap) {
-            match entry.file_name().to_str().unwrap() {
-                name if name == left || ["signet.json", "lock", "keys"].contains(&name) => {}
-                _ if entry.path().is_dir() => fs::remove_dir_all(entry.path()).unwrap(),
-                _ => fs::remove_file(entry.path()).unwrap(),
-            }
-        }
-        let error = refused(dir.path(), &signer).await;
-        assert!(matches!(&error, OpenError::Damaged(why) if why.contains("log.json")), "{left}: {error}");
-    }
-}
-
 #[tokio::test]
 async fn a_log_does_not_go_back() {
     let (dir, signer) = closed(3).await;

@@ -100,8 +100,6 @@ async fn the_running_log_is_asked_by_a_file() {
         answering.answer_requests(|log| seen.send(log.signer().origin().to_owned()).unwrap()).await;
     });
     let data = dir.path().join("log");
-    // Its start gives up what was asked before.
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
         request(&data, &Request::Rotate(rotation)).await.unwrap()
@@ -117,6 +115,27 @@ async fn the_running_log_is_asked_by_a_file() {
     task.abort();
 }
 
+/// A service says that it is ready before its tasks have begun.
+#[tokio::test]
+async fn what_is_asked_before_the_answering_begins_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("log");
+    shards(dir.path()).await.close().await;
+    let old = data.join(format!("{}.request", uuid::Uuid::new_v4()));
+    fs::write(&old, "\"freeze\"").unwrap();
+    let log = shards(dir.path()).await;
+    assert!(!old.exists(), "what was asked before the start is given up");
+    let root = data.clone();
+    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    while !fs::read_dir(&data).unwrap().any(|file| is_request(&file.unwrap().path())) {
+        tokio::task::yield_now().await;
+    }
+    tokio::select! {
+        () = log.answer_requests(|_| ()) => {}
+        answer = asked => assert_eq!(answer.unwrap().unwrap(), Answer::Frozen { size: 0, published: 0 }),
+    }
+}
+
 #[tokio::test]
 async fn each_of_those_who_ask_at_once_gets_the_answer_to_its_own_request() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,7 +143,6 @@ async fn each_of_those_who_ask_at_once_gets_the_answer_to_its_own_request() {
     let answering = Arc::clone(&log);
     let task = tokio::spawn(async move { answering.answer_requests(|_| ()).await });
     let data = dir.path().join("log");
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
         request(&data, &Request::Rotate(rotation)).await.unwrap()
