@@ -36,7 +36,7 @@ pub async fn fsck(data: &Path) -> Result<StackReport, StackError> {
     report.registry(&root.path().join("registry")).await?;
     if let Some(names) = &names {
         names.known_logs().for_each(|shard| report.log(&root, "log", shard));
-        names.ct.iter().for_each(|shard| report.log(&root, "ct", shard));
+        names.known_cts().for_each(|shard| report.log(&root, "ct", shard));
     }
     let (ca, tsa) = (root.path().join("ca"), root.path().join("tsa"));
     for (part, found) in [

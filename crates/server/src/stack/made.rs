@@ -109,13 +109,15 @@ impl Names {
         for shard in noted.log.iter_mut().chain(&mut noted.next) {
             shard.note_key(data, "log");
         }
-        noted.ct.iter_mut().for_each(|shard| shard.note_key(data, "ct"));
+        for shard in noted.ct.iter_mut().chain(&mut noted.next_ct) {
+            shard.note_key(data, "ct");
+        }
         noted
     }
 
     fn lost(&self, data: &Path) -> Vec<Lost> {
         let logs = self.known_logs().map(|shard| ("log", Kind::Log, shard));
-        let all = logs.chain(self.ct.iter().map(|shard| ("ct", Kind::Ct, shard)));
+        let all = logs.chain(self.known_cts().map(|shard| ("ct", Kind::Ct, shard)));
         let lost = all.filter_map(|(name, kind, shard)| {
             let path = Path::new(name).join(&shard.origin);
             Some(Lost { why: shard.lost(&data.join(&path), kind)?, path })
