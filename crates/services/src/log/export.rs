@@ -38,7 +38,11 @@ pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
 /// The proof that the entry at `index` is in the log.
 pub fn prove(data: &Path, index: u64) -> Result<EntryProof, OpenError> {
     let (archive, checkpoint) = published(data)?;
-    let hashes = inclusion_proof(&archive, index, checkpoint.checkpoint().size)?;
+    let size = checkpoint.checkpoint().size;
+    if index >= size {
+        return Err(OpenError::NoEntry { index, size });
+    }
+    let hashes = inclusion_proof(&archive, index, size)?;
     Ok(EntryProof { index, hashes, checkpoint })
 }
 

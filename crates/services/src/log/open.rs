@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
@@ -79,6 +80,14 @@ pub enum OpenError {
     /// The disk failed.
     #[error("the log cannot be opened: {0}")]
     Io(#[from] io::Error),
+    /// The log has no such entry.
+    #[error("there is no entry {index}: the log has published {size}")]
+    NoEntry {
+        /// The index asked for.
+        index: u64,
+        /// How many there are.
+        size: u64,
+    },
     /// The log takes something else.
     #[error("the log takes {found}, not {wanted}")]
     OtherKind {
@@ -313,19 +322,32 @@ impl Loaded {
     async fn begun(self, signer: &LogSigner) -> Result<Self, OpenError> {
         let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
         let empty = Checkpoint { origin, size: 0, root, extensions: Vec::new() };
-        let first = match self.found {
+        let written = match &self.found {
             None => Some(sign(signer, empty).await?.note),
+            Some(found) if found.keys != self.identity.keys => self.signed_by_all(found, signer).await?,
             Some(_) => None,
         };
         blocking(move || {
             let (disk, layout) = (self.dir.disk(), &self.archive.layout);
-            first.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
+            written.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
             if self.found.as_ref() != Some(&self.identity) {
                 self.identity.write(disk, layout)?;
             }
             Ok(self)
         })
         .await
+    }
+
+    /// The kept checkpoint, signed by the keys too that the log has not had before: it says no more than it did.
+    async fn signed_by_all(&self, found: &Identity, signer: &LogSigner) -> Result<Option<Bytes>, OpenError> {
+        let Some(kept) = self.archive.layout.kept()? else { return Ok(None) };
+        let signed = signer.sign(kept.checkpoint()).await.map_err(OpenError::Sign)?;
+        let mut note = kept.note().clone();
+        let added = signer.keys().filter(|key| !found.keys.contains(&key.to_string()));
+        let lines = added.flat_map(|key| signed.signatures_by(key).cloned());
+        let damaged = |error: NoteError| OpenError::Damaged(format!("`checkpoint`: {error}"));
+        lines.into_iter().try_for_each(|line| note.push(line)).map_err(damaged)?;
+        Ok(Some(note.to_string().into()))
     }
 
     /// Makes the part of the index that is missing.

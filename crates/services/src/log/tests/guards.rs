@@ -23,6 +23,31 @@ async fn refused(dir: &Path, signer: &LogSigner) -> OpenError {
 }
 
 #[tokio::test]
+async fn an_index_that_the_log_does_not_have_is_no_damage() {
+    let (dir, _) = closed(2).await;
+    let data = dir.path().join("log");
+    assert!(prove(&data, 1).is_ok());
+    assert!(matches!(prove(&data, 2).err().unwrap(), OpenError::NoEntry { index: 2, size: 2 }));
+}
+
+/// Until its next checkpoint the old one would lack a signature that the log says it has.
+#[tokio::test]
+async fn a_key_that_is_added_signs_the_checkpoint_that_is_there() {
+    for entries in [0, 2] {
+        let (dir, old) = (tempfile::tempdir().unwrap(), key(KeyAlgorithm::Ed25519));
+        let log = open(dir.path(), &LogSigner::new(ORIGIN, Arc::clone(&old) as _, None).unwrap()).await;
+        for number in 0..entries {
+            add(&log, number).await;
+        }
+        log.close().await;
+        drop(log);
+        let both = LogSigner::new(ORIGIN, old, Some(key(KeyAlgorithm::MlDsa44))).unwrap();
+        let _log = open(dir.path(), &both).await;
+        assert_eq!(fsck(&dir.path().join("log")).unwrap().findings, [""; 0], "{entries} entries");
+    }
+}
+
+#[tokio::test]
 async fn one_process_writes() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let log = open(dir.path(), &signer).await;
