@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use signet_store::fs::Disk;
 
 use super::numbered::Numbered;
+use super::requests;
 use super::{Config, HomeError, HomeOptions, Log, OpenError, Witnesses, origin_of};
 
 /// Which shards there are, where, and which of them takes entries. Its functions read and write the disk.
@@ -95,6 +96,11 @@ impl Shards {
         let places = shards.read(|book| book.shards()).await?;
         shards.refuse_another(&places)?;
         let opened = shards.open_all(places).await;
+        // What is asked from now on is answered, also if the answering begins later.
+        let opened = match opened {
+            Ok(()) => shards.read(|book| requests::give_up(book.root()).map_err(OpenError::Io)).await,
+            error => error,
+        };
         if opened.is_err() {
             shards.close().await;
         }
