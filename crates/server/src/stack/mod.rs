@@ -49,7 +49,7 @@ use crate::rekor;
 pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
 pub use client::ClientFiles;
-pub use error::{Exposure, StackError};
+pub use error::StackError;
 pub use fsck::{StackReport, fsck};
 use names::Names;
 pub use restore::{Restored, Witnessed, restore};

@@ -11,8 +11,8 @@ use signet_store::DataDir;
 
 use super::TsaError;
 use crate::authority::{
-    AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, make_root, random_serial,
-    refuse_other_mode,
+    AuthorityError, DIGITAL_SIGNATURE, Issuer, ROOT, Subject, each_issued_by_the_next, make_root,
+    random_serial, refuse_other_mode, take_given,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -98,19 +98,21 @@ impl Certified for Identity {
 pub(super) struct Identities(Vec<Identity>);
 
 impl Identities {
-    /// One whose key and certificates come from elsewhere.
-    pub(super) fn given(identity: Identity) -> Self {
-        Self(vec![identity])
+    /// One whose key and certificates come from elsewhere, as the directory says from now on.
+    pub(super) fn given(dir: &DataDir, identity: Identity, development: bool) -> Result<Self, TsaError> {
+        take_given(dir, identity.chain(), development)?;
+        Ok(Self(vec![identity]))
     }
 
-    /// Whether the directory holds any.
-    pub(super) fn are_in(dir: &DataDir) -> bool {
-        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(|files| matches!(files.read(&leaf(0)), Ok(None)))
+    /// Whether there was an authority in the directory, with a key of its own or with one from elsewhere.
+    pub(super) fn were_in(dir: &DataDir) -> bool {
+        let is_new = |files: KeyFiles<'_>| !files.are_given() && matches!(files.read(&leaf(0)), Ok(None));
+        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(is_new)
     }
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
     pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
-        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?.own()?;
         let mut all = Vec::new();
         while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
@@ -193,8 +195,6 @@ fn leaf(number: usize) -> String {
         _ => format!("tsa-{number}"),
     }
 }
-
-const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;

@@ -28,7 +28,7 @@ use identity::Identities;
 pub use identity::Identity;
 pub use metrics::{Counters, Outcome};
 
-use crate::authority::AuthorityError;
+use crate::authority::{AuthorityError, refuse_given};
 use crate::clock::{Clock, Reading};
 use serials::Serials;
 
@@ -104,13 +104,14 @@ impl Tsa {
         if let Some(accuracy) = config.accuracy().filter(|accuracy| !ACCURACIES.contains(accuracy)) {
             return Err(TsaError::Accuracy { accuracy });
         }
+        let (given, development) = (identity.is_some(), config.is_development());
+        refuse_given(given, development)?;
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
-        let given = identity.is_some();
         let identities = match identity {
-            Some(identity) => Identities::given(identity),
-            None => Identities::of_directory(&dir, now, config.is_development()).await?,
+            Some(identity) => Identities::given(&dir, identity, development)?,
+            None => Identities::of_directory(&dir, now, development).await?,
         };
         let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
         let inner = Inner { identities, given, config, serials, counters, dir };
@@ -330,11 +331,12 @@ pub fn fsck(dir: &Path) -> Vec<String> {
     }
 }
 
-/// Numbers are written before the identity: a directory that has one without the other has lost them.
+/// Numbers are written before all that says that an authority was here: a directory that has one without the other has lost
+/// them.
 fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
     let path = dir.path().join(SERIALS);
     let failed = |error| TsaError::Serials { path: path.clone(), error };
-    if !path.exists() && !Identities::are_in(dir) {
+    if !path.exists() && !Identities::were_in(dir) {
         Serials::create(dir.disk(), &path).map_err(failed)?;
     }
     Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)
