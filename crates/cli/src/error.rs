@@ -438,6 +438,11 @@ impl From<PublisherError> for CliError {
             PublisherError::Dir(error) => return error.into(),
             PublisherError::KeyFile(error) => return error.into(),
             PublisherError::Refused(ref refusal) => refusal.code(),
+            PublisherError::Staged { .. } => {
+                return Self::new(Code::WouldOverwrite, error.to_string()).hint(
+                    "have it signed and publish it with `signet trust publish`, or give it up with `--replace`",
+                );
+            }
             PublisherError::Expired => Code::TrustExpired,
             PublisherError::Form(_) => Code::DataCorrupt,
             PublisherError::NoRoot | PublisherError::NoOnlineKey => Code::TrustMissing,
