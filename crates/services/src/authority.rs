@@ -90,6 +90,19 @@ pub fn refuse_given(is_given: bool, development: bool) -> Result<(), AuthorityEr
     }
 }
 
+/// Refuses, before anything is made, to go on in this directory otherwise than it was begun.
+pub fn refuse_directory(dir: &DataDir, is_given: bool, development: bool) -> Result<(), AuthorityError> {
+    refuse_given(is_given, development)?;
+    let files = KeyFiles::open(dir.disk(), dir.path())?;
+    if !is_given && files.are_given() {
+        return Err(AuthorityError::Given);
+    }
+    match files.read(ROOT)? {
+        Some((_, own)) => refuse_other_mode(own.first().ok_or(AuthorityError::EmptyChain)?, development),
+        None => Ok(()),
+    }
+}
+
 /// Has the authority of this directory use what it is given, from now on: it makes nothing for itself any more.
 pub(crate) fn take_given(
     dir: &DataDir,
@@ -98,16 +111,13 @@ pub(crate) fn take_given(
 ) -> Result<(), AuthorityError> {
     let root = chain.last().ok_or(AuthorityError::EmptyChain)?;
     refuse_given(true, development || is_for_development(root))?;
-    let mut files = KeyFiles::open(dir.disk(), dir.path())?;
-    if let Some((_, own)) = files.read(ROOT)? {
-        refuse_other_mode(own.first().ok_or(AuthorityError::EmptyChain)?, development)?;
-    }
-    files.note_given()
+    refuse_directory(dir, true, development)?;
+    KeyFiles::open(dir.disk(), dir.path())?.note_given()
 }
 
 /// Refuses a directory whose root was made for development where another is wanted, and the other way round: what
 /// one has signed would be trusted as the other's.
-pub(crate) fn refuse_other_mode(root: &Certificate, development: bool) -> Result<(), AuthorityError> {
+fn refuse_other_mode(root: &Certificate, development: bool) -> Result<(), AuthorityError> {
     match is_for_development(root) == development {
         true => Ok(()),
         false => Err(AuthorityError::Mode { development: !development }),

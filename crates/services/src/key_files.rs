@@ -66,14 +66,6 @@ impl<'a> KeyFiles<'a> {
         }
     }
 
-    /// Those of an authority that makes them itself.
-    pub(crate) fn own(self) -> Result<Self, AuthorityError> {
-        match self.are_given() {
-            true => Err(AuthorityError::Given),
-            false => Ok(self),
-        }
-    }
-
     /// Writes the list where an earlier version has made the files and none.
     pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
         match self.dir.join(LIST).is_file() {

@@ -8,7 +8,7 @@ use signet_server::exposure::Reach;
 use signet_server::fulcio::{self, HttpCtLog};
 use signet_server::host::health;
 use signet_server::{oidc_dev, static_ct};
-use signet_services::authority::{Issuer, refuse_given};
+use signet_services::authority::{Issuer, refuse_directory, refuse_given};
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
@@ -41,6 +41,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let their_log = their_log(args)?;
     let operators = Operators::begin(&args.operators).await?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
+    refuse_directory(&dir, hierarchy.is_some(), dev)?;
     let host = args.tls.listen(args.listen).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),

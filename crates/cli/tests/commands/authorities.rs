@@ -173,7 +173,11 @@ fn given_keys_are_refused_in_development_by_every_command_and_needed_ever_after(
         let forgotten = [&["serve"], &own[..], &["--listen", "127.0.0.1:0"]].concat();
         let refused = run(&sandbox, &forgotten).exits(2);
         assert!(refused.says("SGN-3010") && refused.says("hint: give `--key`"), "{refused}");
-        assert!(!sandbox.path(&format!("{kind}/root.key")).exists());
+        let refused = run(&sandbox, &[&forgotten[..], &["--dev"]].concat()).exits(2);
+        assert!(refused.says("SGN-3010"), "{refused}");
+        let made = std::fs::read_dir(sandbox.path(kind)).unwrap().map(|entry| entry.unwrap().path());
+        let keys: Vec<_> = made.filter(|path| path.extension().is_some_and(|end| end == "key")).collect();
+        assert_eq!(keys, Vec::<std::path::PathBuf>::new());
     }
 }
 

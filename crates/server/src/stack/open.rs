@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_formats::trusted_root::TrustedRoot;
-use signet_services::authority::refuse_given;
+use signet_services::authority::{refuse_directory, refuse_given};
 use signet_services::ca::{self, Ca, CaError};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
@@ -193,10 +193,12 @@ impl Opening<'_> {
 
     async fn ca(&self, config: CaConfig) -> Result<OpenCa, StackError> {
         let path = self.root.path().join("ca");
+        let (given, development) = (config.hierarchy.is_some(), self.dev);
         let dev_url = self.dev.then(|| format!("{}{}", self.url, oidc_dev::PATH));
         // The development issuer's RSA key takes a moment to make.
         let (dir, dev) = blocking(move || {
             let dir = DataDir::open(&path, Kind::Ca)?;
+            refuse_directory(&dir, given, development).map_err(CaError::from)?;
             let dev = dev_url.map(|url| DevIssuer::open(dir.disk(), dir.path(), &url)).transpose()?;
             Ok((dir, dev))
         })

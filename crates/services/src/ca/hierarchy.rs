@@ -9,7 +9,7 @@ use signet_store::DataDir;
 
 use crate::authority::{
     AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, ROOT, Subject, each_issued_by_the_next, is_issued_by,
-    make_root, random_serial, refuse_other_mode, take_given,
+    make_root, random_serial, refuse_directory, take_given,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -42,13 +42,10 @@ impl Hierarchy {
         development: bool,
     ) -> Result<Self, AuthorityError> {
         let subject = Subject { organization: "Signet", common_name: name(development) };
-        let mut files = KeyFiles::open(dir.disk(), dir.path())?.own()?;
+        refuse_directory(dir, false, development)?;
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let (root_key, root) = match files.read(ROOT)? {
-            Some((key, chain)) => {
-                let own = chain.first().ok_or(AuthorityError::EmptyChain)?;
-                refuse_other_mode(own, development)?;
-                (key, chain)
-            }
+            Some(root) => root,
             None => {
                 let name = Subject { common_name: &format!("{} root", subject.common_name), ..subject };
                 let start = now - CLOCKS_DIFFER;

@@ -12,7 +12,7 @@ use signet_store::DataDir;
 use super::TsaError;
 use crate::authority::{
     AuthorityError, DIGITAL_SIGNATURE, Issuer, ROOT, Subject, each_issued_by_the_next, make_root,
-    random_serial, refuse_other_mode, take_given,
+    random_serial, refuse_directory, take_given,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -112,16 +112,14 @@ impl Identities {
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
     pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
-        let mut files = KeyFiles::open(dir.disk(), dir.path())?.own()?;
+        refuse_directory(dir, false, development)?;
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let mut all = Vec::new();
         while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
         let root = match files.read(ROOT)? {
-            Some((key, chain)) => {
-                refuse_other_mode(chain.first().ok_or(AuthorityError::EmptyChain)?, development)?;
-                Issuer::new(Arc::new(key), chain)?
-            }
+            Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
             None => new_root(&mut files, now, development).await?,
         };
         if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
