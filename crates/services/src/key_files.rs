@@ -1,8 +1,9 @@
 //! The keys that an authority makes for itself, each with the chain above it: `NAME.key` (0600) and `NAME.pem`.
 //!
 //! A list beside them, `made.json`, says which were made. Without it a key whose certificate is lost could not be told from
-//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. Trusted? The
-//! keys are. May a file be lost? No; the authority does not start until it is restored.
+//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. It also says whether
+//! the authority was given a key from elsewhere, so that none is made where that is forgotten once. Trusted? The keys are. May a
+//! file be lost? No; the authority does not start until it is restored.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,6 +54,19 @@ impl<'a> KeyFiles<'a> {
         self.put_list()
     }
 
+    /// Whether the authority was given its keys.
+    pub(crate) fn are_given(&self) -> bool {
+        self.made.contains(GIVEN)
+    }
+
+    /// Notes that the authority was given its keys.
+    pub(crate) fn note_given(&mut self) -> Result<(), AuthorityError> {
+        match self.made.insert(GIVEN.to_owned()) {
+            true => self.put_list(),
+            false => Ok(()),
+        }
+    }
+
     /// Writes the list where an earlier version has made the files and none.
     pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
         match self.is_settled() {
@@ -91,7 +105,10 @@ pub fn fsck(dir: &Path) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let all = files.made.iter().cloned().chain(pairs(dir)).collect::<BTreeSet<_>>();
-    all.iter().filter_map(|name| check(&files, name).err().map(|error| error.to_string())).collect()
+    all.iter()
+        .filter(|name| *name != GIVEN)
+        .filter_map(|name| check(&files, name).err().map(|error| error.to_string()))
+        .collect()
 }
 
 /// A chain whose first certificate is that of the key beside it, and each issued by the next.
@@ -144,6 +161,8 @@ const ROOT: &str = "root";
 const KEY: &str = "key";
 const CHAIN: &str = "pem";
 const LIST: &str = "made.json";
+/// In the list, for what is kept elsewhere.
+const GIVEN: &str = "given";
 
 #[cfg(test)]
 mod tests {

@@ -183,7 +183,7 @@ impl IssuerEntry {
             issuer_url: named,
             wildcard_issuer_url: pattern,
             audience: issuer.client_id.clone(),
-            challenge_claim: issuer.challenge_claim.clone(),
+            challenge_claim: issuer.challenge_claim.to_string(),
             spiffe_trust_domain: match &issuer.provider {
                 Provider::Spiffe { trust_domain } => trust_domain.clone(),
                 _ => String::new(),

@@ -54,7 +54,7 @@ pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
 pub use certificates::{NextCertificateLog, rotate_certificates};
 pub use client::ClientFiles;
-pub use error::{Exposure, StackError};
+pub use error::StackError;
 pub use fsck::{StackReport, fsck};
 use names::Names;
 pub use restore::{Restored, Witnessed, restore};

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use signet_server::stack::{Config, Exposure, Stack, StackError, WitnessConfig, fsck};
+use signet_server::exposure::{Exposure, ReachError};
+use signet_server::stack::{Config, Stack, StackError, WitnessConfig, fsck};
 
 fn config(data: &Path) -> Config {
     let mut config = Config::new(data.to_owned(), ([127, 0, 0, 1], 0).into());
@@ -168,7 +169,7 @@ async fn what_clients_are_told_and_what_operators_ask_counts_as_where_it_listens
         config.public_url = url.map(str::to_owned);
         config.admin = admin.map(|admin| admin.parse().unwrap());
         match config.build().await {
-            Err(StackError::Exposed { why, .. }) => Some(why),
+            Err(StackError::Reach(ReachError::Exposed { why, .. })) => Some(why),
             Err(error) => panic!("{error}"),
             Ok(_) => None,
         }

@@ -23,7 +23,7 @@ pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
 pub use proof::{Proof, ProofError};
 
-use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial};
+use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial, refuse_given};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::limit::Limiter;
@@ -39,8 +39,8 @@ pub const PER_ISSUER: Rate = Rate { count: 60_000, per: Duration::from_secs(60) 
 pub struct Config {
     /// Whose tokens are believed.
     pub verifier: Verifier,
-    /// The name of the authority that it makes for itself.
-    pub common_name: String,
+    /// Whether it is for development, as the authority that it makes for itself then says in its name.
+    pub development: bool,
     /// Its keys and certificates; `None` for its own, kept in the data directory.
     pub hierarchy: Option<Hierarchy>,
     /// The log that promises to publish.
@@ -58,7 +58,7 @@ impl Config {
     pub fn new(verifier: Verifier, log: Arc<dyn CtLog>, clock: Arc<dyn Clock>) -> Self {
         Self {
             verifier,
-            common_name: "Signet certificate authority".to_owned(),
+            development: false,
             hierarchy: None,
             log,
             per_identity: PER_IDENTITY,
@@ -77,8 +77,9 @@ pub struct Ca {
 struct Inner {
     verifier: Verifier,
     hierarchy: RwLock<Arc<Hierarchy>>,
-    /// The name in the certificates that it makes for itself; `None` if it is given them.
-    own_name: Option<String>,
+    /// Whether its certificates come from elsewhere, and no next ones are made.
+    given: bool,
+    development: bool,
     log: Arc<dyn CtLog>,
     audit: Journal,
     identities: Limiter,
@@ -98,25 +99,25 @@ impl Ca {
 
     /// The same, on a disk that may inject faults.
     pub async fn open_on(disk: Disk, path: &Path, config: Config) -> Result<Self, CaError> {
+        refuse_given(config.hierarchy.is_some(), config.development)?;
         Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
     }
 
     /// The same, in a data directory that is open already.
     pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
         let disk = dir.disk().clone();
-        let own_name = config.hierarchy.is_none().then_some(config.common_name);
+        let (given, development) = (config.hierarchy.is_some(), config.development);
         let hierarchy = match config.hierarchy {
-            Some(hierarchy) => hierarchy,
-            None => {
-                renewal::own(&dir, own_name.as_deref().unwrap_or_default(), config.clock.seconds()).await?
-            }
+            Some(hierarchy) => hierarchy.taken_by(&dir, development)?,
+            None => Hierarchy::of_directory(&dir, config.clock.seconds(), development).await?,
         };
         let path = dir.path().join("audit.jsonl");
         let audit = Journal::open(disk, &path).map_err(|error| AuthorityError::Io { path, error })?;
         let inner = Inner {
             verifier: config.verifier,
             hierarchy: RwLock::new(Arc::new(hierarchy)),
-            own_name,
+            given,
+            development,
             log: config.log,
             audit,
             identities: Limiter::new(config.per_identity),

@@ -28,7 +28,7 @@ use identity::Identities;
 pub use identity::Identity;
 pub use metrics::{Counters, Outcome};
 
-use crate::authority::AuthorityError;
+use crate::authority::{AuthorityError, refuse_given};
 use crate::clock::{Clock, Reading};
 use serials::Serials;
 
@@ -104,13 +104,14 @@ impl Tsa {
         if let Some(accuracy) = config.accuracy().filter(|accuracy| !ACCURACIES.contains(accuracy)) {
             return Err(TsaError::Accuracy { accuracy });
         }
+        let (given, development) = (identity.is_some(), config.is_development());
+        refuse_given(given, development)?;
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
-        let given = identity.is_some();
         let identities = match identity {
-            Some(identity) => Identities::given(&dir, identity)?,
-            None => Identities::of_directory(&dir, now, config.is_development()).await?,
+            Some(identity) => Identities::given(&dir, identity, development)?,
+            None => Identities::of_directory(&dir, now, development).await?,
         };
         let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
         let inner = Inner { identities, given, config, serials, counters, dir };
