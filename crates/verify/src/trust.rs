@@ -84,6 +84,9 @@ pub struct TrustedLog {
     /// The time in which the log is trusted.
     #[serde(default)]
     pub valid_for: Window,
+    /// Who runs the log, where it is stated: logs of one operator count as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 impl From<trusted_root::LogInstance> for TrustedLog {
@@ -93,6 +96,7 @@ impl From<trusted_root::LogInstance> for TrustedLog {
             key: Base64(log.public_key),
             log_id: Base64(log.log_id),
             valid_for: Window { start: Some(log.validity.start), end: log.validity.end },
+            operator: log.operator,
         }
     }
 }
@@ -111,6 +115,9 @@ pub struct TrustedAuthority {
     /// The time in which it is trusted.
     #[serde(default)]
     pub valid_for: Window,
+    /// Who runs the authority, where it is stated: authorities of one operator count as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 impl From<trusted_root::Authority> for TrustedAuthority {
@@ -120,6 +127,7 @@ impl From<trusted_root::Authority> for TrustedAuthority {
             uri: authority.uri,
             certificates: authority.chain.into_iter().map(Base64).collect(),
             valid_for: Window { start: Some(authority.validity.start), end: authority.validity.end },
+            operator: authority.operator,
         }
     }
 }
