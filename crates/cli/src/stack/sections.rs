@@ -10,6 +10,7 @@ use signet_server::host::Bounds;
 use signet_services::{ca, log};
 
 use super::span::Span;
+use crate::args::SearchMode;
 
 /// Serve HTTPS.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -142,13 +143,17 @@ pub(crate) struct LogSection {
     pub(crate) witness_policy: Option<PathBuf>,
     /// How long a witness may take.
     pub(crate) witness_timeout: Span,
+    /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds, `hashed-identity` only
+    /// their hashes. Unset: none.
+    pub(crate) search: Option<SearchMode>,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
         let log::Limits { queue, queue_bytes, interval } = log::Limits::default();
         let (witness_policy, witness_timeout) = (None, Span(WITNESS_WITHIN));
-        Self { ml_dsa: false, interval: Span(interval), queue, queue_bytes, witness_policy, witness_timeout }
+        let interval = Span(interval);
+        Self { ml_dsa: false, interval, queue, queue_bytes, witness_policy, witness_timeout, search: None }
     }
 }
 

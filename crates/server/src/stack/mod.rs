@@ -10,6 +10,7 @@
 
 mod backup;
 mod book;
+mod certificates;
 mod client;
 mod error;
 mod fsck;
@@ -45,10 +46,11 @@ use tokio::task::JoinSet;
 use crate::host::{Bounds, Host, TlsFiles};
 use crate::metrics::operators;
 use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
-use crate::rekor;
+use crate::rekor::{self, Identities, Searching};
 
 pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
+pub use certificates::{NextCertificateLog, rotate_certificates};
 pub use client::ClientFiles;
 pub use error::{Exposure, StackError};
 pub use fsck::{StackReport, fsck};
@@ -152,6 +154,8 @@ pub struct LogConfig {
     pub limits: log::Limits,
     /// Who has to cosign its checkpoints; unset, nobody.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// Serve a search of it, which tells so much of identities; unset, there is none.
+    pub search: Option<Identities>,
 }
 
 /// Of the witness.
@@ -269,8 +273,13 @@ impl Stack {
         let (clients, told) = (Arc::clone(&book), book);
         beside.spawn(services.ca.clone().keep_renewed(move || clients.tell_clients()));
         beside.spawn(services.tsa.clone().keep_renewed(move || told.tell_clients()));
-        let log = Arc::clone(&services.log);
-        beside.spawn(async move { log.answer_requests(|_| ()).await });
+        if let Some(search) = services.search.clone() {
+            beside.spawn(search.follow());
+        }
+        let (log, search) = (Arc::clone(&services.log), services.search.clone());
+        beside.spawn(async move {
+            log.answer_requests(|shard| search.iter().for_each(|search| search.add(shard))).await;
+        });
         if let Some(admin) = admin {
             let (own, traffic, parts) = (services.clone(), Arc::clone(&traffic), services.clone());
             let router = operators(move || metrics::page(&own, &traffic), move || parts.readiness());
@@ -296,6 +305,8 @@ pub struct Services {
     pub registry: Option<Registry>,
     /// The transparency log, in its shards.
     pub log: Arc<Shards>,
+    /// The search of it, if there is one.
+    search: Option<Searching>,
     /// The timestamp authority.
     pub tsa: Tsa,
     /// The certificate authority.

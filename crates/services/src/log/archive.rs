@@ -85,7 +85,7 @@ impl Archive {
             }
             match self.segments.after(begin.segment) {
                 Some(next) if next == self.tree.size() => {
-                    reader = self.segments.reader(Place { segment: next, offset: 0 })?;
+                    reader = self.reader(Place { segment: next, offset: 0 })?;
                 }
                 Some(next) => {
                     let size = self.tree.size();
@@ -96,19 +96,26 @@ impl Archive {
         }
     }
 
+    fn reader(&self, place: Place) -> Result<Reader, OpenError> {
+        self.segments.reader(place).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => OpenError::Damaged(format!("segment {}: {error}", place.segment)),
+            _ => error.into(),
+        })
+    }
+
     /// At the first entry after the last chunk.
     fn first_reader(&self, last: Option<Place>) -> Result<Option<Reader>, OpenError> {
         let Some(last) = last else {
             return Ok(match self.segments.last() {
-                Some(_) => Some(self.segments.reader(Place::default())?),
+                Some(_) => Some(self.reader(Place::default())?),
                 None => None,
             });
         };
-        let (size, mut reader) = (self.tree.size(), self.segments.reader(last)?);
+        let (size, mut reader) = (self.tree.size(), self.reader(last)?);
         let mut index = size - TILE_WIDTH;
         while index < size {
             if self.segments.after(reader.place.segment) == Some(index) {
-                reader = self.segments.reader(Place { segment: index, offset: 0 })?;
+                reader = self.reader(Place { segment: index, offset: 0 })?;
             }
             match reader.next()? {
                 Some(Item::Entry(_)) => index += 1,
@@ -146,8 +153,8 @@ impl Archive {
 
     /// Whether the entries end here, as after a write that was cut off: nothing whole may follow.
     fn check_end(&mut self, end: Place) -> Result<(), OpenError> {
-        self.torn = self.segments.reader(end)?.left();
-        let mut rest = self.segments.reader(Place { offset: end.offset + 1, ..end })?;
+        self.torn = self.reader(end)?.left();
+        let mut rest = self.reader(Place { offset: end.offset + 1, ..end })?;
         match rest.has_frame_ahead()? {
             true => Err(OpenError::Damaged(format!("entry {} is damaged", self.tree.size()))),
             false => Ok(()),

@@ -18,6 +18,7 @@ mod form;
 mod fsck;
 mod home;
 mod index;
+mod kind;
 mod newest;
 mod numbered;
 mod open;
@@ -25,6 +26,7 @@ mod policy;
 mod read;
 mod requests;
 mod run;
+mod seal;
 mod search;
 mod searches;
 mod shards;
@@ -52,6 +54,7 @@ pub use export::{export, prove};
 pub use form::Form;
 pub use fsck::{FsckReport, fsck, fsck_shards, verify_head};
 pub use home::{HomeError, HomeOptions, freeze_at, keys_of, make_dirs, origin_of};
+pub use kind::Kind;
 pub use newest::{Doubt, Evidence, is_newest};
 pub use open::OpenError;
 pub use policy::policy_of;
@@ -78,6 +81,8 @@ pub struct Config {
     /// The least that the log must have: a checkpoint that somebody else kept. A start with less, or
     /// with other entries, is refused; of a log in shards, it is of the one that it names.
     pub floor: Option<Checkpoint>,
+    /// What it is to take; unset, what it takes already. A log that takes something else is not opened.
+    pub kind: Option<Kind>,
     /// Bounds and pace.
     pub limits: Limits,
     /// Who has to cosign what is published; unset, nobody.
@@ -90,7 +95,7 @@ pub struct Config {
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default(), witnesses: None, refresh: None }
+        Self { data, floor: None, kind: None, limits: Limits::default(), witnesses: None, refresh: None }
     }
 }
 
@@ -167,6 +172,11 @@ impl Log {
     /// The newest published checkpoint.
     pub fn head(&self) -> Arc<Head> {
         self.shared.head()
+    }
+
+    /// What it takes; `None` if nobody has said it yet.
+    pub fn kind(&self) -> Option<Kind> {
+        self.shared.kind
     }
 
     /// The log's name and keys.
@@ -317,6 +327,7 @@ struct Shared {
     layout: Layout,
     limits: Limits,
     form: Form,
+    kind: Option<Kind>,
     signer: LogSigner,
     tree: RwLock<Tree>,
     places: RwLock<Places>,

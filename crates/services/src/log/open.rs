@@ -13,8 +13,8 @@ use signet_formats::merkle;
 use signet_formats::note::NoteError;
 use signet_formats::tlog::{Nodes, TILE_WIDTH, WitnessPolicy, tree_root};
 use signet_keys::SignError;
+use signet_store::DataDir;
 use signet_store::fs::Disk;
-use signet_store::{DataDir, Kind};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -27,7 +27,7 @@ use super::read::Places;
 use super::run::Run;
 use super::wal;
 use super::writer::{self, Start};
-use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared, Witnesses};
+use super::{Config, Counters, Head, Kind, Log, LogSigner, ReadError, Shared, Witnesses};
 
 impl Log {
     /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
@@ -38,7 +38,7 @@ impl Log {
     /// The same, on a disk that may inject faults.
     pub async fn open_on(disk: Disk, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let path = config.data.clone();
-        let dir = blocking(move || Ok(DataDir::open_on(disk, &path, Kind::Log)?)).await?;
+        let dir = blocking(move || Ok(DataDir::open_on(disk, &path, signet_store::Kind::Log)?)).await?;
         Self::open_in(dir, config, signer).await
     }
 
@@ -52,7 +52,7 @@ impl Log {
     }
 
     async fn opened(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
-        let identity = Identity::of(&signer);
+        let identity = Identity::of(&signer, config.kind);
         let loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();
         let root = tree_root(&loaded.archive, size)?;
@@ -87,6 +87,14 @@ pub enum OpenError {
     /// The disk failed.
     #[error("the log cannot be opened: {0}")]
     Io(#[from] io::Error),
+    /// The log takes something else.
+    #[error("the log takes {found}, not {wanted}")]
+    OtherKind {
+        /// What it takes.
+        found: Kind,
+        /// What it was to take.
+        wanted: Kind,
+    },
     /// The witness policy was written for other logs.
     #[error("the witness policy names logs, but not this one: {}", keys.join(" "))]
     PolicyOfOthers {
@@ -142,12 +150,15 @@ pub(super) struct Identity {
     pub(super) keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Form::is_default")]
     pub(super) form: Form,
+    /// What it takes; one from before it was kept does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<Kind>,
 }
 
 impl Identity {
-    fn of(signer: &LogSigner) -> Self {
+    fn of(signer: &LogSigner, kind: Option<Kind>) -> Self {
         let keys = signer.keys().map(ToString::to_string).collect();
-        Self { origin: signer.origin().to_owned(), keys, form: signer.form() }
+        Self { origin: signer.origin().to_owned(), keys, form: signer.form(), kind }
     }
 
     /// Whose log is in this directory; `None` in a new one.
@@ -160,8 +171,9 @@ impl Identity {
         }
     }
 
-    /// As [`Identity::read`], of a log that has to be there.
+    /// As [`Identity::read`], of a log that has to be there, in a format that this build reads.
     pub(super) fn demand(root: &Path) -> Result<Self, OpenError> {
+        signet_store::format_of(root)?;
         Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
     }
 
@@ -208,12 +220,27 @@ impl Loaded {
         layout.make(dir.disk())?;
         let found = identity.check(&layout)?;
         let runs = Runs::open(&layout)?;
-        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
+        let mut loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
         loaded.tell_of_torn();
+        loaded.settle_kind()?;
         if loaded.archive.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
         Ok(loaded)
+    }
+
+    /// Refuses a log of another kind. One from before it was kept is told by what it has, or is what it is asked to be.
+    fn settle_kind(&mut self) -> Result<(), OpenError> {
+        let kept = self.found.as_ref().and_then(|found| found.kind);
+        let Some(wanted) = self.identity.kind else {
+            self.identity.kind = kept;
+            return Ok(());
+        };
+        let known = kept.map_or_else(|| Kind::told_by(&self.archive), |kept| Ok(Some(kept)))?;
+        match known {
+            Some(found) if found != wanted => Err(OpenError::OtherKind { found, wanted }),
+            _ => Ok(()),
+        }
     }
 
     /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
@@ -316,16 +343,25 @@ impl Loaded {
         Ok(Head { checkpoint: kept.checkpoint().clone(), note: kept.note().to_string().into() })
     }
 
-    fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+    fn start(
+        mut self,
+        config: Config,
+        signer: LogSigner,
+        head: Head,
+        runtime: Handle,
+    ) -> Result<Log, OpenError> {
         let is_behind = self.is_behind(&config, &head)?;
+        // From here on there are segments that earlier versions cannot read.
+        self.dir.upgrade()?;
         let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
-        let Self { dir, archive, runs, .. } = self;
+        let Self { dir, identity, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
         let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {
             dir,
             limits,
             form: archive.form,
+            kind: identity.kind,
             signer,
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
@@ -359,16 +395,16 @@ impl Loaded {
     }
 
     fn begin_segment(&self) -> io::Result<wal::Writer> {
-        let (size, entries) = (self.archive.tree.size(), &self.archive.layout.entries);
+        let Archive { layout, segments, tree, torn, .. } = &self.archive;
+        let size = tree.size();
         // A segment in which no whole batch stands has the name of the next. What is torn in it is laid aside.
-        if self.archive.segments.last() == Some(size) {
-            let (disk, path) = (self.dir.disk(), entries.join(wal::segment_name(size)));
-            match fs::metadata(&path)?.len() {
-                0 => drop(disk.remove(&path)?),
-                _ => disk.rename(&path, &self.archive.layout.torn(size))?,
+        if let Some(path) = segments.path(size) {
+            match torn {
+                0 => drop(self.dir.disk().remove(path)?),
+                _ => self.dir.disk().rename(path, &layout.torn(size))?,
             }
         }
-        wal::Writer::begin(self.dir.disk(), entries, size)
+        wal::Writer::begin(self.dir.disk(), layout, size)
     }
 }
 

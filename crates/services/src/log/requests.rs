@@ -79,8 +79,6 @@ impl Shards {
     /// Answers the requests in the directory, until it is dropped. Calls `then` with each new shard that takes entries.
     pub async fn answer_requests(&self, then: impl Fn(&Log)) {
         let root = self.book.root();
-        // One from before the start was given up.
-        let _ = fs::remove_file(root.join(REQUEST));
         loop {
             sleep(LOOK_EVERY).await;
             let Ok(request) = fs::read(root.join(REQUEST)) else { continue };
@@ -101,6 +99,11 @@ impl Shards {
         log.freeze().await.map_err(|error| HomeError::Open(error.into()))?;
         Ok(Answer::Frozen { size: log.durable() })
     }
+}
+
+/// Gives up what was asked before the start: nobody waits for it any more.
+pub(super) fn give_up(root: &Path) -> io::Result<()> {
+    remove(&root.join(REQUEST))
 }
 
 /// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers.

@@ -43,6 +43,12 @@ impl Searches {
         over(shards.collect(), query, |search, query| search.find(query))
     }
 
+    /// What an identity is shown as to those who are not to learn it. Nobody without the directory can tell whose it is.
+    pub fn tag(&self, identity: &str) -> String {
+        let all = self.all();
+        all.first().map(|search| format!("hmac-sha256:{}", search.tag(identity).hex())).unwrap_or_default()
+    }
+
     fn all(&self) -> Vec<Arc<Search>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

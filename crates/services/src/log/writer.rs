@@ -237,7 +237,7 @@ impl Writer {
         let count = u32::try_from(part.len()).map_err(io::Error::other)?;
         let entries: Vec<Bytes> = part.iter().map(|(_, entry)| entry.clone()).collect();
         if self.wal.is_large() {
-            self.wal = wal::Writer::begin(self.disk(), &self.shared.layout.entries, first)?;
+            self.wal = wal::Writer::begin(self.disk(), &self.shared.layout, first)?;
             let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
             *segments = segments.clone().with(self.wal.segment()?);
         }

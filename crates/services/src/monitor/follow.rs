@@ -30,6 +30,8 @@ pub(super) struct Follower {
     source: Source,
     reader: Arc<dyn LogReader>,
     seen: Option<Seen>,
+    /// How many entries it shows now; unset, while it cannot be read.
+    shown: Option<u64>,
     /// Whether that is on disk.
     is_kept: bool,
     from_now: bool,
@@ -65,12 +67,14 @@ impl Follower {
         from_now: bool,
     ) -> io::Result<Self> {
         let seen = state.load(&source.origin)?;
-        Ok(Self { source, reader, seen, is_kept: true, from_now, is_behind: false })
+        Ok(Self { source, reader, seen, shown: None, is_kept: true, from_now, is_behind: false })
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let size = self.seen.as_ref().map_or(0, |seen| seen.grown.range().size());
-        Progress { origin: self.source.origin.clone(), size }
+        let (size, unread) =
+            self.seen.as_ref().map_or((0, 0), |seen| (seen.grown.range().size(), seen.unread));
+        let behind = self.shown.map(|shown| shown.saturating_sub(size));
+        Progress { origin: self.source.origin.clone(), size, shown: self.shown, behind, unread }
     }
 
     pub(super) fn is_behind(&self) -> bool {
@@ -89,7 +93,7 @@ impl Follower {
     /// Reads what is new, or as much of it as one round does. What is found is told once.
     pub(super) async fn round(&mut self, at: &Look<'_>) -> io::Result<Vec<Finding>> {
         let mut found = Vec::new();
-        self.is_behind = false;
+        (self.is_behind, self.shown) = (false, None);
         match self.catch_up(at, &mut found).await {
             Ok(()) => {}
             Err(Trouble::Tell(what)) => found.push(what),
@@ -101,6 +105,7 @@ impl Follower {
     async fn catch_up(&mut self, at: &Look<'_>, found: &mut Vec<What>) -> Result<(), Trouble> {
         for Shown { origin, checkpoint, tree } in self.shown().await? {
             let shown = self.verified(&origin, &checkpoint)?;
+            self.shown = Some(shown.checkpoint().size);
             self.follow(&shown, tree.as_ref(), at, found).await?;
             if self.is_behind {
                 return Ok(());
@@ -164,7 +169,8 @@ impl Follower {
         }
         self.is_kept = self.is_kept && known.is_some_and(|known| known.grown == grown && known_size == size);
         self.is_behind = read.is_ok() && grown.range().size() < size;
-        self.seen = Some(Seen { checkpoint: shown.clone(), grown });
+        let unread = seen.unread + noticed.unread.map_or(0, |(_, count)| count);
+        self.seen = Some(Seen { checkpoint: shown.clone(), grown, unread });
         found.extend(noticed.found);
         found.extend(noticed.unread.map(|(first, count)| What::Unread { first, count }));
         Ok(read?)
@@ -202,7 +208,8 @@ impl Follower {
             // Nothing is claimed of it yet: an empty tree is the beginning of any.
             false => Range::default(),
         };
-        Ok(Seen { checkpoint: shown.clone(), grown: Grown::new(range, Vec::new()) })
+        let unread = self.seen.as_ref().map_or(0, |seen| seen.unread);
+        Ok(Seen { checkpoint: shown.clone(), grown: Grown::new(range, Vec::new()), unread })
     }
 
     /// The log shows less than it did: of the same history, as a slow copy does, or of another.

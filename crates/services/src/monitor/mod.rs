@@ -12,6 +12,7 @@ mod range;
 mod rekor_v1;
 mod state;
 mod tiles;
+mod told;
 mod tree;
 
 use std::io;
@@ -24,11 +25,13 @@ use serde::Serialize;
 use signet_formats::note::VerifierKey;
 use signet_formats::rekor::EntryFacts;
 use signet_formats::tlog::WitnessPolicy;
+use signet_store::OpenError;
 
 use crate::clock::Clock;
 pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
 use follow::{Follower, Look};
 use state::StateDir;
+use told::Told;
 
 /// What a log is read with.
 #[async_trait]
@@ -66,13 +69,14 @@ pub struct Monitor {
     followers: Vec<Follower>,
     watches: Vec<Watch>,
     state: StateDir,
+    told: Told,
     heartbeat: Option<PathBuf>,
     clock: Arc<dyn Clock>,
 }
 
 impl Monitor {
     /// A monitor that keeps how far it came in `state`. A log that it does not know yet is read from its first entry on, or
-    /// with `from_now` from its newest.
+    /// with `from_now` from its newest. Refused while another monitor has that directory.
     pub fn open(
         state: PathBuf,
         sources: Vec<Source>,
@@ -80,12 +84,14 @@ impl Monitor {
         reader: &Arc<dyn LogReader>,
         clock: Arc<dyn Clock>,
         from_now: bool,
-    ) -> io::Result<Self> {
-        let state = StateDir::open(state)?;
+    ) -> Result<Self, OpenError> {
+        let unreadable = |error| OpenError::Io { path: state.clone(), error };
+        let dir = StateDir::open(state.clone())?;
         let followers =
-            sources.into_iter().map(|source| Follower::open(source, Arc::clone(reader), &state, from_now));
-        let followers = followers.collect::<io::Result<_>>()?;
-        Ok(Self { followers, watches, state, heartbeat: None, clock })
+            sources.into_iter().map(|source| Follower::open(source, Arc::clone(reader), &dir, from_now));
+        let followers = followers.collect::<io::Result<_>>().map_err(unreadable)?;
+        let told = Told::load(&dir).map_err(unreadable)?;
+        Ok(Self { followers, watches, state: dir, told, heartbeat: None, clock })
     }
 
     /// Says in a file, whenever it keeps how far it came, that it lives.
@@ -105,6 +111,12 @@ impl Monitor {
         Ok(findings)
     }
 
+    /// Of what a round found, what is to be told to those who are not beside it: an alarm that lasts once, and again after a day.
+    pub fn news(&mut self, findings: &[Finding]) -> Vec<Finding> {
+        let is_all = !self.is_behind();
+        self.told.news(findings, self.clock.seconds(), is_all)
+    }
+
     /// Whether there was more to read than a round reads: another one is due at once.
     pub fn is_behind(&self) -> bool {
         self.followers.iter().any(Follower::is_behind)
@@ -115,6 +127,7 @@ impl Monitor {
         for follower in &mut self.followers {
             follower.keep(&self.state)?;
         }
+        self.told.keep(&self.state)?;
         if let Some(file) = &self.heartbeat {
             let logs = self.followers.iter().map(Follower::progress).collect();
             state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well: is_well, logs })?;
@@ -138,6 +151,12 @@ struct Heartbeat {
 pub(crate) struct Progress {
     origin: String,
     size: u64,
+    /// How many entries it showed last; nothing, if it could not be read then.
+    shown: Option<u64>,
+    /// How many of those were not read yet.
+    behind: Option<u64>,
+    /// How many entries say something that could not be read, of all that were.
+    unread: u64,
 }
 
 /// Something to tell about a log.

@@ -131,7 +131,9 @@ async fn each_entry_is_found_once_also_after_a_restart() {
         .collect();
     assert_eq!(found, [300, 301]);
     assert_eq!(whats(&mut first).await, []);
-    assert_eq!(whats(&mut open()).await.len(), 2, "nobody was told yet");
+    drop(first);
+    let mut first = open();
+    assert_eq!(whats(&mut first).await.len(), 2, "nobody was told yet");
     first.keep(true).unwrap();
     add(&log, 302..303, "ours").await;
     drop(first);
@@ -324,6 +326,12 @@ async fn what_was_read_before_an_entry_that_cannot_be_is_told_and_kept() {
     let mut first = open();
     *reader.withhold.lock().unwrap() = vec!["entries/001"];
     let found = whats(&mut first).await;
+    first.keep(false).unwrap();
+    let lagging = heartbeat(dir.path());
+    assert_eq!(
+        (&lagging["size"], &lagging["shown"], &lagging["behind"]),
+        (&256.into(), &601.into(), &345.into())
+    );
     let [What::Entry { index: 0, .. }, What::Entry { index: 1, .. }, What::Unreadable(_)] = found.as_slice()
     else {
         panic!("{found:?}")
@@ -368,6 +376,67 @@ async fn what_could_hide_what_is_watched_for_is_told() {
     let mut monitor = monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
     assert_eq!(whats(&mut monitor).await, [What::Unread { first: 1, count: 2 }]);
     assert_eq!(whats(&mut monitor).await, []);
+    monitor.keep(true).unwrap();
+    assert_eq!(heartbeat(dir.path())["unread"], 2);
+    drop(monitor);
+    let mut monitor = self::monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
+    monitor.keep(true).unwrap();
+    assert_eq!(heartbeat(dir.path())["unread"], 2, "also after a restart");
+    assert_eq!(heartbeat(dir.path())["shown"], serde_json::Value::Null, "nobody has looked yet");
+}
+
+/// What the heartbeat says of the only log.
+fn heartbeat(dir: &Path) -> serde_json::Value {
+    let heartbeat = std::fs::read(dir.join("heartbeat")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&heartbeat).unwrap()["logs"][0].take()
+}
+
+#[tokio::test]
+async fn what_stays_wrong_is_news_once_and_again_after_a_day() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    add(&log, 0..3, "ours").await;
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let open = || {
+        let watches = MonitorConfig::from_yaml(&watch_for("ours")).unwrap().watches().unwrap();
+        let reader: Arc<dyn LogReader> = reader.clone();
+        Monitor::open(dir.path().join("state"), vec![source(&signer)], watches, &reader, clock.clone(), false)
+            .unwrap()
+    };
+    let mut monitor = open();
+    let news = async |monitor: &mut Monitor, withheld: &[&'static str]| {
+        *reader.withhold.lock().unwrap() = withheld.to_vec();
+        let found = monitor.round().await.unwrap();
+        let news = monitor.news(&found).len();
+        monitor.keep(false).unwrap();
+        (found.len(), news)
+    };
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 1));
+    clock.advance(Duration::from_secs(86_399));
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 0));
+    drop(monitor);
+    let mut monitor = open();
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 0), "also after a restart");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 1), "a day has passed");
+    assert_eq!(news(&mut monitor, &[]).await, (3, 3), "each entry is news");
+    assert_eq!(news(&mut monitor, &["checkpoint"]).await, (1, 1), "it had ended");
+    *reader.spoil.lock().unwrap() = Some("checkpoint");
+    assert_eq!(news(&mut monitor, &[]).await, (1, 1), "it is another one");
+}
+
+#[tokio::test]
+async fn two_monitors_do_not_share_what_they_keep() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    let _first = monitor(dir.path(), source(&signer), &reader, "", false);
+    let reader: Arc<dyn LogReader> = reader.clone();
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let state = dir.path().join("state");
+    let second = Monitor::open(state, vec![source(&signer)], Vec::new(), &reader, clock, false);
+    assert!(matches!(second.err().unwrap(), signet_store::OpenError::InUse { .. }));
 }
 
 #[tokio::test]
