@@ -170,7 +170,9 @@ impl fmt::Display for Window {
 
 /// The id of a value: the SHA-256 of its canonical JSON.
 pub(crate) fn id_of<T: Serialize>(value: &T) -> Digest {
-    // Values of this crate are plain trees of strings, numbers and lists: they always have a JSON form.
-    let json = signet_formats::canonical_json::to_string(value).unwrap_or_default();
+    // Canonical JSON has no integers beyond 2^53, as a size that somebody states may be: plain JSON has.
+    let json = signet_formats::canonical_json::to_string(value).ok();
+    // Values of this crate are plain trees of texts, integers and lists: they always have that.
+    let json = json.or_else(|| serde_json::to_string(value).ok()).unwrap_or_default();
     Digest::sha256(json.as_bytes())
 }
