@@ -117,11 +117,6 @@ impl Shards {
     }
 }
 
-/// Gives up what was asked before the start: nobody waits for it any more.
-pub(super) fn give_up(root: &Path) -> io::Result<()> {
-    remove(&root.join(REQUEST))
-}
-
 /// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers.
 pub async fn request(root: &Path, request: &Request) -> io::Result<Answer> {
     let asked = Asked { root: root.to_owned(), name: Uuid::new_v4() };
