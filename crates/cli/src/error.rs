@@ -320,6 +320,7 @@ impl From<LogOpenError> for CliError {
                 });
             }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            LogOpenError::NoEntry { .. } => Code::UsageInvalid,
             LogOpenError::PolicyOfOthers { .. } | LogOpenError::Witnessed => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
         };

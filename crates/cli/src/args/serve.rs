@@ -82,8 +82,8 @@ pub(crate) struct ServeLogArgs {
     /// A checkpoint of this log that somebody else kept: a log with less, or with other entries, is not served.
     #[arg(long, value_name = "FILE")]
     pub(crate) at_least: Option<PathBuf>,
-    /// How long a witness may take, in milliseconds.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000)]
+    /// How long a witness may take, in milliseconds, at most 10000.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) witness_timeout_ms: u64,
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]

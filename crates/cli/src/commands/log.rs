@@ -110,13 +110,17 @@ fn write_files(args: &LogExportArgs, face: Face) -> Answer {
 }
 
 async fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
-    let size = match ask(&args.data, Request::Freeze).await? {
-        Reply::Frozen { size } => size,
+    let (size, published) = match ask(&args.data, Request::Freeze).await? {
+        Reply::Frozen { size, published } => (size, published),
         other => return Err(refused(other).into()),
     };
     let document = LogDocument { data: args.data.display().to_string(), size };
     face.result(&document, |document| {
-        format!("`{}` is frozen at {} entries\n", document.data, document.size)
+        let rest = match size - published.min(size) {
+            0 => String::new(),
+            rest => format!("; the last {rest} are published once its witnesses cosign them"),
+        };
+        format!("`{}` is frozen at {} entries{rest}\n", document.data, document.size)
     })?;
     Ok(Status::Yes)
 }

@@ -190,7 +190,7 @@ impl Shards {
         for (number, place) in places.into_iter().enumerate() {
             let log = self.open_at(place).await?;
             self.logs.write().unwrap_or_else(PoisonError::into_inner).push(log.clone());
-            if number < last {
+            if number < last && !log.is_frozen() {
                 log.freeze().await.map_err(OpenError::Io)?;
             }
         }

@@ -6,14 +6,13 @@
 //!
 //! A batch is a frame: a header, and the entries as entry bundles have them. One write and one sync make it
 //! durable. An entry is never empty, so the two zero bytes that begin a header are no entry's length; what proves that
-//! it is one is the segment's [`Seal`]. A segment begins at each start and when the last one is large; what is torn at the
-//! end of one is left there, and nobody reads it, because the next segment's name says where the one before ended.
+//! it is one is the segment's [`Seal`]. A segment begins when the last one is large, and at a start that finds its end torn:
+//! what is torn is left there, and nobody reads it, because the next segment's name says where the one before ended.
 //!
 //! The name of a segment is its first entry's index; `.2` after it says that its headers are sealed with a secret. Those of
 //! format version 1 have no such ending: they are read as they are, and what follows goes to a new segment.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +23,8 @@ use signet_formats::tlog::{TILE_WIDTH, push_entry};
 use signet_store::fs::{Disk, read_exact_at};
 
 use super::chunk::Layout;
-use super::form::Form;
 use super::seal::Seal;
+use super::segments::Opened;
 
 /// Where an entry begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,8 +92,14 @@ impl Writer {
     pub(super) fn begin(disk: &Disk, layout: &Layout, first: u64) -> io::Result<Self> {
         let (path, seal) = (layout.entries.join(segment_name(first)), Seal::fresh()?);
         disk.put(&layout.scratch, &path, &seal.preamble())?;
+        Self::resume(disk, path, first, seal)
+    }
+
+    /// Goes on at the end of a segment, which is whole. Whoever wrote it may have died before it was durable.
+    pub(super) fn resume(disk: &Disk, path: PathBuf, first: u64, seal: Seal) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(&path)?;
-        let offset = seal.first_offset();
+        disk.sync(&file, &path)?;
+        let offset = file.metadata()?.len();
         Ok(Self { disk: disk.clone(), path, file, seal, segment: first, offset, buffer: Vec::new() })
     }
 
@@ -103,9 +108,9 @@ impl Writer {
         self.offset >= SEGMENT_BYTES
     }
 
-    /// Its name and file, for readers.
-    pub(super) fn segment(&self) -> io::Result<(u64, Segment)> {
-        Ok((self.segment, Segment::open(&self.path, true)?))
+    /// The index of its first entry, and its path: for readers.
+    pub(super) fn segment(&self) -> (u64, &Path) {
+        (self.segment, &self.path)
     }
 
     /// Makes a batch durable. Returns where bundles begin in it.
@@ -125,105 +130,6 @@ impl Writer {
         self.offset += u64::try_from(self.buffer.len()).map_err(io::Error::other)?;
         self.buffer.shrink_to(KEPT_BUFFER);
         Ok(places)
-    }
-}
-
-/// A segment, for reading.
-#[derive(Clone)]
-pub(super) struct Segment {
-    path: PathBuf,
-    file: Arc<File>,
-    /// Whether it begins with a secret.
-    is_salted: bool,
-}
-
-impl Segment {
-    fn open(path: &Path, is_salted: bool) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: Arc::new(File::open(path)?), is_salted })
-    }
-
-    fn seal(&self) -> io::Result<Seal> {
-        match self.is_salted {
-            true => Seal::read(&self.file),
-            false => Ok(Seal::Plain),
-        }
-    }
-}
-
-/// The segments, for reading.
-#[derive(Clone, Default)]
-pub(super) struct Segments {
-    files: BTreeMap<u64, Segment>,
-}
-
-impl Segments {
-    /// Opens what is in `dir`.
-    pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let named = entry.file_name().to_str().and_then(parse_name);
-            let (first, is_salted) =
-                named.ok_or_else(|| io::Error::other(format!("{:?} is no segment", entry.path())))?;
-            if files.insert(first, Segment::open(&entry.path(), is_salted)?).is_some() {
-                return Err(io::Error::other(format!("two segments begin with entry {first}")));
-            }
-        }
-        Ok(Self { files })
-    }
-
-    /// These and another, or another in the place of one of the same name.
-    pub(super) fn with(mut self, (first, segment): (u64, Segment)) -> Self {
-        self.files.insert(first, segment);
-        self
-    }
-
-    /// The first entry of the last segment.
-    pub(super) fn last(&self) -> Option<u64> {
-        self.files.keys().next_back().copied()
-    }
-
-    /// The path of the segment that begins at `first`.
-    pub(super) fn path(&self, first: u64) -> Option<&Path> {
-        self.files.get(&first).map(|segment| segment.path.as_path())
-    }
-
-    /// The first segment that begins after the one at `segment`.
-    pub(super) fn after(&self, segment: u64) -> Option<u64> {
-        self.files.range(segment.checked_add(1)?..).next().map(|(first, _)| *first)
-    }
-
-    /// Reads `count` entries as readers get them. The first of them, with this index, begins at `place`.
-    pub(super) fn bundle(&self, form: Form, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
-        let mut reader = self.reader(place)?;
-        let (mut bundle, mut index) = (Vec::new(), first);
-        while index < first.saturating_add(count) {
-            if self.after(reader.place.segment) == Some(index) {
-                reader = self.reader(Place { segment: index, offset: 0 })?;
-            }
-            match reader.next()? {
-                Some(Item::Entry(entry)) => {
-                    form.push(&mut bundle, &entry)?;
-                    index += 1;
-                }
-                Some(Item::Frame(_)) => {}
-                None => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the entries end too early"));
-                }
-            }
-        }
-        Ok(bundle)
-    }
-
-    /// Reads from `place` on, to the end of its segment.
-    pub(super) fn reader(&self, place: Place) -> io::Result<Reader> {
-        let segment = self.files.get(&place.segment);
-        let segment =
-            segment.ok_or_else(|| io::Error::other(format!("segment {} is missing", place.segment)))?;
-        let (seal, length) = (segment.seal()?, segment.file.metadata()?.len());
-        let place = Place { offset: place.offset.max(seal.first_offset()), ..place };
-        let file = Arc::clone(&segment.file);
-        Ok(Reader { file, seal, length, place, buffer: Vec::new(), at: 0 })
     }
 }
 
@@ -249,6 +155,20 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Reads an open segment from `place` to the end that it has now. What is written later is not read.
+    pub(super) fn new(opened: &Opened, place: Place) -> io::Result<Self> {
+        let Opened { file, seal } = opened.clone();
+        let length = file.metadata()?.len();
+        let place = Place { offset: place.offset.max(seal.first_offset()), ..place };
+        Ok(Self { file, seal, length, place, buffer: Vec::new(), at: 0 })
+    }
+
+    /// Goes to another place of the segment.
+    pub(super) fn seek(&mut self, offset: u64) {
+        self.place.offset = offset;
+        (self.buffer, self.at) = (Vec::new(), 0);
+    }
+
     /// The next item; `None` at the end, and where what follows is no whole item.
     pub(super) fn next(&mut self) -> io::Result<Option<Item>> {
         let Some(length) = self.peek::<2>()? else { return Ok(None) };
@@ -321,7 +241,7 @@ pub(super) fn segment_name(first: u64) -> String {
 }
 
 /// Where the segment of this name begins, and whether its headers are sealed with a secret.
-fn parse_name(name: &str) -> Option<(u64, bool)> {
+pub(super) fn parse_name(name: &str) -> Option<(u64, bool)> {
     let digits = name.strip_suffix(SALTED);
     let first = digits.unwrap_or(name).parse().ok()?;
     let whole = segment_name(first);

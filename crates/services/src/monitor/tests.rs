@@ -23,11 +23,16 @@ struct Shown {
     spoil: Mutex<Option<&'static str>>,
     /// What cannot be read.
     withhold: Mutex<Vec<&'static str>>,
+    /// What another URL shows; without, the same.
+    elsewhere: Mutex<Option<Log>>,
+    /// An older checkpoint in the place of the log's; then nothing partial is there, either.
+    tidied: Mutex<Option<Vec<u8>>>,
 }
 
 impl Shown {
     fn new(log: &Log) -> Arc<Self> {
-        Arc::new(Self { log: Mutex::new(log.clone()), spoil: Mutex::default(), withhold: Mutex::default() })
+        let (spoil, withhold, elsewhere, tidied) = Default::default();
+        Arc::new(Self { log: Mutex::new(log.clone()), spoil, withhold, elsewhere, tidied })
     }
 
     fn show(&self, log: &Log) {
@@ -37,8 +42,14 @@ impl Shown {
 
 #[async_trait]
 impl LogReader for Shown {
-    async fn read(&self, _: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        let other = self.elsewhere.lock().unwrap().clone().filter(|_| url.contains("elsewhere"));
+        let log = other.unwrap_or_else(|| self.log.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        match self.tidied.lock().unwrap().clone() {
+            Some(checkpoint) if path == "checkpoint" => return Ok(Some(checkpoint)),
+            Some(_) if path.contains(".p/") => return Ok(None),
+            _ => {}
+        }
         if self.withhold.lock().unwrap().iter().any(|what| path.contains(what)) {
             return Err("status 502".to_owned());
         }
@@ -94,6 +105,15 @@ fn source(signer: &LogSigner) -> Source {
         witnesses: None,
         max_age: None,
     }
+}
+
+/// A monitor that looks at a log from two places.
+fn monitor_of_two(dir: &Path, source: &Source, reader: &Arc<Shown>) -> Monitor {
+    let second = Source { url: "https://elsewhere.example.org/".into(), ..source.clone() };
+    let reader: Arc<dyn LogReader> = reader.clone();
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let sources = vec![source.clone(), second];
+    Monitor::open(dir.join("state"), sources, Vec::new(), &reader, clock, false).unwrap()
 }
 
 fn monitor(dir: &Path, source: Source, reader: &Arc<Shown>, watch: &str, from_now: bool) -> Monitor {
@@ -489,4 +509,56 @@ impl LogReader for Cosigned {
     ) -> Result<Option<Vec<u8>>, String> {
         self.shown.ask(url, path, question, limit).await
     }
+}
+
+/// Each place by itself is honest: only whoever looks from both sees it.
+#[tokio::test]
+async fn a_log_that_shows_two_places_two_trees_is_found() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let [one, other] =
+        [log(&dir.path().join("one"), &signer).await, log(&dir.path().join("other"), &signer).await];
+    for (log, last) in [(&one, "theirs"), (&other, "ours")] {
+        add(log, 0..3, "theirs").await;
+        add(log, 3..4, last).await;
+    }
+    let reader = Shown::new(&one);
+    *reader.elsewhere.lock().unwrap() = Some(other);
+    let mut monitor = monitor_of_two(dir.path(), &source(&signer), &reader);
+    for _ in 0..2 {
+        let found = whats(&mut monitor).await;
+        assert!(matches!(found.as_slice(), [What::Fork { .. }]), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_lags_is_no_alarm_and_one_that_goes_back_is() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let [one, other, less] = ["one", "other", "less"].map(|name| dir.path().join(name));
+    let (one, other) = (log(&one, &signer).await, log(&other, &signer).await);
+    add(&one, 0..10, "theirs").await;
+    add(&other, 0..7, "theirs").await;
+    let reader = Shown::new(&one);
+    *reader.elsewhere.lock().unwrap() = Some(other.clone());
+    let mut monitor = monitor_of_two(dir.path(), &source(&signer), &reader);
+    assert_eq!(whats(&mut monitor).await, []);
+    add(&other, 7..11, "theirs").await;
+    assert_eq!(whats(&mut monitor).await, [], "the other is ahead now");
+    let less = log(&less, &signer).await;
+    add(&less, 0..9, "theirs").await;
+    *reader.elsewhere.lock().unwrap() = Some(less);
+    assert_eq!(whats(&mut monitor).await, [What::Stale { size: 9, known: 11 }]);
+}
+
+/// C2SP tlog-tiles lets a log drop what is partial once the full tile is there.
+#[tokio::test]
+async fn where_a_partial_tile_is_gone_the_full_one_is_read() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    add(&log, 0..300, "theirs").await;
+    let old = log.head().note.to_vec();
+    add(&log, 300..600, "theirs").await;
+    let reader = Shown::new(&log);
+    *reader.tidied.lock().unwrap() = Some(old);
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, "watch: []", false);
+    assert_eq!(whats(&mut monitor).await, []);
 }

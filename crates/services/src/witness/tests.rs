@@ -338,3 +338,23 @@ async fn a_witness_that_has_lost_what_it_cosigned_does_not_begin_again() {
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains("what was cosigned last of `example.org/log` is gone"), "{refused}");
 }
+
+/// Anybody can have it, and could else use up what the log may have.
+#[tokio::test]
+async fn what_was_cosigned_last_is_said_again_and_not_counted() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::new());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let known = WitnessedLog { per_day: Some(240), ..log.known() };
+    let config = Config { clock: clock.clone(), ..config(dir.path(), vec![known]) };
+    let witness = Witness::open_on(Disk::default(), config, cosigner()).await.unwrap();
+    let first = witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    for _ in 0..1_000 {
+        assert_eq!(witness.add_checkpoint(log.request(5, 5).await).await.unwrap(), first);
+    }
+    clock.advance(Duration::from_secs(60));
+    let later = witness.add_checkpoint(log.request(5, 5).await).await.unwrap();
+    assert_ne!(later, first, "it is signed again, at a later time");
+    for new in 6..=14 {
+        assert!(witness.add_checkpoint(log.request(new - 1, new).await).await.is_ok(), "{new}");
+    }
+}

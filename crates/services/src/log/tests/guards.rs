@@ -23,6 +23,31 @@ async fn refused(dir: &Path, signer: &LogSigner) -> OpenError {
 }
 
 #[tokio::test]
+async fn an_index_that_the_log_does_not_have_is_no_damage() {
+    let (dir, _) = closed(2).await;
+    let data = dir.path().join("log");
+    assert!(prove(&data, 1).is_ok());
+    assert!(matches!(prove(&data, 2).err().unwrap(), OpenError::NoEntry { index: 2, size: 2 }));
+}
+
+/// Until its next checkpoint the old one would lack a signature that the log says it has.
+#[tokio::test]
+async fn a_key_that_is_added_signs_the_checkpoint_that_is_there() {
+    for entries in [0, 2] {
+        let (dir, old) = (tempfile::tempdir().unwrap(), key(KeyAlgorithm::Ed25519));
+        let log = open(dir.path(), &LogSigner::new(ORIGIN, Arc::clone(&old) as _, None).unwrap()).await;
+        for number in 0..entries {
+            add(&log, number).await;
+        }
+        log.close().await;
+        drop(log);
+        let both = LogSigner::new(ORIGIN, old, Some(key(KeyAlgorithm::MlDsa44))).unwrap();
+        let _log = open(dir.path(), &both).await;
+        assert_eq!(fsck(&dir.path().join("log")).unwrap().findings, [""; 0], "{entries} entries");
+    }
+}
+
+#[tokio::test]
 async fn one_process_writes() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let log = open(dir.path(), &signer).await;
@@ -133,6 +158,7 @@ async fn an_entry_that_was_cut_off_cannot_look_like_damage() {
 #[tokio::test]
 async fn each_segment_has_a_secret_of_its_own() {
     let (dir, signer) = closed(1).await;
+    tear(dir.path(), 0);
     let log = open(dir.path(), &signer).await;
     add(&log, 1).await;
     let [one, two] = [0, 1].map(|first| fs::read(segment(dir.path(), first)).unwrap());
@@ -232,4 +258,70 @@ async fn what_a_log_from_before_was_made_for_is_told_by_its_entries() {
     log.close().await;
     drop(log);
     assert_eq!(Log::open(config(dir.path()), signer).await.unwrap().kind(), Some(Kind::Opaque), "it is kept");
+}
+
+/// Else it would die of its restarts: each segment costs a file, and more than a few were once kept open.
+#[tokio::test]
+async fn a_start_goes_on_in_the_last_segment_unless_its_end_is_torn() {
+    let (dir, signer) = closed(1).await;
+    let names = || fs::read_dir(dir.path().join("log/entries")).unwrap().count();
+    for (number, tears, segments) in [(1, false, 1), (2, true, 2), (3, false, 2), (4, true, 3)] {
+        if tears {
+            tear(dir.path(), if number == 2 { 0 } else { 2 });
+        }
+        let log = open(dir.path(), &signer).await;
+        assert_eq!((add(&log, number).await.index, names()), (number, segments));
+        check_all(&log, 1);
+        log.close().await;
+    }
+    assert_eq!(fsck(&dir.path().join("log")).unwrap().findings, [""; 0]);
+}
+
+#[tokio::test]
+async fn few_of_many_segments_are_open_and_all_are_read() {
+    let (dir, signer) = closed(0).await;
+    for number in 0..30 {
+        let log = open(dir.path(), &signer).await;
+        add(&log, number).await;
+        log.close().await;
+        drop(log);
+        tear(dir.path(), number);
+    }
+    let log = open(dir.path(), &signer).await;
+    add(&log, 30).await;
+    check_all(&log, 1);
+    let segments = log.shared.segments.read().unwrap().clone();
+    assert_eq!((segments.last(), segments.count_open()), (Some(30), 8));
+}
+
+/// An operator who saw such a log called damaged would put back a copy of a sound one, and fork it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_log_writes_meanwhile_is_not_damage() {
+    let (dir, signer) = closed(0).await;
+    let log = open(dir.path(), &signer).await;
+    add(&log, 0).await;
+    let (writer, runtime) = (log.clone(), tokio::runtime::Handle::current());
+    let mut archive = archive::Archive::bare(&dir.path().join("log"), Form::Bytes).unwrap();
+    let replayed = tokio::task::spawn_blocking(move || {
+        let replayed = archive.replay(None, &mut |archive| {
+            let size = archive.tree.size();
+            runtime.block_on(async {
+                for number in size..size + 3 {
+                    add(&writer, number).await;
+                }
+            });
+            Ok(())
+        });
+        (replayed, archive.tree.size(), archive.torn)
+    });
+    let (replayed, size, torn) = replayed.await.unwrap();
+    replayed.unwrap();
+    assert_eq!((size, torn, log.durable()), (1, 0, 4), "what came since is later");
+}
+
+/// As a write that was cut off leaves a segment.
+fn tear(dir: &Path, first: u64) {
+    let mut bytes = fs::read(segment(dir, first)).unwrap();
+    bytes.push(0);
+    fs::write(segment(dir, first), bytes).unwrap();
 }

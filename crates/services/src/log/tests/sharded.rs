@@ -110,7 +110,7 @@ async fn the_running_log_is_asked_by_a_file() {
     assert_eq!(done, Answer::shard(&log.active().unwrap()));
     assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
     add(&log.active().unwrap(), 1).await;
-    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1 });
+    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1, published: 1 });
     assert_eq!(log.active().unwrap().add(entry(2)).await.unwrap_err(), AddError::Frozen);
     task.abort();
 }
@@ -120,20 +120,41 @@ async fn the_running_log_is_asked_by_a_file() {
 async fn what_is_asked_before_the_answering_begins_is_answered() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("log");
+    shards(dir.path()).await.close().await;
+    let old = data.join(format!("{}.request", uuid::Uuid::new_v4()));
+    fs::write(&old, "\"freeze\"").unwrap();
     let log = shards(dir.path()).await;
-    log.close().await;
-    drop(log);
-    fs::write(data.join("log.request"), "\"freeze\"").unwrap();
-    let log = shards(dir.path()).await;
-    assert!(!data.join("log.request").exists(), "what was asked before the start is given up");
-    let asked = tokio::spawn(async move { request(&data, &Request::Freeze).await });
-    while !dir.path().join("log/log.request").exists() {
+    assert!(!old.exists(), "what was asked before the start is given up");
+    let root = data.clone();
+    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    while !fs::read_dir(&data).unwrap().any(|file| is_request(&file.unwrap().path())) {
         tokio::task::yield_now().await;
     }
     tokio::select! {
         () = log.answer_requests(|_| ()) => {}
-        answer = asked => assert_eq!(answer.unwrap().unwrap(), Answer::Frozen { size: 0 }),
+        answer = asked => assert_eq!(answer.unwrap().unwrap(), Answer::Frozen { size: 0, published: 0 }),
     }
+}
+
+#[tokio::test]
+async fn each_of_those_who_ask_at_once_gets_the_answer_to_its_own_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(shards(dir.path()).await);
+    let answering = Arc::clone(&log);
+    let task = tokio::spawn(async move { answering.answer_requests(|_| ()).await });
+    let data = dir.path().join("log");
+    let ask = async |name: &str| {
+        let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
+        request(&data, &Request::Rotate(rotation)).await.unwrap()
+    };
+    let names = ["log.example.org/2", "log.example.org/3"];
+    let (two, three) = tokio::join!(ask(names[0]), ask(names[1]));
+    for (answer, name) in [two, three].into_iter().zip(names) {
+        assert!(matches!(&answer, Answer::Shard { origin, .. } if origin == name), "{answer:?}");
+    }
+    assert_eq!(log.all().len(), 3);
+    assert!(fs::read_dir(&data).unwrap().all(|file| !is_request(&file.unwrap().path())), "nothing is left");
+    task.abort();
 }
 
 #[tokio::test]
