@@ -34,6 +34,9 @@ impl PublicKey {
         if !is_plain(algorithm, bits) {
             return Err(KeyError::OtherSpelling);
         }
+        if algorithm == KeyAlgorithm::Ed25519 {
+            check_ed25519(bits)?;
+        }
         let parsed = parse(default_scheme(algorithm)?, bits)?;
         Ok(Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec(), parsed })
     }
@@ -215,6 +218,8 @@ pub enum KeyError {
     /// A known key, but not in the one spelling that is accepted: a compressed point, RSA parameters that are
     /// absent, or anything else around the bits.
     OtherSpelling,
+    /// A point of small order: anybody can sign for it.
+    Weak,
 }
 
 impl fmt::Display for KeyError {
@@ -227,6 +232,7 @@ impl fmt::Display for KeyError {
             Self::OtherSpelling => {
                 "not in the usual spelling of such a key (an uncompressed point; RSA parameters that are NULL)"
             }
+            Self::Weak => "a weak key, for which anybody can sign",
         })
     }
 }
@@ -280,6 +286,20 @@ fn is_plain(algorithm: KeyAlgorithm, bits: &[u8]) -> bool {
         KeyAlgorithm::MlDsa87 => bits.len() == 2592,
         // `rsa_parts` has read them to the end.
         KeyAlgorithm::Rsa { .. } => true,
+    }
+}
+
+/// aws-lc takes points of small order, for which one signature fits every message, and coordinates that are not reduced,
+/// in which a key has two spellings.
+fn check_ed25519(bits: &[u8]) -> Result<(), KeyError> {
+    let key = bits.try_into().ok().and_then(|bits| ed25519_dalek::VerifyingKey::from_bytes(bits).ok());
+    let key = key.ok_or(KeyError::Malformed)?;
+    if key.is_weak() {
+        return Err(KeyError::Weak);
+    }
+    match key.to_edwards().compress().as_bytes() == bits {
+        true => Ok(()),
+        false => Err(KeyError::OtherSpelling),
     }
 }
 
@@ -406,6 +426,31 @@ mod tests {
         let key = PublicKey::from_bits(KeyAlgorithm::Ed25519, &ED25519_KEY).unwrap();
         let nested = PublicKey::from_bits(KeyAlgorithm::Ed25519, key.spki_der());
         assert_eq!(nested, Err(KeyError::OtherSpelling));
+    }
+
+    /// The y coordinates of the points of small order, and the ways to write a small y with p added.
+    #[test]
+    fn an_ed25519_key_for_which_anybody_can_sign_is_refused() {
+        let ed25519 = |bits: [u8; 32]| PublicKey::from_bits(KeyAlgorithm::Ed25519, &bits).map(|_| ());
+        let y = |first: u8, between: u8, last: u8| {
+            let mut bits = [between; 32];
+            (bits[0], bits[31]) = (first, last);
+            bits
+        };
+        let mut eighth = [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ];
+        assert_eq!(ed25519(eighth), Err(KeyError::Weak));
+        eighth[31] |= 0x80;
+        assert_eq!(ed25519(eighth), Err(KeyError::Weak));
+        // The identity, -1, 0, and the identity as p + 1.
+        for weak in [y(1, 0, 0), y(0xec, 0xff, 0x7f), y(0, 0, 0), y(0, 0, 0x80), y(0xee, 0xff, 0x7f)] {
+            assert_eq!(ed25519(weak), Err(KeyError::Weak), "{weak:x?}");
+        }
+        // 3 is the y of a point of large order, and so is p + 3.
+        assert_eq!(ed25519(y(3, 0, 0)), Ok(()));
+        assert_eq!(ed25519(y(0xf0, 0xff, 0x7f)), Err(KeyError::OtherSpelling));
     }
 
     #[test]

@@ -8,21 +8,28 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Reads and writes structs, which have `#[serde(remote = "Self")]`, and refuses fields that are spelt otherwise.
-macro_rules! exact {
+/// Reads structs, which have `#[serde(remote = "Self")]`, and refuses fields that are spelt otherwise.
+macro_rules! read_exactly {
     ($($name:ty),+) => {$(
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Self::deserialize($crate::exact::Exact(deserializer))
             }
         }
+    )+};
+}
+pub(crate) use read_exactly;
 
-        impl serde::Serialize for $name {
+/// The same, and writes them.
+macro_rules! exact {
+    ($($name:ty),+) => {
+        $crate::exact::read_exactly!($($name),+);
+        $(impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 Self::serialize(self, serializer)
             }
-        }
-    )+};
+        })+
+    };
 }
 pub(crate) use exact;
 

@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use signet_crypto::{Digest, DigestAlgorithm};
 
 use crate::bounded::{List, Map};
+use crate::exact::exact;
 use crate::json::{self, JsonError};
 
 /// The `_type` of Statement v1.
@@ -49,10 +50,10 @@ impl Statement {
         }
     }
 
-    /// Reads a statement of at most `max_bytes` bytes. Unknown fields are ignored, as the
-    /// specification's parsing rules demand.
+    /// Reads a statement of at most `max_bytes` bytes. Unknown fields are ignored, as the specification's parsing rules
+    /// demand, but not the known ones in another case, which other readers take for the same.
     pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Self, StatementError> {
-        let wire: WireStatement<'_> = json::parse(bytes, max_bytes).map_err(StatementError::Json)?;
+        let wire: WireStatement = json::parse(bytes, max_bytes).map_err(StatementError::Json)?;
         let version = StatementVersion::of_type(&wire.kind).ok_or(StatementError::Type(wire.kind))?;
         if wire.predicate_type.is_empty() {
             return Err(StatementError::PredicateType);
@@ -64,7 +65,7 @@ impl Statement {
             version,
             subjects: wire.subject.items.into_iter().map(WireSubject::read).collect::<Result<_, _>>()?,
             predicate_type: wire.predicate_type,
-            predicate: wire.predicate.map_or("{}", RawValue::get).to_owned(),
+            predicate: wire.predicate.map_or_else(|| "{}".into(), Box::<str>::from).into(),
         })
     }
 
@@ -81,14 +82,9 @@ impl Statement {
                 .collect::<Result<_, _>>()
                 .map_err(malformed)?,
             predicate_type: self.predicate_type.clone(),
-            predicate: Some(serde_json::from_str(&self.predicate).map_err(malformed)?),
+            predicate: Some(RawValue::from_string(self.predicate.clone()).map_err(malformed)?),
         };
         serde_json::to_string(&wire).map_err(malformed)
-    }
-
-    /// Whether a subject has this digest.
-    pub fn is_about(&self, digest: &Digest) -> bool {
-        self.subjects.iter().any(|subject| subject.digests.contains(digest))
     }
 }
 
@@ -183,18 +179,21 @@ impl fmt::Display for StatementError {
 
 impl std::error::Error for StatementError {}
 
+exact!(WireStatement, WireSubject);
+
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WireStatement<'a> {
+#[serde(rename_all = "camelCase", remote = "Self")]
+struct WireStatement {
     #[serde(rename = "_type")]
     kind: String,
     subject: List<WireSubject, MAX_SUBJECTS>,
     predicate_type: String,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    predicate: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    predicate: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(remote = "Self")]
 struct WireSubject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -275,8 +274,6 @@ mod tests {
             statement.to_json().unwrap(),
             r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}"#
         );
-        assert!(statement.is_about(&Digest::sha256(b"")));
-        assert!(!statement.is_about(&Digest::sha256(b"x")));
     }
 
     #[test]
@@ -314,6 +311,22 @@ mod tests {
         assert!(annotated(MAX_ANNOTATIONS).is_ok());
         let many = StatementError::AnnotationCount(MAX_ANNOTATIONS + 1);
         assert_eq!(annotated(MAX_ANNOTATIONS + 1), Err(many));
+    }
+
+    /// cosign takes `Subject` for `subject`, and the last of both.
+    #[test]
+    fn a_statement_that_other_readers_read_otherwise_is_refused() {
+        let subject = json!({"digest": {"sha256": "1".repeat(64)}});
+        for (name, value) in
+            [("Subject", json!([subject])), ("PredicateType", json!("p")), ("_Type", json!(STATEMENT_V01))]
+        {
+            let mut twice = statement();
+            twice[name] = value;
+            assert!(matches!(read(&twice), Err(StatementError::Json(_))), "{name}");
+        }
+        let mut twice = statement();
+        twice["subject"][0]["Digest"] = subject["digest"].clone();
+        assert!(matches!(read(&twice), Err(StatementError::Json(_))));
     }
 
     #[test]

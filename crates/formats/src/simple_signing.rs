@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use signet_crypto::{Digest, DigestParseError};
 
+use crate::exact::read_exactly;
 use crate::json::{self, JsonError};
 
 /// The largest claim that is read, in bytes.
@@ -57,7 +58,7 @@ impl SimpleSigning {
     }
 
     /// Reads a claim as cosign does: the type and the reference may be anything or missing, unknown
-    /// fields are ignored. Only the digest and `optional` are then worth anything.
+    /// fields are ignored, but not the known ones in another case. Only the digest and `optional` are then worth anything.
     pub fn parse_lenient(bytes: &[u8]) -> Result<Self, SimpleSigningError> {
         let lenient: Lenient = json::parse(bytes, MAX_BYTES).map_err(SimpleSigningError::Json)?;
         let critical = lenient.critical;
@@ -146,7 +147,10 @@ struct Image {
     docker_manifest_digest: String,
 }
 
+read_exactly!(Lenient, LenientCritical, LenientIdentity, LenientImage);
+
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct Lenient {
     critical: LenientCritical,
     #[serde(default)]
@@ -154,6 +158,7 @@ struct Lenient {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct LenientCritical {
     #[serde(default)]
     identity: LenientIdentity,
@@ -163,13 +168,13 @@ struct LenientCritical {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default, remote = "Self")]
 struct LenientIdentity {
     docker_reference: String,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", remote = "Self")]
 struct LenientImage {
     docker_manifest_digest: String,
 }
@@ -229,6 +234,22 @@ mod tests {
             let bytes = value.to_string().into_bytes();
             assert!(SimpleSigning::parse(&bytes).is_err(), "{value}");
             assert_eq!(SimpleSigning::parse_lenient(&bytes).unwrap().manifest_digest.to_string(), DIGEST);
+        }
+    }
+
+    /// cosign takes `Image` for `image`, and the last of both.
+    #[test]
+    fn a_claim_that_other_readers_read_otherwise_is_refused() {
+        let other = Digest::sha256(b"").to_string();
+        let image = json!({"docker-manifest-digest": other});
+        let mut top = claim();
+        top["Critical"] = json!({"image": image});
+        let mut inner = claim();
+        inner["critical"]["Image"] = image;
+        let mut innermost = claim();
+        innermost["critical"]["image"]["Docker-Manifest-Digest"] = other.into();
+        for value in [top, inner, innermost] {
+            assert!(SimpleSigning::parse_lenient(value.to_string().as_bytes()).is_err(), "{value}");
         }
     }
 

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_native_certs};
 
 use crate::failure::reason;
-use crate::is_loopback;
+use crate::{is_loopback, proxies};
 
 /// One client for each way out, so that plain HTTP to this machine loads no roots and no proxy.
 pub struct Connector {
@@ -88,6 +88,10 @@ impl Connector {
     }
 
     fn build(&self, security: Security, direct: bool) -> Result<reqwest::Client> {
+        let unusable = if direct { None } else { proxies::unusable(|name| std::env::var_os(name)) };
+        if let Some(variable) = unusable {
+            return Err(SetupError::configuration(Path::new(variable), "it does not name an HTTP proxy"));
+        }
         let identity = self.options.identity.as_ref().filter(|_| security == Security::Identified);
         let identity = identity.map(|(chain, key)| (chain.as_path(), key.as_path()));
         let tls = match security {

@@ -8,6 +8,7 @@ mod connector;
 mod failure;
 mod pause;
 mod place;
+mod proxies;
 
 pub use body::{CollectError, collect, printable};
 pub use connector::{Connector, SetupError, Timeouts, TlsOptions};

@@ -66,4 +66,9 @@ impl Subject {
     pub fn has(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }
+
+    /// Whether the subject has another digest of that algorithm.
+    pub fn contradicts(&self, digest: &Digest) -> bool {
+        self.digests.iter().any(|ours| ours.algorithm() == digest.algorithm() && ours != digest)
+    }
 }

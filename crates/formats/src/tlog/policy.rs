@@ -286,8 +286,10 @@ mod tests {
     use super::*;
 
     fn key(number: u8) -> PublicKey {
-        // Any 32 bytes are read as a key; none of these signs anything.
-        PublicKey::from_bits(KeyAlgorithm::Ed25519, &[number; 32]).unwrap()
+        // Of 32 bytes every other is a point; none of these signs anything.
+        let point =
+            |last| PublicKey::from_bits(KeyAlgorithm::Ed25519, &[&[number; 31][..], &[last]].concat());
+        (0..128).find_map(|last| point(last).ok()).unwrap()
     }
 
     fn witness(number: u8) -> String {

@@ -104,6 +104,7 @@ pub fn read_public_bytes(bytes: &[u8]) -> Result<PublicKey, Error> {
     key.map_err(|error| match error {
         KeyError::Unsupported => Error::UnsupportedAlgorithm,
         KeyError::Malformed => Error::Malformed { format: "public key", what: "not a valid key" },
+        KeyError::Weak => Error::Malformed { format: "public key", what: "weak: anybody can sign for it" },
         KeyError::OtherSpelling => Error::Malformed {
             format: "public key",
             what: "the point is compressed, or the parameters are not those of such a key; `openssl pkey -pubin -ec_conv_form uncompressed` writes a point out",

@@ -165,6 +165,23 @@ async fn a_socks_proxy_is_refused_and_not_passed_by() {
     assert!(asked.is_err(), "the proxy was spoken to");
 }
 
+/// A typing error in a proxy's URL does not let a request go another way.
+#[tokio::test]
+async fn a_proxy_that_cannot_be_read_is_refused_and_not_passed_by() {
+    const NAME: &str = "proxy::a_proxy_that_cannot_be_read_is_refused_and_not_passed_by";
+    if let Some(argument) = child::argument() {
+        return ask(&argument).await;
+    }
+    let server = Double::start(|_| Reply::new(200, manifest())).await;
+    let place = format!("0.0.0.0:{} ", server.port());
+    for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+        let told = child::run(NAME, &place, &[(variable, "http//user:secret@proxy:3128")]).await;
+        assert!(told.starts_with("Err(Configuration") && told.contains(variable), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+    assert_eq!(server.seen().len(), 0, "passed by");
+}
+
 #[tokio::test]
 async fn plain_http_goes_through_its_own_proxy() {
     const NAME: &str = "proxy::plain_http_goes_through_its_own_proxy";

@@ -40,7 +40,7 @@ impl Submitted {
             issuers.push(roots.iter().find(issued).ok_or(ChainError::Root)?.clone());
         }
         for (below, above) in std::iter::once(own).chain(&issuers).zip(&issuers) {
-            if !above.is_ca() || !is_issued_by(below, above) {
+            if !above.may_issue() || !is_issued_by(below, above) {
                 return Err(ChainError::Broken);
             }
         }

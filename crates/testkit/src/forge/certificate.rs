@@ -17,8 +17,12 @@ pub struct Template {
     pub claims: Vec<(u8, String)>,
     /// The extended key usages, dotted; none leaves the extension out.
     pub purposes: Vec<&'static str>,
-    /// Whether it may issue certificates.
+    /// Whether it says that it is an authority.
     pub is_authority: bool,
+    /// Whether its key may sign certificates; others sign anything else.
+    pub key_cert_sign: bool,
+    /// How many authorities may stand between it and a signer.
+    pub path_len: Option<u8>,
 }
 
 /// A subject alternative name.
@@ -40,6 +44,8 @@ impl Template {
             claims: Vec::new(),
             purposes: Vec::new(),
             is_authority: true,
+            key_cert_sign: true,
+            path_len: None,
         }
     }
 
@@ -51,13 +57,16 @@ impl Template {
             claims: vec![(1, issuer.to_owned()), (8, issuer.to_owned())],
             purposes: vec![CODE_SIGNING],
             is_authority: false,
+            key_cert_sign: false,
+            path_len: None,
             life,
         }
     }
 
     /// A certificate that signs timestamps.
     pub fn stamper(common_name: &str, life: (i64, i64)) -> Self {
-        Self { purposes: vec![TIME_STAMPING], is_authority: false, ..Self::authority(common_name, life) }
+        let purposes = vec![TIME_STAMPING];
+        Self { purposes, is_authority: false, key_cert_sign: false, ..Self::authority(common_name, life) }
     }
 
     fn subject(&self) -> Vec<u8> {
@@ -79,10 +88,11 @@ impl Template {
     fn extensions(&self, sct_list: Option<&[u8]>) -> Vec<Vec<u8>> {
         let mut list = Vec::new();
         // keyCertSign or digitalSignature.
-        let usage: &[u8] = if self.is_authority { &[2, 0x04] } else { &[7, 0x80] };
+        let usage: &[u8] = if self.key_cert_sign { &[2, 0x04] } else { &[7, 0x80] };
         list.push(extension("2.5.29.15", true, &der::encode(BIT_STRING, &[usage])));
         if self.is_authority {
-            list.push(extension("2.5.29.19", true, &der::sequence(&[&[0x01, 0x01, 0xff]])));
+            let path_len = self.path_len.map(der::small).unwrap_or_default();
+            list.push(extension("2.5.29.19", true, &der::sequence(&[&[0x01, 0x01, 0xff], &path_len])));
         }
         if !self.purposes.is_empty() {
             let purposes: Vec<u8> = self.purposes.iter().flat_map(|purpose| der::oid(purpose)).collect();
@@ -130,9 +140,15 @@ pub struct Authority {
 impl Authority {
     /// A new authority.
     pub fn new(name: &str, life: (i64, i64)) -> Self {
-        let key = Key::p256();
-        let tbs = Template::authority(name, life).tbs(name, key.public(), None);
-        Self { certificate: signed(&tbs, &key), name: name.to_owned(), key }
+        Self::of(&Template::authority(name, life), None)
+    }
+
+    /// The authority that the template describes, issued by `above` or else by itself.
+    pub fn of(template: &Template, above: Option<&Self>) -> Self {
+        let (key, name) = (Key::p256(), template.common_name.clone().unwrap_or_default());
+        let (issuer, signer) = above.map_or((&name, &key), |above| (&above.name, &above.key));
+        let certificate = signed(&template.tbs(issuer, key.public(), None), signer);
+        Self { key, name, certificate }
     }
 
     /// A certificate for the key.

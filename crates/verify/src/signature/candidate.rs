@@ -121,12 +121,12 @@ impl Candidate<'_> {
 }
 
 impl SignedStatement {
-    /// The statement's subjects that are this one, by any of their digests.
-    fn subjects_that_are(&self, subject: &Subject) -> impl Iterator<Item = &in_toto::Subject> {
-        self.statement
-            .subjects
-            .iter()
-            .filter(|stated| stated.digests.iter().any(|digest| subject.has(digest)))
+    /// The statement's subjects that are this one: they share a digest with it, and none that both have differs.
+    pub(crate) fn subjects_that_are(&self, subject: &Subject) -> impl Iterator<Item = &in_toto::Subject> {
+        self.statement.subjects.iter().filter(|stated| {
+            stated.digests.iter().any(|digest| subject.has(digest))
+                && !stated.digests.iter().any(|digest| subject.contradicts(digest))
+        })
     }
 }
 

@@ -138,7 +138,10 @@ fn verify_along<'a>(
     if !known.as_ref().is_some_and(serves) {
         *known = Some(find_path(leaf, authority, anchor, purpose, seconds, budget)?);
     }
-    // webpki takes an anchor as given: its own life and the trust root's window are checked here.
+    // webpki takes an anchor as given: what it may do, its own life and the trust root's window are checked here.
+    if !known.as_ref().is_some_and(|path| leads_to(anchor, path, leaf)) {
+        return Err(codes.untrusted);
+    }
     if !anchor.is_valid_at(time) {
         return Err(codes.outside_validity);
     }
@@ -149,6 +152,14 @@ fn verify_along<'a>(
         true => Ok(()),
         false => Err(codes.usage),
     }
+}
+
+/// Whether the anchor may issue what stands below it. A leaf that is trusted by itself needs nobody.
+fn leads_to(anchor: &Certificate, path: &Path<'_>, leaf: &Leaf<'_>) -> bool {
+    let between = u64::try_from(path.len()).unwrap_or(u64::MAX);
+    let longest = anchor.basic_constraints().and_then(|constraints| constraints.path_len);
+    let issues = anchor.may_issue() && longest.is_none_or(|longest| between <= longest);
+    issues || anchor.der() == leaf.certificate.der()
 }
 
 fn find_path<'a>(
@@ -168,7 +179,9 @@ fn find_path<'a>(
     let anchor_der = CertificateDer::from(anchor.der());
     let anchors: [TrustAnchor<'_>; 1] =
         [webpki::anchor_from_trusted_cert(&anchor_der).map_err(|_| codes.untrusted)?];
-    let pool: Vec<&Certificate> = authority.certificates.iter().chain(supplied).collect();
+    // webpki reads of an issuer whether it is a CA, but not what its key may sign.
+    let pool = authority.certificates.iter().chain(supplied).filter(|issuer| issuer.may_issue());
+    let pool: Vec<&Certificate> = pool.collect();
     let pool_der: Vec<CertificateDer<'_>> = pool.iter().map(|c| CertificateDer::from(c.der())).collect();
     let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let usage = KeyUsage::required_if_present(purpose.oid());

@@ -39,9 +39,8 @@ pub(super) fn check_subject(context: &Context<'_>, candidate: &Candidate<'_>) ->
             payload.manifest_digest.to_string(),
         ),
         Message::Statement(signed) => {
-            let statement = &signed.statement;
-            let holds = subject.digests.iter().any(|digest| statement.is_about(digest));
-            (holds, Code::SubjectMismatch, subjects_text(statement))
+            let holds = signed.subjects_that_are(subject).next().is_some();
+            (holds, Code::SubjectMismatch, subjects_text(&signed.statement))
         }
     };
     let node = Node::of(Check::SubjectBinding, if holds { Ok(()) } else { Err(code) });

@@ -1,3 +1,4 @@
+use signet_formats::base64::Base64;
 use signet_formats::bundle::Material;
 use signet_formats::cosign;
 use signet_formats::pem;
@@ -16,8 +17,7 @@ fn ghsa_fx35_mq7g_6g98_a_public_key_in_the_certificate_annotation() {
     let mut annotations = layer.annotations().unwrap();
     let pem = pem::encode(pem::PUBLIC_KEY, key.public().spki_der());
     annotations.insert(cosign::CERTIFICATE.to_owned(), pem);
-    let content =
-        Content::CosignSignature { payload: signet_formats::base64::Base64(layer.payload), annotations };
+    let content = Content::CosignSignature { payload: Base64(layer.payload), annotations };
     assert_denied(&Case::of("hostile", &world, &[], content), Code::CertificateMalformed);
 }
 
@@ -90,6 +90,40 @@ fn an_authority_that_signs_as_a_leaf() {
     assert_denied(&keyless(&world, &signing.bundle()), Code::CertificateUsage);
 }
 
+/// RFC 5280 §6.1.4: who may issue certificates is said by basicConstraints, keyUsage and the path length, of the anchor
+/// too. webpki looks at the first only, and at none of an anchor's: whose leaf was pinned could sign for everybody.
+#[test]
+fn an_issuer_that_may_not_issue() {
+    let life = (SIGNED_AT - YEAR, SIGNED_AT + YEAR);
+    let sound = |name| Template::authority(name, life);
+    let encrypts = |name| Template { key_cert_sign: false, ..sound(name) };
+    let leaf = |name| Template { is_authority: false, purposes: vec!["1.3.6.1.5.5.7.3.3"], ..encrypts(name) };
+    let bounded = |path_len| Template { path_len: Some(path_len), ..sound("root") };
+    for (root, below, allowed) in [
+        (sound("root"), Some(sound("below")), true),
+        (bounded(1), Some(sound("below")), true),
+        (bounded(0), None, true),
+        (bounded(0), Some(sound("below")), false),
+        (sound("root"), Some(encrypts("below")), false),
+        (encrypts("root"), None, false),
+        (encrypts("root"), Some(sound("below")), false),
+        (leaf("root"), None, false),
+    ] {
+        let (mut world, key) = (World::new(), Key::p256());
+        let root = Authority::of(&root, None);
+        let below = below.map(|below| Authority::of(&below, Some(&root)));
+        let mut chain = vec![Base64(root.certificate.clone())];
+        chain.splice(..0, below.iter().map(|below| Base64(below.certificate.clone())));
+        world.authority = below.unwrap_or(root);
+        let mut case = keyless(&world, &Signing::keyless_v1(&world, &key).bundle());
+        case.trust.certificate_authorities[0].certificates = chain;
+        match allowed {
+            true => assert_allowed(&case),
+            false => assert_denied(&case, Code::IssuerUntrusted),
+        }
+    }
+}
+
 #[test]
 fn a_certificate_without_a_timestamp_of_a_trusted_certificate_log() {
     let (world, key) = (World::new(), Key::p256());
@@ -127,7 +161,7 @@ fn a_flood_of_junk_authorities_in_the_chain() {
         let mut layer = signing.legacy("example.com/image");
         layer.material.chain.clone_from(&chain);
         let annotations = layer.annotations().unwrap();
-        Content::CosignSignature { payload: signet_formats::base64::Base64(layer.payload), annotations }
+        Content::CosignSignature { payload: Base64(layer.payload), annotations }
     };
     // It does not hide the authority that did issue the certificate.
     assert_allowed(&Case::of("junk", &world, &[], layer(&world, &Key::p256())));

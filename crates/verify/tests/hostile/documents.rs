@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use signet_crypto::Digest;
+use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64::Base64;
 use signet_formats::bundle::Content as Signed;
 use signet_formats::in_toto;
@@ -147,17 +147,38 @@ fn a_legacy_signature_by_a_known_key_with_a_certificate_beside_it() {
 
 /// The names of a statement's subjects, of which the one by its digest is the subject.
 fn named(names: &[(&str, &[u8])]) -> Case {
-    let (world, key) = (World::new(), Key::p256());
     let subject = |(name, content): &(&str, &[u8])| in_toto::Subject {
         name: Some((*name).to_owned()),
         ..in_toto::Subject::of(Digest::sha256(content))
     };
-    let statement = in_toto::Statement::signed(names.iter().map(subject).collect());
+    about(names.iter().map(subject).collect())
+}
+
+/// A statement about these subjects, signed as it should be.
+fn about(subjects: Vec<in_toto::Subject>) -> Case {
+    let (world, key) = (World::new(), Key::p256());
+    let statement = in_toto::Statement::signed(subjects);
     let mut bundle = Signing::by_key(&world, &key).over_statement("p").bundle();
     let Signed::Dsse(envelope) = &mut bundle.content else { panic!("it has an envelope") };
     envelope.payload = statement.to_json().unwrap().into_bytes();
     envelope.signatures[0].sig = key.sign(&envelope.pae());
     Case::of("named", &world, &[key.public()], bundle_item(&bundle))
+}
+
+/// A subject with the right SHA-256 and a wrong SHA-512 would be two contents.
+#[test]
+fn digests_of_one_subject_that_contradict_each_other() {
+    let sha512 = |content: &[u8]| Digest::of(DigestAlgorithm::Sha512, content);
+    let decide = |second: &[u8], known: bool| {
+        let digests = vec![Digest::sha256(ARTIFACT), sha512(second)];
+        let mut case = about(vec![in_toto::Subject { digests, ..in_toto::Subject::default() }]);
+        case.subject.digests.extend(known.then(|| sha512(ARTIFACT)));
+        case
+    };
+    assert_allowed(&decide(ARTIFACT, true));
+    assert_denied(&decide(b"another image", true), Code::SubjectMismatch);
+    // What is not known contradicts nothing.
+    assert_allowed(&decide(ARTIFACT, false));
 }
 
 /// The first name of a statement was taken for that of the image, whosever digest stood beside it.

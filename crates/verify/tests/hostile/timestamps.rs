@@ -1,4 +1,4 @@
-use signet_testkit::forge::{Case, Key, SIGNED_AT, Signing, Stamper, Template, World, YEAR};
+use signet_testkit::forge::{Authority, Case, Key, SIGNED_AT, Signing, Stamper, Template, World, YEAR};
 use signet_verify::{Code, Window};
 
 use crate::{assert_allowed, assert_denied, keyless};
@@ -59,6 +59,27 @@ fn ghsa_xm5m_wgh2_rrg3_an_embedded_certificate_without_a_trusted_issuer() {
     let mut case = with_stamp(&world, |signature| attacker.stamp(signature, SIGNED_AT));
     case.trust.timestamp_authorities[0].certificates.remove(0);
     assert_denied(&case, Code::TimestampUntrusted);
+}
+
+/// An authority that came along and whose key may not sign certificates.
+#[test]
+fn an_embedded_issuer_that_may_not_issue() {
+    let life = (SIGNED_AT - YEAR, SIGNED_AT + YEAR);
+    for key_cert_sign in [true, false] {
+        let mut world = World::new();
+        let anchor = world.stamper.anchor.certificate.clone();
+        let below = Template { key_cert_sign, ..Template::authority("below", life) };
+        let below = Authority::of(&below, Some(&world.stamper.anchor));
+        world.stamper = Stamper::issued(below, &Template::stamper("stamper", life));
+        let inside = [&*world.stamper.certificate, &*world.stamper.anchor.certificate];
+        let mut case =
+            with_stamp(&world, |signature| world.stamper.stamp_with(signature, SIGNED_AT, &inside));
+        case.trust.timestamp_authorities[0].certificates[1].0 = anchor;
+        match key_cert_sign {
+            true => assert_allowed(&case),
+            false => assert_denied(&case, Code::TimestampUntrusted),
+        }
+    }
 }
 
 /// sigstore-rust#166 (TOB-SIGSTORE-11): a timestamp of one authority held against the window of another.
