@@ -27,7 +27,8 @@ fn an_image_named_by_its_digest_is_read_while_its_signatures_are() {
     for command in [["sign", "--key", "my.key"], ["verify", "--key", "my.pub"]] {
         let (sandbox, listener) = (with_keys(), TcpListener::bind("127.0.0.1:0").unwrap());
         let digest = format!("sha256:{}", "0".repeat(64));
-        let image = format!("{}/app@{digest}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let image = format!("{address}/app@{digest}");
         // Nobody is answered: a client that waits for the first answer asks the same again.
         let asked = thread::spawn(move || {
             let clients = [(); 2].map(|()| listener.accept().unwrap().0);
@@ -36,6 +37,8 @@ fn an_image_named_by_its_digest_is_read_while_its_signatures_are() {
             asked
         });
         run(&sandbox, &[&command[..], &["--timeout", "2s", &image]].concat()).exits(3);
+        // Whoever still waits for a client gets one that asks for nothing.
+        [(); 2].map(|()| TcpStream::connect(address).is_ok());
         assert_eq!(
             asked.join().unwrap(),
             ["manifests", "referrers"].map(|of| format!("/v2/app/{of}/{digest}"))
@@ -46,7 +49,7 @@ fn an_image_named_by_its_digest_is_read_while_its_signatures_are() {
 /// What a client asks for.
 fn path(client: &TcpStream) -> String {
     let mut line = String::new();
-    BufReader::new(client).read_line(&mut line).expect("it asks for something");
+    BufReader::new(client).read_line(&mut line).unwrap_or_default();
     line.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
