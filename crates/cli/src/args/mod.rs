@@ -44,7 +44,7 @@ pub(crate) use tool::{
     DoctorArgs, ExplainArgs, ManArgs, SignBundleArgs, VerifyBundleArgs,
 };
 pub(crate) use trust::{
-    TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
+    DraftArgs, TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
     TrustMergeArgs, TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
 pub(crate) use up::{BackupArgs, RestoreArgs, UpArgs};

@@ -15,7 +15,7 @@ pub(crate) struct BackupArgs {
     /// The data directory of `signet up`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// The file to write: a tar archive.
+    /// The file to write: a tar archive; `-` for standard output, where another program encrypts it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Move the stack, which must not be running: it never starts in its directory again, so that its logs can go on where the
@@ -31,7 +31,7 @@ pub(crate) struct BackupArgs {
 /// `signet backup --move`, or if so many of its witnesses say now that they have seen nothing newer that the others are no quorum.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup.
+    /// The backup; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
     /// The data directory to make; absent or empty.
