@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use signet_crypto::{Digest, KeyAlgorithm, PublicKey};
+use signet_crypto::{Digest, PublicKey};
 use signet_formats::tuf::{
     Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
     Timestamp, TufError, target_url, versioned,
