@@ -210,19 +210,15 @@ fn a_log_goes_on_if_its_witness_has_seen_nothing_newer() {
         let args = ["restore", "--from", "backup.tar", "--output", "json", "--data", to];
         run(&sandbox, &[&args[..], policy].concat()).exits(0)
     };
-    let given: [&[&str]; 2] = [&["--witness-policy", "policy"], &[]];
-    for (to, policy) in ["given", "kept"].into_iter().zip(given) {
-        let restored = restore(to, policy);
-        assert_eq!(said(&restored, "resumed"), [origin.as_str()], "{to}: {restored}");
-        assert_eq!(frozen(&restored).len(), 1, "nobody witnesses the log of certificates: {restored}");
-    }
-    sandbox.write("nobody", "quorum none\n");
-    assert_eq!(frozen(&restore("none", &["--witness-policy", "nobody"])).len(), 2, "for a rehearsal");
+    let given = ["--witness-policy", "policy"];
+    let restored = restore("given", &given);
+    assert_eq!(said(&restored, "resumed"), [origin.as_str()], "{restored}");
+    assert_eq!(frozen(&restored).len(), 1, "nobody witnesses the log of certificates: {restored}");
+    // The policy in the backup is not asked: another may have followed it.
+    assert_eq!(frozen(&restore("kept", &[])).len(), 2);
     let size = log(service.address(), "two") + 1;
     let newer = format!("a checkpoint of {size} entries was published, and there are {}", size - 1);
-    for (to, policy) in ["newer", "newer-kept"].into_iter().zip(given) {
-        assert_eq!(frozen(&restore(to, policy))[0].1, newer);
-    }
+    assert_eq!(frozen(&restore("newer", &given))[0].1, newer);
 }
 
 #[test]

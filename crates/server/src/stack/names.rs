@@ -135,6 +135,12 @@ impl Names {
         root.disk().put(root.path(), &root.path().join(FILE), &text)
     }
 
+    /// Who runs the services, for clients that count what several operators vouch for: no other stack has a log of the name
+    /// of our first.
+    pub(super) fn operator(&self) -> &str {
+        self.log.first().map_or("", |shard| &shard.origin)
+    }
+
     /// The logs of entries that clients have to know: also the one that is to come.
     pub(super) fn known_logs(&self) -> impl Iterator<Item = &Shard> {
         self.log.iter().chain(&self.next)

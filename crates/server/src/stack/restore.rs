@@ -40,7 +40,8 @@ pub struct Restored {
 pub struct Witnessed {
     /// Checkpoints that others have seen.
     pub heads: Vec<SignedCheckpoint>,
-    /// Whose cosignatures the log needed to its end: they are asked now. Unset, as the backup says.
+    /// Whose cosignatures the log needed to its end: they are asked now. The policy in the backup does not say it: another
+    /// may have followed it, whose witnesses the log went on with.
     pub policy: Option<WitnessPolicy>,
     /// When the stack had stopped for good, in seconds since 1970: cosignatures that are later count without asking.
     pub stopped: Option<i64>,
@@ -115,7 +116,7 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         }
         let Some(current) = shards.last_mut() else { continue };
         let path = Names::dir(root, kind, current);
-        match is_newest(&path, evidence)
+        match log::is_newest(&path, evidence)
             .await
             .map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })?
         {
@@ -129,15 +130,6 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         }
     }
     Ok(names)
-}
-
-/// Whether nothing newer of the log in this directory was published. Its own policy says who is asked, unless another is given.
-async fn is_newest(path: &Path, evidence: &Evidence) -> Result<Result<(), Doubt>, log::OpenError> {
-    let witnesses = match &evidence.witnesses {
-        Some(given) => Some(Arc::clone(given)),
-        None => log::policy_of(path)?.map(asked),
-    };
-    log::is_newest(path, &Evidence { witnesses, ..evidence.clone() }).await
 }
 
 fn asked(policy: WitnessPolicy) -> Arc<Witnesses> {
