@@ -260,12 +260,19 @@ async fn a_promise_that_does_not_hold_is_no_promise() {
     assert!(matches!(refused, Err(IssueError::Log(_))));
 }
 
-/// Fails every sync of what is written below this directory.
-struct FailsBelow(&'static str);
+/// Fails every sync of what is written below this directory, once it is told to.
+struct FailsBelow(&'static str, AtomicBool);
+
+impl FailsBelow {
+    fn fail(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+}
 
 impl Faults for FailsBelow {
     fn before(&self, step: Step<'_>, path: &Path) -> std::io::Result<()> {
-        match step == Step::SyncFile && path.components().any(|part| part.as_os_str() == self.0) {
+        let is_below = step == Step::SyncFile && path.components().any(|part| part.as_os_str() == self.0);
+        match is_below && self.1.load(Ordering::SeqCst) {
             true => Err(std::io::Error::other("injected")),
             false => Ok(()),
         }
@@ -275,9 +282,11 @@ impl Faults for FailsBelow {
 #[tokio::test]
 async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate() {
     for failing in ["audit.jsonl", "entries"] {
-        let disk = || Disk::with_faults(Arc::new(FailsBelow(failing)));
+        let faults = Arc::new(FailsBelow(failing, false.into()));
+        let disk = || Disk::with_faults(faults.clone());
         let stage = Stage::on(disk()).await;
         let ca = Ca::open_on(disk(), &stage.dir.path().join("ca"), stage.config()).await.unwrap();
+        faults.fail();
         for _ in 0..2 {
             let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
             assert!(matches!(refused, Err(IssueError::Audit(_) | IssueError::Log(_))), "{failing}");
@@ -325,29 +334,18 @@ async fn a_ca_that_runs_for_years_changes_its_intermediate_by_itself() {
     assert_eq!(ca.roots()[0], first[2]);
 }
 
-/// While it is set nothing is written.
-struct FailsFrom(AtomicBool);
-
-impl Faults for FailsFrom {
-    fn before(&self, step: Step<'_>, _: &std::path::Path) -> std::io::Result<()> {
-        let is_meant = matches!(step, Step::Write(_)) && self.0.load(Ordering::SeqCst);
-        if is_meant { Err(std::io::Error::other("injected")) } else { Ok(()) }
-    }
-}
-
 #[tokio::test]
 async fn a_ca_that_cannot_record_is_not_ready_and_has_nothing_promised() {
     let stage = Stage::new().await;
-    let faults = Arc::new(FailsFrom(false.into()));
+    let faults = Arc::new(FailsBelow("audit.jsonl", false.into()));
     let disk = Disk::with_faults(faults.clone());
     let ca = Ca::open_on(disk, &stage.dir.path().join("ca"), stage.config()).await.unwrap();
     let issue = async || ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
     issue().await.unwrap();
     assert!(ca.is_ready());
-    faults.0.store(true, Ordering::SeqCst);
+    faults.fail();
     assert!(matches!(issue().await, Err(IssueError::Audit(_))));
     assert!(!ca.is_ready(), "it cannot issue any more, whatever becomes of the disk");
-    faults.0.store(false, Ordering::SeqCst);
     let promised = stage.log.log().head().checkpoint.size;
     for _ in 0..3 {
         assert!(matches!(issue().await, Err(IssueError::Audit(_))));
