@@ -8,7 +8,7 @@ use signet_formats::oci::{Descriptor, Manifest, ManifestError, ManifestKind};
 
 use super::backlinks::{MAX_TRACKED_CHILDREN, descriptor_of};
 use super::files::Inner;
-use super::layout::{file_name, read_if_present};
+use super::layout::{entry_names, file_name, read_if_present};
 use super::{Expect, ManifestPush, PushedManifest, StoreError, StoredManifest};
 use crate::name::RepositoryName;
 
@@ -82,6 +82,10 @@ impl Inner {
             if named == Some(*digest) {
                 self.remove_tag(repository, &tag)?;
             }
+        }
+        if !entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
+            // Says that its signatures are not those of an image of another registry: garbage from here on.
+            self.disk().mark(&self.layout.removed(repository, digest))?;
         }
         self.remove_manifest(repository, digest)?;
         Ok(true)
