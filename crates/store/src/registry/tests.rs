@@ -12,7 +12,8 @@ use signet_formats::oci::{Descriptor, Manifest, media_type};
 use super::*;
 use crate::fs::{Disk, Faults, Step};
 
-const NOW: GcOptions = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
+const NOW: GcOptions =
+    GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 8 }).unwrap()
