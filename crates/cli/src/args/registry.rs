@@ -30,6 +30,10 @@ pub(crate) struct GcArgs {
     /// Say what would be removed and remove nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Remove also signatures of images that no repository here has. They are kept otherwise: their images may be in another
+    /// registry.
+    #[arg(long)]
+    pub(crate) absent_subjects: bool,
 }
 
 /// Check a data directory for damage.

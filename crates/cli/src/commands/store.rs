@@ -79,7 +79,12 @@ fn of_which(args: &FsckArgs) -> CliError {
 
 fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
-        let options = GcOptions { grace: args.older_than, dry_run: args.dry_run, ..GcOptions::default() };
+        let options = GcOptions {
+            grace: args.older_than,
+            dry_run: args.dry_run,
+            absent_subjects: args.absent_subjects,
+            ..GcOptions::default()
+        };
         let report = open(&args.data)?.collect_garbage(options).await?;
         face.result(&gc_document(args, report), render::gc)?;
         Ok(Status::Yes)

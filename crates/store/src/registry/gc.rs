@@ -1,7 +1,8 @@
 //! Garbage collection: what nothing keeps any more goes.
 //!
 //! Kept is what is tagged, what a kept index lists, and what refers to something kept: so a signature
-//! lives as long as its image. What is younger than the grace is kept too, for whoever is about to
+//! lives as long as its image. Signatures may be kept apart from their image, here or in another registry:
+//! what refers to a manifest that the repository never had is kept, until it is asked to go. What is younger than the grace is kept too, for whoever is about to
 //! push what will refer to it. A push is never raced: a repository's links are judged under its lock,
 //! and content is removed only if no link to it was made since the collection began.
 
@@ -29,11 +30,13 @@ pub struct GcOptions {
     pub uploads: Duration,
     /// Remove nothing.
     pub dry_run: bool,
+    /// Remove also what refers to manifests that no repository of the data directory has.
+    pub absent_subjects: bool,
 }
 
 impl Default for GcOptions {
     fn default() -> Self {
-        Self { grace: HOUR, uploads: 24 * HOUR, dry_run: false }
+        Self { grace: HOUR, uploads: 24 * HOUR, dry_run: false, absent_subjects: false }
     }
 }
 
@@ -57,13 +60,23 @@ pub struct GcReport {
 impl Inner {
     pub(super) fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
         let _journal = Journal::begin(self)?;
-        let (mut report, mut linked) = (GcReport::default(), HashSet::new());
-        for repository in self.layout.repository_names()? {
-            self.collect_repository(&repository, options, &mut report, &mut linked)?;
+        let repositories = self.layout.repository_names()?;
+        let subjects = options.absent_subjects.then(|| self.all_manifests(&repositories)).transpose()?;
+        let mut run = Run { options, subjects, linked: HashSet::new(), report: GcReport::default() };
+        for repository in &repositories {
+            self.collect_repository(repository, &mut run)?;
         }
-        self.collect_contents(options, &linked, &mut report)?;
-        report.uploads = self.collect_uploads(options);
-        Ok(report)
+        self.collect_contents(&mut run)?;
+        run.report.uploads = self.collect_uploads(options);
+        Ok(run.report)
+    }
+
+    fn all_manifests(&self, repositories: &[RepositoryName]) -> Result<HashSet<Digest>, StoreError> {
+        let mut all = HashSet::new();
+        for repository in repositories {
+            all.extend(self.layout.linked(repository, Links::Manifests)?);
+        }
+        Ok(all)
     }
 
     /// One that cannot be removed is being added to.
@@ -73,47 +86,51 @@ impl Inner {
         stale
     }
 
-    fn collect_repository(
-        &self,
-        repository: &RepositoryName,
-        options: GcOptions,
-        report: &mut GcReport,
-        linked: &mut HashSet<Digest>,
-    ) -> Result<(), StoreError> {
+    fn collect_repository(&self, repository: &RepositoryName, run: &mut Run) -> Result<(), StoreError> {
         let known = self.known(repository)?;
         let _exclusive = self.exclusive(repository);
         let manifests = self.layout.linked(repository, Links::Manifests)?;
         let blobs = self.layout.linked(repository, Links::Blobs)?;
-        let kept = match self.kept(repository, &manifests, known, options.grace) {
+        let kept = match self.kept(repository, &manifests, known, run) {
             Ok(kept) => kept,
             Err(StoreError::Corrupt(_) | StoreError::CorruptTag(_) | StoreError::Manifest(_)) => {
-                report.damaged.push(repository.clone());
-                linked.extend(manifests);
-                linked.extend(blobs);
+                run.report.damaged.push(repository.clone());
+                run.linked.extend(manifests);
+                run.linked.extend(blobs);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         for digest in manifests {
             if kept.contains(&digest) {
-                linked.insert(digest);
+                run.linked.insert(digest);
                 continue;
             }
-            if !options.dry_run {
+            if !run.options.dry_run {
                 self.remove_manifest(repository, &digest)?;
             }
-            report.manifests.push((repository.clone(), digest));
+            run.report.manifests.push((repository.clone(), digest));
         }
+        self.collect_blobs(repository, blobs, &kept, run)
+    }
+
+    fn collect_blobs(
+        &self,
+        repository: &RepositoryName,
+        blobs: Vec<Digest>,
+        kept: &HashSet<Digest>,
+        run: &mut Run,
+    ) -> Result<(), StoreError> {
         for digest in blobs {
             let link = self.layout.blob_link(repository, &digest);
-            if kept.contains(&digest) || is_young(&link, options.grace)? {
-                linked.insert(digest);
+            if kept.contains(&digest) || is_young(&link, run.options.grace)? {
+                run.linked.insert(digest);
                 continue;
             }
-            if !options.dry_run {
+            if !run.options.dry_run {
                 self.disk().remove(&link)?;
             }
-            report.blobs.push((repository.clone(), digest));
+            run.report.blobs.push((repository.clone(), digest));
         }
         Ok(())
     }
@@ -140,7 +157,7 @@ impl Inner {
         repository: &RepositoryName,
         manifests: &[Digest],
         mut known: HashMap<Digest, Names>,
-        grace: Duration,
+        run: &Run,
     ) -> Result<HashSet<Digest>, StoreError> {
         let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
         for digest in manifests {
@@ -158,10 +175,14 @@ impl Inner {
             pending.push(named.ok_or(StoreError::CorruptTag(tag))?);
         }
         for digest in manifests {
-            if is_young(&self.layout.manifest_link(repository, digest), grace)? {
+            if is_young(&self.layout.manifest_link(repository, digest), run.options.grace)? {
                 pending.push(*digest);
             }
         }
+        let elsewhere = referrers.keys().filter(|subject| !known.contains_key(subject));
+        let is_kept =
+            |subject: &&Digest| run.may_be_elsewhere(subject) && !self.was_deleted(repository, subject);
+        pending.extend(elsewhere.filter(is_kept));
         let mut kept = HashSet::new();
         while let Some(digest) = pending.pop() {
             if kept.insert(digest) {
@@ -172,14 +193,9 @@ impl Inner {
         Ok(kept)
     }
 
-    fn collect_contents(
-        &self,
-        options: GcOptions,
-        linked: &HashSet<Digest>,
-        report: &mut GcReport,
-    ) -> Result<(), StoreError> {
+    fn collect_contents(&self, run: &mut Run) -> Result<(), StoreError> {
         for (digest, path) in self.contents_list()? {
-            if linked.contains(&digest) {
+            if run.linked.contains(&digest) {
                 continue;
             }
             // Waits for pushes that are between their content and its link.
@@ -188,11 +204,11 @@ impl Inner {
                 continue;
             }
             let Some(content) = present(fs::metadata(&path))? else { continue };
-            if !options.dry_run {
+            if !run.options.dry_run {
                 self.disk().remove(&path)?;
             }
-            report.bytes += content.len();
-            report.contents.push(digest);
+            run.report.bytes += content.len();
+            run.report.contents.push(digest);
         }
         Ok(())
     }
@@ -216,6 +232,22 @@ impl Inner {
     fn is_newly_linked(&self, digest: &Digest) -> bool {
         let newly_linked = self.newly_linked.lock().unwrap_or_else(PoisonError::into_inner);
         newly_linked.as_ref().is_none_or(|digests| digests.contains(digest))
+    }
+}
+
+/// A collection under way.
+struct Run {
+    options: GcOptions,
+    /// What may have referrers that are kept apart from it; unset, anything may.
+    subjects: Option<HashSet<Digest>>,
+    /// What repositories still have.
+    linked: HashSet<Digest>,
+    report: GcReport,
+}
+
+impl Run {
+    fn may_be_elsewhere(&self, subject: &Digest) -> bool {
+        self.subjects.as_ref().is_none_or(|subjects| subjects.contains(subject))
     }
 }
 
@@ -288,9 +320,11 @@ mod tests {
         drop(pulling);
         assert_eq!(known.keys().collect::<Vec<_>>(), [&kept]);
         fs::remove_file(inner.layout.content(&kept)).unwrap();
-        let found = inner.kept(&repository, &[kept], known, Duration::ZERO).unwrap();
+        let options = GcOptions { grace: Duration::ZERO, ..GcOptions::default() };
+        let run = Run { options, subjects: None, linked: HashSet::new(), report: GcReport::default() };
+        let found = inner.kept(&repository, &[kept], known, &run).unwrap();
         assert_eq!(found, HashSet::from([kept, config]));
-        let unread = inner.kept(&repository, &[kept], HashMap::new(), Duration::ZERO);
+        let unread = inner.kept(&repository, &[kept], HashMap::new(), &run);
         assert!(matches!(unread, Err(StoreError::Corrupt(_))), "{unread:?}");
     }
 }

@@ -9,9 +9,10 @@
 //!                    /_tags/<tag>                     the digest it names
 //!                    /_referrers/<digest>/<digest>    subject, then the descriptor of what refers to it
 //!                    /_indexes/<digest>/<digest>      empty: manifest, then an index that lists it
+//!                    /_deleted/<digest>               empty: a manifest that was here and has referrers here
 //!                    /_uploads/<id>.<algorithm>       what was uploaded so far
 //! ```
-//! In a directory's name the digest has `-` for `:`. The last two lists repeat what the manifests say.
+//! In a directory's name the digest has `-` for `:`. The lists of referrers and indexes repeat what the manifests say.
 
 use std::fs;
 use std::io;
@@ -89,6 +90,11 @@ impl Layout {
     /// The entry of an index among those that list a manifest.
     pub(super) fn index(&self, repository: &RepositoryName, child: &Digest, index: &Digest) -> PathBuf {
         self.indexes(repository, child).join(file_name(index))
+    }
+
+    /// The mark of a manifest that was removed before what refers to it.
+    pub(super) fn deleted(&self, repository: &RepositoryName, manifest: &Digest) -> PathBuf {
+        self.repository(repository).join("_deleted").join(file_name(manifest))
     }
 
     pub(super) fn uploads(&self, repository: &RepositoryName) -> PathBuf {

@@ -94,6 +94,7 @@ impl Inner {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         let manifest = self.read_manifest(repository, digest);
+        self.remember_deleted(repository, digest)?;
         self.manifests.remove(&(repository.clone(), *digest));
         self.disk().remove(&self.layout.manifest_link(repository, digest))?;
         // A damaged manifest does not say what it referred to; a list skips entries without a manifest.
@@ -104,6 +105,7 @@ impl Inner {
                 self.disk().remove(&backlink)?;
                 backlink.parent().into_iter().for_each(|dir| self.disk().remove_empty_dir(dir));
             }
+            manifest.subject.map_or(Ok(()), |subject| self.forget_deleted(repository, &subject.digest))?;
         }
         Ok(())
     }
@@ -127,6 +129,7 @@ impl Inner {
             self.write_backlinks(repository, push, manifest)?;
             self.disk().put(&scratch, &link, push.media_type.as_bytes())
         })?;
+        self.disk().remove(&self.layout.deleted(repository, &push.digest))?;
         Ok(())
     }
 

@@ -12,7 +12,8 @@ use signet_formats::oci::{Descriptor, Manifest, media_type};
 use super::*;
 use crate::fs::{Disk, Faults, Step};
 
-const NOW: GcOptions = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
+const NOW: GcOptions =
+    GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false, absent_subjects: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 8 }).unwrap()
@@ -331,6 +332,43 @@ async fn signatures_survive_garbage_collection() {
     let all = store.collect_garbage(NOW).await.unwrap();
     assert_eq!((all.manifests.len(), all.blobs.len()), (4, 2));
     assert_eq!(store.collect_garbage(NOW).await.unwrap(), GcReport::default());
+}
+
+/// With cosign's `COSIGN_REPOSITORY` a signature refers to an image of another repository, or of another registry.
+#[tokio::test]
+async fn signatures_kept_in_a_repository_of_their_own_survive_garbage_collection() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, app, signatures) = (open(dir.path()), name("app"), name("sigs"));
+    let config = push_blob(&store, &app, b"{}").await;
+    let signed = push(&store, &app, image(config, &[], None), &["1"], Expect::Anything).await.unwrap();
+    push_blob(&store, &signatures, b"{}").await;
+    let of = |subject| push(&store, &signatures, image(config, &[], Some(subject)), &[], Expect::Anything);
+    let apart = of(signed).await.unwrap();
+    let elsewhere = of(Digest::sha256(b"in another registry")).await.unwrap();
+    assert_eq!(store.collect_garbage(NOW).await.unwrap(), GcReport::default());
+    let narrow = GcOptions { absent_subjects: true, ..NOW };
+    let report = store.collect_garbage(narrow).await.unwrap();
+    assert_eq!(report.manifests, [(signatures.clone(), elsewhere)]);
+    assert!(store.manifest(&signatures, &apart).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn signatures_of_a_deleted_image_are_collected_unless_it_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let signed = || push(&store, &repository, image(config, &[], None), &["1"], Expect::Anything);
+    let subject = signed().await.unwrap();
+    let of_it = image(config, &[], Some(subject));
+    let signature = push(&store, &repository, of_it, &[], Expect::Anything).await.unwrap();
+    store.delete_manifest(&repository, &subject).await.unwrap();
+    signed().await.unwrap();
+    assert_eq!(store.collect_garbage(NOW).await.unwrap(), GcReport::default());
+    store.delete_manifest(&repository, &subject).await.unwrap();
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+    let report = store.collect_garbage(NOW).await.unwrap();
+    assert_eq!(report.manifests, [(repository.clone(), signature)]);
+    assert!(!dir.path().join("repositories/a/_deleted").read_dir().unwrap().any(|_| true));
 }
 
 #[tokio::test]
