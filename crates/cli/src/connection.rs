@@ -66,9 +66,20 @@ pub(crate) fn attachments(
     place: &Location,
     image: &Endpoint,
 ) -> Result<Arc<dyn ImageStore>, CliError> {
-    Ok(match signature_repository(place)? {
-        Some(repository) => Arc::new(RegistryStore::new(client.clone(), repository)),
-        None => image.store.clone(),
+    Ok(attachments_apart(client, place)?.unwrap_or_else(|| image.store.clone()))
+}
+
+/// The same, if it is not with the image.
+pub(crate) fn attachments_apart(
+    client: &Client,
+    place: &Location,
+) -> Result<Option<Arc<dyn ImageStore>>, CliError> {
+    let (Location::Registry(image), Some(repository)) = (place, signature_repository(place)?) else {
+        return Ok(None);
+    };
+    Ok(match repository == image.repository {
+        true => None,
+        false => Some(Arc::new(RegistryStore::new(client.clone(), repository))),
     })
 }
 

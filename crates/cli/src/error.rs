@@ -202,12 +202,15 @@ impl From<SignError> for CliError {
 impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
         let told = Self::new(registry_code(&error), error.to_string());
-        match refusal(&error) {
+        match (refusal(&error), &error) {
             // It is the registry's word, and not ours.
-            Some(advice) => {
+            (Some(advice), _) => {
                 Self { detail: format!("{}\nthe registry advises: {}", told.detail, advice.hint), ..told }
             }
-            None => told,
+            (None, RegistryError::TagNotSet { digest, .. }) => told.hint(format!(
+                "everything is there but the tag: name the image by `@{digest}`, as target, too"
+            )),
+            _ => told,
         }
     }
 }
@@ -244,7 +247,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
         RegistryError::TagImmutable { .. } => Code::TagImmutable,
         RegistryError::Server { .. } => Code::RegistryFailed,
-        RegistryError::Refused { .. } => Code::RegistryRefused,
+        RegistryError::Refused { .. } | RegistryError::TagNotSet { .. } => Code::RegistryRefused,
         RegistryError::Configuration { .. } => Code::FileUnreadable,
         RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,

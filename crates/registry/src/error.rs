@@ -127,6 +127,14 @@ pub enum Error {
         /// The registry's words, led by `: `, or nothing.
         detail: String,
     },
+    /// The registry's tags name no digest of this algorithm; the manifest is there by its digest.
+    #[error("{tag} cannot name {digest}: this registry's tags name sha256 digests only")]
+    TagNotSet {
+        /// The repository and tag.
+        tag: String,
+        /// The digest.
+        digest: Box<Digest>,
+    },
     /// The registry refused it for another reason (other 4xx).
     #[error("{what} was refused with status {status}{detail}")]
     Refused {

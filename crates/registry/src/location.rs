@@ -71,6 +71,8 @@ pub struct Endpoint {
     pub store: Arc<dyn ImageStore>,
     /// The image; none is the only one in a source, and by digest alone in a target.
     pub name: Option<ManifestName>,
+    /// Where else, in a source, what is attached to the image is kept.
+    pub apart: Option<Arc<dyn ImageStore>>,
 }
 
 impl Location {
@@ -109,11 +111,11 @@ fn on_registry(client: &Client, reference: &Reference) -> Endpoint {
         (None, tag) => tag.clone().map(ManifestName::Tag),
     };
     let store = RegistryStore::new(client.clone(), reference.repository.clone());
-    Endpoint { store: Arc::new(store), name }
+    Endpoint { store: Arc::new(store), name, apart: None }
 }
 
 fn named(store: Arc<dyn ImageStore>, tag: &Option<Tag>) -> Endpoint {
-    Endpoint { store, name: tag.clone().map(ManifestName::Tag) }
+    Endpoint { store, name: tag.clone().map(ManifestName::Tag), apart: None }
 }
 
 fn registry(text: &str, reference: &str) -> Result<Location> {

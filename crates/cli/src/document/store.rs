@@ -114,6 +114,9 @@ pub(crate) struct CopyDocument {
     /// Manifests that the source lists as attached and does not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) missing: Vec<Digest>,
+    /// What is attached and the source did not let the client have: digests, and tags of cosign's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) refused: Vec<String>,
     /// Whether another writer could still have removed a signature from a list unseen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) race_possible: bool,
