@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
-use signet_platform::{Access, Staged};
+use signet_platform::{Access, Staged, without_path};
 use tempfile::TempDir;
 
+use super::destination;
 use super::layout::Layout;
 use super::reader::{Reader, Tree, blob_name};
 use super::tarball::Tarball;
@@ -45,7 +46,7 @@ impl OciArchive {
 
     /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
     pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
-        Self::write(file, limits, |root| match file.exists() {
+        Self::write(file, limits, |root| match file.is_file() {
             true => unpack(&Tarball::open(file, limits)?, root),
             false => Ok(()),
         })
@@ -57,14 +58,15 @@ impl OciArchive {
         limits: &Limits,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
+        let file = destination::of(file)?;
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         let directory = tempfile::Builder::new().prefix(".signet-archive-").tempdir_in(parent);
-        let directory = directory.map_err(|error| Error::io(parent, &error))?;
+        let directory = directory.map_err(|error| Error::io(&file, &without_path(error)))?;
         fill(directory.path())?;
         let layout = Layout::create(directory.path(), limits)?;
         let directory = Mutex::new(Some(directory));
-        Ok(Self { state: State::Writing { layout, directory, file: file.to_owned() } })
+        Ok(Self { state: State::Writing { layout, directory, file } })
     }
 
     pub(super) fn layout(&self) -> Result<&Layout> {
@@ -182,6 +184,9 @@ fn is_of_layout(name: &str) -> bool {
 fn pack(root: &Path, file: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(file, &error);
     let mut staged = Staged::beside(file, Access::Public).map_err(failed)?;
+    if let Some(permissions) = destination::permissions(file) {
+        staged.file().set_permissions(permissions).map_err(failed)?;
+    }
     let mut tar = tar::Builder::new(BufWriter::new(staged.file()));
     for name in files_below(root, Path::new(""), MAX_DEPTH).map_err(failed)? {
         let content = std::fs::File::open(root.join(&name)).map_err(failed)?;

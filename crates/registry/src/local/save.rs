@@ -40,7 +40,8 @@ impl DockerSave {
             reason,
         };
         if file.exists() {
-            return Err(wrong("the file is there, and such an archive is only written anew".to_owned()));
+            let reason = "it is there, and such an archive is only written anew: remove it, or name another";
+            return Err(Error::Io { path: file.display().to_string(), reason: reason.to_owned() });
         }
         let reference =
             name.map(str::parse::<Reference>).transpose().map_err(|error| wrong(error.to_string()))?;
