@@ -119,12 +119,26 @@ fn named(store: Arc<dyn ImageStore>, tag: &Option<Tag>) -> Endpoint {
 }
 
 fn registry(text: &str, reference: &str) -> Result<Location> {
+    if let Some((transport, rest)) = text.split_once(':') {
+        // A host may have such a name: then a port follows.
+        let is_host = rest.split_once('/').is_some_and(|(port, _)| port.parse::<u16>().is_ok());
+        if FOREIGN.contains(&transport) && !is_host {
+            let reason = format!("`{transport}:` is not read or written here; {OURS} are");
+            return Err(Error::Location { text: text.to_owned(), reason });
+        }
+    }
     let wrong = |error: signet_formats::oci::ReferenceError| Error::Location {
         text: text.to_owned(),
         reason: error.to_string(),
     };
     reference.parse().map(Location::Registry).map_err(wrong)
 }
+
+/// Transports of containers/image that are not ours: as references they would be images of Docker Hub.
+const FOREIGN: [&str; 7] =
+    ["containers-storage", "dir", "docker-daemon", "oci-dir", "ostree", "sif", "tarball"];
+
+const OURS: &str = "registries, `oci:`, `oci-archive:` and `docker-archive:`";
 
 fn path(text: &str, path: &str) -> Result<PathBuf> {
     match path.is_empty() {
@@ -143,6 +157,7 @@ mod tests {
         let reference = |text: &str| Location::Registry(text.parse().unwrap());
         let cases = [
             ("alpine", reference("alpine")),
+            ("dir:5000/app:1", reference("dir:5000/app:1")),
             ("docker://alpine:3", reference("alpine:3")),
             ("oci://127.0.0.1:5000/a", reference("127.0.0.1:5000/a")),
             ("oci:dir", Location::Layout("dir".into(), None)),
@@ -153,7 +168,9 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(text.parse::<Location>(), Ok(want), "{text}");
         }
-        for text in ["oci:", "oci-archive::v1", "a//b", ""] {
+        // As references they would be images of Docker Hub.
+        let foreign = ["dir:some/where", "docker-daemon:app:1", "containers-storage:app"];
+        for text in ["oci:", "oci-archive::v1", "a//b", ""].into_iter().chain(foreign) {
             assert!(matches!(text.parse::<Location>(), Err(Error::Location { .. })), "{text}");
         }
     }
