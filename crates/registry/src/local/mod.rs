@@ -3,6 +3,7 @@
 mod archive;
 mod docker;
 mod layout;
+mod leftovers;
 mod listed;
 mod reader;
 mod save;
