@@ -75,6 +75,14 @@ impl OciArchive {
         Ok(Self { state: State::Writing { layout, staging, file: file.to_owned() } })
     }
 
+    /// The image that is called so: by its whole name, or by a tag that is one image's only.
+    pub fn called(&self, name: &str) -> Result<Digest> {
+        match &self.state {
+            State::Reading(reader) => reader.called(name),
+            State::Writing { layout, .. } => layout.called(name),
+        }
+    }
+
     pub(super) fn layout(&self) -> Result<&Layout> {
         match &self.state {
             State::Writing { layout, .. } => Ok(layout),

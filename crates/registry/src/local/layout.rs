@@ -65,6 +65,11 @@ impl Layout {
         Self { root: root.to_owned(), reader, unlisted: Mutex::default() }
     }
 
+    /// The image that is called so: by its whole name, or by a tag that is one image's only.
+    pub fn called(&self, name: &str) -> Result<Digest> {
+        self.reader.called(name)
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
