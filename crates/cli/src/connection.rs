@@ -98,10 +98,7 @@ pub(crate) fn signature_repository(place: &Location) -> Result<Option<Repository
 
 /// What a place names, by the digest it was resolved to.
 pub(crate) fn name_by_digest(place: &Location, digest: Digest) -> String {
-    match place {
-        Location::Registry(reference) => reference.by_digest(digest).to_string(),
-        _ => format!("{place}@{digest}"),
-    }
+    place.by_digest(digest).to_string()
 }
 
 /// The repository that a place names, as it is signed and compared; layouts and archives name none.

@@ -23,6 +23,8 @@ use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
 
+use crate::app::INTERRUPTED;
+
 /// What a command returns.
 pub(crate) type Answer = Result<Status, Stop>;
 
@@ -76,8 +78,8 @@ pub(crate) enum Stop {
     Error(Box<CliError>),
     /// Whoever read our output has gone. Nothing is said.
     BrokenPipe,
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C, or another signal that asks for the end; the status that a shell shows for it.
+    Interrupted(u8),
 }
 
 impl Stop {
@@ -94,7 +96,7 @@ impl<E: Into<CliError>> From<E> for Stop {
     fn from(error: E) -> Self {
         let error = error.into();
         match error.interrupted {
-            true => Self::Interrupted,
+            true => Self::Interrupted(INTERRUPTED),
             false => Self::Error(Box::new(error)),
         }
     }

@@ -5,8 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use signet_crypto::{Digest, DigestAlgorithm};
+use signet_formats::dsse::PAE_START;
 use signet_images::{FileDigests, digest_reader};
 use signet_platform::{Access, Existing, Staged, write_whole};
+use signet_verify::Code;
 
 use crate::error::CliError;
 use crate::face::Face;
@@ -31,22 +33,55 @@ pub(crate) fn digests(
     algorithms: &[DigestAlgorithm],
     face: Face,
 ) -> Result<FileDigests, CliError> {
-    let unreadable = |error| CliError::unreadable(path, error);
-    let file = File::open(path).map_err(unreadable)?;
-    let progress = Progress::of_bytes("hashing", face);
-    progress.expect(file.metadata().map_err(unreadable)?.len());
-    digest_reader(progress.reading(file), algorithms).map_err(unreadable)
+    hash(path, algorithms, face, |_| Ok(()))
 }
 
 /// The SHA-256 of a file of any size.
 pub(crate) fn sha256(path: &Path, face: Face) -> Result<Digest, CliError> {
-    digest(path, DigestAlgorithm::Sha256, face)
+    only(digests(path, &[DigestAlgorithm::Sha256], face)?)
 }
 
-/// One digest of a file of any size.
-pub(crate) fn digest(path: &Path, algorithm: DigestAlgorithm, face: Face) -> Result<Digest, CliError> {
-    let hashed = digests(path, &[algorithm], face)?;
+/// One digest of a file of any size, for its content to be signed by. What a DSSE signature is over is refused: a signature
+/// of the file would be one of the envelope, and stand for whatever it says.
+pub(crate) fn digest_to_sign(
+    path: &Path,
+    algorithm: DigestAlgorithm,
+    face: Face,
+) -> Result<Digest, CliError> {
+    only(hash(path, &[algorithm], face, |start| match start == PAE_START.as_bytes() {
+        true => Err(encoded_envelope(path)),
+        false => Ok(()),
+    })?)
+}
+
+/// Hashes a file if its first bytes, as many as [`PAE_START`] has, are as they should be.
+fn hash(
+    path: &Path,
+    algorithms: &[DigestAlgorithm],
+    face: Face,
+    check: impl FnOnce(&[u8]) -> Result<(), CliError>,
+) -> Result<FileDigests, CliError> {
+    let unreadable = |error| CliError::unreadable(path, error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut start = Vec::new();
+    file.by_ref().take(PAE_START.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
+    check(&start)?;
+    let progress = Progress::of_bytes("hashing", face);
+    progress.expect(file.metadata().map_err(unreadable)?.len());
+    digest_reader(progress.reading(start.as_slice().chain(file)), algorithms).map_err(unreadable)
+}
+
+fn only(hashed: FileDigests) -> Result<Digest, CliError> {
     hashed.digests.first().copied().ok_or_else(|| CliError::internal("no digest was computed"))
+}
+
+fn encoded_envelope(path: &Path) -> CliError {
+    let detail = format!(
+        "`{}` begins with `{PAE_START}`: signed as a file, it would be a signed attestation of what it says",
+        path.display()
+    );
+    CliError::new(Code::UsageInvalid, detail)
+        .hint("sign the file inside an archive, if it is to be signed as a file")
 }
 
 /// Writes a file that must not exist yet, whole or not at all.
@@ -80,8 +115,8 @@ mod tests {
         let path = directory.path().join("file");
         create(&path, b"12345").unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"12345");
-        assert_eq!(read(&path, 4).unwrap_err().code, signet_verify::Code::FileUnreadable);
-        assert_eq!(create(&path, b"6").unwrap_err().code, signet_verify::Code::WouldOverwrite);
+        assert_eq!(read(&path, 4).unwrap_err().code, Code::FileUnreadable);
+        assert_eq!(create(&path, b"6").unwrap_err().code, Code::WouldOverwrite);
         assert_eq!(read(&path, 5).unwrap(), b"12345");
     }
 }

@@ -42,7 +42,7 @@ impl Trust {
             return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
-            return of_keys(args, anchors.for_keys(args.cosign.wants_timestamps())?).map(Some);
+            return of_keys(args, anchors.for_keys(demand_of_a_root(args))?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
         if args.trusted_root.is_none() && !pinned::is_there() {
@@ -88,12 +88,12 @@ impl Anchors<'_> {
         self.on(self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default())
     }
 
-    /// The same for keys, which need a trust root only where timestamps are demanded.
-    fn for_keys(&self, timestamps: bool) -> Result<TrustSnapshot, CliError> {
-        match (timestamps, self.trusted_root) {
-            (false, _) | (true, Some(_)) => self.read(),
-            (true, None) if !pinned::is_there() => Err(no_stampers()),
-            (true, None) => {
+    /// The same for keys, which need a trust root only where an option demands what it has to vouch for.
+    fn for_keys(&self, demand: Option<&str>) -> Result<TrustSnapshot, CliError> {
+        match (demand, self.trusted_root) {
+            (None, _) | (Some(_), Some(_)) => self.read(),
+            (Some(option), None) if !pinned::is_there() => Err(no_vouchers(option)),
+            (Some(_), None) => {
                 pinned::refresh()?;
                 self.with_pinned()
             }
@@ -119,6 +119,14 @@ fn needs_root(policy: &Policy) -> bool {
     let certified = |principal: &Principal| matches!(principal, Principal::Certificate(_));
     let proven = |rule: &Rule| rule.log_entries.unwrap_or_default() > 0 || rule.timestamps > 0;
     policy.spec.principals.values().any(certified) || policy.spec.rules.iter().any(proven)
+}
+
+/// The option by which a key's signature needs a trust root.
+fn demand_of_a_root(args: &TrustArgs) -> Option<&'static str> {
+    match args.insecure_ignore_tlog {
+        Some(false) => Some("--insecure-ignore-tlog=false"),
+        _ => args.cosign.wants_timestamps().then_some("--use-signed-timestamps"),
+    }
 }
 
 /// Whether a principal of the policy has this key.
@@ -176,7 +184,7 @@ fn of_principals(
         predicate_type: PredicateRule::from(args.predicate_type.clone()),
         annotations: distinct(&args.annotations)?.into_iter().collect(),
         timestamps: u32::from(args.cosign.wants_timestamps()),
-        log_entries: args.insecure_ignore_tlog.then_some(0),
+        log_entries: args.insecure_ignore_tlog.map(|ignored| u32::from(!ignored)),
         certificate_timestamps: args.insecure_ignore_sct.then_some(0),
         witnesses: witness::distinct(&snapshot),
         ..Rule::any_of(principals.keys().cloned())
@@ -226,9 +234,9 @@ fn no_trusted_root() -> CliError {
         .hint("add `--trusted-root FILE`, the `trusted_root.json` of the Sigstore instance that signed, or pin its root with `signet trust init`")
 }
 
-fn no_stampers() -> CliError {
-    CliError::new(Code::NoTrustGiven, "`--use-signed-timestamps` was given without the authorities that make them")
-        .hint("add `--trusted-root FILE` with the timestamp authority in it, or pin a root with `signet trust init`")
+fn no_vouchers(option: &str) -> CliError {
+    CliError::new(Code::NoTrustGiven, format!("`{option}` was given without the logs and authorities that are trusted"))
+        .hint("add `--trusted-root FILE` with the log or timestamp authority in it, or pin a root with `signet trust init`")
 }
 
 /// A key that no principal has would decide nothing, which is not what whoever gave it thinks.

@@ -54,10 +54,14 @@ pub struct Signature {
     pub keyid: Option<String>,
 }
 
+/// What every pre-authentication encoding begins with.
+pub const PAE_START: &str = "DSSEv1 ";
+
 /// The pre-authentication encoding of DSSE v1:
 /// `"DSSEv1" SP len(type) SP type SP len(payload) SP payload`.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes =
+        format!("{PAE_START}{} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }

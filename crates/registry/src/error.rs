@@ -214,12 +214,12 @@ pub enum Error {
         reason: String,
     },
     /// A layout or archive holds several images, and none of them was named.
-    #[error("{place} holds several images, name one by its tag{tags}")]
+    #[error("{place} holds several images, name one of them{names}")]
     SeveralImages {
         /// The layout or archive.
         place: String,
-        /// Some of the tags there, led by `: `, or nothing.
-        tags: String,
+        /// What some of them are called, led by `: `, or nothing.
+        names: String,
     },
     /// A source or target that is not one of the spellings.
     #[error("`{text}` is not a place of an image: {reason}")]

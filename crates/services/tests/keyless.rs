@@ -91,6 +91,7 @@ impl Stack {
             uri: format!("https://{name}.example.com"),
             certificates: chain.iter().map(|certificate| Base64(certificate.der().to_vec())).collect(),
             valid_for: window,
+            operator: None,
         };
         TrustSnapshot {
             certificate_logs: vec![TrustedLog {
@@ -98,6 +99,7 @@ impl Stack {
                 key: Base64(self.ca.log_key().spki_der().to_vec()),
                 log_id: Base64(self.ca.log_key().id().as_bytes().to_vec()),
                 valid_for: window,
+                operator: None,
             }],
             certificate_authorities: self.ca.chains().iter().map(|chain| authority("ca", chain)).collect(),
             timestamp_authorities: vec![authority("tsa", &self.tsa.chain())],

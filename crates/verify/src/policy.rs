@@ -333,7 +333,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// How many distinct trusted logs must hold each signature. Unset: one for certificates, none for keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub log_entries: Option<u32>,
     /// How many distinct timestamp authorities must have stamped each signature.
     #[serde(default)]
@@ -342,8 +342,13 @@ pub struct Rule {
     #[serde(default)]
     pub witnesses: u32,
     /// How many distinct CT logs must hold each certificate. Unset: one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub certificate_timestamps: Option<u32>,
+}
+
+/// A number that stands there. An empty value, as a template leaves it, is not one that is unset.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    u32::deserialize(deserializer).map(Some)
 }
 
 impl Rule {
@@ -557,6 +562,8 @@ spec:
             (POLICY.replace("[ci]", "[nobody]"), "`nobody` is not defined"),
             (POLICY.replace("[ci]", "[ci, ci]\n      threshold: 2"), "threshold"),
             (POLICY.replace("[ci]", "[ci]\n      threshold: 0"), "threshold"),
+            (POLICY.replace("[ci]", "[ci]\n      logEntries:"), "invalid u32"),
+            (POLICY.replace("[ci]", "[ci]\n      certificateTimestamps:"), "invalid u32"),
             (POLICY.replace("pattern: ^", "pattern: "), "must begin with `^`"),
             (POLICY.replace(".*$", ".*\\$"), "end with `$`"),
             (POLICY.replace("v1alpha1", "v9"), "expected"),

@@ -72,9 +72,27 @@ fn prepare_keys(trusted: &[TrustedKey]) -> Result<Vec<PreparedKey>, TrustUnusabl
     Ok(keys)
 }
 
+/// Who vouches: several logs or authorities of one operator are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Voucher {
+    Operator(String),
+    /// Where no operator is stated: the id of the log, the name of the authority.
+    Instance(Vec<u8>),
+}
+
+impl Voucher {
+    fn new(operator: Option<&String>, instance: &[u8]) -> Self {
+        match operator.filter(|operator| !operator.is_empty()) {
+            Some(operator) => Self::Operator(operator.clone()),
+            None => Self::Instance(instance.to_vec()),
+        }
+    }
+}
+
 /// A log's key, id and origin.
 #[derive(Debug)]
 pub(crate) struct PreparedLog {
+    pub(crate) voucher: Voucher,
     pub(crate) base_url: String,
     pub(crate) key: PublicKey,
     pub(crate) log_id: Vec<u8>,
@@ -86,6 +104,7 @@ impl PreparedLog {
         let unusable = || TrustUnusable(format!("log `{}`: unusable key", log.base_url));
         let key = trusted_root::log_key(&log.key.0).ok_or_else(unusable)?;
         Ok(Self {
+            voucher: Voucher::new(log.operator.as_ref(), &log.log_id.0),
             base_url: log.base_url.clone(),
             key,
             log_id: log.log_id.0.clone(),
@@ -104,6 +123,7 @@ impl PreparedLog {
 /// An authority's certificates, from the one that signs up to the anchor.
 #[derive(Debug)]
 pub(crate) struct PreparedAuthority {
+    pub(crate) voucher: Voucher,
     pub(crate) name: String,
     pub(crate) certificates: Vec<Certificate>,
     /// The signatures on them.
@@ -126,7 +146,8 @@ impl PreparedAuthority {
         };
         let certificates = collect(&authority.certificates, parse)?;
         let signatures = certificates.iter().map(CheckedSignature::of).collect();
-        Ok(Self { name: label.clone(), certificates, signatures, valid_for: authority.valid_for })
+        let voucher = Voucher::new(authority.operator.as_ref(), label.as_bytes());
+        Ok(Self { voucher, name: label.clone(), certificates, signatures, valid_for: authority.valid_for })
     }
 
     /// The certificate at the top, which is trusted by being here.

@@ -84,6 +84,9 @@ pub struct TrustedLog {
     /// The time in which the log is trusted.
     #[serde(default)]
     pub valid_for: Window,
+    /// Who runs the log, where it is stated: logs of one operator count as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 impl From<trusted_root::LogInstance> for TrustedLog {
@@ -93,6 +96,7 @@ impl From<trusted_root::LogInstance> for TrustedLog {
             key: Base64(log.public_key),
             log_id: Base64(log.log_id),
             valid_for: Window { start: Some(log.validity.start), end: log.validity.end },
+            operator: log.operator,
         }
     }
 }
@@ -111,6 +115,9 @@ pub struct TrustedAuthority {
     /// The time in which it is trusted.
     #[serde(default)]
     pub valid_for: Window,
+    /// Who runs the authority, where it is stated: authorities of one operator count as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 impl From<trusted_root::Authority> for TrustedAuthority {
@@ -120,6 +127,7 @@ impl From<trusted_root::Authority> for TrustedAuthority {
             uri: authority.uri,
             certificates: authority.chain.into_iter().map(Base64).collect(),
             valid_for: Window { start: Some(authority.validity.start), end: authority.validity.end },
+            operator: authority.operator,
         }
     }
 }
@@ -162,7 +170,9 @@ impl fmt::Display for Window {
 
 /// The id of a value: the SHA-256 of its canonical JSON.
 pub(crate) fn id_of<T: Serialize>(value: &T) -> Digest {
-    // Values of this crate are plain trees of strings, numbers and lists: they always have a JSON form.
-    let json = signet_formats::canonical_json::to_string(value).unwrap_or_default();
+    // Canonical JSON has no integers beyond 2^53, as a size that somebody states may be: plain JSON has.
+    let json = signet_formats::canonical_json::to_string(value).ok();
+    // Values of this crate are plain trees of texts, integers and lists: they always have that.
+    let json = json.or_else(|| serde_json::to_string(value).ok()).unwrap_or_default();
     Digest::sha256(json.as_bytes())
 }

@@ -86,10 +86,10 @@ pub(crate) struct TrustArgs {
     /// An annotation that must have been signed with this value.
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = annotations, conflicts_with = "policy")]
     pub(crate) annotations: Vec<Annotations>,
-    /// Ask for no entry of a transparency log, which is the default for `--key`. An entry that is there and
-    /// wrong is still refused, and a certificate still needs a timestamp to prove when it was used.
-    #[arg(long, visible_alias = "private-infrastructure", conflicts_with = "policy", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "true|false")]
-    pub(crate) insecure_ignore_tlog: bool,
+    /// Ask for no entry of a transparency log, which is the default for `--key`; with `=false`, ask for one there, too. An
+    /// entry that is there and wrong is still refused, and a certificate still needs a timestamp to prove when it was used.
+    #[arg(long, visible_alias = "private-infrastructure", conflicts_with = "policy", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
+    pub(crate) insecure_ignore_tlog: Option<bool>,
     /// Ask for no proof that a certificate-transparency log holds the certificate.
     #[arg(long, conflicts_with = "policy", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "true|false")]
     pub(crate) insecure_ignore_sct: bool,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use signet_crypto::{Digest, DigestAlgorithm};
+use signet_crypto::Digest;
 use signet_verify::Code;
 
 use crate::args::SignBlobArgs;
@@ -40,7 +40,10 @@ pub(crate) fn sign_file(method: &MethodArgs<'_>, file: &Path, bundle: &Path, fac
     }
     let method = Method::of(method, face)?;
     // Not on the runtime, which would keep Ctrl-C waiting until a large file is read.
-    let digest = files::digest(file, method.message_digest().unwrap_or(DigestAlgorithm::Sha256), face)?;
+    let digest = match method.message_digest() {
+        Some(algorithm) => files::digest_to_sign(file, algorithm, face)?,
+        None => files::sha256(file, face)?,
+    };
     block_on(async {
         let written = sign(&method, file, digest).await?;
         files::create(bundle, written.as_bytes())?;

@@ -48,6 +48,18 @@ fn a_file_is_verified_by_any_path_to_it_whatever_a_policy_says_of_repositories()
     }
 }
 
+/// Signed as a file, the bytes that an attestation's signature is over would be that attestation.
+#[test]
+fn what_an_attestation_signs_is_not_signed_as_a_file() {
+    let sandbox = with_keys();
+    sandbox.write("file", "DSSEv1 28 application/vnd.in-toto+json 2 {}");
+    let sign = |file: &str| run(&sandbox, &["sign-blob", "--key", "my.key", "--bundle", "b.json", file]);
+    assert!(sign("file").exits(2).says("a signed attestation of what it says"));
+    assert!(!sandbox.path("b.json").exists());
+    sandbox.write("file", "DSSEv1");
+    sign("file").exits(0);
+}
+
 /// The password came from a pipe, which was empty when it was read again: the key was written under no password.
 #[cfg(unix)]
 #[test]

@@ -139,6 +139,23 @@ fn a_timestamp_that_is_asked_for_must_be_there() {
     assert!(with(&policy).exits(2).says("`timestamps: 1`"));
 }
 
+/// `--insecure-ignore-tlog=false` was taken as if nothing had been said, where cosign demands an entry in a log.
+#[test]
+fn a_log_entry_that_is_asked_for_must_be_there() {
+    let (sandbox, _) = witnessed();
+    let root = ["--key", "signer.pub", "--trusted-root", "root.json", "--insecure-ignore-tlog=false"];
+    let verify = |bundle: &str, more: &[&str]| {
+        run(&sandbox, &[&["verify-blob", "--bundle", bundle, "file"], more].concat())
+    };
+    verify("bundle", &root).exits(0);
+    let without = ["--key", "signer.pub", "--insecure-ignore-tlog=false"];
+    assert!(verify("bundle", &without).exits(2).says("`--insecure-ignore-tlog=false`"));
+    run(&sandbox, &["sign-blob", "--key", "my.key", "--bundle", "unlogged", "file"]).exits(0);
+    let unlogged = [&["--key", "my.pub"], &root[2..]].concat();
+    verify("unlogged", &unlogged).exits(1).refuses_saying(&["SGN-1402"]);
+    verify("unlogged", &unlogged[..4]).exits(0);
+}
+
 #[test]
 fn annotations_are_given_as_cosign_takes_them() {
     let sandbox = with_keys();
@@ -186,7 +203,6 @@ fn cosigns_options_are_taken_or_refused_with_what_to_do() {
     with(&spelt_out).exits(0);
     with(&["--private-infrastructure=true", "--experimental-oci11", "--use-signed-timestamps=false"])
         .exits(0);
-    with(&["--insecure-ignore-tlog=false"]).exits(0);
     for refused in ["--check-claims=false", "--signature=s", "--certificate=c"] {
         assert!(with(&[refused]).exits(2).says("is an option of cosign's"), "{refused}");
     }

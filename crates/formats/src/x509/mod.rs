@@ -14,7 +14,7 @@ use std::fmt;
 use std::ops::Range;
 
 use const_oid::ObjectIdentifier;
-use der::{Document, Tag};
+use der::Tag;
 use signet_crypto::{Digest, KeyError, PublicKey, SignatureInvalid};
 
 pub use algorithm::SignatureAlgorithm;
@@ -26,6 +26,7 @@ pub use request::CertificateRequest;
 pub use write::{NewExtension, TbsCertificate, distinguished_name, key_id, signed_certificate};
 
 use crate::asn1::{self, Malformed, Reader, Tlv};
+use crate::pem;
 use crate::sct::{self, Sct, SctError};
 use extensions::{Extension, Extensions};
 
@@ -317,23 +318,11 @@ impl Eq for Certificate {}
 ///
 /// Text between the blocks is ignored, as in the files that tools write; another kind of block, no
 /// block at all, and more than [`MAX_PEM_CERTIFICATES`] are errors.
-pub fn certificates_from_pem(pem: &str) -> Result<Vec<Certificate>, X509Error> {
-    let mut certificates = Vec::new();
-    let mut rest = pem;
-    while let Some(start) = rest.find(PEM_BEGIN) {
-        let block = rest.get(start..).unwrap_or_default();
-        let end = block.find(PEM_END).ok_or(X509Error::Malformed)? + PEM_END.len();
-        let (block, after) = block.split_at_checked(end).ok_or(X509Error::Malformed)?;
-        let (label, document) = Document::from_pem(block).map_err(|_| X509Error::Malformed)?;
-        if label != "CERTIFICATE" || certificates.len() == MAX_PEM_CERTIFICATES {
-            return Err(X509Error::Malformed);
-        }
-        certificates.push(Certificate::from_der(document.as_bytes())?);
-        rest = after;
-    }
-    match certificates.is_empty() || rest.contains("-----BEGIN") {
-        true => Err(X509Error::Malformed),
-        false => Ok(certificates),
+pub fn certificates_from_pem(text: &str) -> Result<Vec<Certificate>, X509Error> {
+    let certificates = pem::certificates(text.as_bytes()).map_err(|_| X509Error::Malformed)?;
+    match certificates.len() <= MAX_PEM_CERTIFICATES {
+        true => certificates.iter().map(|der| Certificate::from_der(der)).collect(),
+        false => Err(X509Error::Malformed),
     }
 }
 
@@ -407,9 +396,6 @@ fn name<'a>(reader: &mut Reader<'a>) -> Result<Tlv<'a>, X509Error> {
 const V1: u64 = 0;
 const V2: u64 = 1;
 const V3: u64 = 2;
-
-const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const PEM_END: &str = "-----END CERTIFICATE-----";
 
 /// The extensions that [`Certificate`] has accessors for.
 const DECODED: &[ObjectIdentifier] = &[

@@ -122,15 +122,17 @@ pub(super) fn seal(pkcs8: &[u8], password: &Password) -> Result<Vec<u8>, Error> 
         .map_err(|_| Error::Library { action: "encode PBES2 parameters" })?;
     let key = Derivation::new(&kdf, MAX_KEY_LEN)?.derive(password, MAX_KEY_LEN)?;
     let key = UnboundCipherKey::new(&AES_256, &key).map_err(failed)?;
-    let mut buffer = pkcs8.to_vec();
+    // With room for the padding: a buffer that grew would leave the key in the memory it had.
+    let mut buffer = Zeroizing::new(Vec::with_capacity(pkcs8.len() + AES_256.block_len()));
+    buffer.extend_from_slice(pkcs8);
     let context =
-        PaddedBlockEncryptingKey::cbc_pkcs7(key).and_then(|key| key.encrypt(&mut buffer)).map_err(failed)?;
+        PaddedBlockEncryptingKey::cbc_pkcs7(key).and_then(|key| key.encrypt(&mut *buffer)).map_err(failed)?;
     let iv = <&[u8]>::try_from(&context).map_err(failed)?;
     let iv = iv.try_into().map_err(|_| Error::Library { action: "encrypt a key" })?;
     let encryption = pbes2::EncryptionScheme::Aes256Cbc { iv };
     let info = EncryptedPrivateKeyInfo {
         encryption_algorithm: EncryptionScheme::Pbes2(Parameters { kdf, encryption }),
-        encrypted_data: der::asn1::OctetString::new(buffer)
+        encrypted_data: der::asn1::OctetString::new(&**buffer)
             .map_err(|_| Error::Library { action: "encode DER" })?,
     };
     info.to_der().map_err(|_| Error::Library { action: "encode DER" })

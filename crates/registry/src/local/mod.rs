@@ -4,6 +4,7 @@ mod archive;
 mod destination;
 mod docker;
 mod layout;
+mod leftovers;
 mod listed;
 mod reader;
 mod save;

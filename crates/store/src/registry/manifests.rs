@@ -160,7 +160,9 @@ impl ManifestPush {
     /// (CVE-2021-41190).
     pub fn parse(&self) -> Result<Manifest, StoreError> {
         let manifest = Manifest::parse(&self.bytes)?;
-        ManifestKind::of_media_type(&self.media_type).ok_or(ManifestError::Malformed)?;
+        let unknown =
+            || ManifestError::Malformed("its `Content-Type` is none of a manifest or an index".to_owned());
+        ManifestKind::of_media_type(&self.media_type).ok_or_else(unknown)?;
         match fits(&self.media_type, &manifest) {
             true => Ok(manifest),
             false => Err(ManifestError::Ambiguous.into()),

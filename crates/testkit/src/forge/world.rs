@@ -60,6 +60,7 @@ impl World {
             key: Base64(key.public().spki_der().to_vec()),
             log_id: Base64(id.to_vec()),
             valid_for: window,
+            operator: None,
         };
         let rekor = |rekor: &Log| log(format!("https://{}", rekor.host), &rekor.key, &rekor.id());
         let ct = &self.certificate_log.key;
@@ -68,6 +69,7 @@ impl World {
             uri: format!("https://{name}.example.com"),
             certificates: certificates.iter().map(|der| Base64((*der).clone())).collect(),
             valid_for: window,
+            operator: None,
         };
         TrustSnapshot {
             logs: vec![rekor(&self.rekor_v1), rekor(&self.rekor_v2)],

@@ -9,14 +9,14 @@ use signet_formats::x509::Certificate;
 use super::chain::{self, Leaf, Paths, Purpose};
 use crate::Code;
 use crate::budget::Budget;
-use crate::prepared::{PreparedAuthority, PreparedLog, PreparedTrust};
+use crate::prepared::{PreparedAuthority, PreparedLog, PreparedTrust, Voucher};
 use crate::verdict::{Check, Node};
 
 /// What is known of a signing certificate after its checks.
 pub(super) struct Certified {
     pub(super) nodes: Vec<Node>,
-    /// The ids of the CT logs with a valid timestamp.
-    pub(super) certificate_logs: BTreeSet<Vec<u8>>,
+    /// The CT logs with a valid timestamp.
+    pub(super) certificate_logs: BTreeSet<Voucher>,
 }
 
 /// Checks the path at each of the proven times, and every embedded SCT.
@@ -69,7 +69,7 @@ fn check_scts(
     issued_by: Option<&PreparedAuthority>,
     trust: &PreparedTrust,
     budget: &Budget,
-) -> (Option<Node>, BTreeSet<Vec<u8>>) {
+) -> (Option<Node>, BTreeSet<Voucher>) {
     let mut logs = BTreeSet::new();
     let scts = match certificate.scts() {
         Ok(scts) if scts.is_empty() => return (None, logs),
@@ -93,7 +93,7 @@ fn check_scts(
         let Some((log, outcome)) = first_sound(outcomes) else { continue };
         nodes.push(Node::of(Check::CertificateTransparency, outcome).about(&*log.base_url));
         if outcome.is_ok() {
-            logs.insert(log.log_id.clone());
+            logs.insert(log.voucher.clone());
         }
     }
     let found = format!("{} timestamps, {} of trusted logs", scts.len(), logs.len());

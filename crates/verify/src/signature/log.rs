@@ -13,7 +13,7 @@ use super::candidate::Candidate;
 use super::message::SignedBy;
 use super::{CLOCK_SKEW_SECONDS, Context, entry_binding, time_text};
 use crate::Code;
-use crate::prepared::PreparedLog;
+use crate::prepared::{PreparedLog, Voucher};
 use crate::verdict::{Check, Node};
 
 /// What the log entries of one signature prove.
@@ -21,7 +21,7 @@ use crate::verdict::{Check, Node};
 pub(super) struct Logged {
     pub(super) nodes: Vec<Node>,
     pub(super) times: Vec<i64>,
-    pub(super) logs: BTreeSet<Vec<u8>>,
+    pub(super) logs: BTreeSet<Voucher>,
     pub(super) witnesses: BTreeSet<String>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn check_all(
         let node = Node::pass(Check::LogEntry).about(about).found(&*log.base_url).resting_on(children);
         if !node.failed() {
             logged.times.extend(proven.time);
-            logged.logs.insert(log.log_id.clone());
+            logged.logs.insert(log.voucher.clone());
             // A quorum is one checkpoint's: who cosigned another one is no part of it.
             if proven.witnesses.len() > logged.witnesses.len() {
                 logged.witnesses = proven.witnesses;

@@ -23,7 +23,7 @@ use crate::Code;
 use crate::budget::Budget;
 use crate::evidence::{Content, Evidence, EvidenceItem};
 use crate::policy::RepositoryRule;
-use crate::prepared::{PreparedPolicy, PreparedTrust};
+use crate::prepared::{PreparedPolicy, PreparedTrust, Voucher};
 use crate::subject::{Subject, SubjectKind};
 use crate::verdict::{Check, Node};
 use crate::workers::Workers;
@@ -55,14 +55,14 @@ pub(crate) struct Assessment {
     pub(crate) annotations: Vec<BTreeMap<String, String>>,
     /// The proven times of signing, ascending and distinct.
     pub(crate) times: Vec<i64>,
-    /// The ids of the trusted logs that hold it.
-    pub(crate) logs: BTreeSet<Vec<u8>>,
-    /// The names of the trusted authorities that stamped it.
-    pub(crate) timestamp_authorities: BTreeSet<String>,
+    /// The trusted logs that hold it.
+    pub(crate) logs: BTreeSet<Voucher>,
+    /// The trusted authorities that stamped it.
+    pub(crate) timestamp_authorities: BTreeSet<Voucher>,
     /// The names of the trusted witnesses that cosigned a checkpoint over it.
     pub(crate) witnesses: BTreeSet<String>,
-    /// The ids of the trusted CT logs that hold its certificate.
-    pub(crate) certificate_logs: BTreeSet<Vec<u8>>,
+    /// The trusted CT logs that hold its certificate.
+    pub(crate) certificate_logs: BTreeSet<Voucher>,
 }
 
 impl Assessment {
@@ -212,7 +212,7 @@ fn check_signer(
     candidate: &Candidate<'_>,
     signed_by: Option<&SignedBy<'_>>,
     times: &[i64],
-) -> (Vec<Node>, BTreeSet<Vec<u8>>) {
+) -> (Vec<Node>, BTreeSet<Voucher>) {
     match (&candidate.beside.material, signed_by) {
         (Material::Certificate { leaf, supplied }, _) => {
             let checked = certificate::check(leaf, supplied, times, context.trust, context.budget);

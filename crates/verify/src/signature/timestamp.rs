@@ -9,7 +9,7 @@ use super::candidate::Candidate;
 use super::chain::{self, Leaf, Purpose};
 use super::{CLOCK_SKEW_SECONDS, Context, time_text};
 use crate::Code;
-use crate::prepared::PreparedAuthority;
+use crate::prepared::{PreparedAuthority, Voucher};
 use crate::verdict::{Check, Node};
 
 /// What the timestamps of one signature prove.
@@ -17,8 +17,8 @@ use crate::verdict::{Check, Node};
 pub(super) struct Stamps {
     pub(super) nodes: Vec<Node>,
     pub(super) times: Vec<i64>,
-    /// The names of the authorities, each counted once however often it stamped.
-    pub(super) authorities: BTreeSet<String>,
+    /// The authorities, each counted once however often it stamped.
+    pub(super) authorities: BTreeSet<Voucher>,
 }
 
 /// Checks every timestamp. One of an unknown authority is noted and proves nothing; one that is
@@ -36,7 +36,7 @@ pub(super) fn check_all(context: &Context<'_>, candidate: &Candidate<'_>) -> Sta
     stamps
 }
 
-fn check(context: &Context<'_>, candidate: &Candidate<'_>, der: &[u8]) -> (Node, Option<(i64, String)>) {
+fn check(context: &Context<'_>, candidate: &Candidate<'_>, der: &[u8]) -> (Node, Option<(i64, Voucher)>) {
     let token = match read(der) {
         Ok(token) => token,
         Err(e) => return (Node::fail(Check::Timestamp, Code::TimestampMalformed).found(e.to_string()), None),
@@ -52,7 +52,7 @@ fn check(context: &Context<'_>, candidate: &Candidate<'_>, der: &[u8]) -> (Node,
     match vouched(context, &token) {
         Ok(authority) => {
             let node = Node::pass(Check::Timestamp).about(about).found(&*authority.name);
-            (node, Some((time, authority.name.clone())))
+            (node, Some((time, authority.voucher.clone())))
         }
         Err(Code::TimestampUntrusted) => {
             (Node::note(Check::Timestamp, Some(Code::TimestampUntrusted)).about(about), None)

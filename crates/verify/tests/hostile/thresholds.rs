@@ -86,6 +86,45 @@ fn sigstore_go_633_one_log_counts_once() {
     assert_denied(&case, Code::LogEntryMissing);
 }
 
+/// Two authorities of one operator are one, as are two logs: version 0.2 of the trust root names operators for that.
+#[test]
+fn one_operator_counts_once() {
+    let (world, other, key) = (World::new(), World::new(), Key::p256());
+    let mut bundle = Signing::keyless_v1(&world, &key).bundle();
+    let first = bundle.tlog_entries[0].clone();
+    let entry = Entry {
+        kind: ("hashedrekord", "0.0.1"),
+        body: first.body.clone(),
+        index: 0,
+        integrated: Some(SIGNED_AT),
+        with_proof: true,
+    };
+    bundle.tlog_entries.push(other.rekor_v1.add(&entry, &[]));
+    bundle.timestamps = [&world, &other].map(|at| at.stamper.stamp(bundle.signature(), SIGNED_AT)).into();
+    let mut case = keyless(&world, &bundle);
+    let mut others = other.trust();
+    others.timestamp_authorities[0].uri = "https://other.example.com".to_owned();
+    case.trust.logs.push(others.logs.swap_remove(0));
+    case.trust.timestamp_authorities.append(&mut others.timestamp_authorities);
+    let decide = |demand: fn(&mut Rule), operators: [&str; 2]| {
+        let mut case = case.clone();
+        demand(&mut case.policy.spec.rules[0]);
+        for (place, operator) in [0, 1].into_iter().zip(operators) {
+            case.trust.timestamp_authorities[place].operator = Some(operator.to_owned());
+            case.trust.logs[place * 2].operator = Some(operator.to_owned());
+        }
+        case
+    };
+    let stamped: fn(&mut Rule) = |rule| rule.timestamps = 2;
+    let logged: fn(&mut Rule) = |rule| rule.log_entries = Some(2);
+    for (demand, code) in [(stamped, Code::TimestampMissing), (logged, Code::LogEntryMissing)] {
+        assert_allowed(&decide(demand, ["one", "two"]));
+        // Where none is stated, each counts by itself.
+        assert_allowed(&decide(demand, ["", ""]));
+        assert_denied(&decide(demand, ["one", "one"]), code);
+    }
+}
+
 /// The same entry twice is refused as such.
 #[test]
 fn sigstore_go_633_the_same_entry_twice() {
