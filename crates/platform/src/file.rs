@@ -100,8 +100,8 @@ impl Staged {
     }
 }
 
-/// What the system said, without the hidden name that the file would have had: nobody knows that one.
-fn without_path(error: io::Error) -> io::Error {
+/// What the system said of a new file, without the hidden name that it would have had: nobody knows that one.
+pub fn without_path(error: io::Error) -> io::Error {
     match error.to_string().rsplit_once(" at path ") {
         Some((said, _)) => io::Error::new(error.kind(), said),
         None => error,

@@ -14,10 +14,12 @@ use signet_http::SetupError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The registry wants credentials, or other ones (401).
-    #[error("{registry} wants other credentials than it was given")]
+    #[error("{registry} wants {wants}")]
     Unauthorized {
         /// The registry.
         registry: String,
+        /// Other credentials than it was given, or some, and where there are none.
+        wants: String,
     },
     /// The credentials do not allow it (403).
     #[error("{what}: not allowed{detail}")]

@@ -81,8 +81,8 @@ fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
         let options = GcOptions {
             grace: args.older_than,
+            without_subject: args.absent_subjects,
             dry_run: args.dry_run,
-            absent_subjects: args.absent_subjects,
             ..GcOptions::default()
         };
         let report = open(&args.data)?.collect_garbage(options).await?;
@@ -103,6 +103,7 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         contents: report.contents,
         bytes: report.bytes,
         uploads: report.uploads.len(),
+        without_subject: names(report.without_subject),
         damaged: report.damaged.iter().map(ToString::to_string).collect(),
     }
 }

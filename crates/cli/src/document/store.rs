@@ -80,6 +80,9 @@ pub(crate) struct GcDocument {
     pub(crate) bytes: u64,
     /// How many uploads that were begun and never finished.
     pub(crate) uploads: usize,
+    /// Manifests kept although what they are attached to is in no repository here, as `REPOSITORY@DIGEST`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) without_subject: Vec<String>,
     /// Repositories left alone because a manifest or tag in them is damaged.
     pub(crate) damaged: Vec<String>,
 }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
-use signet_platform::{Access, Staged, WriterLock};
+use signet_platform::{Access, Staged, WriterLock, without_path};
 use tempfile::TempDir;
 
+use super::destination;
 use super::layout::Layout;
 use super::leftovers;
 use super::reader::{Reader, Tree, blob_name};
@@ -54,7 +55,7 @@ impl OciArchive {
 
     /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
     pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
-        Self::write(file, limits, |root| match file.exists() {
+        Self::write(file, limits, |root| match file.is_file() {
             true => unpack(&Tarball::open(file, limits)?, root),
             false => Ok(()),
         })
@@ -66,13 +67,14 @@ impl OciArchive {
         limits: &Limits,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
-        let staging = Staging::beside(file)?;
+        let file = destination::of(file)?;
+        let staging = Staging::beside(&file)?;
         let root = staging.directory.path().join("layout");
         std::fs::create_dir(&root).map_err(|error| Error::io(&root, &error))?;
         fill(&root)?;
         let layout = Layout::create(&root, limits)?;
         let staging = Mutex::new(Some(staging));
-        Ok(Self { state: State::Writing { layout, staging, file: file.to_owned() } })
+        Ok(Self { state: State::Writing { layout, staging, file } })
     }
 
     /// The image that is called so: by its whole name, or by a tag that is one image's only.
@@ -99,7 +101,7 @@ impl Staging {
     fn beside(file: &Path) -> Result<Self> {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
-        let failed = |error: std::io::Error| Error::io(parent, &error);
+        let failed = |error: std::io::Error| Error::io(file, &without_path(error));
         let lock = WriterLock::on(file).map_err(failed)?;
         let mut prefix = OsString::from(".signet-archive-");
         prefix.push(file.file_name().unwrap_or_default());
@@ -214,6 +216,9 @@ fn is_of_layout(name: &str) -> bool {
 fn pack(root: &Path, file: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(file, &error);
     let mut staged = Staged::within(root.parent().unwrap_or(root), file, Access::Public).map_err(failed)?;
+    if let Some(permissions) = destination::permissions(file) {
+        staged.file().set_permissions(permissions).map_err(failed)?;
+    }
     let mut tar = tar::Builder::new(BufWriter::new(staged.file()));
     for name in files_below(root, Path::new(""), MAX_DEPTH).map_err(failed)? {
         let content = std::fs::File::open(root.join(&name)).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! Images in files: layouts and archives.
 
 mod archive;
+mod destination;
 mod docker;
 mod layout;
 mod leftovers;

@@ -51,7 +51,11 @@ impl DockerSave {
                 .map_err(|error: signet_formats::oci::ReferenceError| wrong(error.to_string()))?,
         };
         let archive = OciArchive::write(file, limits, |_| match file.exists() {
-            true => Err(wrong("the file is there, and such an archive is only written anew".to_owned())),
+            true => {
+                let reason =
+                    "it is there, and such an archive is only written anew: remove it, or name another";
+                Err(Error::Io { path: file.display().to_string(), reason: reason.to_owned() })
+            }
             false => Ok(()),
         })?;
         Ok(Self { archive, name: reference, tag, image: Mutex::new(None) })

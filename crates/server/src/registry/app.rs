@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
 use super::evidence::Evidence;
+use super::failures::Failures;
 use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
@@ -85,6 +86,7 @@ impl Config {
             gate: self.gate,
             evidence: Evidence::new(),
             manifest_turns: Turns::new(LARGE_MANIFESTS, LARGE_MANIFESTS_EACH),
+            failures: Failures::default(),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
     }

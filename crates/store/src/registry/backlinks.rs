@@ -57,36 +57,6 @@ impl Inner {
         Ok(Page { entries, next: None })
     }
 
-    /// Whether the repository had this manifest, and has what referred to it.
-    pub(super) fn was_deleted(&self, repository: &RepositoryName, digest: &Digest) -> bool {
-        self.layout.deleted(repository, digest).is_file()
-    }
-
-    /// Before a manifest goes: what refers to it is to go too, unlike what refers to a manifest that never was here.
-    pub(super) fn remember_deleted(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-    ) -> std::io::Result<()> {
-        match entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
-            true => Ok(()),
-            false => self.disk().mark(&self.layout.deleted(repository, digest)),
-        }
-    }
-
-    /// After a referrer went: with the last one goes the memory of what it referred to.
-    pub(super) fn forget_deleted(
-        &self,
-        repository: &RepositoryName,
-        subject: &Digest,
-    ) -> std::io::Result<()> {
-        let mark = self.layout.deleted(repository, subject);
-        if mark.is_file() && entry_names(&self.layout.referrers(repository, subject))?.is_empty() {
-            self.disk().remove(&mark)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn indexes_of(
         &self,
         repository: &RepositoryName,

@@ -9,7 +9,7 @@
 //!                    /_tags/<tag>                     the digest it names
 //!                    /_referrers/<digest>/<digest>    subject, then the descriptor of what refers to it
 //!                    /_indexes/<digest>/<digest>      empty: manifest, then an index that lists it
-//!                    /_deleted/<digest>               empty: a manifest that was here and has referrers here
+//!                    /_removed/<digest>               empty: this manifest was removed, and others still refer to it
 //!                    /_uploads/<id>.<algorithm>       what was uploaded so far
 //! ```
 //! In a directory's name the digest has `-` for `:`. The lists of referrers and indexes repeat what the manifests say.
@@ -92,9 +92,13 @@ impl Layout {
         self.indexes(repository, child).join(file_name(index))
     }
 
-    /// The mark of a manifest that was removed before what refers to it.
-    pub(super) fn deleted(&self, repository: &RepositoryName, manifest: &Digest) -> PathBuf {
-        self.repository(repository).join("_deleted").join(file_name(manifest))
+    pub(super) fn all_removed(&self, repository: &RepositoryName) -> PathBuf {
+        self.repository(repository).join("_removed")
+    }
+
+    /// The mark that a manifest was here.
+    pub(super) fn removed(&self, repository: &RepositoryName, digest: &Digest) -> PathBuf {
+        self.all_removed(repository).join(file_name(digest))
     }
 
     pub(super) fn uploads(&self, repository: &RepositoryName) -> PathBuf {

@@ -8,7 +8,7 @@ use signet_formats::oci::{Descriptor, Manifest, ManifestError, ManifestKind};
 
 use super::backlinks::{MAX_TRACKED_CHILDREN, descriptor_of};
 use super::files::Inner;
-use super::layout::{file_name, read_if_present};
+use super::layout::{entry_names, file_name, read_if_present};
 use super::{Expect, ManifestPush, PushedManifest, StoreError, StoredManifest};
 use crate::name::RepositoryName;
 
@@ -83,6 +83,10 @@ impl Inner {
                 self.remove_tag(repository, &tag)?;
             }
         }
+        if !entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
+            // Says that its signatures are not those of an image of another registry: garbage from here on.
+            self.disk().mark(&self.layout.removed(repository, digest))?;
+        }
         self.remove_manifest(repository, digest)?;
         Ok(true)
     }
@@ -94,7 +98,6 @@ impl Inner {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         let manifest = self.read_manifest(repository, digest);
-        self.remember_deleted(repository, digest)?;
         self.manifests.remove(&(repository.clone(), *digest));
         self.disk().remove(&self.layout.manifest_link(repository, digest))?;
         // A damaged manifest does not say what it referred to; a list skips entries without a manifest.
@@ -105,7 +108,6 @@ impl Inner {
                 self.disk().remove(&backlink)?;
                 backlink.parent().into_iter().for_each(|dir| self.disk().remove_empty_dir(dir));
             }
-            manifest.subject.map_or(Ok(()), |subject| self.forget_deleted(repository, &subject.digest))?;
         }
         Ok(())
     }
@@ -129,7 +131,6 @@ impl Inner {
             self.write_backlinks(repository, push, manifest)?;
             self.disk().put(&scratch, &link, push.media_type.as_bytes())
         })?;
-        self.disk().remove(&self.layout.deleted(repository, &push.digest))?;
         Ok(())
     }
 
