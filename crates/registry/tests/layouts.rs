@@ -287,7 +287,7 @@ async fn an_archive_keeps_its_mode_and_links_and_is_no_pipe() {
     }
     let absent = copy_to("oci-archive", "absent/new.tar").await.unwrap_err().to_string();
     let reason = std::io::Error::from_raw_os_error(2);
-    assert_eq!(absent, format!("`{}`: {reason}", place("absent")));
+    assert_eq!(absent, format!("`{}`: {reason}", place("absent/new.tar")));
 }
 
 /// Each unpacked what was there, and the last one's file replaced those of the others, who had said "copied".

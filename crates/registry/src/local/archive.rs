@@ -101,14 +101,13 @@ impl Staging {
     fn beside(file: &Path) -> Result<Self> {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
-        let failed = |error: std::io::Error| Error::io(parent, &error);
+        let failed = |error: std::io::Error| Error::io(file, &without_path(error));
         let lock = WriterLock::on(file).map_err(failed)?;
         let mut prefix = OsString::from(".signet-archive-");
         prefix.push(file.file_name().unwrap_or_default());
         prefix.push(".");
         leftovers::remove_staging(parent, &prefix);
-        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
-        let directory = directory.map_err(|error| failed(without_path(error)))?;
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(failed)?;
         Ok(Self { directory, _lock: lock })
     }
 }
