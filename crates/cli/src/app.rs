@@ -12,6 +12,7 @@ use crate::commands;
 use crate::document::ErrorDocument;
 use crate::error::{CliError, Status, Stop};
 use crate::face::Face;
+use crate::usage;
 
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
@@ -65,32 +66,11 @@ fn refuse_usage(error: &clap::Error) -> u8 {
             Code::UsageInvalid.class().exit_status()
         }
         _ => {
-            let text = error.render().to_string();
-            let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
-            let message = message.strip_prefix("error: ").unwrap_or(message);
-            let usage = CliError::new(Code::UsageInvalid, message.trim_end()).hint(usage_hint(rest));
+            let usage = usage::refusal(error);
             report(&usage, Face::new(requested_globals()));
             usage.code.class().exit_status()
         }
     }
-}
-
-/// What clap says after its message (usage, suggestions), without its pointer to `--help`, which the hint is.
-fn usage_hint(rest: &str) -> String {
-    let lines = rest.lines().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let mut hint = format!("see `{} --help`", command(rest));
-    for line in lines {
-        hint.push_str("\n  ");
-        hint.push_str(line.trim());
-    }
-    hint
-}
-
-/// The command that clap shows the usage of.
-fn command(rest: &str) -> String {
-    let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("signet");
-    let names = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
-    usage.split(' ').take_while(names).collect::<Vec<_>>().join(" ")
 }
 
 /// Lets a test see what a defect looks like. No release build has it.

@@ -12,7 +12,7 @@ use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, Exposure, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
-use signet_services::log::{HomeError, OpenError as LogOpenError, SearchError};
+use signet_services::log::{HomeError, Kind, OpenError as LogOpenError, SearchError};
 use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
@@ -316,7 +316,16 @@ impl From<LogOpenError> for CliError {
             LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
                 Code::DataCorrupt
             }
+            LogOpenError::OtherKind { found, .. } => {
+                return Self::new(Code::DataDirForeign, error.to_string()).hint(match found {
+                    Kind::Opaque => "give `--opaque`, with which it was made, or another `--data`",
+                    Kind::HashedRekord => {
+                        "leave out `--opaque`, without which it was made, or give another `--data`"
+                    }
+                });
+            }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            LogOpenError::NoEntry { .. } => Code::UsageInvalid,
             LogOpenError::PolicyOfOthers { .. } | LogOpenError::Witnessed => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
         };
@@ -447,7 +456,11 @@ impl From<TsaError> for CliError {
         let code = match error {
             TsaError::Authority(error) => return error.into(),
             TsaError::Dir(error) => return error.into(),
-            TsaError::Serials { .. } => Code::DataCorrupt,
+            TsaError::Serials { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "restore the file from a backup; or give an empty `--data`, which has numbers of its own, also with the same `--key`",
+                );
+            }
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())

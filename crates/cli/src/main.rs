@@ -23,6 +23,7 @@ mod progress;
 mod proven;
 mod render;
 mod runtime;
+#[cfg(test)]
 mod schema;
 mod signing;
 mod stack;
@@ -30,6 +31,7 @@ mod targets;
 mod threads;
 mod trust;
 mod trust_fetch;
+mod usage;
 mod witness;
 
 use std::process::ExitCode;

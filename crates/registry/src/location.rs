@@ -182,8 +182,22 @@ fn named(store: Arc<dyn ImageStore>, name: Option<ManifestName>) -> Endpoint {
 }
 
 fn registry(text: &str, reference: &str) -> Result<Location> {
+    if let Some((transport, rest)) = text.split_once(':') {
+        // A host may have such a name: then a port follows.
+        let is_host = rest.split_once('/').is_some_and(|(port, _)| port.parse::<u16>().is_ok());
+        if FOREIGN.contains(&transport) && !is_host {
+            let reason = format!("`{transport}:` is not read or written here; {OURS} are");
+            return Err(wrong(text, reason));
+        }
+    }
     reference.parse().map(Location::Registry).map_err(|error: ReferenceError| wrong(text, error))
 }
+
+/// Transports of containers/image that are not ours: as references they would be images of Docker Hub.
+const FOREIGN: [&str; 7] =
+    ["containers-storage", "dir", "docker-daemon", "oci-dir", "ostree", "sif", "tarball"];
+
+const OURS: &str = "registries, `oci:`, `oci-archive:` and `docker-archive:`";
 
 /// The longest path that exists and the name after it; else the first colon ends the path.
 fn path_and_name(text: &str) -> (&str, Option<&str>) {
@@ -216,6 +230,7 @@ mod tests {
         let in_dir = format!("oci:dir@{digest}");
         let cases = [
             ("alpine", reference("alpine")),
+            ("dir:5000/app:1", reference("dir:5000/app:1")),
             ("docker://alpine:3", reference("alpine:3")),
             ("oci://127.0.0.1:5000/a", reference("127.0.0.1:5000/a")),
             ("oci:dir", Location::Layout("dir".into(), LocalName::default())),
@@ -229,7 +244,9 @@ mod tests {
             assert_eq!(text.parse::<Location>(), Ok(want.clone()), "{text}");
             assert_eq!(want.to_string().parse(), Ok(want), "what is printed is read: {text}");
         }
-        for text in ["oci:", "oci-archive::v1", "oci:dir:", "a//b", ""] {
+        // As references they would be images of Docker Hub.
+        let foreign = ["dir:some/where", "docker-daemon:app:1", "containers-storage:app"];
+        for text in ["oci:", "oci-archive::v1", "oci:dir:", "a//b", ""].into_iter().chain(foreign) {
             assert!(matches!(text.parse::<Location>(), Err(Error::Location { .. })), "{text}");
         }
     }

@@ -256,6 +256,40 @@ async fn an_archive_that_is_written_again_keeps_its_other_tags() {
     assert_eq!(std::fs::read(place("other")).unwrap(), b"a letter");
 }
 
+/// A private archive became readable for all, a link was replaced by a file, and a pipe was waited for without end.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_archive_keeps_its_mode_and_links_and_is_no_pipe() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
+    let copy_to = async |kind: &str, file: &str| {
+        copied(&format!("oci:{}:v1", place("layout")), &format!("{kind}:{}:v1", place(file))).await
+    };
+    copy_to("oci-archive", "real.tar").await.unwrap();
+    std::fs::set_permissions(place("real.tar"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::create_dir(place("links")).unwrap();
+    symlink("../real.tar", place("links/archive")).unwrap();
+    symlink("../new.tar", place("links/to-come")).unwrap();
+    for (link, target) in [("links/archive", "real.tar"), ("links/to-come", "new.tar")] {
+        copy_to("oci-archive", link).await.unwrap();
+        assert!(std::fs::symlink_metadata(place(link)).unwrap().is_symlink(), "{link}");
+        let there = OciArchive::open(Path::new(&place(target)), &Limits::default()).unwrap();
+        assert_eq!(there.resolve(None).await.unwrap().digest(), image.digest(), "{link}");
+    }
+    let mode = std::fs::metadata(place("real.tar")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(std::process::Command::new("mkfifo").arg(place("pipe")).status().unwrap().success());
+    for (kind, file) in [("oci-archive", "pipe"), ("docker-archive", "pipe"), ("oci-archive", "links")] {
+        let refused = copy_to(kind, file).await;
+        assert!(matches!(refused, Err(Error::Io { .. })), "{kind}:{file}: {refused:?}");
+    }
+    let absent = copy_to("oci-archive", "absent/new.tar").await.unwrap_err().to_string();
+    let reason = std::io::Error::from_raw_os_error(2);
+    assert_eq!(absent, format!("`{}`: {reason}", place("absent/new.tar")));
+}
+
 /// Each unpacked what was there, and the last one's file replaced those of the others, who had said "copied".
 #[tokio::test]
 async fn two_copies_into_an_archive_lose_nothing() {
@@ -326,40 +360,6 @@ async fn what_killed_writers_left_goes_with_the_next_copy() {
         .collect();
     names.sort();
     assert_eq!(names, [".a.tar.backup", ".signet-archive-a.tar.b.aB3xYz", "a.tar", "from", "to"]);
-}
-
-/// A private archive became readable for all, a link was replaced by a file, and a pipe was waited for without end.
-#[cfg(unix)]
-#[tokio::test]
-async fn an_archive_keeps_its_mode_and_links_and_is_no_pipe() {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    let directory = tempfile::tempdir().unwrap();
-    let place = |rest: &str| directory.path().join(rest).display().to_string();
-    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
-    let copy_to = async |kind: &str, file: &str| {
-        copied(&format!("oci:{}:v1", place("layout")), &format!("{kind}:{}:v1", place(file))).await
-    };
-    copy_to("oci-archive", "real.tar").await.unwrap();
-    std::fs::set_permissions(place("real.tar"), PermissionsExt::from_mode(0o600)).unwrap();
-    std::fs::create_dir(place("links")).unwrap();
-    symlink("../real.tar", place("links/archive")).unwrap();
-    symlink("../new.tar", place("links/to-come")).unwrap();
-    for (link, target) in [("links/archive", "real.tar"), ("links/to-come", "new.tar")] {
-        copy_to("oci-archive", link).await.unwrap();
-        assert!(std::fs::symlink_metadata(place(link)).unwrap().is_symlink(), "{link}");
-        let there = OciArchive::open(Path::new(&place(target)), &Limits::default()).unwrap();
-        assert_eq!(there.resolve(None).await.unwrap().digest(), image.digest(), "{link}");
-    }
-    let mode = std::fs::metadata(place("real.tar")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    assert!(std::process::Command::new("mkfifo").arg(place("pipe")).status().unwrap().success());
-    for (kind, file) in [("oci-archive", "pipe"), ("docker-archive", "pipe"), ("oci-archive", "links")] {
-        let refused = copy_to(kind, file).await;
-        assert!(matches!(refused, Err(Error::Io { .. })), "{kind}:{file}: {refused:?}");
-    }
-    let absent = copy_to("oci-archive", "absent/new.tar").await.unwrap_err().to_string();
-    let reason = std::io::Error::from_raw_os_error(2);
-    assert_eq!(absent, format!("`{}`: {reason}", place("absent/new.tar")));
 }
 
 #[tokio::test]

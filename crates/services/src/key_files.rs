@@ -54,10 +54,15 @@ impl<'a> KeyFiles<'a> {
 
     /// Writes the list where an earlier version has made the files and none.
     pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
-        match self.dir.join(LIST).is_file() {
+        match self.is_settled() {
             true => Ok(()),
             false => self.put_list(),
         }
+    }
+
+    /// Whether there is a list, be it an empty one.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.dir.join(LIST).is_file()
     }
 
     fn put_list(&self) -> Result<(), AuthorityError> {

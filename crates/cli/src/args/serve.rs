@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use signet_server::host::{Host, TlsFiles};
+use signet_server::rekor::Identities;
 
 use super::deferred::Deferred;
-use super::shared::duration;
+use super::shared::{address, duration};
 use crate::error::CliError;
 use crate::stack::LogFormat;
 
@@ -40,7 +43,7 @@ pub(crate) struct ServeTrustArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005", value_parser = address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -57,7 +60,7 @@ pub(crate) struct ServeLogArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The log's name, fixed at the first start. Unset: a name that nobody else has.
     #[arg(long, value_name = "NAME")]
@@ -65,7 +68,7 @@ pub(crate) struct ServeLogArgs {
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
     #[arg(long)]
     pub(crate) ml_dsa: bool,
-    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
+    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root. Fixed at the first start.
     #[arg(long)]
     pub(crate) opaque: bool,
     /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds,
@@ -79,8 +82,8 @@ pub(crate) struct ServeLogArgs {
     /// A checkpoint of this log that somebody else kept: a log with less, or with other entries, is not served.
     #[arg(long, value_name = "FILE")]
     pub(crate) at_least: Option<PathBuf>,
-    /// How long a witness may take, in milliseconds.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000)]
+    /// How long a witness may take, in milliseconds, at most 10000.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) witness_timeout_ms: u64,
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
@@ -92,12 +95,22 @@ pub(crate) struct ServeLogArgs {
 }
 
 /// What a search tells of identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum SearchMode {
     /// All of it.
     Public,
-    /// Their SHA-256.
+    /// Their hashes, with a key that stays in the log's directory.
     HashedIdentity,
+}
+
+impl From<SearchMode> for Identities {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Public => Self::Public,
+            SearchMode::HashedIdentity => Self::Hashed,
+        }
+    }
 }
 
 /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
@@ -110,7 +123,7 @@ pub(crate) struct ServeWitnessArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The witness's name, fixed at the first start. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
@@ -136,7 +149,7 @@ pub(crate) struct ServeRegistryArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Collect garbage so often while it runs, such as `24h`; what is younger than an hour is kept. Unset:
     /// only `signet registry gc` does.
@@ -183,7 +196,7 @@ pub(crate) struct ServeTsaArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// For development: believe this machine's clock, state no accuracy. On loopback only.
     #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp"])]
@@ -219,7 +232,7 @@ pub(crate) struct ServeCaArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Whose identity tokens are believed, as YAML in the shape that Fulcio reads.
     #[arg(long, value_name = "FILE", required_unless_present = "dev")]
@@ -258,8 +271,10 @@ pub(crate) struct ServeOidcDevArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557", value_parser = address)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Mint an identity token of a development issuer.

@@ -1,6 +1,7 @@
 //! Options that several commands share.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -118,6 +119,14 @@ pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
             Err(format!("expected `signature`, `any`, a URI or one of {}", names.join(", ")))
         }
     }
+}
+
+/// Reads an address to listen on. By the name `localhost` the IPv4 one is meant.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let expected =
+        "expected an IP address and a port, such as `127.0.0.1:5000`; `0.0.0.0:5000` for all of this machine";
+    numbers.as_deref().unwrap_or(text).parse().map_err(|_| expected.to_owned())
 }
 
 /// Reads a time of RFC 3339.
@@ -248,6 +257,15 @@ const MAX_SECONDS: u64 = 24 * 3600;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_have_the_name_of_this_machine_and_needs_a_port() {
+        assert_eq!(address("localhost:5000"), Ok(([127, 0, 0, 1], 5000).into()));
+        assert_eq!(address("0.0.0.0:0"), Ok(([0, 0, 0, 0], 0).into()));
+        for text in [":5000", "5000", "localhost", "registry.example:5000"] {
+            assert!(address(text).unwrap_err().contains("`127.0.0.1:5000`"), "{text}");
+        }
+    }
 
     #[test]
     fn algorithms_are_known_by_our_names_and_cosigns() {

@@ -40,11 +40,12 @@ pub(crate) struct RestoreArgs {
     /// A checkpoint of a log that a witness, mirror or monitor has seen. One that is not of what the backup has freezes the log.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Vec<PathBuf>,
-    /// The policy (C2SP tlog-policy) that the log published under to its end: its witnesses are asked.
+    /// The policy (C2SP tlog-policy) that the log published under to its end: its witnesses are asked. Unset: the one in the backup;
+    /// a log that had another one since needs that. With one of `quorum none` nobody can say it, and the log is frozen.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
     /// When the stack stopped for good, as `2026-11-21T12:00:00Z`. Cosignatures in `--head` that are later count as well.
-    #[arg(long, value_name = "TIME", requires_all = ["head", "witness_policy"], value_parser = time)]
+    #[arg(long, value_name = "TIME", requires = "head", value_parser = time)]
     pub(crate) stopped: Option<i64>,
 }
 

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
-use std::time::Duration;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_server::stack::{self, BackupError, Restored, Witnessed};
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
-use crate::commands::witnesses::{read_policy, witnesses_of};
+use crate::commands::witnesses::read_policy;
 use crate::document::{BackupDocument, DoubtDocument, RestoreDocument};
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
@@ -51,10 +50,9 @@ fn refuse_inside(data: &Path, out: &Path) -> Result<(), CliError> {
 
 /// Makes a stack from a backup.
 pub(crate) fn restore(args: &RestoreArgs, face: Face) -> Answer {
-    let policy = args.witness_policy.as_deref().map(read_policy).transpose()?;
     let witnessed = Witnessed {
         heads: args.head.iter().map(|path| head(path)).collect::<Result<_, _>>()?,
-        witnesses: policy.map(|policy| witnesses_of(policy, WITNESS_WITHIN)),
+        policy: args.witness_policy.as_deref().map(read_policy).transpose()?,
         stopped: args.stopped,
     };
     let file = File::open(&args.from).map_err(|error| CliError::unreadable(&args.from, error))?;
@@ -99,5 +97,3 @@ fn head(path: &Path) -> Result<SignedCheckpoint, CliError> {
 }
 
 const MAX_HEAD_BYTES: usize = 1 << 20;
-/// As long as a person waits for an answer.
-const WITNESS_WITHIN: Duration = Duration::from_secs(10);

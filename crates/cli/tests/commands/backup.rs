@@ -37,7 +37,7 @@ fn log(address: &str, message: &str) -> u64 {
 }
 
 /// A certificate for somebody, so that the log of certificates has an entry too.
-fn certify(sandbox: &Sandbox, address: &str) {
+pub(crate) fn certify(sandbox: &Sandbox, address: &str) {
     let token = run(sandbox, &["dev-token", "--data", "up", "--email", "a@b.c"]).exits(0);
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
     let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(b"a@b.c")).expect("a signature");
@@ -206,16 +206,23 @@ fn a_log_goes_on_if_its_witness_has_seen_nothing_newer() {
     let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
     log(service.address(), "one");
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
-    let restore = |to: &str| {
-        let args = ["restore", "--from", "backup.tar", "--witness-policy", "policy", "--output", "json"];
-        run(&sandbox, &[&args[..], &["--data", to]].concat()).exits(0)
+    let restore = |to: &str, policy: &[&str]| {
+        let args = ["restore", "--from", "backup.tar", "--output", "json", "--data", to];
+        run(&sandbox, &[&args[..], policy].concat()).exits(0)
     };
-    let restored = restore("same");
-    assert_eq!(said(&restored, "resumed"), [origin.as_str()], "{restored}");
-    assert_eq!(frozen(&restored).len(), 1, "nobody witnesses the log of certificates: {restored}");
+    let given: [&[&str]; 2] = [&["--witness-policy", "policy"], &[]];
+    for (to, policy) in ["given", "kept"].into_iter().zip(given) {
+        let restored = restore(to, policy);
+        assert_eq!(said(&restored, "resumed"), [origin.as_str()], "{to}: {restored}");
+        assert_eq!(frozen(&restored).len(), 1, "nobody witnesses the log of certificates: {restored}");
+    }
+    sandbox.write("nobody", "quorum none\n");
+    assert_eq!(frozen(&restore("none", &["--witness-policy", "nobody"])).len(), 2, "for a rehearsal");
     let size = log(service.address(), "two") + 1;
     let newer = format!("a checkpoint of {size} entries was published, and there are {}", size - 1);
-    assert_eq!(frozen(&restore("newer"))[0].1, newer);
+    for (to, policy) in ["newer", "newer-kept"].into_iter().zip(given) {
+        assert_eq!(frozen(&restore(to, policy))[0].1, newer);
+    }
 }
 
 #[test]
@@ -288,7 +295,7 @@ fn damage_is_found_in_every_part_of_a_stack() {
         sound.says(&format!("`{origin}` with 2 entries")) && sound.says(&format!("`{ct}` with 1 entries")),
         "{sound}"
     );
-    let entries = |kind: &str, origin: &str| format!("up/{kind}/{origin}/entries/{:020}", 0);
+    let entries = |kind: &str, origin: &str| format!("up/{kind}/{origin}/entries/{:020}.2", 0);
     let issuers = fs::read_dir(sandbox.path(&format!("up/ct/{ct}/issuers"))).expect("a folder");
     let issuer = issuers.map(|entry| entry.expect("a file").file_name().into_string().expect("text")).next();
     let issuer = issuer.expect("the issuers are kept");

@@ -122,6 +122,7 @@ fn a_directory_has_one_process_and_a_port_one_service() {
     let address = service.address();
     let taken = ["serve", "registry", "--data", "other", "--listen", address];
     assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(address, "the address"));
+    assert!(!sandbox.path("other").exists(), "a start that is refused leaves nothing behind");
     let open = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0"];
     assert_snapshot!("serve-open-to-the-network", named(&sandbox, &open, 2));
 }

@@ -51,11 +51,7 @@ impl DockerSave {
                 .map_err(|error: signet_formats::oci::ReferenceError| wrong(error.to_string()))?,
         };
         let archive = OciArchive::write(file, limits, |_| match file.exists() {
-            true => {
-                let reason =
-                    "it is there, and such an archive is only written anew: remove it, or name another";
-                Err(Error::Io { path: file.display().to_string(), reason: reason.to_owned() })
-            }
+            true => Err(Error::Io { path: file.display().to_string(), reason: THERE.to_owned() }),
             false => Ok(()),
         })?;
         Ok(Self { archive, name: reference, tag, image: Mutex::new(None) })
@@ -156,6 +152,8 @@ impl ImageStore for DockerSave {
         self.archive.limits()
     }
 }
+
+const THERE: &str = "it is there, and such an archive is only written anew: remove it, or name another";
 
 /// An entry of `manifest.json`.
 #[derive(Serialize)]

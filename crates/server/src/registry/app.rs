@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use signet_store::OpenError;
@@ -60,15 +61,18 @@ impl Config {
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let (listen, tls) = (self.listen, self.acceptor()?);
-        App::listen(self.open()?, listen, tls).await
+        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
+        // Before the directory is made: a start that is refused leaves nothing behind.
+        let listening = self.listener().await?;
+        let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
+        Ok(App::at(listening, self.over(store, authenticator), tls))
     }
 
     /// The same over another store than a data directory.
     pub async fn build_over<S: RegistryStore + Clone>(self, store: S) -> Result<App<S>, BuildError> {
-        let (listen, tls) = (self.listen, self.acceptor()?);
-        let authenticator = self.authenticator()?;
-        App::listen(self.over(store, authenticator), listen, tls).await
+        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
+        let listening = self.listener().await?;
+        Ok(App::at(listening, self.over(store, authenticator), tls))
     }
 
     /// Checks the configuration and opens the data directory, for a process that listens itself.
@@ -89,6 +93,14 @@ impl Config {
             failures: Failures::default(),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
+    }
+
+    async fn listener(&self) -> Result<(TcpListener, SocketAddr), BuildError> {
+        let listen = self.listen;
+        let failed = |error| BuildError::Listen { listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((listener, address))
     }
 
     fn acceptor(&self) -> Result<Option<TlsAcceptor>, BuildError> {
@@ -150,15 +162,9 @@ pub struct App<S = FsRegistry> {
 }
 
 impl<S: RegistryStore + Clone> App<S> {
-    async fn listen(
-        registry: Registry<S>,
-        listen: SocketAddr,
-        tls: Option<TlsAcceptor>,
-    ) -> Result<Self, BuildError> {
-        let failed = |error| BuildError::Listen { listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { registry, listener, address, tls })
+    fn at(listening: (TcpListener, SocketAddr), registry: Registry<S>, tls: Option<TlsAcceptor>) -> Self {
+        let (listener, address) = listening;
+        Self { registry, listener, address, tls }
     }
 
     /// Where it listens.
@@ -172,20 +178,30 @@ impl<S: RegistryStore + Clone> App<S> {
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let housekeeping = tokio::spawn(self.registry.housekeeping());
         let limits = self.registry.limits;
         let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
-        let service = self.registry.service;
-        let answer = move |request| {
-            let service = Arc::clone(&service);
-            async move { service.answer(request).await }
-        };
-        host::serve(self.listener, self.tls, bounds, answer, stop).await;
+        serve(self.registry.service, self.listener, self.tls, bounds, Box::pin(stop)).await;
         housekeeping.abort();
         // Whoever is told that it stopped may open the directory: nothing here holds it any more.
         let _ = housekeeping.await;
     }
+}
+
+/// In boxes, so that what serves is compiled here and not again by everyone who runs it.
+fn serve(
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    bounds: host::Bounds,
+    stop: BoxFuture<'_, ()>,
+) -> BoxFuture<'_, ()> {
+    let answer = move |request| {
+        let service = Arc::clone(&service);
+        async move { service.answer(request).await }
+    };
+    Box::pin(host::serve(listener, tls, bounds, answer, stop))
 }
 
 /// An open registry that does not listen. Clones are the same one.

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use signet_services::log::is_request;
 use signet_store::{DataDir, Kind, OpenError};
 use tar::{Builder, EntryType, Header};
 
@@ -177,11 +178,13 @@ fn header(length: u64) -> Header {
 
 /// Locks, what is unfinished, and what is made again from the rest.
 fn is_left_out(path: &Path) -> bool {
+    if path.parent() == Some(Path::new("log")) && is_request(path) {
+        return true;
+    }
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     matches!(
         parts.as_slice(),
         ["ca" | "tsa" | "trust", "lock"]
-            | ["log", "log.request" | "log.answer"]
             | ["registry", "lock" | "scratch" | "damaged"]
             | ["log" | "ct", _, "lock" | "tmp" | "hashes" | "index" | "torn"]
             | ["registry", "repositories", .., "_uploads"]

@@ -100,17 +100,21 @@ impl Clients {
         let instance =
             |kind: &str, shard: &Shard| log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?);
         // One that was named and is not made yet has no key.
-        let is_made = |shard: &&Shard| Names::dir(&self.root, "log", shard).is_dir();
+        let is_made = |kind: &str, shard: &Shard| Names::dir(&self.root, kind, shard).is_dir();
         let timestamps = format!("{}{TSA_PATH}", self.url);
         Ok(TrustedRoot {
             // sigstore-go, and so cosign 3.1, reads no other.
             version: Version::V01,
             tlogs: names
                 .known_logs()
-                .filter(is_made)
+                .filter(|shard| is_made("log", shard))
                 .map(|shard| instance("log", shard))
                 .collect::<io::Result<_>>()?,
-            ctlogs: names.ct.iter().map(|shard| instance("ct", shard)).collect::<io::Result<_>>()?,
+            ctlogs: names
+                .known_cts()
+                .filter(|shard| is_made("ct", shard))
+                .map(|shard| instance("ct", shard))
+                .collect::<io::Result<_>>()?,
             certificate_authorities: self
                 .ca
                 .chains()

@@ -20,6 +20,9 @@ pub(super) struct Names {
     /// The log that is to be written after the last one: clients may know it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Shard>,
+    /// The same of certificates.
+    #[serde(default, rename = "nextCt", skip_serializing_if = "Option::is_none")]
+    pub(super) next_ct: Option<Shard>,
     /// Whether it is for development.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
@@ -65,6 +68,7 @@ impl Names {
             log: vec![Shard::new("log", now)],
             ct: vec![Shard::new("ct", now)],
             next: None,
+            next_ct: None,
             dev: None,
         };
         let names = Self { dev: Some(dev), ..kept.unwrap_or_else(made) };
@@ -115,14 +119,21 @@ impl Names {
         self.log.iter().chain(&self.next)
     }
 
+    /// The logs of certificates that clients have to know: also the one that is to come.
+    pub(super) fn known_cts(&self) -> impl Iterator<Item = &Shard> {
+        self.ct.iter().chain(&self.next_ct)
+    }
+
     /// The names once the next log is the one that is written.
     pub(super) fn turned(&self, now: i64) -> Self {
-        let Self { mut log, ct, next, dev } = self.clone();
-        if let Some(next) = next {
-            log.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
-            log.push(next);
-        }
-        Self { log, ct, next: None, dev }
+        let log = followed(&self.log, self.next.as_ref(), now);
+        Self { log, next: None, ..self.clone() }
+    }
+
+    /// The names once the next log of certificates is.
+    pub(super) fn turned_ct(&self, now: i64) -> Self {
+        let ct = followed(&self.ct, self.next_ct.as_ref(), now);
+        Self { ct, next_ct: None, ..self.clone() }
     }
 
     /// Whether there is a log of each kind, and every name can be a directory's and a host's, and is one log's.
@@ -134,11 +145,21 @@ impl Names {
             shard.origin.len() <= 255 && shard.origin.split('.').all(label)
         };
         let mut names = BTreeSet::new();
-        let all = self.known_logs().chain(&self.ct);
+        let all = self.known_logs().chain(self.known_cts());
         !self.log.is_empty()
             && !self.ct.is_empty()
             && all.into_iter().all(|shard| is_name(shard) && names.insert(&shard.origin))
     }
+}
+
+/// The shards once another one follows, if there is one: then the last has ended.
+fn followed(shards: &[Shard], next: Option<&Shard>, now: i64) -> Vec<Shard> {
+    let mut shards = shards.to_vec();
+    if let Some(next) = next {
+        shards.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
+        shards.push(next.clone());
+    }
+    shards
 }
 
 const FILE: &str = "stack.json";

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::host::Address;
 use crate::registry::{self, Registry};
+use crate::rekor::Searching;
 use crate::{fulcio, oidc_dev, rekor};
 
 /// Opens all services and starts to listen.
@@ -51,6 +52,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         url: &own_url,
         also_trust: config.also_trust,
     };
+    let identities = config.log.search;
     let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
     let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen, &url),
@@ -60,8 +62,17 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         opening.ca(config.ca),
     )?;
     let (ct, frozen_ct) = cts;
+    let search = match identities {
+        Some(identities) => {
+            let log = Arc::clone(&log);
+            let open = move || Searching::open(&log, identities).map_err(log::OpenError::Io);
+            Some(blocking(move || Ok(open().map_err(log::HomeError::Open)?)).await?)
+        }
+        None => None,
+    };
     let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
-    let services = Services { registry, log, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    let services =
+        Services { registry, log, search, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
     let client = opening.acquaint(&services, &url, own_log).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
@@ -186,6 +197,7 @@ impl Opening<'_> {
     async fn log(&self, config: LogConfig) -> Result<Arc<Shards>, StackError> {
         // Directories and names are the book's.
         let mut own = log::Config::new(self.root.path().to_owned());
+        own.kind = Some(log::Kind::HashedRekord);
         own.limits = config.limits;
         own.refresh = config.witnesses.is_some().then_some(log::REFRESH);
         own.witnesses = config.witnesses;
@@ -252,6 +264,10 @@ impl Opening<'_> {
             logs.push(CertificateLog::open(&path, &shard.origin, Arc::clone(self.clock)).await?);
         }
         let current = logs.pop().ok_or_else(|| self.nameless())?;
+        for earlier in &logs {
+            let frozen = earlier.log().freeze().await.map_err(log::OpenError::Io);
+            frozen.map_err(log::HomeError::Open)?;
+        }
         Ok((current, logs))
     }
 

@@ -8,8 +8,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use signet_formats::checkpoint::SignedCheckpoint;
+use signet_formats::tlog::WitnessPolicy;
 use signet_platform::{Access, Staged};
 use signet_services::log::{self, Doubt, Evidence, Witnesses};
 use signet_services::trust::mark_restored;
@@ -20,6 +22,7 @@ use tar::{Archive, EntryType};
 use super::backup::{ABOUT, About, BackupError, Copied, ORDER};
 use super::names::{Names, Shard};
 use super::trust;
+use crate::witness::HttpWitnesses;
 
 /// What a restore made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub struct Restored {
 pub struct Witnessed {
     /// Checkpoints that others have seen.
     pub heads: Vec<SignedCheckpoint>,
-    /// Who had to cosign what the log of the stack published; asked now.
-    pub witnesses: Option<Arc<Witnesses>>,
+    /// Whose cosignatures the log needed to its end: they are asked now. Unset, as the backup says.
+    pub policy: Option<WitnessPolicy>,
     /// When the stack had stopped for good, in seconds since 1970: cosignatures that are later count without asking.
     pub stopped: Option<i64>,
 }
@@ -86,7 +89,7 @@ async fn fill(
     let evidence = Evidence {
         heads: witnessed.heads,
         ended: about.moved,
-        witnesses: witnessed.witnesses,
+        witnesses: witnessed.policy.map(asked),
         // When the backup was taken it was running.
         since: witnessed.stopped.map(|stopped| stopped.max(about.taken)),
         now,
@@ -106,7 +109,7 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         .map_err(|error| foreign(&error))?
         .ok_or_else(|| foreign(&"it has no `stack.json`"))?;
     // It may have been taken into use since; what takes its place is made anew.
-    names.next = None;
+    (names.next, names.next_ct) = (None, None);
     mark_restored(&root.path().join(trust::DIR)).map_err(|error| foreign(&error))?;
     // Of a log of certificates there are no witnesses.
     let unwitnessed = Evidence { witnesses: None, ..evidence.clone() };
@@ -118,8 +121,10 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         }
         let Some(current) = shards.last_mut() else { continue };
         let path = Names::dir(root, kind, current);
-        let is_newest = log::is_newest(&path, evidence).await;
-        match is_newest.map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })? {
+        match is_newest(&path, evidence)
+            .await
+            .map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })?
+        {
             Ok(()) => restored.resumed.push(current.origin.clone()),
             Err(doubt) => {
                 log::freeze_at(root.disk(), &path).map_err(|error| BackupError::Io { path, error })?;
@@ -130,6 +135,19 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         }
     }
     Ok(names)
+}
+
+/// Whether nothing newer of the log in this directory was published. Its own policy says who is asked, unless another is given.
+async fn is_newest(path: &Path, evidence: &Evidence) -> Result<Result<(), Doubt>, log::OpenError> {
+    let witnesses = match &evidence.witnesses {
+        Some(given) => Some(Arc::clone(given)),
+        None => log::policy_of(path)?.map(asked),
+    };
+    log::is_newest(path, &Evidence { witnesses, ..evidence.clone() }).await
+}
+
+fn asked(policy: WitnessPolicy) -> Arc<Witnesses> {
+    Arc::new(Witnesses::new(policy, Arc::new(HttpWitnesses::default()), WITNESS_WITHIN))
 }
 
 /// Writes the files of an archive below `root`, each of them synced; what it says of itself is not one.
@@ -184,5 +202,7 @@ fn restrict_below(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// As long as a person waits for an answer.
+const WITNESS_WITHIN: Duration = Duration::from_secs(10);
 /// A time and a yes or no.
 const MAX_ABOUT_BYTES: u64 = 4096;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use signet_crypto::KeyAlgorithm;
 use signet_formats::note::{NoteError, VerifierKey};
 use signet_keys::FileError;
+use signet_store::DataDir;
 use signet_store::fs::Disk;
-use signet_store::{DataDir, Kind};
 
 use super::chunk::Layout;
 use super::open::{Identity, OpenError};
@@ -29,7 +29,7 @@ impl Log {
     pub async fn open_home(disk: Disk, config: Config, options: HomeOptions) -> Result<Self, HomeError> {
         let data = config.data.clone();
         let opened = tokio::task::spawn_blocking(move || {
-            let dir = DataDir::open_on(disk, &data, Kind::Log).map_err(OpenError::from)?;
+            let dir = DataDir::open_on(disk, &data, signet_store::Kind::Log).map_err(OpenError::from)?;
             let signer = signer(&dir, &options)?;
             Ok::<_, HomeError>((dir, signer))
         });

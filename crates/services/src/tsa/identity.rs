@@ -98,14 +98,16 @@ impl Certified for Identity {
 pub(super) struct Identities(Vec<Identity>);
 
 impl Identities {
-    /// One whose key and certificates come from elsewhere.
-    pub(super) fn given(identity: Identity) -> Self {
-        Self(vec![identity])
+    /// One whose key and certificates come from elsewhere. The directory says from now on that there was an authority.
+    pub(super) fn given(dir: &DataDir, identity: Identity) -> Result<Self, TsaError> {
+        KeyFiles::open(dir.disk(), dir.path())?.settle()?;
+        Ok(Self(vec![identity]))
     }
 
-    /// Whether the directory holds any.
-    pub(super) fn are_in(dir: &DataDir) -> bool {
-        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(|files| matches!(files.read(&leaf(0)), Ok(None)))
+    /// Whether there was an authority in the directory, with a key of its own or with one from elsewhere.
+    pub(super) fn were_in(dir: &DataDir) -> bool {
+        let is_new = |files: KeyFiles<'_>| !files.is_settled() && matches!(files.read(&leaf(0)), Ok(None));
+        !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(is_new)
     }
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.

@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use const_oid::ObjectIdentifier;
+use futures_util::future::BoxFuture;
 use signet_formats::timestamp::{PkiFailure, ReceivedRequest, Statement, granted, rejected};
 use signet_formats::x509::Certificate;
 use signet_store::{DataDir, Kind, OpenError, fs::Disk};
@@ -92,7 +93,16 @@ impl Tsa {
     }
 
     /// The same, on a disk that may inject faults.
-    pub async fn open_on(
+    pub fn open_on(
+        disk: Disk,
+        path: &Path,
+        identity: Option<Identity>,
+        config: Config,
+    ) -> BoxFuture<'_, Result<Self, TsaError>> {
+        Box::pin(Self::opened(disk, path, identity, config))
+    }
+
+    async fn opened(
         disk: Disk,
         path: &Path,
         identity: Option<Identity>,
@@ -109,7 +119,7 @@ impl Tsa {
         let serials = open_serials(&dir, now)?;
         let given = identity.is_some();
         let identities = match identity {
-            Some(identity) => Identities::given(identity),
+            Some(identity) => Identities::given(&dir, identity)?,
             None => Identities::of_directory(&dir, now, config.is_development()).await?,
         };
         let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
@@ -265,7 +275,7 @@ pub enum TsaError {
     #[error("a timestamp authority needs a policy")]
     NoPolicy,
     /// The numbers given out so far are unknown, so they would come again.
-    #[error("`{}` is unusable ({error}): without it serial numbers would repeat; restore it, or start a new authority in an empty directory", path.display())]
+    #[error("`{}` is unusable ({error}): without it serial numbers would repeat", path.display())]
     Serials {
         /// The file.
         path: std::path::PathBuf,
@@ -330,11 +340,12 @@ pub fn fsck(dir: &Path) -> Vec<String> {
     }
 }
 
-/// Numbers are written before the identity: a directory that has one without the other has lost them.
+/// Numbers are written before all that says that an authority was here: a directory that has one without the other has lost
+/// them.
 fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
     let path = dir.path().join(SERIALS);
     let failed = |error| TsaError::Serials { path: path.clone(), error };
-    if !path.exists() && !Identities::are_in(dir) {
+    if !path.exists() && !Identities::were_in(dir) {
         Serials::create(dir.disk(), &path).map_err(failed)?;
     }
     Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)

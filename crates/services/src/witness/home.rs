@@ -57,10 +57,10 @@ impl Witness {
             fs::remove_file(unfinished?.path())?;
         }
         Identity::of(&cosigner).settle(&dir)?;
-        let mut logs = BTreeMap::new();
+        let (now, mut logs) = (config.clock.read(), BTreeMap::new());
         for log in merged(config.logs)? {
             let id = id_of(&log.origin);
-            logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner)?)));
+            logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner, now)?)));
         }
         let (logs, counters) = (RwLock::new(logs), Counters::default());
         Ok(Self { shared: Arc::new(Shared { dir, cosigner, clock: config.clock, logs, counters }) })
