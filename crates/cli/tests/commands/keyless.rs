@@ -219,7 +219,8 @@ fn timestamps_of_several_operators_and_no_log_are_what_a_config_may_demand() {
         config["rekorTlogUrls"] = json!([]);
     });
     let mut root = read(setting.stack.trusted_root());
-    let authority = read(other.trusted_root())["timestampAuthorities"][0].clone();
+    let mut authority = read(other.trusted_root())["timestampAuthorities"][0].clone();
+    authority["operator"] = json!("other");
     root["timestampAuthorities"].as_array_mut().expect("a list").push(authority);
     root["ctlogs"] = json!([]);
     setting.sandbox.write("root.json", root.to_string());
