@@ -14,7 +14,7 @@ use crate::error::CliError;
 
 /// Refuses to let a network reach what is for development.
 pub(crate) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
-    Ok(Reach { listen, tls: false, url: None, dev: true }.stated_url().map(drop)?)
+    Ok(Reach { listen, admin: None, tls: false, url: None, dev: true }.stated_url().map(drop)?)
 }
 
 /// A key and the certificates that begin with its own.
