@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -64,7 +65,12 @@ impl Host {
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
-    pub async fn run(self, router: Router, stop: impl Future<Output = ()>) {
+    pub async fn run(self, router: Router, stop: impl Future<Output = ()> + Send) {
+        self.route(router, Box::pin(stop)).await;
+    }
+
+    /// In boxes, so that what serves is compiled here and not again by everyone who runs it.
+    fn route<'a>(self, router: Router, stop: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
         let answer = move |request: Request<Incoming>| {
             let mut router = router.clone();
             async move {
@@ -74,7 +80,7 @@ impl Host {
                 }
             }
         };
-        self.serve(answer, stop).await;
+        Box::pin(self.serve(answer, stop))
     }
 
     /// Has `answer` answer until `stop` is ready, then lets the requests under way end.

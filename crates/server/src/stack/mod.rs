@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
@@ -125,8 +126,9 @@ impl Config {
     }
 
     /// Opens all services, makes those that are not there yet, starts to listen and writes what clients need.
-    pub async fn build(self) -> Result<Stack, StackError> {
-        open::build(self).await
+    pub fn build(self) -> BoxFuture<'static, Result<Stack, StackError>> {
+        // In a box, so that it is compiled here and not again by everyone who builds one.
+        Box::pin(open::build(self))
     }
 }
 
@@ -247,7 +249,15 @@ impl Stack {
 
     /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
     /// logs last: what the others have promised to log is in them by then.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), StackError> {
+        self.run_boxed(Box::pin(stop)).await
+    }
+
+    fn run_boxed<'a>(self, stop: BoxFuture<'a, ()>) -> BoxFuture<'a, Result<(), StackError>> {
+        Box::pin(self.run_until(stop))
+    }
+
+    async fn run_until(self, stop: BoxFuture<'_, ()>) -> Result<(), StackError> {
         let Self { host, admin, services, book, root, .. } = self;
         let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_crypto::PublicKey;
 use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
 use signet_store::fs::Disk;
@@ -100,8 +101,13 @@ impl Ca {
         Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
     }
 
-    /// The same, in a data directory that is open already.
-    pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
+    /// The same, in a data directory that is open already. In a box, so that it is compiled here once and not again by
+    /// every caller.
+    pub fn open_in(dir: DataDir, config: Config) -> BoxFuture<'static, Result<Self, CaError>> {
+        Box::pin(Self::opened(dir, config))
+    }
+
+    async fn opened(dir: DataDir, config: Config) -> Result<Self, CaError> {
         let disk = dir.disk().clone();
         let own_name = config.hierarchy.is_none().then_some(config.common_name);
         let hierarchy = match config.hierarchy {

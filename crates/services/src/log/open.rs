@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
@@ -43,7 +44,15 @@ impl Log {
     }
 
     /// The same, in a directory that is open already: its keys may be in it.
-    pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
+    pub fn open_in(
+        dir: DataDir,
+        config: Config,
+        signer: LogSigner,
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::opened(dir, config, signer))
+    }
+
+    async fn opened(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let identity = Identity::of(&signer, config.kind);
         let mut loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();

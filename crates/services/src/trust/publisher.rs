@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use signet_crypto::{KeyAlgorithm, PublicKey};
 use signet_formats::tuf::{
     Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
@@ -249,7 +250,17 @@ impl Publisher {
         Err(PublisherError::NoOnlineKey)
     }
 
-    async fn write(
+    fn write<'a>(
+        &'a self,
+        repository: &'a Store,
+        root: Metadata<Root>,
+        renew: Renew,
+        files: BTreeMap<String, TargetFile>,
+    ) -> BoxFuture<'a, Result<Published, PublisherError>> {
+        Box::pin(self.write_all(repository, root, renew, files))
+    }
+
+    async fn write_all(
         &self,
         repository: &Store,
         root: Metadata<Root>,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_formats::time;
 use signet_formats::tuf::Role;
 use signet_store::OpenError;
@@ -70,7 +71,11 @@ impl Watch {
     }
 
     /// Looks once: signs again what is due, and publishes targets that have changed.
-    pub async fn look(&self) -> Result<Published, PublisherError> {
+    pub fn look(&self) -> BoxFuture<'_, Result<Published, PublisherError>> {
+        Box::pin(self.look_once())
+    }
+
+    async fn look_once(&self) -> Result<Published, PublisherError> {
         let _alone = self.shared.looking.lock().await;
         let targets = lock(&self.shared.targets).clone();
         let owned = match self.shared.owns_root.load(Ordering::Acquire) {

@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use const_oid::ObjectIdentifier;
+use futures_util::future::BoxFuture;
 use signet_formats::timestamp::{PkiFailure, ReceivedRequest, Statement, granted, rejected};
 use signet_formats::x509::Certificate;
 use signet_store::{DataDir, Kind, OpenError, fs::Disk};
@@ -92,7 +93,16 @@ impl Tsa {
     }
 
     /// The same, on a disk that may inject faults.
-    pub async fn open_on(
+    pub fn open_on(
+        disk: Disk,
+        path: &Path,
+        identity: Option<Identity>,
+        config: Config,
+    ) -> BoxFuture<'_, Result<Self, TsaError>> {
+        Box::pin(Self::opened(disk, path, identity, config))
+    }
+
+    async fn opened(
         disk: Disk,
         path: &Path,
         identity: Option<Identity>,
