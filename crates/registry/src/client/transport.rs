@@ -1,6 +1,7 @@
 //! One request: authorised, its answer bounded in time and size, tried again where safe.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -63,8 +64,8 @@ impl Transport {
     pub(super) async fn fetch(&self, call: &Call<'_>, most: usize) -> Result<Answer> {
         self.repeat(call, || {
             self.within(call, async {
-                let response = self.exchange(call).await?;
-                let headers = response.headers().clone();
+                let mut response = self.exchange(call).await?;
+                let headers = mem::take(response.headers_mut());
                 let body = collect(response, most, &call.what).await?;
                 Ok(Answer { headers, body })
             })
@@ -145,14 +146,21 @@ impl Transport {
         // Where a redirect led, nobody is told who we are.
         let challenged = response.status() == StatusCode::UNAUTHORIZED && *response.url() == call.url;
         if !own || !challenged {
-            return judge(call, response).await;
+            return self.judged(call, response).await;
         }
         let fresh = self.authorize(call, response.headers(), known.as_deref()).await?;
         if call.body.is_spent() {
-            return judge(call, response).await;
+            return self.judged(call, response).await;
         }
         let response = self.redirected(call, Some(&fresh)).await?;
-        judge(call, response).await
+        self.judged(call, response).await
+    }
+
+    async fn judged(&self, call: &Call<'_>, response: Response) -> Result<Response> {
+        match response.status() {
+            StatusCode::UNAUTHORIZED => Err(self.unauthorized(call)),
+            _ => judge(call, response).await,
+        }
     }
 
     /// Whether `url` is of the call's registry itself, and not of storage that it named.
