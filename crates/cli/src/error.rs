@@ -13,7 +13,7 @@ use signet_server::registry::BuildError;
 use signet_server::stack::{BackupError, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
-use signet_services::log::{HomeError, OpenError as LogOpenError, SearchError};
+use signet_services::log::{HomeError, Kind, OpenError as LogOpenError, SearchError};
 use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
@@ -312,7 +312,16 @@ impl From<LogOpenError> for CliError {
             LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
                 Code::DataCorrupt
             }
+            LogOpenError::OtherKind { found, .. } => {
+                return Self::new(Code::DataDirForeign, error.to_string()).hint(match found {
+                    Kind::Opaque => "give `--opaque`, with which it was made, or another `--data`",
+                    Kind::HashedRekord => {
+                        "leave out `--opaque`, without which it was made, or give another `--data`"
+                    }
+                });
+            }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
+            LogOpenError::NoEntry { .. } => Code::UsageInvalid,
             LogOpenError::PolicyOfOthers { .. } | LogOpenError::Witnessed => Code::ConfigInvalid,
             _ => Code::ServiceFailed,
         };
@@ -457,7 +466,11 @@ impl From<TsaError> for CliError {
         let code = match error {
             TsaError::Authority(error) => return error.into(),
             TsaError::Dir(error) => return error.into(),
-            TsaError::Serials { .. } => Code::DataCorrupt,
+            TsaError::Serials { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "restore the file from a backup; or give an empty `--data`, which has numbers of its own, also with the same `--key`",
+                );
+            }
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())
@@ -495,6 +508,9 @@ impl From<StackError> for CliError {
             StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
                 .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
+            StackError::Lost(_) => Self::new(Code::DataCorrupt, error.to_string()).hint(
+                "mount it or put it back; without it, `signet restore` makes the stack of a backup. Nothing was made in its place",
+            ),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
     }
@@ -527,14 +543,19 @@ impl From<BackupError> for CliError {
             BackupError::Dir(error) => return error.into(),
             BackupError::Foreign(_) => {
                 return Self::new(Code::FileUnreadable, error.to_string())
-                    .hint("give a file that `signet backup` wrote");
+                    .hint("give a file that `signet backup` wrote, and all of it");
             }
+            BackupError::Lost(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string())
+                    .hint("mount it or put it back: a backup without it could not be restored");
+            }
+            BackupError::Names(_) => Code::DataCorrupt,
             BackupError::Log { .. } => {
                 return Self::new(Code::DataCorrupt, error.to_string()).hint("take an older backup");
             }
             BackupError::NotEmpty { .. } => {
                 return Self::new(Code::WouldOverwrite, error.to_string()).hint(
-                    "choose another directory; one that ends in `.restoring` was left by a restore that was cut off: remove it",
+                    "choose another directory; one that has a `.restoring` in it was left by a restore that was cut off: remove what is in it",
                 );
             }
             BackupError::Inside { .. } => Code::UsageInvalid,

@@ -23,6 +23,7 @@ mod progress;
 mod proven;
 mod render;
 mod runtime;
+#[cfg(test)]
 mod schema;
 mod signing;
 mod stack;

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::app::INTERRUPTED;
@@ -12,6 +13,11 @@ use crate::error::{Answer, CliError, Stop};
 
 /// Runs a client command on this thread until it ends or Ctrl-C is pressed.
 pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
+    run(Box::pin(command))
+}
+
+/// In a box: no command has a runtime compiled for itself.
+fn run(command: LocalBoxFuture<'_, Answer>) -> Answer {
     let runtime = build(Builder::new_current_thread())?;
     end_what_does_not_yield()?;
     let answer = runtime.block_on(async {
@@ -58,6 +64,7 @@ pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(cores.saturating_sub(1).max(1));
+    let service: LocalBoxFuture<'_, Answer> = Box::pin(service);
     build(builder)?.block_on(service)
 }
 

@@ -1,29 +1,76 @@
-//! The JSON Schemas of what is printed and of the files that people write, made from the types.
+//! The JSON Schemas of what is printed and of the files that people write, made from the types. Only tests make them:
+//! `docs/reference/schemas` holds them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{env, fs};
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{Schema, json_schema};
+use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use signet_verify::Policy;
 
-use crate::document::Document;
-use crate::stack;
+use crate::document::{self, Document};
+use crate::stack::StackFile;
+
+#[test]
+fn the_committed_schemas_are_those_of_the_types() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/schemas");
+    let made = files();
+    if env::var_os(REWRITE).is_some() {
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        made.iter().for_each(|(name, text)| fs::write(folder.join(name), text).unwrap());
+    }
+    let remedy = format!("run `{REWRITE}=1 cargo test -p signet-cli --bin signet schema`");
+    let committed =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let committed: BTreeMap<String, String> =
+        committed.map(|name| (name.clone(), fs::read_to_string(folder.join(name)).unwrap())).collect();
+    assert!(made.keys().eq(committed.keys()), "{remedy}");
+    for (name, text) in &made {
+        assert!(committed[name] == *text, "{name}: {remedy}");
+    }
+}
+
+/// A file for each schema, and the page that lists them.
+fn files() -> BTreeMap<String, String> {
+    let (printed, written) = (document::schemas(), [PublishedSchema::policy(), PublishedSchema::stack()]);
+    let files = printed.iter().chain(&written).map(|schema| {
+        let json = serde_json::to_string_pretty(&schema.schema).unwrap();
+        (schema.file.clone(), json + "\n")
+    });
+    let index = ("README.md".to_owned(), index(&printed, &written));
+    files.chain([index]).collect()
+}
+
+fn index(printed: &[PublishedSchema], written: &[PublishedSchema]) -> String {
+    let rows = |schemas: &[PublishedSchema]| schemas.iter().map(PublishedSchema::row).collect::<String>();
+    format!(
+        "# JSON documents\n\n<!-- Made of the types by a test, which holds it (`crates/cli/src/schema.rs`). -->\n\n\
+         {PRINTED}\n\n| `schema` | what | printed by |\n|---|---|---|\n{}\n\
+         {WRITTEN}\n\n| file | what | read by |\n|---|---|---|\n{}",
+        rows(printed),
+        rows(written),
+    )
+}
 
 /// The schema of a document, and who prints or reads it.
 pub(crate) struct PublishedSchema {
     /// The schema's name and version, which the document states.
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// The commands that print it, or read it.
-    pub(crate) commands: &'static str,
+    commands: &'static str,
     /// The name of its file.
-    pub(crate) file: String,
+    file: String,
     /// The schema, of draft 2020-12.
-    pub(crate) schema: Schema,
+    schema: Schema,
 }
 
 impl PublishedSchema {
     /// The schema of `D`, which these commands print; `verify.v1.json` for `signet.dev/verify/v1`.
-    pub(crate) fn printed<D: Document>(commands: &'static str) -> Self {
+    pub(crate) fn printed<D: Document + JsonSchema>(commands: &'static str) -> Self {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         let mut schema = settings.into_generator().into_root_schema_for::<D>();
         name(&mut schema, D::SCHEMA);
@@ -33,7 +80,7 @@ impl PublishedSchema {
     }
 
     /// The schema of the policy file.
-    pub(crate) fn policy() -> Self {
+    fn policy() -> Self {
         let settings = SchemaSettings::draft2020_12().for_deserialize();
         let mut schema = settings.into_generator().into_root_schema_for::<Policy>();
         let name = "signet.dev/v1alpha1 ImagePolicy";
@@ -44,16 +91,20 @@ impl PublishedSchema {
     }
 
     /// The schema of the configuration of `signet up`.
-    pub(crate) fn stack() -> Self {
-        let mut schema = stack::schema(false);
+    fn stack() -> Self {
+        let settings = SchemaSettings::draft2020_12();
+        let mut schema = settings.into_generator().into_root_schema_for::<StackFile>();
+        RecursiveTransform(plain).transform(&mut schema);
         let name = "signet.dev/v1alpha1 Stack";
         schema.insert("title".to_owned(), name.into());
         Self { name, commands: "`signet up --config`", file: "stack.v1alpha1.json".to_owned(), schema }
     }
 
-    /// What the document is.
-    pub(crate) fn description(&self) -> &str {
-        self.schema.get("description").and_then(Value::as_str).unwrap_or_default()
+    /// Its row on the page that lists them.
+    fn row(&self) -> String {
+        let Self { name, commands, file, schema } = self;
+        let what = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        format!("| [`{name}`]({file}) | {what} | {commands} |\n")
     }
 }
 
@@ -70,7 +121,7 @@ fn name(schema: &mut Schema, name: &str) {
 }
 
 /// Takes Rust out of what is said: links between items, line breaks, and the widths of numbers.
-pub(crate) fn plain(schema: &mut Schema) {
+fn plain(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("[`crate::", "`").replace("[`", "`").replace("`]", "`").replace('\n', " ");
     }
@@ -78,3 +129,16 @@ pub(crate) fn plain(schema: &mut Schema) {
         schema.remove("format");
     }
 }
+
+/// Set, the test writes the schemas anew.
+const REWRITE: &str = "SIGNET_REWRITE_SCHEMAS";
+/// What the page of schemas says before its table.
+const PRINTED: &str = "\
+With `--output json` a command prints one document to standard output; messages for people stay on standard
+error, and the exit status is the same as without. `schema` in the document names its schema and version: each
+has a JSON Schema (draft 2020-12) here. Within a version fields, codes and checks are only added, so read a
+document without refusing what you do not know.";
+/// What it says before the files that people write.
+const WRITTEN: &str = "\
+The files that you write have a schema too, for editors and checks before a commit. It accepts no field that it does not
+name. Signet checks more than it can say, such as that a rule's principals are there.";

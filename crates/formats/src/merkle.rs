@@ -89,6 +89,36 @@ pub fn verify_consistency(
     if old_size == 0 || old_size == new_size {
         return trivial_consistency(old_size, old_root, new_root, proof);
     }
+    match roots_of_proof(old_size, new_size, old_root, proof)? == (*old_root, *new_root) {
+        true => Ok(()),
+        false => Err(MerkleError::RootMismatch),
+    }
+}
+
+/// Whether a proof that [`verify_consistency`] refuses leads to `new_root` all the same, from another tree of `old_size` than
+/// that of `old_root`: then whoever signed both roots has signed two histories.
+///
+/// The proof from a complete tree leaves that out, so it shows nothing of the kind.
+pub fn proves_another_tree(
+    old_size: u64,
+    new_size: u64,
+    old_root: &Hash,
+    new_root: &Hash,
+    proof: &[Hash],
+) -> bool {
+    let is_nontrivial = 0 < old_size && old_size < new_size && !old_size.is_power_of_two();
+    is_nontrivial
+        && roots_of_proof(old_size, new_size, old_root, proof)
+            .is_ok_and(|(old, new)| new == *new_root && old != *old_root)
+}
+
+/// The roots of the old and the new tree that a proof of consistency leads to.
+fn roots_of_proof(
+    old_size: u64,
+    new_size: u64,
+    old_root: &Hash,
+    proof: &[Hash],
+) -> Result<(Hash, Hash), MerkleError> {
     // A complete old tree is itself a node of the new one, so the proof leaves it out.
     let first = old_size.is_power_of_two().then_some(old_root);
     let mut hashes = first.into_iter().chain(proof);
@@ -110,9 +140,8 @@ pub fn verify_consistency(
         }
         (node, last) = (node >> 1, last >> 1);
     }
-    match (last, old == *old_root && new == *new_root) {
-        (0, true) => Ok(()),
-        (0, false) => Err(MerkleError::RootMismatch),
+    match last {
+        0 => Ok((old, new)),
         _ => Err(MerkleError::ProofLength),
     }
 }

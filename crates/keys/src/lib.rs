@@ -24,6 +24,7 @@ mod describe;
 mod encoding;
 mod error;
 mod file;
+mod hash_key;
 mod password;
 mod private;
 mod signer;
@@ -35,6 +36,7 @@ pub use error::{Error, FileError};
 pub use file::{
     MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private, write_public,
 };
+pub use hash_key::HashKey;
 pub use password::{Line, MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
 pub use private::{PrivateKey, random};
 pub use signer::{Payload, SignError, Signer};

@@ -49,3 +49,7 @@ pub(crate) fn ask_unseen(prompt: &str) -> io::Result<Option<Vec<u8>>> {
 pub(crate) fn descriptor_path(_: u32) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "file descriptors are a Unix feature"))
 }
+
+pub(crate) fn raise_open_files() -> Option<u64> {
+    None
+}

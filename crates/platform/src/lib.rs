@@ -33,6 +33,11 @@ pub fn reuses_addresses() -> bool {
     cfg!(not(windows))
 }
 
+/// Lets this process open as many files as it may ask for. How many that are; `None` if nothing limits them that is known.
+pub fn raise_open_files() -> Option<u64> {
+    system::raise_open_files()
+}
+
 /// What a person types at the terminal of this process after the prompt, unseen; `None` if Ctrl-C ended it.
 pub fn ask_unseen(prompt: &str) -> io::Result<Option<Vec<u8>>> {
     system::ask_unseen(prompt)

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::file::Access;
 
 pub(crate) type Handle = File;
@@ -40,6 +42,19 @@ pub(crate) fn restrict(directory: &Path) -> io::Result<()> {
 pub(crate) fn descriptor_path(number: u32) -> io::Result<PathBuf> {
     Ok(PathBuf::from(format!("/dev/fd/{number}")))
 }
+
+pub(crate) fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(ENOUGH_FILES, |most| most.min(ENOUGH_FILES));
+    let current = limit.current?;
+    match wanted > current && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).is_ok() {
+        true => Some(wanted),
+        false => Some(current),
+    }
+}
+
+/// Some systems name no most, and refuse it.
+const ENOUGH_FILES: u64 = 65_536;
 
 pub(crate) use crate::terminal::ask_unseen;
 

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 pub struct Reach<'a> {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Where its operators ask, if anywhere.
+    /// Where operators ask, if that is elsewhere.
     pub admin: Option<SocketAddr>,
-    /// Whether it speaks HTTPS where it listens.
+    /// Whether it speaks HTTPS there.
     pub tls: bool,
     /// The URL that clients are told, if it is not where it listens: that of a proxy in front.
     pub url: Option<&'a str>,
@@ -22,19 +22,20 @@ impl Reach<'_> {
     pub fn stated_url(&self) -> Result<Option<String>, ReachError> {
         let url = self.url.map(base_url).transpose()?;
         // A proxy in front opens it to those who are told its URL.
-        let told = url.filter(|url| !is_of_this_machine(url)).map(|url| format!("`{url}`"));
-        let place = told.or_else(|| beyond_loopback(self.listen));
+        let elsewhere = url.filter(|url| !is_of_this_machine(url)).map(|url| format!("`{url}`"));
+        let place = elsewhere.or_else(|| beyond_loopback(self.listen));
         let is_secret = url.map_or(self.tls, |url| url.starts_with("https://"));
-        let admin = self.admin.filter(|_| self.dev).and_then(beyond_loopback);
-        match place.or(admin) {
-            Some(place) if self.dev => Err(ReachError::exposed(place, Exposure::Development)),
-            Some(place) if !is_secret => Err(ReachError::exposed(place, Exposure::InTheClear)),
+        match (place, self.admin.and_then(beyond_loopback)) {
+            (Some(place), _) | (None, Some(place)) if self.dev => {
+                Err(ReachError::exposed(place, Exposure::Development))
+            }
+            (Some(place), _) if !is_secret => Err(ReachError::exposed(place, Exposure::InTheClear)),
             _ => Ok(url.map(str::to_owned)),
         }
     }
 }
 
-/// An address that other machines reach.
+/// An address, if other machines reach it.
 fn beyond_loopback(address: SocketAddr) -> Option<String> {
     (!address.ip().is_loopback()).then(|| address.to_string())
 }
@@ -138,6 +139,7 @@ mod tests {
         for (listen, tls, url) in [(everywhere, true, None), (here, true, https)] {
             assert_eq!(open(listen, tls, url, true).unwrap_err().1, Exposure::Development);
         }
+        assert_eq!(open(here, true, Some("http://ca.example"), false), clear("`http://ca.example`"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 use signet_services::oidc::dev::DevIssuer;
 
+use crate::metrics;
+
 /// Where a development issuer is, below the URL of the service that runs it.
 pub const PATH: &str = "/oidc-dev";
 
@@ -24,6 +26,11 @@ pub fn router(issuer: Arc<DevIssuer>, path: &str) -> Router {
         "" => routes,
         path => Router::new().nest(&format!("/{path}"), routes),
     }
+}
+
+/// The routes for operators of an issuer that is alone, at an address of their own. It always can do its work.
+pub fn operators() -> Router {
+    metrics::operators_of("oidc-dev", || true, |_| ())
 }
 
 async fn discovery(State(issuer): State<Arc<DevIssuer>>, Path(kind): Path<String>) -> Response<Body> {

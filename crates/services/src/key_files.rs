@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use signet_crypto::Digest;
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{Existing, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
 use signet_store::fs::Disk;
@@ -68,10 +69,15 @@ impl<'a> KeyFiles<'a> {
 
     /// Writes the list where an earlier version has made the files and none.
     pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
-        match self.dir.join(LIST).is_file() {
+        match self.is_settled() {
             true => Ok(()),
             false => self.put_list(),
         }
+    }
+
+    /// Whether there is a list, be it an empty one.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.dir.join(LIST).is_file()
     }
 
     fn put_list(&self) -> Result<(), AuthorityError> {
@@ -83,6 +89,12 @@ impl<'a> KeyFiles<'a> {
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
         self.disk.put(self.dir, path, bytes).map_err(at(path))
     }
+}
+
+/// The fingerprint of the root that an authority has made for itself in this directory, as far as it can be read.
+pub fn own_root(dir: &Path) -> Option<Digest> {
+    let chain = read_chain(&file(dir, ROOT, CHAIN)).ok()?;
+    chain.first().map(Certificate::fingerprint)
 }
 
 /// What is wrong with the keys and chains that an authority keeps in this directory.
@@ -145,6 +157,7 @@ fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
     dir.join(format!("{name}.{kind}"))
 }
 
+const ROOT: &str = "root";
 const KEY: &str = "key";
 const CHAIN: &str = "pem";
 const LIST: &str = "made.json";

@@ -13,13 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::fs::Disk;
 
-/// The version of the on-disk format that this build writes.
-pub const FORMAT_VERSION: u32 = 1;
-
 /// A directory that one process owns, in a format that this build knows.
 pub struct DataDir {
     path: PathBuf,
     disk: Disk,
+    format: Format,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -45,12 +43,26 @@ impl DataDir {
             return Err(OpenError::Foreign { path: path.to_owned() });
         }
         let lock = lock(path)?;
-        let dir = Self { path: path.to_owned(), disk, _lock: lock };
-        match dir.path.join(FORMAT_FILE).is_file() {
-            true => dir.check_format(kind)?,
-            false => dir.write_format(kind).map_err(io)?,
+        let newest = Format { kind, version: kind.format_version() };
+        let format = match path.join(FORMAT_FILE).is_file() {
+            true => Format::read(path)?,
+            false => newest.write(&disk, path).map(|()| newest).map_err(io)?,
+        };
+        match format.kind == kind {
+            true => Ok(Self { path: path.to_owned(), disk, format, _lock: lock }),
+            false => Err(OpenError::Kind { path: path.to_owned(), found: format.kind, wanted: kind }),
         }
-        Ok(dir)
+    }
+
+    /// States the newest format from now on: called before anything is written in it that earlier versions cannot read.
+    pub fn upgrade(&mut self) -> io::Result<()> {
+        let Format { kind, version } = self.format;
+        let newest = Format { kind, version: kind.format_version() };
+        if version != newest.version {
+            newest.write(&self.disk, &self.path)?;
+            self.format = newest;
+        }
+        Ok(())
     }
 
     /// Where it is.
@@ -62,34 +74,29 @@ impl DataDir {
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
+}
 
-    fn check_format(&self, kind: Kind) -> Result<(), OpenError> {
-        let file = self.path.join(FORMAT_FILE);
-        let text = fs::read(&file).map_err(|error| OpenError::Io { path: file.clone(), error })?;
-        let format: Format =
-            serde_json::from_slice(&text).map_err(|_| OpenError::Malformed { path: file.clone() })?;
-        if format.kind != kind {
-            return Err(OpenError::Kind { path: self.path.clone(), found: format.kind, wanted: kind });
-        }
-        match format.version {
-            FORMAT_VERSION => Ok(()),
-            0 => Err(OpenError::Malformed { path: file }),
-            // Version 1 is the first: nothing older exists to migrate from.
-            newer => Err(OpenError::Newer { path: self.path.clone(), found: newer }),
-        }
-    }
-
-    fn write_format(&self, kind: Kind) -> io::Result<()> {
-        let format = Format { kind, version: FORMAT_VERSION };
-        let text = serde_json::to_vec(&format).map_err(io::Error::other)?;
-        self.disk.put(&self.path, &self.path.join(FORMAT_FILE), &text)
-    }
+/// What the data directory at `path` is for. It is not opened; refused if a later Signet wrote it.
+pub fn format_of(path: &Path) -> Result<Kind, OpenError> {
+    Format::read(path).map(|format| format.kind)
 }
 
 /// What the data directory at `path` is for, as far as that can be read. It is not opened.
 pub fn kind_of(path: &Path) -> Option<Kind> {
     let text = fs::read(path.join(FORMAT_FILE)).ok()?;
     serde_json::from_slice::<Format>(&text).ok().map(|format| format.kind)
+}
+
+/// Makes a directory one process's, as long as the file is open that is returned.
+pub fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let io = |error| OpenError::Io { path: path.clone(), error };
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
 }
 
 /// What a data directory is for.
@@ -136,6 +143,17 @@ impl fmt::Display for Kind {
     }
 }
 
+impl Kind {
+    /// The version of the on-disk format that this build writes; it reads all earlier ones.
+    pub fn format_version(self) -> u32 {
+        match self {
+            // Headers of batches are sealed with a secret.
+            Self::Log | Self::Ct => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// Why a data directory was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -177,19 +195,41 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// A later Signet wrote it.
-    #[error("`{}` has format version {found}; this build reads up to {FORMAT_VERSION}", path.display())]
+    #[error("`{}` has format version {found}; this build reads up to {known}", path.display())]
     Newer {
         /// The directory.
         path: PathBuf,
         /// Its version.
         found: u32,
+        /// The newest that this build knows.
+        known: u32,
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Format {
     kind: Kind,
     version: u32,
+}
+
+impl Format {
+    /// What stands in a directory, if this build can read it.
+    fn read(dir: &Path) -> Result<Self, OpenError> {
+        let file = dir.join(FORMAT_FILE);
+        let text = fs::read(&file).map_err(|error| OpenError::Io { path: file.clone(), error })?;
+        let format: Self =
+            serde_json::from_slice(&text).map_err(|_| OpenError::Malformed { path: file.clone() })?;
+        let known = format.kind.format_version();
+        match format.version {
+            0 => Err(OpenError::Malformed { path: file }),
+            found if found > known => Err(OpenError::Newer { path: dir.to_owned(), found, known }),
+            _ => Ok(format),
+        }
+    }
+
+    fn write(&self, disk: &Disk, dir: &Path) -> io::Result<()> {
+        disk.put(dir, &dir.join(FORMAT_FILE), &serde_json::to_vec(self).map_err(io::Error::other)?)
+    }
 }
 
 fn is_absent_or_empty(path: &Path) -> io::Result<bool> {
@@ -211,17 +251,6 @@ fn is_half_made(path: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join(LOCK_FILE);
-    let io = |error| OpenError::Io { path: path.clone(), error };
-    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
 }
 
 const FORMAT_FILE: &str = "signet.json";
@@ -253,6 +282,20 @@ mod tests {
         fs::write(dir.path().join(FORMAT_FILE), r#"{"kind":"registry","version":2}"#).unwrap();
         let refused = DataDir::open(dir.path(), Kind::Registry);
         assert!(matches!(refused, Err(OpenError::Newer { found: 2, .. })));
+    }
+
+    #[test]
+    fn an_older_format_is_opened_and_stated_anew_when_it_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, old) = (dir.path().join(FORMAT_FILE), r#"{"kind":"log","version":1}"#);
+        fs::write(&file, old).unwrap();
+        let mut opened = DataDir::open(dir.path(), Kind::Log).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), old);
+        opened.upgrade().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), r#"{"kind":"log","version":2}"#);
+        assert_eq!(format_of(dir.path()).unwrap(), Kind::Log);
+        fs::write(&file, r#"{"kind":"log","version":3}"#).unwrap();
+        assert!(matches!(format_of(dir.path()), Err(OpenError::Newer { found: 3, known: 2, .. })));
     }
 
     #[test]

@@ -133,6 +133,10 @@ pub(crate) struct LogRotateArgs {
     /// same command without this lets it take them.
     #[arg(long)]
     pub(crate) prepare: bool,
+    /// The log of certificates of `signet up`, which must not run: the next start goes on in the new one. Prepare it, and start once
+    /// in between, so that clients have its key before the first certificate.
+    #[arg(long)]
+    pub(crate) certificates: bool,
 }
 
 /// Follow logs: that each keeps to one history, and who signs in it.

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use signet_server::host::{Host, TlsFiles};
+use signet_server::rekor::Identities;
 
 use super::deferred::Deferred;
 use super::shared::duration;
@@ -65,7 +68,7 @@ pub(crate) struct ServeLogArgs {
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
     #[arg(long)]
     pub(crate) ml_dsa: bool,
-    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root.
+    /// Take any bytes at `POST /add`, for other logs than Sigstore's; it is read at the root. Fixed at the first start.
     #[arg(long)]
     pub(crate) opaque: bool,
     /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds,
@@ -79,8 +82,8 @@ pub(crate) struct ServeLogArgs {
     /// A checkpoint of this log that somebody else kept: a log with less, or with other entries, is not served.
     #[arg(long, value_name = "FILE")]
     pub(crate) at_least: Option<PathBuf>,
-    /// How long a witness may take, in milliseconds.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000)]
+    /// How long a witness may take, in milliseconds, at most 10000.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) witness_timeout_ms: u64,
     /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
@@ -92,12 +95,22 @@ pub(crate) struct ServeLogArgs {
 }
 
 /// What a search tells of identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum SearchMode {
     /// All of it.
     Public,
-    /// Their SHA-256.
+    /// Their hashes, with a key that stays in the log's directory.
     HashedIdentity,
+}
+
+impl From<SearchMode> for Identities {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Public => Self::Public,
+            SearchMode::HashedIdentity => Self::Hashed,
+        }
+    }
 }
 
 /// Serve a witness that cosigns the checkpoints of logs (C2SP tlog-witness).
@@ -263,6 +276,8 @@ pub(crate) struct ServeOidcDevArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Mint an identity token of a development issuer.

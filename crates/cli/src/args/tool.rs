@@ -163,10 +163,4 @@ pub(crate) enum DocsCommand {
     Codes,
     /// The page of the configuration of `signet up`.
     StackConfig,
-    /// The JSON Schemas of all documents and the page that lists them, into a directory.
-    Schemas {
-        /// The directory.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::note::{NoteError, VerifierKey};
 use signet_server::rekor::shard_path;
-use signet_server::stack::{log_shards, requests};
+use signet_server::stack::{log_shards, requests, rotate_certificates};
 use signet_services::log::{
     Answer as Reply, Config, FsckReport, HomeError, HomeOptions, OpenError, Place, Request, Rotation,
     SearchError, Shards, export, fsck_shards, fsck_tiles, places_of, prove, request,
@@ -110,22 +110,34 @@ fn write_files(args: &LogExportArgs, face: Face) -> Answer {
 }
 
 async fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
-    let size = match ask(&args.data, Request::Freeze).await? {
-        Reply::Frozen { size } => size,
+    let (size, published) = match ask(&args.data, Request::Freeze).await? {
+        Reply::Frozen { size, published } => (size, published),
         other => return Err(refused(other).into()),
     };
     let document = LogDocument { data: args.data.display().to_string(), size };
     face.result(&document, |document| {
-        format!("`{}` is frozen at {} entries\n", document.data, document.size)
+        let rest = match size - published.min(size) {
+            0 => String::new(),
+            rest => format!("; the last {rest} are published once its witnesses cosign them"),
+        };
+        format!("`{}` is frozen at {} entries{rest}\n", document.data, document.size)
     })?;
     Ok(Status::Yes)
 }
 
 async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
-    let rotation = Rotation { origin: args.origin.clone(), prepare: args.prepare };
-    let (origin, keys) = match ask(&args.data, Request::Rotate(rotation)).await? {
-        Reply::Shard { origin, keys } => (origin, keys),
-        other => return Err(refused(other).into()),
+    let (origin, keys) = match args.certificates {
+        true => {
+            let next = rotate_certificates(&args.data, args.origin.clone(), args.prepare).await?;
+            (next.origin, next.keys)
+        }
+        false => {
+            let rotation = Rotation { origin: args.origin.clone(), prepare: args.prepare };
+            match ask(&args.data, Request::Rotate(rotation)).await? {
+                Reply::Shard { origin, keys } => (origin, keys),
+                other => return Err(refused(other).into()),
+            }
+        }
     };
     let document =
         LogRotateDocument { data: args.data.display().to_string(), origin, keys, prepared: args.prepare };

@@ -11,6 +11,7 @@ use signet_services::clock::SystemClock;
 use signet_services::monitor::{
     Finding, FollowedLog, LogReader, Monitor, MonitorConfig, Source, Watch, WatchText, What,
 };
+use signet_store::OpenError;
 use signet_verify::{Code, Matcher, Pattern};
 
 use super::log_search;
@@ -71,7 +72,9 @@ impl Watching {
         let unwritable = |error: std::io::Error| CliError::unwritable(state, &error);
         let found = self.monitor.round().await.map_err(unwritable)?;
         let findings: Vec<LogFinding> = found.iter().map(finding).collect();
-        self.untold.extend(findings.iter().cloned());
+        if self.webhook.is_some() {
+            self.untold.extend(self.monitor.news(&found).iter().map(finding));
+        }
         self.unshown.extend(findings);
         // A single look is one document, however many rounds it takes.
         let is_over = !(self.once && self.monitor.is_behind());
@@ -96,10 +99,7 @@ impl Watching {
     }
 
     async fn tell(&mut self) -> Result<(), String> {
-        let Some(webhook) = &self.webhook else {
-            self.untold.clear();
-            return Ok(());
-        };
+        let Some(webhook) = &self.webhook else { return Ok(()) };
         while let Some(finding) = self.untold.first() {
             self.client.post(webhook, finding).await?;
             self.untold.remove(0);
@@ -115,7 +115,10 @@ fn open(args: &LogMonitorArgs, config: &MonitorConfig, client: &HttpLogs) -> Res
     let clock = Arc::new(SystemClock::start());
     let heartbeat = args.heartbeat.clone().or(config.heartbeat.as_ref().map(PathBuf::from));
     let monitor = Monitor::open(args.state.clone(), sources, watches, &reader, clock, !args.from_start);
-    let monitor = monitor.map_err(|error| CliError::unreadable(&args.state, error))?;
+    let monitor = monitor.map_err(|error| match error {
+        OpenError::Io { path, error } => CliError::unreadable(&path, error),
+        error => error.into(),
+    })?;
     Ok(monitor.with_heartbeat(heartbeat))
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use signet_crypto::Digest;
 use signet_keys::read_public;
-use signet_server::rekor::{Found, Identities, ask};
+use signet_server::rekor::{Found, ask};
 use signet_services::log::{Query, search};
 use signet_verify::Code;
 
@@ -48,7 +48,7 @@ pub(super) fn key(given: &str) -> Result<Digest, CliError> {
 }
 
 fn in_directory(data: &Path, query: &Query) -> Result<Found, CliError> {
-    Ok(Found::of(search(&super::log::shards(data)?, query)?, Identities::Public))
+    Ok(Found::of(search(&super::log::shards(data)?, query)?, |identity| identity))
 }
 
 async fn at(url: &str, query: &Query) -> Result<Found, CliError> {

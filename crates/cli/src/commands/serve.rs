@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
-use crate::error::{Answer, CliError, Status};
+use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
 use crate::gate::{Demand, Gate};
 use crate::runtime;
@@ -87,4 +87,15 @@ pub(super) fn log(format: LogFormat, requests: bool) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().with_span_list(false).try_init(),
     };
+}
+
+/// A word at the start that somebody may want to act on, in the form of the lines that follow it.
+pub(super) fn note(face: Face, format: LogFormat, line: &str) -> Result<(), Stop> {
+    match format {
+        LogFormat::Text => face.note(line),
+        LogFormat::Json => {
+            tracing::warn!("{line}");
+            Ok(())
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! `signet serve log`.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,14 +8,15 @@ use std::time::Duration;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::note::MAX_NOTE_BYTES;
 use signet_server::host::{Host, health};
-use signet_server::rekor::{self, Identities};
-use signet_services::log::{Config, HomeOptions, Log, Searches, Shards};
+use signet_server::rekor::{self, Searching};
+use signet_services::log::{Config, HomeOptions, Kind, Log, Shards};
 use signet_store::fs::Disk;
 use signet_verify::Code;
+use tokio::task::JoinSet;
 
 use super::operators::Operators;
 use super::witnesses::{read_policy, witnessed};
-use crate::args::{SearchMode, ServeLogArgs};
+use crate::args::ServeLogArgs;
 use crate::document::ServeLogDocument;
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
@@ -34,59 +34,24 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let host = args.tls.listen(args.listen).await?;
     let stop = runtime::stopped();
     face.result(&document(args, &log, &host, operators.address()), text)?;
-    let kind = if args.opaque { rekor::Kind::Opaque } else { rekor::Kind::HashedRekord };
-    let router = rekor::sharded_router(Arc::clone(&shards), kind).map_err(CliError::internal)?;
-    let (router, search) = match args.search {
-        Some(mode) => {
-            let search = searching(&shards).map_err(|error| CliError::unwritable(&args.data, &error))?;
-            (router.merge(rekor::search_router(search.clone(), identities(mode))), Some(search))
-        }
-        None => (router, None),
-    };
+    let router = rekor::sharded_router(Arc::clone(&shards), kind(args)).map_err(CliError::internal)?;
+    let search = args.search.map(|mode| Searching::open(&shards, mode.into())).transpose();
+    let search = search.map_err(|error| CliError::unwritable(&args.data, &error))?;
+    let router = search.iter().fold(router, |router, search| router.merge(search.router()));
+    let _following: JoinSet<()> = search.iter().cloned().map(Searching::follow).collect();
     let _answering = operators.answer(rekor::operators(Arc::clone(&shards)));
     let ready = Arc::clone(&shards);
     let served = host.run(router.merge(health(move || rekor::is_ready(&ready))), stop);
     tokio::select! {
         () = served => {}
-        () = shards.answer_requests(|shard| follow_in(search.as_ref(), shard)) => {}
+        () = shards.answer_requests(|shard| search.iter().for_each(|search| search.add(shard))) => {}
     }
     shards.close().await;
     Ok(Status::Yes)
 }
 
-/// The search, and a task that lets it follow the log.
-fn searching(shards: &Shards) -> io::Result<Searches> {
-    let searches = Searches::open(shards.all())?;
-    let followed = searches.clone();
-    tokio::spawn(async move {
-        loop {
-            let searches = followed.clone();
-            match tokio::task::spawn_blocking(move || searches.follow()).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => tokio::time::sleep(FOLLOW_EVERY).await,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the search does not follow the log");
-                    tokio::time::sleep(FOLLOW_EVERY).await;
-                }
-                Err(_) => return,
-            }
-        }
-    });
-    Ok(searches)
-}
-
-/// After a rotation the new shard is searched, too.
-fn follow_in(searches: Option<&Searches>, shard: &Log) {
-    if let Some(Err(error)) = searches.map(|searches| searches.add(shard.clone())) {
-        tracing::error!(%error, "the search does not follow the new shard");
-    }
-}
-
-fn identities(mode: SearchMode) -> Identities {
-    match mode {
-        SearchMode::Public => Identities::Public,
-        SearchMode::HashedIdentity => Identities::Hashed,
-    }
+fn kind(args: &ServeLogArgs) -> Kind {
+    if args.opaque { Kind::Opaque } else { Kind::HashedRekord }
 }
 
 fn config(args: &ServeLogArgs) -> Result<Config, CliError> {
@@ -96,6 +61,7 @@ fn config(args: &ServeLogArgs) -> Result<Config, CliError> {
     if let Some(interval) = args.checkpoint_interval_ms {
         config.limits.interval = Duration::from_millis(interval);
     }
+    config.kind = Some(kind(args));
     config.floor = args.at_least.as_deref().map(read_checkpoint).transpose()?;
     Ok(config)
 }
@@ -131,5 +97,3 @@ fn text(document: &ServeLogDocument) -> String {
     let keys: String = document.keys.iter().map(|key| format!("key {key}\n")).collect();
     format!("serving the log `{origin}` of {size} entries at {url} from `{data}`\n{keys}")
 }
-
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);

@@ -8,13 +8,12 @@ use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 
 use super::authorities::on_loopback;
-use super::serve::log;
+use super::operators::Operators;
 use crate::args::ServeOidcDevArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, Status};
 use crate::face::Face;
 use crate::runtime;
-use crate::stack::LogFormat;
 
 /// Serves a development issuer's keys until it is told to stop.
 pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
@@ -22,15 +21,16 @@ pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeOidcDevArgs, face: Face) -> Answer {
-    log(LogFormat::Text, false);
     on_loopback(args.listen)?;
+    let operators = Operators::begin(&args.operators).await?;
     let dir = DataDir::open(&args.data, Kind::OidcDev)?;
     let host = Host::listen(args.listen, None).await?;
     let issuer = DevIssuer::open(dir.disk(), dir.path(), &host.url())?;
     let issuers: Vec<String> = issuer.issuers().into_iter().map(|issuer| issuer.url).collect();
-    let document = ServeDocument::of(&host, &args.data, None);
+    let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
     face.result(&document, |_| format!("serving the development issuers {}\n", issuers.join(", ")))?;
+    let _answering = operators.answer(oidc_dev::operators());
     let router = oidc_dev::router(Arc::new(issuer), "").merge(health(|| true));
     host.run(router, stop).await;
     Ok(Status::Yes)

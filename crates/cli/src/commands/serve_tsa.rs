@@ -10,6 +10,7 @@ use signet_services::tsa::{Config, Identity, TimeSource, Tsa};
 
 use super::authorities::{on_loopback, read_authority, time_servers};
 use super::operators::Operators;
+use super::serve::note;
 use crate::args::ServeTsaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
@@ -57,7 +58,7 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
     })?;
     if let Some(doubt) = tsa.doubt() {
-        face.note(&format!("there are no timestamps yet: {doubt}"))?;
+        note(face, args.operators.log_format, &format!("there are no timestamps yet: {doubt}"))?;
     }
     let _answering = operators.answer(signet_server::tsa::operators(tsa.clone()));
     let renewing = tokio::spawn(tsa.clone().keep_renewed(|| ()));

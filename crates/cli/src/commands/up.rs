@@ -4,6 +4,7 @@ use std::path::Path;
 
 use signet_server::stack::Stack;
 
+use super::serve::{log, note};
 use crate::args::UpArgs;
 use crate::document::UpDocument;
 use crate::error::{Answer, Status};
@@ -23,21 +24,26 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
         face.text(&documented(&file)?)?;
         return Ok(Status::Yes);
     }
-    super::serve::log(file.logging.format, file.logging.requests);
+    let format = file.logging.format;
+    log(format, file.logging.requests);
     let Built { stack, data, following } = stack::build(file).await?;
     let document = document(&data, &stack);
     let stop = runtime::stopped();
     face.result(&document, up)?;
     if document.issuers.is_empty() {
-        face.note("no issuer of identity tokens is configured: nobody gets a certificate")?;
+        note(face, format, "no issuer of identity tokens is configured: nobody gets a certificate")?;
     }
     if stack.services().trust.is_some() && document.trust.is_none() {
-        face.note("no root of trust is published: `signet trust create` on `trust` in the data directory begins one")?;
+        note(
+            face,
+            format,
+            "no root of trust is published: `signet trust create` on `trust` in the data directory begins one",
+        )?;
     }
     for part in &document.not_ready {
         let doubt = stack.services().tsa.doubt().filter(|_| *part == "tsa");
         let why = doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default();
-        face.note(&format!("`{part}` is not ready yet: it refuses requests until it is{why}"))?;
+        note(face, format, &format!("`{part}` is not ready yet: it refuses requests until it is{why}"))?;
     }
     stack.run(stop).await?;
     drop(following);

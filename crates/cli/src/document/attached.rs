@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_verify::{Code, Outcome};
 
 /// Everything attached to an image, as `signet inspect` shows it.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InspectDocument {
     /// The image, by digest.
@@ -27,7 +27,8 @@ pub(crate) struct InspectDocument {
 }
 
 /// One signature or attestation.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignatureBody {
     /// Where it is.
@@ -44,7 +45,8 @@ pub(crate) struct SignatureBody {
 }
 
 /// What verification made of a signature.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verified {
     /// Whether it counts for a rule of the policy.
@@ -61,7 +63,8 @@ pub(crate) struct Verified {
 }
 
 /// What a signature claims; none of it is verified.
-#[derive(Debug, Default, JsonSchema, Serialize)]
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClaimsBody {
     /// `bundle v0.3`, `cosign signature`, …
@@ -88,7 +91,8 @@ impl ClaimsBody {
 }
 
 /// What a signature claims to be about.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubjectClaim {
     /// The name.
@@ -109,7 +113,8 @@ impl SubjectClaim {
 }
 
 /// A log entry that a signature carries.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogClaim {
     /// Its index.
@@ -122,7 +127,8 @@ pub(crate) struct LogClaim {
 }
 
 /// Something attached that holds no signature.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OtherBody {
     /// Where it is.
@@ -133,7 +139,8 @@ pub(crate) struct OtherBody {
 }
 
 /// Something that could not be read.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnreadBody {
     /// Where it is.
@@ -145,7 +152,8 @@ pub(crate) struct UnreadBody {
 }
 
 /// An image and what hangs from it, as `signet tree` shows it.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TreeDocument {
     /// The image as it was named.
@@ -155,7 +163,8 @@ pub(crate) struct TreeDocument {
 }
 
 /// A manifest in a tree.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TreeNode {
     /// `index`, `image`, `signature`, `attestation` or `artifact`, as the manifest says.

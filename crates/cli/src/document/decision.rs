@@ -1,6 +1,5 @@
 //! What was verified and what was signed.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_verify::{Outcome, Verdict};
 
@@ -8,7 +7,8 @@ use super::ErrorBody;
 use crate::error::CliError;
 
 /// The verdicts of `signet verify` and `signet verify-blob`.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VerifyDocument<'a> {
     /// One for each image or file, in the order they were given.
@@ -16,7 +16,8 @@ pub(crate) struct VerifyDocument<'a> {
 }
 
 /// What came of one image or file.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImageBody<'a> {
     /// Its name; an image is named by the digest that was verified.
@@ -45,7 +46,8 @@ impl<'a> ImageBody<'a> {
 }
 
 /// What `signet sign` did.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignDocument {
     /// One for each manifest or file, in the order they were signed.
@@ -56,7 +58,8 @@ pub(crate) struct SignDocument {
 }
 
 /// An image or manifest that was not signed.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnsignedBody {
     /// Its name, by digest where it could be resolved.
@@ -66,7 +69,8 @@ pub(crate) struct UnsignedBody {
 }
 
 /// What was done for one manifest or file.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignedBody {
     /// Its name, by digest.
@@ -88,7 +92,8 @@ pub(crate) struct SignedBody {
 }
 
 /// What signing did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SignAction {
     /// A signature was made and stored.

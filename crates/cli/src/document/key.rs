@@ -1,11 +1,11 @@
 //! Keys and their files.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
 
 /// The key pair that was written.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyPairDocument {
     /// The file of the private key.
@@ -21,7 +21,8 @@ pub(crate) struct KeyPairDocument {
 }
 
 /// The public half of a key.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PublicKeyDocument {
     /// The algorithm.
@@ -36,7 +37,8 @@ pub(crate) struct PublicKeyDocument {
 }
 
 /// What a key file is.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyDocument {
     /// `private` or `public`.

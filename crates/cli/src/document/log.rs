@@ -2,17 +2,17 @@
 
 use std::net::SocketAddr;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_server::rekor::Entry;
 
 /// The log that is served.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServeLogDocument {
     /// Where it listens.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) address: SocketAddr,
     /// How clients reach it there.
     pub(crate) url: String,
@@ -25,17 +25,18 @@ pub(crate) struct ServeLogDocument {
     /// How many entries it has.
     pub(crate) size: u64,
     /// Where operators ask for metrics and readiness; absent if nowhere.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
 }
 
 /// The witness that is served.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServeWitnessDocument {
     /// Where it listens.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) address: SocketAddr,
     /// How logs reach it there: its submission prefix.
     pub(crate) url: String,
@@ -46,13 +47,14 @@ pub(crate) struct ServeWitnessDocument {
     /// How many logs it cosigns.
     pub(crate) logs: usize,
     /// Where operators ask for metrics and readiness; absent if nowhere.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
 }
 
 /// What `signet log fsck` found.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogFsckDocument {
     /// The data directory.
@@ -70,7 +72,8 @@ pub(crate) struct LogFsckDocument {
 }
 
 /// What was found in a shard of a log.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogShardReport {
     /// The shard's name.
@@ -84,7 +87,8 @@ pub(crate) struct LogShardReport {
 }
 
 /// The proof of an entry.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogProofDocument {
     /// The entry's index.
@@ -96,7 +100,8 @@ pub(crate) struct LogProofDocument {
 }
 
 /// What was done to a log.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogDocument {
     /// The data directory.
@@ -106,7 +111,8 @@ pub(crate) struct LogDocument {
 }
 
 /// The shard in which a log goes on.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogRotateDocument {
     /// The data directory.
@@ -121,7 +127,8 @@ pub(crate) struct LogRotateDocument {
 }
 
 /// What was found in a log.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogSearchDocument {
     /// The entries, by rising index.
@@ -137,7 +144,8 @@ pub(crate) struct LogSearchDocument {
 }
 
 /// An entry of a log.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogEntry {
     /// The name of the shard that has it.
@@ -159,7 +167,8 @@ pub(crate) struct LogEntry {
 }
 
 /// What a monitor has to tell.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogMonitorDocument {
     /// What was found.
@@ -167,7 +176,8 @@ pub(crate) struct LogMonitorDocument {
 }
 
 /// Something to tell about a log.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogFinding {
     /// The log's name.
@@ -188,7 +198,8 @@ pub(crate) struct LogFinding {
 }
 
 /// What a monitor tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFindingKind {
     /// An entry that is watched for.

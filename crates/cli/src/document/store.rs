@@ -3,24 +3,24 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_crypto::Digest;
 use signet_server::host::Host;
 
 /// A service that has started.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServeDocument {
     /// Where it listens.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) address: SocketAddr,
     /// How clients reach it there.
     pub(crate) url: String,
     /// Its data directory.
     pub(crate) data: String,
     /// Where operators ask for metrics and readiness; absent if nowhere.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
 }
@@ -33,7 +33,8 @@ impl ServeDocument {
 }
 
 /// What `signet fsck` found.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FsckDocument {
     /// The data directory.
@@ -53,7 +54,8 @@ pub(crate) struct FsckDocument {
 }
 
 /// A log of a stack.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CheckedLog {
     /// Its name.
@@ -63,7 +65,8 @@ pub(crate) struct CheckedLog {
 }
 
 /// What `signet registry gc` removed, or would remove.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GcDocument {
     /// The data directory.
@@ -85,7 +88,8 @@ pub(crate) struct GcDocument {
 }
 
 /// What `signet copy` did.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyDocument {
     /// From where.

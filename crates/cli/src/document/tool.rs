@@ -1,13 +1,13 @@
 //! What Signet says of itself: errors, codes, the demonstration, the doctor.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use signet_verify::{Class, Code};
 
 use crate::error::CliError;
 
 /// What stands in place of a result that an error prevented.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorDocument {
     /// The error.
@@ -15,7 +15,8 @@ pub(crate) struct ErrorDocument {
 }
 
 /// An error: what, why, and what to do.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorBody {
     /// The stable code.
@@ -46,7 +47,8 @@ impl From<&CliError> for ErrorBody {
 }
 
 /// The codes that `signet explain` was asked about.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainDocument {
     /// The codes, in the order of their numbers.
@@ -54,7 +56,8 @@ pub(crate) struct ExplainDocument {
 }
 
 /// One row of the table of codes.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CodeBody {
     /// The code.
@@ -82,7 +85,8 @@ impl From<Code> for CodeBody {
 }
 
 /// What `signet demo` showed; there is none if a step did not go as said.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DemoDocument {
     /// Where the registry listened.
@@ -92,7 +96,8 @@ pub(crate) struct DemoDocument {
 }
 
 /// A step of the demonstration.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DemoStep {
     /// What happens.
@@ -105,7 +110,8 @@ pub(crate) struct DemoStep {
 }
 
 /// What `signet doctor` found.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DoctorDocument {
     /// One for each check that was made.
@@ -113,7 +119,8 @@ pub(crate) struct DoctorDocument {
 }
 
 /// The finding of one check.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Finding {
     /// What was checked: `clock`, `trust root`, `credentials`, `registry`, `referrers`, …
@@ -131,7 +138,8 @@ pub(crate) struct Finding {
 }
 
 /// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Health {
     /// As it should be.

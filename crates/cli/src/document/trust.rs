@@ -1,10 +1,10 @@
 //! Of `signet trust`.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a repository of trust says, as it is published or pinned.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustDocument {
     /// The directory that it is kept in.
@@ -27,7 +27,8 @@ pub(crate) struct TrustDocument {
 }
 
 /// A role of a repository of trust.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustRole {
     /// `root`, `timestamp`, `snapshot` or `targets`.
@@ -39,7 +40,8 @@ pub(crate) struct TrustRole {
 }
 
 /// A root that is being signed.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustRootDocument {
     /// The file that it is in.
@@ -66,7 +68,8 @@ pub(crate) struct TrustRootDocument {
 }
 
 /// The signatures of the keys that the root before it names.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustPrevious {
     /// How many must have signed.
@@ -76,7 +79,8 @@ pub(crate) struct TrustPrevious {
 }
 
 /// What was exported.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustExportDocument {
     /// The file that was written.
@@ -89,7 +93,8 @@ pub(crate) struct TrustExportDocument {
 }
 
 /// A trusted root that was written.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustMergeDocument {
     /// The file.
@@ -99,7 +104,8 @@ pub(crate) struct TrustMergeDocument {
 }
 
 /// A log or authority of a trusted root.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TrustAnchor {
     /// `log`, `certificate log`, `certificate authority` or `timestamp authority`.

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A backup that was written.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupDocument {
     /// The data directory.
@@ -20,7 +20,8 @@ pub(crate) struct BackupDocument {
 }
 
 /// A stack that was made from a backup.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RestoreDocument {
     /// The data directory.
@@ -38,7 +39,8 @@ pub(crate) struct RestoreDocument {
 }
 
 /// Why a log does not go on.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DoubtDocument {
     /// The log's name.
@@ -48,11 +50,12 @@ pub(crate) struct DoubtDocument {
 }
 
 /// The signing stack that is served.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UpDocument {
     /// Where it listens.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) address: SocketAddr,
     /// How clients reach it, and with it the certificate authority and the log.
     pub(crate) url: String,
@@ -66,7 +69,7 @@ pub(crate) struct UpDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registry: Option<String>,
     /// Where operators ask for metrics and readiness; absent if nowhere.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
     /// Where timestamps are asked for.

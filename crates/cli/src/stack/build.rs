@@ -96,7 +96,7 @@ fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, Cl
 }
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {
-    let LogSection { ml_dsa, interval, queue, queue_bytes, .. } = *section;
+    let LogSection { ml_dsa, interval, queue, queue_bytes, search, .. } = *section;
     let (queue, queue_bytes) = (positive("log.queue", queue)?, positive("log.queueBytes", queue_bytes)?);
     let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
     let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
@@ -104,7 +104,7 @@ fn log(section: &LogSection) -> Result<LogConfig, CliError> {
         limits.interval = limits.interval.max(WITNESSED_INTERVAL);
         witnesses_of(policy, section.witness_timeout.0)
     });
-    Ok(LogConfig { ml_dsa, limits, witnesses })
+    Ok(LogConfig { ml_dsa, limits, witnesses, search: search.map(Into::into) })
 }
 
 fn witness(section: WitnessSection) -> Result<Option<WitnessConfig>, CliError> {

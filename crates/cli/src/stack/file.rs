@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signet_verify::Code;
 
@@ -15,7 +14,8 @@ use crate::args::UpArgs;
 use crate::error::{CliError, about};
 
 /// The configuration of `signet up`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct StackFile {
     /// The version of this file's format: `signet.dev/v1alpha1`.
@@ -23,10 +23,10 @@ pub(crate) struct StackFile {
     /// What this file is: `Stack`.
     pub(crate) kind: String,
     /// The data directory; it is made if it does not exist.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) data: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) listen: SocketAddr,
     /// The URL that clients reach it by. Unset: where it listens.
     pub(crate) public_url: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) struct StackFile {
     /// On loopback only.
     pub(crate) dev: bool,
     /// Trusted roots of what clients are to go on trusting besides: former keys, other instances.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(crate) also_trust: Vec<PathBuf>,
     /// Serve HTTPS.
     pub(crate) tls: TlsSection,

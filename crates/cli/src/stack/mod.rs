@@ -8,5 +8,5 @@ mod span;
 
 pub(crate) use build::{Built, build};
 pub(crate) use file::StackFile;
-pub(crate) use print::{documented, schema};
+pub(crate) use print::documented;
 pub(crate) use sections::LogFormat;

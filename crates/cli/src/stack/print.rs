@@ -2,19 +2,15 @@
 
 use std::fmt::Write;
 
-use schemars::Schema;
-use schemars::generate::SchemaSettings;
-use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::Value;
 
 use super::StackFile;
 use crate::error::CliError;
-use crate::schema::plain;
 
 /// The file, in YAML that can be read again.
 pub(crate) fn documented(file: &StackFile) -> Result<String, CliError> {
     let yaml = serde_saphyr::to_string(file).map_err(CliError::internal)?;
-    let schema = schema(true);
+    let schema: Value = serde_json::from_str(SCHEMA).map_err(CliError::internal)?;
     let mut path: Vec<&str> = Vec::new();
     let mut text = String::new();
     for line in yaml.lines() {
@@ -23,7 +19,7 @@ pub(crate) fn documented(file: &StackFile) -> Result<String, CliError> {
         if let Some(key) = key.filter(|_| depth <= path.len()) {
             path.truncate(depth);
             path.push(key);
-            if let Some(said) = description(schema.as_value(), &path) {
+            if let Some(said) = description(&schema, &path) {
                 let space = " ".repeat(depth * INDENT);
                 wrapped(said, WIDTH - space.len())
                     .for_each(|part| text.push_str(&format!("{space}# {part}\n")));
@@ -35,22 +31,19 @@ pub(crate) fn documented(file: &StackFile) -> Result<String, CliError> {
     Ok(text)
 }
 
-/// The JSON Schema of the file, of draft 2020-12.
-pub(crate) fn schema(inline: bool) -> Schema {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.inline_subschemas = inline;
-    let mut schema = settings.into_generator().into_root_schema_for::<StackFile>();
-    RecursiveTransform(plain).transform(&mut schema);
-    schema
-}
-
 /// What the schema says of the key at this path.
 fn description<'a>(schema: &'a Value, path: &[&str]) -> Option<&'a str> {
     let mut place = schema;
     for key in path {
-        place = place.get("properties")?.get(key)?;
+        place = section(schema, place).get("properties")?.get(key)?;
     }
     place.get("description")?.as_str()
+}
+
+/// What says which keys there are: the definition that is named here, or what stands here.
+fn section<'a>(schema: &'a Value, place: &'a Value) -> &'a Value {
+    let named = place.get("$ref").and_then(Value::as_str);
+    named.and_then(|name| schema.pointer(name.strip_prefix('#')?)).unwrap_or(place)
 }
 
 /// The text in lines of at most `width` characters, as far as its words allow.
@@ -69,6 +62,8 @@ fn wrapped(text: &str, width: usize) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
+/// The schema of the file, which a test makes of its types and holds (`schema.rs`).
+const SCHEMA: &str = include_str!("../../../../docs/reference/schemas/stack.v1alpha1.json");
 const INDENT: usize = 2;
 const WIDTH: usize = 100;
 

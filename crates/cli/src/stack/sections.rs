@@ -5,36 +5,39 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signet_server::host::Bounds;
 use signet_services::{ca, log};
 
 use super::span::Span;
+use crate::args::SearchMode;
 
 /// Serve HTTPS.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct TlsSection {
     /// The PEM certificate chain. Unset: plain HTTP, on loopback or behind a proxy that speaks HTTPS.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) certificate: Option<PathBuf>,
     /// The PEM key of the certificate.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) key: Option<PathBuf>,
 }
 
 /// Where operators ask.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct AdminSection {
     /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) listen: Option<SocketAddr>,
 }
 
 /// What it writes to standard error.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct LoggingSection {
     /// Lines for people (`text`), or one JSON document a line (`json`).
@@ -44,7 +47,8 @@ pub(crate) struct LoggingSection {
 }
 
 /// How lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -55,7 +59,8 @@ pub(crate) enum LogFormat {
 }
 
 /// Bounds on what clients can use up.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct LimitsSection {
     /// How many connections are served at once; more wait.
@@ -74,31 +79,32 @@ impl Default for LimitsSection {
 }
 
 /// The registry.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct RegistrySection {
     /// Whether there is one.
     pub(crate) enabled: bool,
     /// Users and their bcrypt passwords, as `htpasswd -B` writes them. Without them the stack listens on loopback only.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) htpasswd: Option<PathBuf>,
     /// Who may pull and push where, as JSON. Unset: every user may do both everywhere.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) access: Option<PathBuf>,
     /// Without users: let everybody push and pull who reaches it by `publicUrl`. Only behind a proxy that asks who they are.
     pub(crate) anonymous: bool,
     /// Collect garbage so often while it runs; what is younger than an hour is kept. Unset: never.
     pub(crate) gc_interval: Option<Span>,
     /// Serve only what this policy permits, but to those who may push; needs `access`. Unset: everything.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) require_signed: Option<PathBuf>,
     /// The keys of principals that the policy names by id.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(crate) keys: Vec<PathBuf>,
     /// The witnesses of logs that the policy counts: verifier keys, or files with one on each line.
     pub(crate) witnesses: Vec<String>,
     /// The Sigstore `trusted_root.json` that the policy is decided with.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) trusted_root: Option<PathBuf>,
 }
 
@@ -119,7 +125,8 @@ impl Default for RegistrySection {
 }
 
 /// The transparency log.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct LogSection {
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
@@ -132,22 +139,27 @@ pub(crate) struct LogSection {
     pub(crate) queue_bytes: usize,
     /// Publish only what the witnesses of this policy (C2SP tlog-policy) have cosigned, once a second at most. Unset: without
     /// witnesses.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) witness_policy: Option<PathBuf>,
     /// How long a witness may take.
     pub(crate) witness_timeout: Span,
+    /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds, `hashed-identity` only
+    /// their hashes. Unset: none.
+    pub(crate) search: Option<SearchMode>,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
         let log::Limits { queue, queue_bytes, interval } = log::Limits::default();
         let (witness_policy, witness_timeout) = (None, Span(WITNESS_WITHIN));
-        Self { ml_dsa: false, interval: Span(interval), queue, queue_bytes, witness_policy, witness_timeout }
+        let interval = Span(interval);
+        Self { ml_dsa: false, interval, queue, queue_bytes, witness_policy, witness_timeout, search: None }
     }
 }
 
 /// The timestamp authority.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct TsaSection {
     /// How far timestamps may be off. They state it; while the clock may be off by more there are none.
@@ -157,10 +169,10 @@ pub(crate) struct TsaSection {
     /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     pub(crate) ntp_agree: Option<usize>,
     /// The private key to sign with. Unset: one that is made at the first start.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) certificate_chain: Option<PathBuf>,
 }
 
@@ -177,21 +189,22 @@ impl Default for TsaSection {
 }
 
 /// The certificate authority.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct CaSection {
     /// Whose identity tokens are believed, as YAML in the shape that Fulcio reads. Unset: nobody's but, in development,
     /// those of `signet dev-token`.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) issuers: Option<PathBuf>,
     /// The private key to issue with. Unset: one that is made at the first start.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) certificate_chain: Option<PathBuf>,
     /// PEM files with the roots of other authorities, whose certificates the log of certificates takes as well.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(crate) ct_roots: Vec<PathBuf>,
     /// How many certificates one identity may have in a minute.
     pub(crate) per_identity: u32,
@@ -214,7 +227,8 @@ impl Default for CaSection {
 }
 
 /// The repository of trust.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct TrustSection {
     /// Publish what is in `client/` there, and sign it again before it expires: in development under a root that the first
@@ -229,7 +243,8 @@ impl Default for TrustSection {
 }
 
 /// A witness of logs.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct WitnessSection {
     /// Whether there is one.

@@ -192,6 +192,7 @@ fn operators_of_each_service_ask_at_an_address_of_its_own() {
         ("tsa", &["--dev"][..], "signet_tsa_tokens_total 0\n"),
         ("ca", &["--dev"], "signet_ca_certificates_total 0\n"),
         ("log", &[], "signet_log_added_total{log="),
+        ("oidc-dev", &[], "signet_ready{"),
     ] {
         let own = ["--data", kind, "--admin", "127.0.0.1:0", "--log-format", "json"];
         let service = service::serve(&sandbox, &[&[kind], &own[..], args].concat());
@@ -278,6 +279,19 @@ fn a_lost_certificate_stops_an_authority_and_its_key_is_kept() {
         assert!(refused.says("SGN-4004") && refused.says(lost) && refused.says("restore it"), "{refused}");
         assert_eq!(sandbox.read(&format!("{kind}/root.key")), root);
     }
+}
+
+/// The key is elsewhere: the numbers are all that the directory has.
+#[test]
+fn lost_numbers_stop_an_authority_also_with_a_key_from_elsewhere() {
+    let sandbox = Sandbox::new();
+    drop(service::serve(&sandbox, &["tsa", "--data", "own"]));
+    let given = ["--data", "tsa", "--key", "own/tsa.key", "--certificate-chain", "own/tsa.pem"];
+    drop(service::serve(&sandbox, &[&["tsa"], &given[..]].concat()));
+    std::fs::remove_file(sandbox.path("tsa/serials.json")).unwrap();
+    let again = [&["serve", "tsa", "--listen", "127.0.0.1:0"], &given[..]].concat();
+    let refused = run(&sandbox, &again).exits(1);
+    assert!(refused.says("SGN-4004") && refused.says("hint: restore the file from a backup"), "{refused}");
 }
 
 const ISSUERS: &str = "oidc-issuers:\n  https://login.example:\n    client-id: sigstore\n    type: email\n";

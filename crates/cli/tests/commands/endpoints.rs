@@ -11,7 +11,7 @@ use crate::service;
 #[test]
 fn every_endpoint_of_the_reference_is_served() {
     let sandbox = Sandbox::new();
-    let config = "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}, witness: {enabled: true}}";
+    let config = "{apiVersion: signet.dev/v1alpha1, kind: Stack, admin: {listen: '127.0.0.1:0'}, log: {search: public}, witness: {enabled: true}}";
     sandbox.write("up.yaml", config);
     let service = service::up(&sandbox, &["--dev", "--config", "up.yaml"]);
     let root = TrustedRoot::parse(&sandbox.read("up/client/trusted_root.json")).expect("a trusted root");

@@ -39,6 +39,17 @@ fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
 }
 
 #[test]
+fn a_log_of_any_bytes_is_not_served_as_one_of_signatures() {
+    let sandbox = Sandbox::new();
+    drop(LogServer::start(signet(), &sandbox, &["--opaque"]));
+    let data = sandbox.path("log").display().to_string();
+    let args = ["serve", "log", "--data", &data, "--listen", "127.0.0.1:0"];
+    let refused = run(&sandbox, &args).exits(3).stderr;
+    let why = "the log takes any bytes, not `hashedrekord` entries";
+    assert!(refused.contains(why) && refused.contains("hint: give `--opaque`"), "{refused}");
+}
+
+#[test]
 fn a_log_is_proven_exported_and_frozen() {
     let sandbox = Sandbox::new();
     let data = sandbox.path("log").display().to_string();
@@ -271,12 +282,12 @@ fn a_log_with_less_than_somebody_saw_is_not_served() {
     let head = request(log.address(), "GET", "/checkpoint", &[], b"").unwrap().body;
     sandbox.write("head", &head);
     drop(log);
-    let segment = sandbox.path("log/entries/00000000000000000000");
+    let segment = sandbox.path("log/entries/00000000000000000000.2");
     let bytes = std::fs::read(&segment).unwrap();
     std::fs::write(&segment, bytes.get(..bytes.len() - 2).unwrap()).unwrap();
     // As if it had been killed at once.
     sandbox.write("log/checkpoint", &kept);
-    let serve = ["serve", "log", "--data", "log", "--listen", "127.0.0.1:0", "--at-least"];
+    let serve = ["serve", "log", "--data", "log", "--opaque", "--listen", "127.0.0.1:0", "--at-least"];
     let less = run(&sandbox, &[&serve[..], &["head"]].concat()).exits(1);
     assert!(less.says("the log has 1 entries, but a checkpoint of 2 was published"));
     assert!(less.says("part of a write that was cut off"), "{less}");
@@ -291,7 +302,7 @@ fn damage_is_found_and_refused() {
         served.add(entry);
     }
     drop(served);
-    let segment = sandbox.path("log/entries/00000000000000000000");
+    let segment = sandbox.path("log/entries/00000000000000000000.2");
     let mut bytes = std::fs::read(&segment).unwrap();
     // In the first batch of two: with the last one, it could as well be a write that was cut off.
     bytes[66] ^= 1;

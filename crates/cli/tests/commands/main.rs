@@ -31,6 +31,7 @@ mod text;
 mod tls;
 mod trust;
 mod up;
+mod up_log;
 mod up_trust;
 mod up_witness;
 mod witness;

@@ -30,6 +30,22 @@ fn policy(sandbox: &Sandbox, witness: &Service) {
     sandbox.write("policy", format!("{lines}group all all w0 w1\nquorum all\n"));
 }
 
+#[test]
+fn whoever_asks_too_often_is_told_how_long_to_wait() {
+    let sandbox = Sandbox::new();
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    sandbox.write("logs", format!("logs/v0\nvkey {}\nqpd 24\n", log.key()));
+    let witness = witness(&sandbox, "logs");
+    let body = format!("old 0\n\n{}", checkpoint(&log));
+    let ask = || request(witness.address(), "POST", "/add-checkpoint", &[], body.as_bytes()).unwrap();
+    for number in 0..10 {
+        assert_eq!(ask().status, 200, "{number}");
+    }
+    let refused = ask();
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!(refused.status == 429 && (3_500..=3_601).contains(&wait), "{} {wait}", refused.status);
+}
+
 fn checkpoint(log: &LogServer) -> String {
     let answer = request(log.address(), "GET", "/checkpoint", &[], b"").unwrap();
     String::from_utf8(answer.body).unwrap()
@@ -112,7 +128,7 @@ fn policies_and_lists_that_cannot_be_meant_are_refused() {
     let witness_key = keys(&served).remove(0);
     drop(served);
     let serve = |what: &[&str]| run(&sandbox, &[&["serve"], what, &["--listen", "127.0.0.1:0"]].concat());
-    let log = ["log", "--data", "log", "--witness-policy", "policy"];
+    let log = ["log", "--data", "log", "--opaque", "--witness-policy", "policy"];
     sandbox.write("policy", format!("witness w {witness_key}\n"));
     assert!(serve(&log).exits(2).says("there is no `quorum` line"));
     let stranger = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";

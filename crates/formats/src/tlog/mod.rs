@@ -17,7 +17,7 @@ pub use add_checkpoint::{AddCheckpoint, AddCheckpointError, MAX_ADD_CHECKPOINT_B
 pub use bundle::{BundleError, Entries, MAX_ENTRY_BYTES, push_entry};
 pub use entry_proof::{EntryProof, EntryProofError};
 pub use log_list::{ListedLog, LogListError, parse_log_list};
-pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile};
+pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile, full_path};
 pub use policy::{MAX_POLICY_BYTES, PolicyError, PolicyLog, PolicyWitness, WitnessPolicy};
 pub use proof::{Nodes, consistency_proof, inclusion_proof, peaks, range_root, tree_root};
 pub use tiles::{TileError, TileNodes};

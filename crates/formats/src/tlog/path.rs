@@ -50,6 +50,12 @@ impl fmt::Display for Resource {
     }
 }
 
+/// The path of the full tile or bundle that may have taken the place of a partial one: a log may drop those once it has the full
+/// one. `None` if the path is of no partial one.
+pub fn full_path(path: &str) -> Option<&str> {
+    path.split_once(".p/").map(|(full, _)| full)
+}
+
 /// A tile of hashes. Its text form is its path: `tile/<level>/<index>[.p/<width>]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tile {

@@ -115,6 +115,14 @@ fn every_small_tree_proves_all_its_leaves_and_growths() {
             let longer = [proof.clone(), vec![root]].concat();
             assert_eq!(check(&longer, &old_root, &root), Err(MerkleError::ProofLength), "{old} to {size}");
             assert_eq!(check(&proof, &[7; 32], &root), Err(MerkleError::RootMismatch), "{old} to {size}");
+            let another = |old_root, new_root, proof: &[Hash]| {
+                merkle::proves_another_tree(old as u64, size as u64, old_root, new_root, proof)
+            };
+            let is_told = 0 < old && old < size && !old.is_power_of_two();
+            assert_eq!(another(&[7; 32], &root, &proof), is_told, "{old} to {size}");
+            assert!(!another(&old_root, &root, &proof), "it is the tree of the root");
+            assert!(!another(&[7; 32], &[8; 32], &proof), "it leads nowhere");
+            assert!(!another(&[7; 32], &root, &longer), "it is no proof");
             if let Some((_, shorter)) = proof.split_last() {
                 assert_eq!(
                     check(shorter, &old_root, &root),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -64,7 +65,12 @@ impl Host {
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
-    pub async fn run(self, router: Router, stop: impl Future<Output = ()>) {
+    pub async fn run(self, router: Router, stop: impl Future<Output = ()> + Send) {
+        self.route(router, Box::pin(stop)).await;
+    }
+
+    /// In boxes, so that what serves is compiled here and not again by everyone who runs it.
+    fn route<'a>(self, router: Router, stop: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
         let answer = move |request: Request<Incoming>| {
             let mut router = router.clone();
             async move {
@@ -74,7 +80,7 @@ impl Host {
                 }
             }
         };
-        self.serve(answer, stop).await;
+        Box::pin(self.serve(answer, stop))
     }
 
     /// Has `answer` answer until `stop` is ready, then lets the requests under way end.
@@ -198,7 +204,8 @@ pub(crate) async fn serve<A, F, B>(
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let (stopping, stopped) = watch::channel(false);
-    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let connections = within_open_files(bounds.connections, signet_platform::raise_open_files());
+    let slots = Arc::new(Semaphore::new(connections));
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -207,7 +214,7 @@ pub(crate) async fn serve<A, F, B>(
             accepted = accept(&listener, &slots) => {
                 let Some((stream, slot)) = accepted else { continue };
                 let (answer, tls, stopped) = (answer.clone(), tls.clone(), stopped.clone());
-                let patience = Patience::with(slots.available_permits(), bounds.connections);
+                let patience = Patience::with(slots.available_permits(), connections);
                 let connection = Connection { answer, tls, idle: bounds.idle, patience, stopped };
                 tasks.spawn(async move {
                     connection.serve(stream).await;
@@ -225,6 +232,12 @@ pub(crate) async fn serve<A, F, B>(
     let _ = timeout(bounds.drain, drained).await;
     // Whoever is told that it ended may open what the requests used: none of them holds it any more.
     tasks.shutdown().await;
+}
+
+/// So many connections that files are left to answer them with.
+fn within_open_files(connections: usize, files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    connections.min(files / 2).max(1)
 }
 
 /// How long a client may take to say what it wants, before anybody knows who it is.
@@ -298,8 +311,11 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, slot)),
-        Err(_) => {
-            // Out of file descriptors, or a client that was gone already.
+        Err(error) => {
+            // A client that was gone already, or out of file descriptors.
+            if error.kind() != io::ErrorKind::ConnectionAborted {
+                tracing::warn!(%error, "a connection could not be accepted");
+            }
             sleep(ACCEPT_AGAIN_AFTER).await;
             None
         }
@@ -308,7 +324,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
@@ -323,6 +339,14 @@ mod tests {
     use http_body::Frame;
 
     use super::*;
+
+    #[test]
+    fn connections_leave_files_to_answer_them_with() {
+        for (files, slots) in [(None, 4_096), (Some(65_536), 4_096), (Some(1_024), 512), (Some(1), 1)] {
+            assert_eq!(within_open_files(4_096, files), slots);
+        }
+        assert!(signet_platform::raise_open_files().is_none_or(|files| files > 0));
+    }
 
     /// Never goes on.
     struct Silent;

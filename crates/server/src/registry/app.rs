@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use signet_store::OpenError;
@@ -170,20 +171,30 @@ impl<S: RegistryStore + Clone> App<S> {
     }
 
     /// Serves until `stop` is ready, then lets the requests under way end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let housekeeping = tokio::spawn(self.registry.housekeeping());
         let limits = self.registry.limits;
         let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
-        let service = self.registry.service;
-        let answer = move |request| {
-            let service = Arc::clone(&service);
-            async move { service.answer(request).await }
-        };
-        host::serve(self.listener, self.tls, bounds, answer, stop).await;
+        serve(self.registry.service, self.listener, self.tls, bounds, Box::pin(stop)).await;
         housekeeping.abort();
         // Whoever is told that it stopped may open the directory: nothing here holds it any more.
         let _ = housekeeping.await;
     }
+}
+
+/// In boxes, so that what serves is compiled here and not again by everyone who runs it.
+fn serve(
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    bounds: host::Bounds,
+    stop: BoxFuture<'_, ()>,
+) -> BoxFuture<'_, ()> {
+    let answer = move |request| {
+        let service = Arc::clone(&service);
+        async move { service.answer(request).await }
+    };
+    Box::pin(host::serve(listener, tls, bounds, answer, stop))
 }
 
 /// An open registry that does not listen. Clones are the same one.

@@ -10,21 +10,12 @@ use axum::routing::{get, post};
 use http::{Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use signet_formats::tlog::Resource;
-use signet_services::log::{Log, ReadError, Shards};
+use signet_services::log::{Kind, Log, ReadError, Shards};
 
 use super::checks::Checks;
 use super::error::ApiError;
 use super::write;
 use crate::answer::{IMMUTABLE, cached, full};
-
-/// What a log takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Sigstore's `hashedrekord` entries with good signatures, under `/api/v2/`.
-    HashedRekord,
-    /// Any bytes, at the root.
-    Opaque,
-}
 
 /// The routes of a log. Starts the threads that check signatures.
 pub fn router(log: Log, kind: Kind) -> io::Result<Router> {

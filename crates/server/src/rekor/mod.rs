@@ -17,6 +17,7 @@ mod error;
 mod face;
 mod first;
 mod search;
+mod searching;
 mod write;
 
 use std::sync::Arc;
@@ -26,9 +27,11 @@ use signet_services::log::Shards;
 
 use crate::metrics::{self, services};
 
-pub use face::{Kind, router, shard_path, sharded_router};
+pub use face::{router, shard_path, sharded_router};
 pub(crate) use first::begin;
 pub use search::{Entry, Found, Identities, ask, router as search_router};
+pub use searching::Searching;
+pub use signet_services::log::Kind;
 
 /// The routes for operators of a log, at an address of their own.
 pub fn operators(shards: Arc<Shards>) -> Router {

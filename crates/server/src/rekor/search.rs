@@ -24,7 +24,8 @@ use crate::outgoing::{Outgoing, document};
 pub enum Identities {
     /// As they stand in the certificates.
     Public,
-    /// By their SHA-256 only: who does not know an identity does not learn it here. The log itself tells it.
+    /// By a hash with a key that stays in the log's directory: who does not know an identity does not learn it here, and cannot
+    /// find out whose hash it is by trying. The log itself tells it.
     Hashed,
 }
 
@@ -67,7 +68,7 @@ pub struct Entry {
     pub digests: Vec<Digest>,
     /// The SHA-256 of the keys.
     pub keys: Vec<Digest>,
-    /// The subjects of the certificates, or `sha256:` and their hashes.
+    /// The subjects of the certificates, or `hmac-sha256:` and their hashes: the same for the same one.
     pub identities: Vec<String>,
     /// Who issued the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,20 +79,16 @@ pub struct Entry {
 }
 
 impl Found {
-    /// What the index says, in this form.
-    pub fn of(page: Page, identities: Identities) -> Self {
-        let entries = page.hits.into_iter().map(|hit| Entry::of(hit, identities)).collect();
+    /// What the index says, with each identity as it is shown.
+    pub fn of(page: Page, shown: impl Fn(String) -> String) -> Self {
+        let entries = page.hits.into_iter().map(|hit| Entry::of(hit, &shown)).collect();
         let (next_shard, next) = page.next.map(|Next { shard, from }| (shard, from)).unzip();
         Self { entries, next, next_shard, size: page.size }
     }
 }
 
 impl Entry {
-    fn of(Hit { shard, index, facts }: Hit, identities: Identities) -> Self {
-        let shown = |identity: String| match identities {
-            Identities::Public => identity,
-            Identities::Hashed => Digest::sha256(identity.as_bytes()).to_string(),
-        };
+    fn of(Hit { shard, index, facts }: Hit, shown: &dyn Fn(String) -> String) -> Self {
         Self {
             shard,
             index,
@@ -130,13 +127,17 @@ fn written(query: &Query) -> String {
 
 async fn find(search: Searches, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
     let query = read(query).map_err(ApiError::Invalid)?;
-    let found = tokio::task::spawn_blocking(move || search.find(&query)).await;
+    let searched = search.clone();
+    let found = tokio::task::spawn_blocking(move || searched.find(&query)).await;
     let page = found.map_err(|error| ApiError::Internal(error.to_string()))?;
     let page = page.map_err(|error| match error {
         SearchError::NoShard(_) => ApiError::Invalid(error.to_string()),
         error => ApiError::Internal(error.to_string()),
     })?;
-    let document = serde_json::to_vec(&Found::of(page, identities));
+    let document = serde_json::to_vec(&Found::of(page, |identity| match identities {
+        Identities::Public => identity,
+        Identities::Hashed => search.tag(&identity),
+    }));
     let document = document.map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(full(StatusCode::OK, "application/json", document))
 }

@@ -23,8 +23,9 @@ pub(super) async fn hashed_rekord(
     checks: &Checks,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
+    let request = receive(body, MAX_REQUEST_BYTES).await;
     refuse_frozen(&served)?;
-    let request = receive(body, MAX_REQUEST_BYTES).await?;
+    let request = request?;
     let Logged { entry, added, log } = soon(checks.log(request, served)).await?;
     match added.duplicate {
         true => Err(ApiError::Duplicate(added.index)),
@@ -34,14 +35,15 @@ pub(super) async fn hashed_rekord(
 
 /// Logs any bytes and answers their index.
 pub(super) async fn opaque(served: &Served, body: Body) -> Result<Response<Body>, ApiError> {
+    let entry = receive(body, MAX_ENTRY_BYTES).await;
     refuse_frozen(served)?;
-    let entry = receive(body, MAX_ENTRY_BYTES).await?;
+    let entry = entry?;
     let log = served.log()?;
     let added = soon(async { log.add(entry).await.map_err(ApiError::Add) }).await?;
     Ok(full(StatusCode::OK, "text/plain; charset=utf-8", added.index.to_string()))
 }
 
-/// Whatever is sent to a log that takes nothing, it is told where to go.
+/// Whatever is sent to a log that takes nothing, it is told where to go; once it is sent, or the connection would be cut.
 fn refuse_frozen(served: &Served) -> Result<(), ApiError> {
     match served.log()?.is_frozen() {
         true => Err(ApiError::Add(AddError::Frozen)),

@@ -49,6 +49,9 @@ pub enum StackError {
     /// The transparency log.
     #[error("the log: {0}")]
     Log(#[from] HomeError),
+    /// Something that was begun is not there as it was: it is not begun anew, with other keys.
+    #[error("{0}")]
+    Lost(String),
     /// It is for development, or is not, and the other was asked for.
     #[error("the stack in this directory was {}begun for development", if *dev { "" } else { "not " })]
     Mode {

@@ -6,20 +6,24 @@
 //! root and a signing config.
 //!
 //! Trusted? What is in it is, as far as each service says. May `stack.json` be lost? No: it has the names of the
-//! logs, which clients know them by; they can be read from the names of the directories again.
+//! logs, which clients know them by, and says what was begun, so that nothing that is lost is begun a second time.
 
 mod backup;
 mod book;
+mod certificates;
 mod client;
 mod error;
 mod fsck;
+mod made;
 mod metrics;
 mod names;
 mod open;
+mod place;
 mod restore;
 mod route;
 mod traffic;
 mod trust;
+mod unpack;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -27,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
@@ -44,10 +49,11 @@ use tokio::task::JoinSet;
 use crate::host::{Bounds, Host, TlsFiles};
 use crate::metrics::operators;
 use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
-use crate::rekor;
+use crate::rekor::{self, Identities, Searching};
 
 pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
+pub use certificates::{NextCertificateLog, rotate_certificates};
 pub use client::ClientFiles;
 pub use error::StackError;
 pub use fsck::{StackReport, fsck};
@@ -123,8 +129,9 @@ impl Config {
     }
 
     /// Opens all services, makes those that are not there yet, starts to listen and writes what clients need.
-    pub async fn build(self) -> Result<Stack, StackError> {
-        open::build(self).await
+    pub fn build(self) -> BoxFuture<'static, Result<Stack, StackError>> {
+        // In a box, so that it is compiled here and not again by everyone who builds one.
+        Box::pin(open::build(self))
     }
 }
 
@@ -150,6 +157,8 @@ pub struct LogConfig {
     pub limits: log::Limits,
     /// Who has to cosign its checkpoints; unset, nobody.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// Serve a search of it, which tells so much of identities; unset, there is none.
+    pub search: Option<Identities>,
 }
 
 /// Of the witness.
@@ -243,7 +252,15 @@ impl Stack {
 
     /// Serves until `stop` is ready, then lets the requests under way end, then closes the services, the
     /// logs last: what the others have promised to log is in them by then.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StackError> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), StackError> {
+        self.run_boxed(Box::pin(stop)).await
+    }
+
+    fn run_boxed<'a>(self, stop: BoxFuture<'a, ()>) -> BoxFuture<'a, Result<(), StackError>> {
+        Box::pin(self.run_until(stop))
+    }
+
+    async fn run_until(self, stop: BoxFuture<'_, ()>) -> Result<(), StackError> {
         let Self { host, admin, services, book, root, .. } = self;
         let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();
@@ -259,8 +276,13 @@ impl Stack {
         let (clients, told) = (Arc::clone(&book), book);
         beside.spawn(services.ca.clone().keep_renewed(move || clients.tell_clients()));
         beside.spawn(services.tsa.clone().keep_renewed(move || told.tell_clients()));
-        let log = Arc::clone(&services.log);
-        beside.spawn(async move { log.answer_requests(|_| ()).await });
+        if let Some(search) = services.search.clone() {
+            beside.spawn(search.follow());
+        }
+        let (log, search) = (Arc::clone(&services.log), services.search.clone());
+        beside.spawn(async move {
+            log.answer_requests(|shard| search.iter().for_each(|search| search.add(shard))).await;
+        });
         if let Some(admin) = admin {
             let (own, traffic, parts) = (services.clone(), Arc::clone(&traffic), services.clone());
             let router = operators(move || metrics::page(&own, &traffic), move || parts.readiness());
@@ -286,6 +308,8 @@ pub struct Services {
     pub registry: Option<Registry>,
     /// The transparency log, in its shards.
     pub log: Arc<Shards>,
+    /// The search of it, if there is one.
+    search: Option<Searching>,
     /// The timestamp authority.
     pub tsa: Tsa,
     /// The certificate authority.
@@ -310,9 +334,9 @@ impl Services {
         let ct = self.ct.log().is_writing();
         let mut parts =
             vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
+        parts.extend(self.registry.as_ref().map(|registry| ("registry", registry.store().is_writing())));
         // Before there is a root nobody follows it.
-        let trust = self.trust.as_ref().filter(|trust| trust.published().is_some());
-        parts.extend(trust.map(|trust| ("trust", trust.is_fresh())));
+        parts.extend(self.trust.as_ref().and_then(Watch::is_serving).map(|serving| ("trust", serving)));
         parts.extend(self.witness.as_ref().map(|witness| ("witness", witness.is_cosigning())));
         parts
     }

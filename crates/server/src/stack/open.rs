@@ -1,5 +1,6 @@
 //! From a configuration to a stack that listens.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use signet_formats::trusted_root::TrustedRoot;
@@ -26,6 +27,7 @@ use super::{
 use crate::exposure::{Exposure, Reach, ReachError, is_of_this_machine};
 use crate::host::Address;
 use crate::registry::{self, Registry};
+use crate::rekor::Searching;
 use crate::{fulcio, oidc_dev, rekor};
 
 /// Opens all services and starts to listen.
@@ -54,6 +56,7 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         url: &own_url,
         also_trust: config.also_trust,
     };
+    let identities = config.log.search;
     let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
     let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen, &url),
@@ -63,21 +66,41 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         opening.ca(config.ca),
     )?;
     let (ct, frozen_ct) = cts;
+    let search = match identities {
+        Some(identities) => {
+            let log = Arc::clone(&log);
+            let open = move || Searching::open(&log, identities).map_err(log::OpenError::Io);
+            Some(blocking(move || Ok(open().map_err(log::HomeError::Open)?)).await?)
+        }
+        None => None,
+    };
     let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
-    let services = Services { registry, log, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    let services =
+        Services { registry, log, search, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    note_begun(&book).await?;
     let client = opening.acquaint(&services, &url, own_log).await?;
+    // The repository of trust may have begun.
+    note_begun(&book).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
     Ok(Stack { host, admin, url, services, client, book, root })
 }
 
+/// Before anybody is told of them.
+async fn note_begun(book: &Arc<Book>) -> Result<(), StackError> {
+    let (noting, path) = (Arc::clone(book), book.names_file());
+    let unusable = move |error: std::io::Error| StackError::Names { path, why: error.to_string() };
+    blocking(move || noting.note_begun().map_err(unusable)).await
+}
+
 impl Config {
     /// The URL that clients are told, if it is not where the stack listens. Refuses what would be open to the
     /// network and should not be.
     fn stated_url(&self) -> Result<Option<String>, ReachError> {
-        let Self { listen, admin, dev, .. } = *self;
-        let reach = Reach { listen, admin, tls: self.tls.is_some(), url: self.public_url.as_deref(), dev };
+        let Self { listen, dev, .. } = *self;
+        let (tls, url) = (self.tls.is_some(), self.public_url.as_deref());
+        let reach = Reach { listen, admin: self.admin, tls, url, dev };
         let url = reach.stated_url()?;
         let is_open =
             self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous);
@@ -140,7 +163,7 @@ impl Opening<'_> {
     async fn registry(
         &self,
         config: Option<RegistryConfig>,
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };
@@ -157,6 +180,7 @@ impl Opening<'_> {
     async fn log(&self, config: LogConfig) -> Result<Arc<Shards>, StackError> {
         // Directories and names are the book's.
         let mut own = log::Config::new(self.root.path().to_owned());
+        own.kind = Some(log::Kind::HashedRekord);
         own.limits = config.limits;
         own.refresh = config.witnesses.is_some().then_some(log::REFRESH);
         own.witnesses = config.witnesses;
@@ -223,6 +247,10 @@ impl Opening<'_> {
             logs.push(CertificateLog::open(&path, &shard.origin, Arc::clone(self.clock)).await?);
         }
         let current = logs.pop().ok_or_else(|| self.nameless())?;
+        for earlier in &logs {
+            let frozen = earlier.log().freeze().await.map_err(log::OpenError::Io);
+            frozen.map_err(log::HomeError::Open)?;
+        }
         Ok((current, logs))
     }
 

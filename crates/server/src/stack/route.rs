@@ -106,7 +106,8 @@ fn router(services: &Services) -> io::Result<Router> {
         .merge(tsa::router(services.tsa.clone()))
         .merge(fulcio::router(services.ca.clone()))
         .merge(health(move || ready.is_ready()));
-    Ok(cts.chain(trust).chain(witness).chain(dev).fold(router, Router::merge))
+    let search = services.search.as_ref().map(rekor::Searching::router);
+    Ok(cts.chain(search).chain(trust).chain(witness).chain(dev).fold(router, Router::merge))
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -107,11 +107,12 @@ fn load(count: &AtomicU64) -> u64 {
 
 const PARTS: [Part; 8] =
     [Part::Registry, Part::Log, Part::Ct, Part::Tsa, Part::Ca, Part::Trust, Part::Witness, Part::Other];
-const PREFIXES: [(&str, Part); 15] = [
+const PREFIXES: [(&str, Part); 16] = [
     ("/v2", Part::Registry),
     ("/api/v2/log", Part::Log),
     ("/api/v2/checkpoint", Part::Log),
     ("/api/v2/tile", Part::Log),
+    ("/api/v1/search", Part::Log),
     ("/api/v2/signingCert", Part::Ca),
     ("/api/v2/trustBundle", Part::Ca),
     ("/api/v2/configuration", Part::Ca),

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
+use signet_crypto::Digest;
 use signet_services::log::{WitnessAnswer, WitnessClient};
 
-use crate::outgoing::{Outgoing, body};
+use crate::outgoing::{Outgoing, body, document};
 
 /// Asks witnesses over HTTP: no redirects, bounded in time and size.
 #[derive(Default)]
@@ -33,6 +34,17 @@ impl WitnessClient for HttpWitnesses {
                 WitnessAnswer::Refused(format!("status {}: {said}", status.as_u16()))
             }
         })
+    }
+
+    async fn newest(&self, url: &str, origin: &str) -> Result<Option<String>, String> {
+        let log = Digest::sha256(origin.as_bytes()).hex();
+        let response = self.http.get(&format!("{url}/witness/{log}/checkpoint")).await;
+        let response = response.map_err(|error| error.to_string())?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let shown = document(response, MAX_ANSWER).await.map_err(|error| error.to_string())?;
+        String::from_utf8(shown.into()).map(Some).map_err(|error| error.to_string())
     }
 }
 

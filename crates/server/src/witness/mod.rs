@@ -1,7 +1,7 @@
 //! A witness over HTTP (C2SP tlog-witness), and how a log reaches its witnesses.
 //!
 //! - `POST /add-checkpoint`: signature lines, or 400 malformed, 403 not signed by its log, 404 unknown log, 409 another old size
-//!   (`text/x.tlog.size`), 413 too large, 422 not consistent, 429 too many.
+//!   (`text/x.tlog.size`), 413 too large, 422 not consistent, 429 too many (`Retry-After` says for how long).
 //! - `GET /witness/<SHA-256 of the origin in hex>/checkpoint`: the newest checkpoint that was cosigned. So the monitoring
 //!   prefix is `/witness`.
 
@@ -74,7 +74,11 @@ fn refused(refusal: &Refusal) -> Response<Body> {
         Refusal::Backwards { .. } => StatusCode::BAD_REQUEST,
         Refusal::Unsigned => StatusCode::FORBIDDEN,
         Refusal::UnknownLog(_) => StatusCode::NOT_FOUND,
-        Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::TooMany { wait } => {
+            let mut answer = text(StatusCode::TOO_MANY_REQUESTS, format!("{refusal}\n"));
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            return answer;
+        }
         // `Inconsistent`, and what is added later: the request is understood and not true.
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };

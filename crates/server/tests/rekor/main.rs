@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Client, Method, Response, StatusCode};
@@ -17,6 +18,8 @@ use signet_server::host::{Host, health};
 use signet_server::rekor::{self, Identities, Kind};
 use signet_services::log::{Config, Log, LogSigner, Searches};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -245,6 +248,26 @@ async fn a_frozen_log_says_so() {
         assert_eq!(text, "This log has been frozen, please switch to the latest log.\n");
     }
     assert_eq!(server.get("/api/v2/checkpoint").await.status(), StatusCode::OK);
+}
+
+/// Cut off while it sends, a client saw a broken connection and not where to go.
+#[tokio::test]
+async fn a_frozen_log_keeps_the_connection() {
+    let server = Server::start(Kind::Opaque).await;
+    server.log.freeze().await.unwrap();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    for _ in 0..3 {
+        let head = "POST /add HTTP/1.1\r\nhost: log\r\ncontent-length: 60000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stream.write_all(&[b'x'; 60_000]).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"latest log.\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "it is cut");
+        }
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 405 ") && !answer.contains("connection: close"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_crypto::PublicKey;
 use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
 use signet_store::fs::Disk;
@@ -87,6 +88,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     issued: AtomicU64,
     refused: AtomicU64,
+    failed: AtomicU64,
     dir: DataDir,
 }
 
@@ -102,8 +104,13 @@ impl Ca {
         Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
     }
 
-    /// The same, in a data directory that is open already.
-    pub async fn open_in(dir: DataDir, config: Config) -> Result<Self, CaError> {
+    /// The same, in a data directory that is open already. In a box, so that it is compiled here once and not again by
+    /// every caller.
+    pub fn open_in(dir: DataDir, config: Config) -> BoxFuture<'static, Result<Self, CaError>> {
+        Box::pin(Self::opened(dir, config))
+    }
+
+    async fn opened(dir: DataDir, config: Config) -> Result<Self, CaError> {
         let disk = dir.disk().clone();
         let (given, development) = (config.hierarchy.is_some(), config.development);
         let hierarchy = match config.hierarchy {
@@ -124,6 +131,7 @@ impl Ca {
             clock: config.clock,
             issued: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             dir,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -133,7 +141,11 @@ impl Ca {
     /// root last.
     pub async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
         let issued = self.inner.issue(token, proof).await;
-        let counter = if issued.is_ok() { &self.inner.issued } else { &self.inner.refused };
+        let counter = match &issued {
+            Ok(_) => &self.inner.issued,
+            Err(error) if error.is_ours() => &self.inner.failed,
+            Err(_) => &self.inner.refused,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         issued
     }
@@ -164,15 +176,29 @@ impl Ca {
         self.inner.verifier.issuers()
     }
 
-    /// How many certificates were issued, and how many requests refused, since the start.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.inner.issued.load(Ordering::Relaxed), self.inner.refused.load(Ordering::Relaxed))
+    /// How many requests ended how since the start.
+    pub fn counts(&self) -> Counts {
+        let Inner { issued, refused, failed, .. } = self.inner.as_ref();
+        let [issued, refused, failed] = [issued, refused, failed].map(|count| count.load(Ordering::Relaxed));
+        Counts { issued, refused, failed }
     }
 
-    /// Whether there is a certificate to issue under now.
+    /// Whether there is a certificate to issue under now, and what is issued can be recorded.
     pub fn is_ready(&self) -> bool {
-        self.inner.hierarchy().active(self.inner.clock.seconds()).is_some()
+        let inner = &self.inner;
+        inner.audit.is_writing() && inner.hierarchy().active(inner.clock.seconds()).is_some()
     }
+}
+
+/// How many requests for a certificate ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a certificate.
+    pub issued: u64,
+    /// With none, because of who asked, or how.
+    pub refused: u64,
+    /// With none, because the authority could not.
+    pub failed: u64,
 }
 
 impl Inner {
@@ -186,6 +212,10 @@ impl Inner {
         let own = issuer.certificate().ok_or(IssueError::Expired)?;
         if now + LIFE > own.not_after() {
             return Err(IssueError::Expired);
+        }
+        // Not after the promise: the log would show what nobody was ever given.
+        if !self.audit.is_writing() {
+            return Err(JournalError::Ended.into());
         }
         let mut tbs = certificate(&identity, &key, own, now)?;
         let sct = self.promise(issuer, &tbs).await?;
@@ -312,6 +342,13 @@ pub enum IssueError {
     /// The CA's key did not sign.
     #[error("the authority did not sign: {0}")]
     Authority(#[from] AuthorityError),
+}
+
+impl IssueError {
+    /// Whether whoever asked can do nothing about it.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self, Self::Token(_) | Self::Proof(_) | Self::RateLimited { .. })
+    }
 }
 
 /// How long a certificate is valid, in seconds.

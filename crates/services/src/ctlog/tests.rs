@@ -149,7 +149,7 @@ async fn damage_that_no_hash_of_the_tree_shows_is_found() {
     log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
     log.log().close().await;
     drop(log);
-    let path = dir.path().join("ct").join("entries").join(format!("{:020}", 0));
+    let path = dir.path().join("ct").join("entries").join(format!("{:020}.2", 0));
     let good = fs::read(&path).unwrap();
     let own = submitted[0].der();
     let precertificate = good.windows(own.len()).position(|window| window == own).unwrap();

@@ -1,17 +1,16 @@
 //! A log's directory as it can be read by anybody: no lock, nothing written.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::merkle::Hash;
 use signet_formats::tlog::{EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, tree_root};
 
 use super::chunk::{self, Filed, Layout, Summary};
 use super::form::Form;
+use super::segments::Segments;
 use super::tree::Tree;
-use super::wal::{Item, Place, Reader, Segments};
+use super::wal::{Item, Place, Reader};
 use super::{OpenError, ReadError};
 
 /// What stands in a directory, proven as far as its newest part: each batch gives the root that stands with it.
@@ -32,7 +31,7 @@ impl Archive {
     /// Reads the chunks' summaries and the entries after them.
     pub(super) fn load(layout: Layout, form: Form) -> Result<Self, OpenError> {
         let (tree, chunks, last) = load_chunks(&layout)?;
-        let segments = Segments::open(&layout.entries)?;
+        let segments = Segments::of(&layout.entries)?;
         let mut archive = Self { layout, form, tree, chunks, places: Vec::new(), segments, torn: 0 };
         archive.replay(last, &mut |_| Ok(()))?;
         Ok(archive)
@@ -41,18 +40,8 @@ impl Archive {
     /// The directory without what follows from the entries; nothing is read yet.
     pub(super) fn bare(root: &Path, form: Form) -> io::Result<Self> {
         let layout = Layout::new(root);
-        let segments = Segments::open(&layout.entries)?;
+        let segments = Segments::of(&layout.entries)?;
         Ok(Self { layout, form, tree: Tree::default(), chunks: 0, places: Vec::new(), segments, torn: 0 })
-    }
-
-    /// The checkpoint that is kept in the directory, if any; no signature is checked.
-    pub(super) fn kept(&self) -> Result<Option<SignedCheckpoint>, OpenError> {
-        let damaged = |error| OpenError::Damaged(format!("`checkpoint`: {error}"));
-        match fs::read(self.layout.checkpoint()) {
-            Ok(bytes) => SignedCheckpoint::parse(&bytes).map(Some).map_err(damaged),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// The hashes of a tile that the tree has.
@@ -85,30 +74,37 @@ impl Archive {
             }
             match self.segments.after(begin.segment) {
                 Some(next) if next == self.tree.size() => {
-                    reader = self.segments.reader(Place { segment: next, offset: 0 })?;
+                    reader = self.reader(Place { segment: next, offset: 0 })?;
                 }
                 Some(next) => {
                     let size = self.tree.size();
                     return Err(OpenError::Damaged(format!("after entry {size} comes entry {next}")));
                 }
-                None => return self.check_end(begin),
+                None => return self.check_end(reader, begin),
             }
         }
+    }
+
+    fn reader(&self, place: Place) -> Result<Reader, OpenError> {
+        self.segments.reader(place).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => OpenError::Damaged(format!("segment {}: {error}", place.segment)),
+            _ => error.into(),
+        })
     }
 
     /// At the first entry after the last chunk.
     fn first_reader(&self, last: Option<Place>) -> Result<Option<Reader>, OpenError> {
         let Some(last) = last else {
             return Ok(match self.segments.last() {
-                Some(_) => Some(self.segments.reader(Place::default())?),
+                Some(_) => Some(self.reader(Place::default())?),
                 None => None,
             });
         };
-        let (size, mut reader) = (self.tree.size(), self.segments.reader(last)?);
+        let (size, mut reader) = (self.tree.size(), self.reader(last)?);
         let mut index = size - TILE_WIDTH;
         while index < size {
             if self.segments.after(reader.place.segment) == Some(index) {
-                reader = self.segments.reader(Place { segment: index, offset: 0 })?;
+                reader = self.reader(Place { segment: index, offset: 0 })?;
             }
             match reader.next()? {
                 Some(Item::Entry(_)) => index += 1,
@@ -144,11 +140,13 @@ impl Archive {
         Ok(whole)
     }
 
-    /// Whether the entries end here, as after a write that was cut off: nothing whole may follow.
-    fn check_end(&mut self, end: Place) -> Result<(), OpenError> {
-        self.torn = self.segments.reader(end)?.left();
-        let mut rest = self.segments.reader(Place { offset: end.offset + 1, ..end })?;
-        match rest.has_frame_ahead()? {
+    /// Whether the entries end here, as after a write that was cut off: nothing whole may follow. What a running log has
+    /// written since the reader began is not looked at.
+    fn check_end(&mut self, mut reader: Reader, end: Place) -> Result<(), OpenError> {
+        reader.seek(end.offset);
+        self.torn = reader.left();
+        reader.seek(end.offset + 1);
+        match reader.has_frame_ahead()? {
             true => Err(OpenError::Damaged(format!("entry {} is damaged", self.tree.size()))),
             false => Ok(()),
         }

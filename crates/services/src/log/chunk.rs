@@ -10,10 +10,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use signet_crypto::Digest;
+use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::merkle::{self, Hash};
 use signet_formats::tlog::{TILE_HEIGHT, TILE_WIDTH, Tile};
 use signet_store::fs::{Disk, read_exact_at};
 
+use super::OpenError;
 use super::wal::Place;
 
 /// The height of a chunk's root: two levels of tiles.
@@ -224,6 +226,16 @@ impl Layout {
     /// The newest published checkpoint, at most a second old.
     pub(super) fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")
+    }
+
+    /// The checkpoint that is kept there, if any; no signature is checked.
+    pub(super) fn kept(&self) -> Result<Option<SignedCheckpoint>, OpenError> {
+        let damaged = |error| OpenError::Damaged(format!("`checkpoint`: {error}"));
+        match fs::read(self.checkpoint()) {
+            Ok(bytes) => SignedCheckpoint::parse(&bytes).map(Some).map_err(damaged),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// There if the log takes no more entries.

@@ -15,8 +15,7 @@ use super::open::Identity;
 /// Writes the log as C2SP tlog-tiles, or static-ct-api, has it: files that any web server can serve. `target` is made; what is in it
 /// already is not read, and overwritten. Returns the number of entries.
 pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
-    let archive = load(data)?;
-    let kept = kept(&archive)?;
+    let (archive, kept) = published(data)?;
     let size = kept.checkpoint().size;
     for level in 0..=MAX_TILE_LEVEL.min(u8::MAX / TILE_HEIGHT) {
         let tiles = (0..).map_while(|index| Tile::of_tree(level, index, size));
@@ -38,9 +37,12 @@ pub fn export(data: &Path, target: &Path) -> Result<u64, OpenError> {
 
 /// The proof that the entry at `index` is in the log.
 pub fn prove(data: &Path, index: u64) -> Result<EntryProof, OpenError> {
-    let archive = load(data)?;
-    let checkpoint = kept(&archive)?;
-    let hashes = inclusion_proof(&archive, index, checkpoint.checkpoint().size)?;
+    let (archive, checkpoint) = published(data)?;
+    let size = checkpoint.checkpoint().size;
+    if index >= size {
+        return Err(OpenError::NoEntry { index, size });
+    }
+    let hashes = inclusion_proof(&archive, index, size)?;
     Ok(EntryProof { index, hashes, checkpoint })
 }
 
@@ -49,10 +51,13 @@ pub(super) fn load(data: &Path) -> Result<Archive, OpenError> {
     Archive::load(Layout::new(data), Identity::demand(data)?.form)
 }
 
-fn kept(archive: &Archive) -> Result<SignedCheckpoint, OpenError> {
-    let kept = archive.kept()?.ok_or_else(|| OpenError::Damaged("it has no checkpoint yet".to_owned()))?;
+/// The directory's content with the checkpoint in it, which is read first: a running log may go on meanwhile.
+fn published(data: &Path) -> Result<(Archive, SignedCheckpoint), OpenError> {
+    let kept = Layout::new(data).kept()?;
+    let kept = kept.ok_or_else(|| OpenError::Damaged("it has no checkpoint yet".to_owned()))?;
+    let archive = load(data)?;
     match kept.checkpoint().size <= archive.tree.size() {
-        true => Ok(kept),
+        true => Ok((archive, kept)),
         false => Err(OpenError::WentBack { found: archive.tree.size(), published: kept.checkpoint().size }),
     }
 }

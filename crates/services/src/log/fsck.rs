@@ -11,7 +11,7 @@ use signet_formats::static_ct::verify_tree_head;
 use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
 use super::archive::Archive;
-use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Summary};
+use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Layout, Summary};
 use super::index::Runs;
 use super::open::Identity;
 use super::{OpenError, Place, origin_of, policy};
@@ -40,9 +40,9 @@ pub(super) fn fsck_at(
     sizes: impl IntoIterator<Item = u64>,
 ) -> Result<(FsckReport, BTreeMap<u64, Hash>), OpenError> {
     let identity = Identity::demand(data)?;
-    let mut archive = Archive::bare(data, identity.form)?;
     // Read first: a running log may go on meanwhile.
-    let kept = archive.kept()?;
+    let kept = Layout::new(data).kept()?;
+    let mut archive = Archive::bare(data, identity.form)?;
     let kept_size = kept.as_ref().map(|kept| kept.checkpoint().size);
     let mut roots = Roots { wanted: sizes.into_iter().chain(kept_size).collect(), known: BTreeMap::new() };
     let mut findings = Vec::new();

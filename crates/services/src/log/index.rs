@@ -53,8 +53,11 @@ impl Runs {
     pub(super) fn check(layout: &Layout) -> io::Result<()> {
         for entry in fs::read_dir(&layout.index)? {
             let name = entry?.file_name();
-            if let Some(name) = name.to_str().and_then(RunName::parse) {
-                Run::open(layout, name)?.check()?;
+            let Some(name) = name.to_str().and_then(RunName::parse) else { continue };
+            match Run::open(layout, name) {
+                // A running log has merged it since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                run => run?.check()?,
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 //! (the newest that was published, at most a second old: a start that finds less than it says is refused), `log.json` (the
 //! name and keys); with a search, `search/`, made from the entries too. What is in memory: the newest chunk's nodes, the roots of the others, a filter of the index.
 
+mod ahead;
 mod archive;
 mod chunk;
 mod export;
@@ -18,6 +19,7 @@ mod form;
 mod fsck;
 mod home;
 mod index;
+mod kind;
 mod newest;
 mod numbered;
 mod open;
@@ -25,8 +27,10 @@ mod policy;
 mod read;
 mod requests;
 mod run;
+mod seal;
 mod search;
 mod searches;
+mod segments;
 mod shards;
 mod sign;
 mod tiles;
@@ -51,12 +55,14 @@ use tokio::sync::{oneshot, watch};
 pub use export::{export, prove};
 pub use form::Form;
 pub use fsck::{FsckReport, fsck, fsck_shards, verify_head};
-pub use home::{HomeError, HomeOptions, freeze_at, keys_of, make_dirs, origin_of};
+pub(crate) use home::refuse_half;
+pub use home::{HomeError, HomeOptions, freeze_at, fsck_keys, keys_of, make_dirs, origin_of};
+pub use kind::Kind;
 pub use newest::{Doubt, Evidence, is_newest};
 pub use open::OpenError;
 pub use policy::policy_of;
 pub use read::ReadError;
-pub use requests::{Answer, Request, Rotation, request};
+pub use requests::{Answer, Request, Rotation, is_request, request};
 pub use search::{Hit, MAX_HITS, Next, Page, Query};
 pub use searches::{SearchError, Searches, search};
 pub use shards::{Book, Place, RotateError, Shards, places_of};
@@ -65,9 +71,11 @@ pub use tiles::fsck_tiles;
 pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
+use open::Identity;
 use read::Places;
+use segments::Segments;
 use tree::Tree;
-use wal::Segments;
+
 use writer::{Message, Prover, Submission};
 
 /// What a log is opened with.
@@ -78,6 +86,8 @@ pub struct Config {
     /// The least that the log must have: a checkpoint that somebody else kept. A start with less, or
     /// with other entries, is refused; of a log in shards, it is of the one that it names.
     pub floor: Option<Checkpoint>,
+    /// What it is to take; unset, what it takes already. A log that takes something else is not opened.
+    pub kind: Option<Kind>,
     /// Bounds and pace.
     pub limits: Limits,
     /// Who has to cosign what is published; unset, nobody.
@@ -90,7 +100,7 @@ pub struct Config {
 impl Config {
     /// A log in this directory.
     pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, limits: Limits::default(), witnesses: None, refresh: None }
+        Self { data, floor: None, kind: None, limits: Limits::default(), witnesses: None, refresh: None }
     }
 }
 
@@ -169,6 +179,11 @@ impl Log {
         self.shared.head()
     }
 
+    /// What it takes; `None` if nobody has said it yet.
+    pub fn kind(&self) -> Option<Kind> {
+        self.shared.identity.kind
+    }
+
     /// The log's name and keys.
     pub fn signer(&self) -> &LogSigner {
         &self.shared.signer
@@ -193,7 +208,8 @@ impl Log {
     pub async fn ask_witnesses(&self) -> Result<(), String> {
         let Some(witnesses) = &self.shared.witnesses else { return Ok(()) };
         let signed = SignedCheckpoint::parse(&self.head().note).map_err(|error| error.to_string())?;
-        witnesses.cosign(&signed, Arc::new(Prover(Arc::clone(&self.shared)))).await.map(drop)
+        let cosigned = witnesses.cosign(&signed, Arc::new(Prover(Arc::clone(&self.shared)))).await;
+        cosigned.map(drop).map_err(|uncosigned| uncosigned.why)
     }
 
     /// Whether all that is durable is published: false while the witnesses are no quorum.
@@ -216,20 +232,26 @@ impl Log {
         self.shared.tree.read().unwrap_or_else(PoisonError::into_inner).size()
     }
 
-    /// Takes no more entries, from now on and after every start. What waits is still written.
+    /// Takes no more entries, from now on and after every start. What waits is still written: once this returns, the log has
+    /// all that it will ever have.
     pub async fn freeze(&self) -> io::Result<()> {
         self.shared.frozen.store(true, Ordering::Release);
-        let shared = Arc::clone(&self.shared);
-        let put = move || {
-            let layout = &shared.layout;
-            shared.dir.disk().put(&layout.scratch, &layout.frozen(), b"")
+        let (shared, queue) = (Arc::clone(&self.shared), self.queue.clone());
+        let (reached, ended) = oneshot::channel();
+        let freeze = move || {
+            shared.identity.freeze(shared.dir.disk(), &shared.layout)?;
+            // An error says that it has ended: nothing more is written anyway.
+            drop(queue.send(Message::Freeze(reached)));
+            Ok::<_, io::Error>(())
         };
-        tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?
+        tokio::task::spawn_blocking(freeze).await.map_err(io::Error::other)??;
+        drop(ended.await);
+        Ok(())
     }
 
     /// Ends the writing, after what waits was written. Reading goes on.
     pub async fn close(&self) {
-        self.shared.closing.store(true, Ordering::Release);
+        self.shared.closing.send_replace(true);
         let queue = self.queue.clone();
         // The queue may be full; the writer makes room. An error says that it has ended.
         let _ = tokio::task::spawn_blocking(move || queue.send(Message::Close)).await;
@@ -305,7 +327,7 @@ pub enum AddError {
         /// Its length.
         bytes: usize,
     },
-    /// Too few witnesses cosigned. The entry is kept; adding it again finds it once they do.
+    /// Too few witnesses cosigned, or say that there is nothing newer. If the entry is kept, adding it again finds it once they do.
     #[error("the log is not witnessed: {0}")]
     Unwitnessed(String),
 }
@@ -317,6 +339,7 @@ struct Shared {
     layout: Layout,
     limits: Limits,
     form: Form,
+    identity: Identity,
     signer: LogSigner,
     tree: RwLock<Tree>,
     places: RwLock<Places>,
@@ -326,7 +349,7 @@ struct Shared {
     /// Whether something is durable that is not published.
     behind: AtomicBool,
     frozen: AtomicBool,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
     failure: OnceLock<String>,
     counters: Counters,
 }
@@ -334,6 +357,11 @@ struct Shared {
 impl Shared {
     fn head(&self) -> Arc<Head> {
         Arc::clone(&self.head.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the log is being shut down.
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     fn publish(&self, head: Head) -> Arc<Head> {
@@ -352,7 +380,7 @@ impl Shared {
         if self.frozen.load(Ordering::Acquire) {
             return Err(AddError::Frozen);
         }
-        if self.failure.get().is_some() || self.closing.load(Ordering::Acquire) {
+        if self.failure.get().is_some() || self.is_closing() {
             return Err(self.ended());
         }
         match self.counters.queued_bytes.load(Ordering::Acquire) + entry.len() > self.limits.queue_bytes {

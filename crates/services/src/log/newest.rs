@@ -15,7 +15,7 @@ use signet_formats::cosignature;
 use signet_formats::note::VerifierKey;
 use signet_formats::tlog::WitnessPolicy;
 
-use super::archive::Archive;
+use super::chunk::Layout;
 use super::fsck::{fsck_at, verify_head};
 use super::home::keys_of;
 use super::open::Identity;
@@ -69,7 +69,7 @@ pub enum Doubt {
 pub async fn is_newest(data: &Path, evidence: &Evidence) -> Result<Result<(), Doubt>, OpenError> {
     let identity = Identity::demand(data)?;
     let keys = keys_of(data)?;
-    let kept = Archive::bare(data, identity.form)?.kept()?;
+    let kept = Layout::new(data).kept()?;
     let is_ours = |head: &&SignedCheckpoint| {
         head.checkpoint().origin == identity.origin && keys.iter().any(|key| verify_head(head, key).is_ok())
     };
@@ -112,13 +112,13 @@ impl Evidence {
         }
         let mut confirmed = self.since.map(cosigned).unwrap_or_default();
         let mut missing = String::new();
-        for said in witnesses.reaffirm(newest).await {
+        for (url, said) in witnesses.reaffirm(newest).await {
             match said {
                 Ok(answer) => confirmed.extend(cosigners(policy, &answer, self.now.saturating_sub(SKEW))),
                 Err(Unsure::Newer { published }) => {
                     return Err(Doubt::Newer { published, here: newest.checkpoint().size });
                 }
-                Err(Unsure::Because(why)) => missing += &format!("; {why}"),
+                Err(unsure) => missing += &format!("; `{url}`: {unsure}"),
             }
         }
         match policy.is_met(|place| !confirmed.contains(&place)) {
@@ -128,15 +128,27 @@ impl Evidence {
     }
 }
 
-/// Why a witness did not say that it has seen nothing newer.
+/// Why a witness did not say that it has seen just this.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Unsure {
-    /// It has.
+    /// It has seen something newer.
+    #[error("it has seen {published} entries of this log, more than there are")]
     Newer {
         /// How many entries.
         published: u64,
     },
-    /// In words.
-    Because(String),
+    /// It has not seen so much.
+    #[error("it has seen no more than {size} entries")]
+    Older {
+        /// How many entries.
+        size: u64,
+    },
+    /// It refuses it, in words.
+    #[error("{0}")]
+    Refused(String),
+    /// It says nothing that tells, in words.
+    #[error("{0}")]
+    Silent(String),
 }
 
 /// The places of those in the policy who cosigned this head at a time or later.

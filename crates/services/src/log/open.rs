@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle;
 use signet_formats::note::NoteError;
 use signet_formats::tlog::{Nodes, TILE_WIDTH, WitnessPolicy, tree_root};
 use signet_keys::SignError;
+use signet_store::DataDir;
 use signet_store::fs::Disk;
-use signet_store::{DataDir, Kind};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -26,7 +28,8 @@ use super::read::Places;
 use super::run::Run;
 use super::wal;
 use super::writer::{self, Start};
-use super::{Config, Counters, Head, Log, LogSigner, ReadError, Shared, Witnesses};
+use super::{Config, Counters, Head, Kind, Log, LogSigner, ReadError, Shared, Witnesses};
+use crate::own_key::lost_keys;
 
 impl Log {
     /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
@@ -37,14 +40,22 @@ impl Log {
     /// The same, on a disk that may inject faults.
     pub async fn open_on(disk: Disk, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
         let path = config.data.clone();
-        let dir = blocking(move || Ok(DataDir::open_on(disk, &path, Kind::Log)?)).await?;
+        let dir = blocking(move || Ok(DataDir::open_on(disk, &path, signet_store::Kind::Log)?)).await?;
         Self::open_in(dir, config, signer).await
     }
 
     /// The same, in a directory that is open already: its keys may be in it.
-    pub async fn open_in(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
-        let identity = Identity::of(&signer);
-        let loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
+    pub fn open_in(
+        dir: DataDir,
+        config: Config,
+        signer: LogSigner,
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::opened(dir, config, signer))
+    }
+
+    async fn opened(dir: DataDir, config: Config, signer: LogSigner) -> Result<Self, OpenError> {
+        let identity = Identity::of(&signer, config.kind);
+        let mut loaded = blocking(move || Loaded::load(dir, identity)).await?.begun(&signer).await?;
         let size = loaded.archive.tree.size();
         let root = tree_root(&loaded.archive, size)?;
         let origin = signer.origin().to_owned();
@@ -78,6 +89,22 @@ pub enum OpenError {
     /// The disk failed.
     #[error("the log cannot be opened: {0}")]
     Io(#[from] io::Error),
+    /// The log has no such entry.
+    #[error("there is no entry {index}: the log has published {size}")]
+    NoEntry {
+        /// The index asked for.
+        index: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// The log takes something else.
+    #[error("the log takes {found}, not {wanted}")]
+    OtherKind {
+        /// What it takes.
+        found: Kind,
+        /// What it was to take.
+        wanted: Kind,
+    },
     /// The witness policy was written for other logs.
     #[error("the witness policy names logs, but not this one: {}", keys.join(" "))]
     PolicyOfOthers {
@@ -126,19 +153,35 @@ impl From<ReadError> for OpenError {
 }
 
 /// Whose log a directory is.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Identity {
     pub(super) origin: String,
     pub(super) keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Form::is_default")]
     pub(super) form: Form,
+    /// What it takes; one from before it was kept does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<Kind>,
+    /// The SHA-256 of the witness policy; absent if nobody has to cosign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) policy: Option<String>,
+    /// Whether it takes no more entries, for good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) frozen: bool,
 }
 
 impl Identity {
-    fn of(signer: &LogSigner) -> Self {
+    fn of(signer: &LogSigner, kind: Option<Kind>) -> Self {
         let keys = signer.keys().map(ToString::to_string).collect();
-        Self { origin: signer.origin().to_owned(), keys, form: signer.form() }
+        Self {
+            origin: signer.origin().to_owned(),
+            keys,
+            form: signer.form(),
+            kind,
+            policy: None,
+            frozen: false,
+        }
     }
 
     /// Whose log is in this directory; `None` in a new one.
@@ -151,20 +194,36 @@ impl Identity {
         }
     }
 
-    /// As [`Identity::read`], of a log that has to be there.
+    /// As [`Identity::read`], of a log that has to be there, in a format that this build reads.
     pub(super) fn demand(root: &Path) -> Result<Self, OpenError> {
+        signet_store::format_of(root)?;
         Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
+    }
+
+    /// As [`Identity::read`]. Refused if a part of the log is there and another is gone: it would be begun a second time.
+    pub(super) fn begun(root: &Path) -> Result<Option<Self>, OpenError> {
+        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
+        let (found, layout) = (Self::read(root)?, Layout::new(root));
+        match &found {
+            Some(_) if !layout.checkpoint().is_file() => missing("checkpoint"),
+            None if has_traces(&layout)? => missing(IDENTITY_FILE),
+            _ => Ok(found),
+        }
+    }
+
+    /// The same of a log that keeps its keys: they are there, too.
+    pub(super) fn at_home(root: &Path) -> Result<Option<Self>, OpenError> {
+        let found = Self::begun(root)?;
+        let lost = found.as_ref().and_then(|found| lost_keys(root, &found.keys).into_iter().next());
+        match lost {
+            Some(path) => Err(OpenError::Damaged(format!("`{}` is missing", path.display()))),
+            None => Ok(found),
+        }
     }
 
     /// Refuses another log's directory. Keys may be added, not taken away. What stands in it; `None` if the log is new.
     fn check(&self, layout: &Layout) -> Result<Option<Self>, OpenError> {
-        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
-        let found = match Self::read(&layout.root)? {
-            Some(_) if !layout.checkpoint().is_file() => return missing("checkpoint"),
-            Some(found) => found,
-            None if fs::read_dir(&layout.entries)?.next().is_some() => return missing(IDENTITY_FILE),
-            None => return Ok(None),
-        };
+        let Some(found) = Self::begun(&layout.root)? else { return Ok(None) };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
         }
@@ -177,9 +236,32 @@ impl Identity {
         Ok(Some(found))
     }
 
-    fn write(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
+    pub(super) fn write(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         disk.put(&layout.scratch, &layout.root.join(IDENTITY_FILE), &text)
+    }
+
+    /// Makes an end of the log: in two places, so that none can be lost without a word.
+    pub(super) fn freeze(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
+        disk.put(&layout.scratch, &layout.frozen(), b"")?;
+        Self { frozen: true, ..self.clone() }.write(disk, layout)
+    }
+}
+
+/// Whether a directory without an identity has more than a first start that was cut off leaves: keys, empty directories, and
+/// a checkpoint of nothing.
+fn has_traces(layout: &Layout) -> Result<bool, OpenError> {
+    for dir in [&layout.entries, &layout.chunks] {
+        match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Ok(true),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    match fs::read(layout.checkpoint()) {
+        Ok(bytes) => Ok(!SignedCheckpoint::parse(&bytes).is_ok_and(|kept| kept.checkpoint().size == 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -199,12 +281,36 @@ impl Loaded {
         layout.make(dir.disk())?;
         let found = identity.check(&layout)?;
         let runs = Runs::open(&layout)?;
-        let loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
+        let mut loaded = Self { archive: Archive::load(layout, identity.form)?, dir, identity, found, runs };
         loaded.tell_of_torn();
+        loaded.settle_kind()?;
+        loaded.settle_rest();
         if loaded.archive.form.is_found_by_hash() {
             loaded.index_chunks()?;
         }
         Ok(loaded)
+    }
+
+    /// Refuses a log of another kind. One from before it was kept is told by what it has, or is what it is asked to be.
+    fn settle_kind(&mut self) -> Result<(), OpenError> {
+        let kept = self.found.as_ref().and_then(|found| found.kind);
+        let Some(wanted) = self.identity.kind else {
+            self.identity.kind = kept;
+            return Ok(());
+        };
+        let known = kept.map_or_else(|| Kind::told_by(&self.archive), |kept| Ok(Some(kept)))?;
+        match known {
+            Some(found) if found != wanted => Err(OpenError::OtherKind { found, wanted }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was once so stays so.
+    fn settle_rest(&mut self) {
+        let found = self.found.as_ref();
+        self.identity.policy = found.and_then(|found| found.policy.clone());
+        self.identity.frozen =
+            found.is_some_and(|found| found.frozen) || self.archive.layout.frozen().is_file();
     }
 
     /// Where a write was cut off nobody was told that it was done; damage of what was looks the same from here.
@@ -225,19 +331,32 @@ impl Loaded {
     async fn begun(self, signer: &LogSigner) -> Result<Self, OpenError> {
         let (origin, root) = (signer.origin().to_owned(), merkle::root(&[]));
         let empty = Checkpoint { origin, size: 0, root, extensions: Vec::new() };
-        let first = match self.found {
+        let written = match &self.found {
             None => Some(sign(signer, empty).await?.note),
+            Some(found) if found.keys != self.identity.keys => self.signed_by_all(found, signer).await?,
             Some(_) => None,
         };
         blocking(move || {
             let (disk, layout) = (self.dir.disk(), &self.archive.layout);
-            first.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
+            written.map_or(Ok(()), |note| disk.put(&layout.scratch, &layout.checkpoint(), &note))?;
             if self.found.as_ref() != Some(&self.identity) {
                 self.identity.write(disk, layout)?;
             }
             Ok(self)
         })
         .await
+    }
+
+    /// The kept checkpoint, signed by the keys too that the log has not had before: it says no more than it did.
+    async fn signed_by_all(&self, found: &Identity, signer: &LogSigner) -> Result<Option<Bytes>, OpenError> {
+        let Some(kept) = self.archive.layout.kept()? else { return Ok(None) };
+        let signed = signer.sign(kept.checkpoint()).await.map_err(OpenError::Sign)?;
+        let mut note = kept.note().clone();
+        let added = signer.keys().filter(|key| !found.keys.contains(&key.to_string()));
+        let lines = added.flat_map(|key| signed.signatures_by(key).cloned());
+        let damaged = |error: NoteError| OpenError::Damaged(format!("`checkpoint`: {error}"));
+        lines.into_iter().try_for_each(|line| note.push(line)).map_err(damaged)?;
+        Ok(Some(note.to_string().into()))
     }
 
     /// Makes the part of the index that is missing.
@@ -252,7 +371,7 @@ impl Loaded {
 
     /// Refuses to go on from less than was published, or from something else.
     fn refuse_less_than(&self, floor: Option<&Checkpoint>, ours: &Checkpoint) -> Result<(), OpenError> {
-        let kept = self.archive.kept()?;
+        let kept = self.archive.layout.kept()?;
         for published in kept.as_ref().map(SignedCheckpoint::checkpoint).into_iter().chain(floor) {
             if published.origin != ours.origin {
                 let (found, wanted) = (published.origin.clone(), ours.origin.clone());
@@ -269,20 +388,24 @@ impl Loaded {
     }
 
     /// Keeps the policy. What a frozen log has published whole was cosigned as its own policy says: no later one is for it.
-    fn settle_policy(&self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
-        let layout = &self.archive.layout;
+    fn settle_policy(&mut self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
         match given.is_some() && self.is_over()? {
             true => Ok(()),
-            false => policy::settle(self.dir.disk(), layout, signer, given),
+            false => policy::settle(self.dir.disk(), &self.archive.layout, signer, &mut self.identity, given),
         }
     }
 
     /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
     fn is_over(&self) -> Result<bool, OpenError> {
         let layout = &self.archive.layout;
-        let (known, head) = (policy::kept(&layout.root)?, self.archive.kept()?);
+        let known = match policy::kept(&layout.root) {
+            // It cannot say whether the log is: another is given.
+            Err(OpenError::Damaged(_)) => None,
+            known => known?,
+        };
+        let head = layout.kept()?;
         let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
-        let both = known.zip(head.filter(is_whole)).filter(|_| layout.frozen().is_file());
+        let both = known.zip(head.filter(is_whole)).filter(|_| self.identity.frozen);
         Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
     }
 
@@ -299,7 +422,7 @@ impl Loaded {
 
     /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
     fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
-        let kept = self.archive.kept()?;
+        let kept = self.archive.layout.kept()?;
         let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
         let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
         ours.and_then(|key| kept.note().verify(key))
@@ -307,12 +430,19 @@ impl Loaded {
         Ok(Head { checkpoint: kept.checkpoint().clone(), note: kept.note().to_string().into() })
     }
 
-    fn start(self, config: Config, signer: LogSigner, head: Head, runtime: Handle) -> Result<Log, OpenError> {
+    fn start(
+        mut self,
+        config: Config,
+        signer: LogSigner,
+        head: Head,
+        runtime: Handle,
+    ) -> Result<Log, OpenError> {
         let is_behind = self.is_behind(&config, &head)?;
-        let (index, wal, segments) = (self.index()?, self.begin_segment()?, self.archive.segments.clone());
-        let Self { dir, archive, runs, .. } = self;
+        // From here on there are segments that earlier versions cannot read.
+        self.dir.upgrade()?;
+        let (index, wal, segments) = (self.index()?, self.writer()?, self.archive.segments.clone());
+        let Self { dir, identity, archive, runs, .. } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
-        let frozen = archive.layout.frozen().is_file();
         let shared = Arc::new(Shared {
             dir,
             limits,
@@ -323,10 +453,11 @@ impl Loaded {
             behind: AtomicBool::new(is_behind),
             witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
-            segments: RwLock::new(segments.with(wal.segment()?)),
+            segments: RwLock::new(segments.with(&wal)),
             head: RwLock::new(Arc::new(head)),
-            frozen: AtomicBool::new(frozen),
-            closing: AtomicBool::new(false),
+            frozen: AtomicBool::new(identity.frozen),
+            identity,
+            closing: watch::Sender::new(false),
             failure: OnceLock::new(),
             counters: Counters::default(),
         });
@@ -349,17 +480,26 @@ impl Loaded {
         Ok(Some(index))
     }
 
-    fn begin_segment(&self) -> io::Result<wal::Writer> {
-        let (size, entries) = (self.archive.tree.size(), &self.archive.layout.entries);
+    /// Goes on in the last segment, or in another if its end is torn.
+    fn writer(&self) -> io::Result<wal::Writer> {
+        let Archive { layout, segments, tree, torn, .. } = &self.archive;
+        let (disk, size) = (self.dir.disk(), tree.size());
+        let resumed = if *torn == 0 { segments.resume(disk)? } else { None };
+        if let Some(writer) = resumed {
+            return Ok(writer);
+        }
+        // Whoever wrote it may have died before it was durable.
+        if let Some(last) = segments.last().and_then(|last| segments.path(last)) {
+            disk.sync(&fs::File::open(last)?, last)?;
+        }
         // A segment in which no whole batch stands has the name of the next. What is torn in it is laid aside.
-        if self.archive.segments.last() == Some(size) {
-            let (disk, path) = (self.dir.disk(), entries.join(wal::segment_name(size)));
-            match fs::metadata(&path)?.len() {
-                0 => drop(disk.remove(&path)?),
-                _ => disk.rename(&path, &self.archive.layout.torn(size))?,
+        if let Some(path) = segments.path(size) {
+            match torn {
+                0 => drop(disk.remove(path)?),
+                _ => disk.rename(path, &layout.torn(size))?,
             }
         }
-        wal::Writer::begin(self.dir.disk(), entries, size)
+        wal::Writer::begin(disk, layout, size)
     }
 }
 

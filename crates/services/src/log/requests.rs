@@ -1,13 +1,17 @@
 //! How a command asks the running log in a directory to rotate or to freeze: by a file in it, answered by another. Whoever can
 //! write in the directory owns the log anyway.
+//!
+//! Each request has a name of its own: `<name>.request` becomes `<name>.begun` when the log takes it up, and `<name>.answer` is what
+//! came of it. Who asks takes back what was not begun, and waits long for what was.
 
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{HomeError, Log, OpenError, RotateError, Shards};
 
@@ -45,8 +49,10 @@ pub enum Answer {
     },
     /// The log takes no more entries.
     Frozen {
-        /// How many it has.
+        /// How many it has, and will ever have.
         size: u64,
+        /// How many of them are published: fewer, while its witnesses are no quorum.
+        published: u64,
     },
     /// Nothing has changed, in words.
     Refused(String),
@@ -76,22 +82,30 @@ impl Shards {
         done.unwrap_or_else(|error| Answer::Refused(error.to_string()))
     }
 
-    /// Answers the requests in the directory, until it is dropped. Calls `then` with each new shard that takes entries.
+    /// Answers the requests in the directory, one after the other, until it is dropped. Calls `then` with each new shard that
+    /// takes entries.
     pub async fn answer_requests(&self, then: impl Fn(&Log)) {
         let root = self.book.root();
-        // One from before the start was given up.
-        let _ = fs::remove_file(root.join(REQUEST));
         loop {
             sleep(LOOK_EVERY).await;
-            let Ok(request) = fs::read(root.join(REQUEST)) else { continue };
-            let answer = match serde_json::from_slice::<Request>(&request) {
-                Ok(request) => self.answer(request, &then).await,
-                Err(error) => Answer::Refused(error.to_string()),
-            };
-            if let Err(error) = reply(root, &answer) {
+            let Some(asked) = oldest(root) else { continue };
+            if let Err(error) = self.carry_out(&asked, &then).await {
                 tracing::error!(%error, "the request could not be answered");
             }
         }
+    }
+
+    async fn carry_out(&self, asked: &Asked, then: impl Fn(&Log)) -> io::Result<()> {
+        // Who asked may just have taken it back.
+        if fs::rename(asked.file(REQUEST), asked.file(BEGUN)).is_err() {
+            return Ok(());
+        }
+        let answer = match serde_json::from_slice::<Request>(&fs::read(asked.file(BEGUN))?) {
+            Ok(request) => self.answer(request, then).await,
+            Err(error) => Answer::Refused(error.to_string()),
+        };
+        asked.put(ANSWER, &answer)?;
+        remove(&asked.file(BEGUN)).map(drop)
     }
 
     /// Lets the log take no more entries. Nothing more is signed for it.
@@ -99,47 +113,105 @@ impl Shards {
         let none = || HomeError::Open(OpenError::Damaged("no shard takes entries".to_owned()));
         let log = self.active().ok_or_else(none)?;
         log.freeze().await.map_err(|error| HomeError::Open(error.into()))?;
-        Ok(Answer::Frozen { size: log.durable() })
+        Ok(Answer::Frozen { size: log.durable(), published: log.head().checkpoint.size })
     }
 }
 
 /// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers.
 pub async fn request(root: &Path, request: &Request) -> io::Result<Answer> {
-    remove(&root.join(ANSWER))?;
-    whole(root, REQUEST, &serde_json::to_vec(request).map_err(io::Error::other)?)?;
-    for _ in 0..ANSWER_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
-        sleep(LOOK_EVERY).await;
-        match fs::read(root.join(ANSWER)) {
-            Ok(answer) => return serde_json::from_slice(&answer).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    let asked = Asked { root: root.to_owned(), name: Uuid::new_v4() };
+    asked.put(REQUEST, request)?;
+    if let Some(answer) = asked.wait(BEGUN_WITHIN).await? {
+        return Ok(answer);
+    }
+    if remove(&asked.file(REQUEST))? {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the running log does not answer"));
+    }
+    let unfinished = "the running log has begun, and is not done yet: its witnesses may be slow";
+    asked.wait(DONE_WITHIN).await?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, unfinished))
+}
+
+/// A request, by its name.
+struct Asked {
+    root: PathBuf,
+    name: Uuid,
+}
+
+impl Asked {
+    fn file(&self, extension: &str) -> PathBuf {
+        self.root.join(format!("{}.{extension}", self.name))
+    }
+
+    /// Nobody sees half of it. That it lasts is not needed.
+    fn put(&self, extension: &str, content: &impl Serialize) -> io::Result<()> {
+        let unfinished = self.file(UNFINISHED);
+        fs::write(&unfinished, serde_json::to_vec(content).map_err(io::Error::other)?)?;
+        fs::rename(unfinished, self.file(extension))
+    }
+
+    async fn wait(&self, within: Duration) -> io::Result<Option<Answer>> {
+        for _ in 0..within.as_millis() / LOOK_EVERY.as_millis() {
+            sleep(LOOK_EVERY).await;
+            match fs::read(self.file(ANSWER)) {
+                Ok(answer) => {
+                    remove(&self.file(ANSWER))?;
+                    return serde_json::from_slice(&answer).map(Some).map_err(io::Error::other);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The request that waits longest.
+fn oldest(root: &Path) -> Option<Asked> {
+    let waiting = fs::read_dir(root).ok()?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let name = named(&entry.path()).filter(|(_, extension)| extension == REQUEST)?.0;
+        let asked_at = entry.metadata().and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        Some((asked_at, name))
+    });
+    waiting.min().map(|(_, name)| Asked { root: root.to_owned(), name })
+}
+
+/// Gives up what was asked before the start: nobody waits for it any more.
+pub(super) fn give_up(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        if is_request(&path) {
+            remove(&path)?;
         }
     }
-    remove(&root.join(REQUEST))?;
-    Err(io::Error::new(io::ErrorKind::TimedOut, "the running log does not answer"))
+    Ok(())
 }
 
-fn reply(root: &Path, answer: &Answer) -> io::Result<()> {
-    // First, so that it is not carried out again.
-    remove(&root.join(REQUEST))?;
-    whole(root, ANSWER, &serde_json::to_vec(answer).map_err(io::Error::other)?)
+/// Whether a file is part of a request, and so nothing that the log keeps.
+pub fn is_request(path: &Path) -> bool {
+    named(path)
+        .is_some_and(|(_, extension)| [REQUEST, BEGUN, ANSWER, UNFINISHED].contains(&extension.as_str()))
 }
 
-/// Nobody sees half of it. That it lasts is not needed.
-fn whole(root: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let unfinished = root.join(format!("{name}.unfinished"));
-    fs::write(&unfinished, content)?;
-    fs::rename(unfinished, root.join(name))
+fn named(path: &Path) -> Option<(Uuid, String)> {
+    let (name, extension) = path.file_name()?.to_str()?.split_once('.')?;
+    Some((name.parse().ok()?, extension.to_owned()))
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Whether it was there.
+fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-const REQUEST: &str = "log.request";
-const ANSWER: &str = "log.answer";
+const REQUEST: &str = "request";
+const BEGUN: &str = "begun";
+const ANSWER: &str = "answer";
+const UNFINISHED: &str = "unfinished";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const BEGUN_WITHIN: Duration = Duration::from_secs(30);
+/// All witnesses, twice, and what waited.
+const DONE_WITHIN: Duration = Duration::from_secs(300);

@@ -1,11 +1,12 @@
 //! Finding entries by digest, key, identity and time, in an index that is made from the log alone.
 //!
 //! For each 65,536 entries there is a file, sorted by the first eight bytes of a hash over what an entry can be found by;
-//! the newest entries are in memory. What is found is read from the log and compared, so the index can be wrong
-//! only by leaving out. Trusted? No. May it be lost? Yes: it is made again.
+//! the newest entries are in memory. The hash has a key, which stands beside the files for their owner only: who has the files
+//! alone cannot ask them about addresses that he knows. What is found is read from the log and compared, so the index can be
+//! wrong only by leaving out. Trusted? No. May it be lost? Yes: it is made again, also if only the key is lost.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use signet_crypto::Digest;
 use signet_formats::rekor::EntryFacts;
 use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH};
+use signet_keys::HashKey;
 use signet_store::fs::{Disk, read_exact_at};
 
 use super::archive::Archive;
@@ -52,10 +54,10 @@ impl Query {
     }
 
     /// What the index is asked for; nothing if only a time is given.
-    fn term(&self) -> Option<Term> {
-        let digest = self.digest.as_ref().map(|digest| term("digest", &digest.to_string()));
-        let key = || self.key.as_ref().map(|key| term("key", &key.to_string()));
-        let identity = || self.identity.as_ref().map(|identity| term("identity", identity));
+    fn term(&self, with: &HashKey) -> Option<Term> {
+        let digest = self.digest.as_ref().map(|digest| term(with, "digest", &digest.to_string()));
+        let key = || self.key.as_ref().map(|key| term(with, "key", &key.to_string()));
+        let identity = || self.identity.as_ref().map(|identity| term(with, "identity", identity));
         digest.or_else(key).or_else(identity)
     }
 }
@@ -102,6 +104,7 @@ pub(super) struct Part {
 /// The index of a running shard. It follows the log when it is asked.
 pub(super) struct Search {
     log: Log,
+    key: HashKey,
     newest: Mutex<Newest>,
 }
 
@@ -120,11 +123,12 @@ impl Search {
     pub(super) fn open(log: Log) -> io::Result<Self> {
         let layout = &log.shared.layout;
         log.shared.dir.disk().make_dirs(&directory(layout))?;
+        let key = settled_key(layout)?;
         let mut first = 0;
         while file_of(layout, first / CHUNK_WIDTH).is_file() {
             first += CHUNK_WIDTH;
         }
-        Ok(Self { log, newest: Mutex::new(Newest { first, end: first, terms: BTreeSet::new() }) })
+        Ok(Self { log, key, newest: Mutex::new(Newest { first, end: first, terms: BTreeSet::new() }) })
     }
 
     /// Takes in what the log has published since; at most a chunk at a time. Whether there is more.
@@ -139,7 +143,9 @@ impl Search {
             let new = usize::try_from(newest.end - bundle.first_entry()).map_err(io::Error::other)?;
             for facts in entries.iter().skip(new) {
                 let index = newest.end;
-                newest.terms.extend(facts.iter().flat_map(terms).map(|term| (term, index)));
+                newest
+                    .terms
+                    .extend(facts.iter().flat_map(|facts| terms(&self.key, facts)).map(|term| (term, index)));
                 newest.end += 1;
             }
             if newest.end - newest.first == CHUNK_WIDTH {
@@ -155,6 +161,11 @@ impl Search {
         self.log.signer().origin()
     }
 
+    /// What an identity is shown as to those who are not to learn it: the same for the same one. It is not what the index has.
+    pub(super) fn tag(&self, identity: &str) -> Digest {
+        self.key.hash(format!("shown {identity}").as_bytes())
+    }
+
     /// How many entries the index has.
     pub(super) fn size(&self) -> u64 {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).end
@@ -164,12 +175,13 @@ impl Search {
     pub(super) fn find(&self, query: &Query) -> Result<Part, ReadError> {
         self.follow()?;
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = query.term().map(|term| newest.named(term)).unwrap_or_default();
+        let term = query.term(&self.key);
+        let recent = term.map(|term| newest.named(term)).unwrap_or_default();
         let (filed, size) = (newest.first, newest.end);
         drop(newest);
         let read = |bundle| self.log.shared.bundle(bundle);
         let mut finding = Finding::new(query, &self.log.shared.layout, &read, size);
-        let next = match query.term() {
+        let next = match term {
             Some(term) => finding.by_term(term, filed, &recent)?,
             None => finding.by_reading(query.from, MAX_READ)?,
         };
@@ -195,13 +207,17 @@ impl Newest {
 /// Looks for entries of a shard that does not run here, as far as its checkpoint goes. Where there is no index, it reads:
 /// whatever `limit` says, to the end.
 pub(super) fn find_in(archive: &Archive, size: u64, query: &Query) -> Result<Part, ReadError> {
+    let key = HashKey::read(&key_of(&archive.layout))?;
     let mut filed = 0;
-    while filed + CHUNK_WIDTH <= size && file_of(&archive.layout, filed / CHUNK_WIDTH).is_file() {
+    while key.is_some()
+        && filed + CHUNK_WIDTH <= size
+        && file_of(&archive.layout, filed / CHUNK_WIDTH).is_file()
+    {
         filed += CHUNK_WIDTH;
     }
     let read = |bundle| Ok(archive.bundle(bundle)?);
     let mut finding = Finding::new(query, &archive.layout, &read, size);
-    let next = match query.term() {
+    let next = match key.as_ref().and_then(|key| query.term(key)) {
         Some(term) => match finding.by_term(term, filed, &[])? {
             Some(next) => Some(next),
             None => finding.by_reading(filed.max(query.from), u64::MAX)?,
@@ -305,16 +321,16 @@ impl<'a> Finding<'a> {
 
 type Term = [u8; 8];
 
-fn term(kind: &str, value: &str) -> Term {
-    let hash = Digest::sha256(format!("{kind} {value}").as_bytes());
+fn term(key: &HashKey, kind: &str, value: &str) -> Term {
+    let hash = key.hash(format!("{kind} {value}").as_bytes());
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 /// Each of them: whoever logs an entry could hide a name behind others. Readers of certificates bound how many there are.
-fn terms(facts: &EntryFacts) -> Vec<Term> {
-    let digests = facts.digests.iter().map(|digest| term("digest", &digest.to_string()));
-    let keys = facts.keys.iter().map(|key| term("key", &key.to_string()));
-    let identities = facts.identities.iter().map(|identity| term("identity", identity));
+fn terms(with: &HashKey, facts: &EntryFacts) -> Vec<Term> {
+    let digests = facts.digests.iter().map(|digest| term(with, "digest", &digest.to_string()));
+    let keys = facts.keys.iter().map(|key| term(with, "key", &key.to_string()));
+    let identities = facts.identities.iter().map(|identity| term(with, "identity", identity));
     let mut terms: Vec<Term> = digests.chain(keys).chain(identities).collect();
     terms.sort_unstable();
     terms.dedup();
@@ -358,7 +374,26 @@ fn directory(layout: &Layout) -> PathBuf {
 }
 
 fn file_of(layout: &Layout, chunk: u64) -> PathBuf {
-    directory(layout).join(format!("{chunk:012}.2"))
+    directory(layout).join(format!("{chunk:012}.3"))
+}
+
+fn key_of(layout: &Layout) -> PathBuf {
+    directory(layout).join(KEY)
+}
+
+/// The key of the index. Files that were made without it go: those of a key that is lost, and those that earlier versions made
+/// without any.
+fn settled_key(layout: &Layout) -> io::Result<HashKey> {
+    let known = HashKey::read(&key_of(layout))?;
+    for entry in fs::read_dir(directory(layout))? {
+        let path = entry?.path();
+        let is_ours =
+            path.ends_with(KEY) || known.is_some() && path.extension().is_some_and(|end| end == "3");
+        if !is_ours {
+            fs::remove_file(path)?;
+        }
+    }
+    known.map_or_else(|| HashKey::make(&key_of(layout)), Ok)
 }
 
 /// The most entries of a page.
@@ -366,3 +401,5 @@ pub const MAX_HITS: usize = 1_000;
 /// The most entries that a page without a term reads.
 const MAX_READ: u64 = 4_096;
 const RECORD_BYTES: u64 = 16;
+/// Below the index's directory.
+const KEY: &str = "key";

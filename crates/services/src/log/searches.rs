@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::archive::Archive;
+use super::chunk::Layout;
 use super::export::load;
 use super::search::{Hit, MAX_HITS, Next, Page, Part, Query, Search, find_in};
 use super::{Log, OpenError, Place, ReadError, origin_of};
@@ -43,6 +44,12 @@ impl Searches {
         over(shards.collect(), query, |search, query| search.find(query))
     }
 
+    /// What an identity is shown as to those who are not to learn it. Nobody without the directory can tell whose it is.
+    pub fn tag(&self, identity: &str) -> String {
+        let all = self.all();
+        all.first().map(|search| format!("hmac-sha256:{}", search.tag(identity).hex())).unwrap_or_default()
+    }
+
     fn all(&self) -> Vec<Arc<Search>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -51,8 +58,9 @@ impl Searches {
 /// Looks for entries in the directories of a log's shards, beside a running log, as far as their checkpoints go.
 pub fn search(shards: &[Place], query: &Query) -> Result<Page, SearchError> {
     let open = |place: &Place| {
+        // Read first: a running log may go on meanwhile.
+        let published = Layout::new(&place.data).kept()?.map_or(0, |kept| kept.checkpoint().size);
         let archive = load(&place.data)?;
-        let published = archive.kept()?.map_or(0, |kept| kept.checkpoint().size);
         let shard = origin_of(&place.data)?.unwrap_or_default();
         Ok((shard, published.min(archive.tree.size()), archive))
     };

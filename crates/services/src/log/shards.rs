@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use signet_store::fs::Disk;
 
 use super::numbered::Numbered;
+use super::requests;
 use super::{Config, HomeError, HomeOptions, Log, OpenError, Witnesses, origin_of};
 
 /// Which shards there are, where, and which of them takes entries. Its functions read and write the disk.
@@ -95,6 +96,11 @@ impl Shards {
         let places = shards.read(|book| book.shards()).await?;
         shards.refuse_another(&places)?;
         let opened = shards.open_all(places).await;
+        // What is asked from now on is answered, also if the answering begins later.
+        let opened = match opened {
+            Ok(()) => shards.read(|book| requests::give_up(book.root()).map_err(OpenError::Io)).await,
+            error => error,
+        };
         if opened.is_err() {
             shards.close().await;
         }
@@ -184,7 +190,7 @@ impl Shards {
         for (number, place) in places.into_iter().enumerate() {
             let log = self.open_at(place).await?;
             self.logs.write().unwrap_or_else(PoisonError::into_inner).push(log.clone());
-            if number < last {
+            if number < last && !log.is_frozen() {
                 log.freeze().await.map_err(OpenError::Io)?;
             }
         }
@@ -197,7 +203,9 @@ impl Shards {
         let floor = self.config.floor.clone().filter(|floor| name.as_ref() == Some(&floor.origin));
         let Place { data, origin } = place;
         let witnesses = self.config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
-        let config = Config { data, floor, witnesses, ..self.config.clone() };
+        // What comes after a shard takes what that takes, also where nobody says it.
+        let kind = self.config.kind.or_else(|| self.active().and_then(|active| active.kind()));
+        let config = Config { data, floor, kind, witnesses, ..self.config.clone() };
         let options = HomeOptions { origin, ..self.options.clone() };
         Log::open_home(self.disk.clone(), config, options).await
     }

@@ -14,6 +14,7 @@ use signet_store::fs::{Disk, Faults, Step};
 use super::chunk::CHUNK_WIDTH;
 use super::*;
 
+mod ahead;
 mod crash;
 mod guards;
 mod newest;
@@ -192,6 +193,40 @@ async fn a_frozen_log_is_read_only_after_a_restart_too() {
     let log = open(dir.path(), &signer).await;
     assert_eq!(log.add(entry(1)).await.unwrap_err(), AddError::Frozen);
     assert_eq!(log.head().checkpoint.size, 1);
+}
+
+/// A script that notes how many it has must not note fewer than are acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_log_has_all_that_it_will_ever_have() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    let tasks: Vec<_> = (0..400)
+        .map(|number| {
+            let log = log.clone();
+            tokio::spawn(async move { log.add(entry(number)).await.map(|added| added.index).ok() })
+        })
+        .collect();
+    add(&log, 1_000).await;
+    log.freeze().await.unwrap();
+    let (durable, published) = (log.durable(), log.head().checkpoint.size);
+    let mut acknowledged = 1;
+    for task in tasks {
+        acknowledged += u64::from(task.await.unwrap().is_some());
+    }
+    log.close().await;
+    assert_eq!((durable, published), (acknowledged, acknowledged));
+    assert_eq!(fsck(&dir.path().join("log")).unwrap().size, acknowledged);
+}
+
+#[tokio::test]
+async fn a_frozen_log_stays_so_without_its_mark() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    log.freeze().await.unwrap();
+    log.close().await;
+    drop(log);
+    fs::remove_file(dir.path().join("log/frozen")).unwrap();
+    assert_eq!(open(dir.path(), &signer).await.add(entry(1)).await.unwrap_err(), AddError::Frozen);
 }
 
 /// Signs while it may.

@@ -7,7 +7,7 @@ use std::path::Path;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle::{self, Hash, leaf_hash};
 use signet_formats::note::VerifierKey;
-use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH, Tile};
+use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH, Tile, full_path};
 
 use super::OpenError;
 use super::fsck::FsckReport;
@@ -87,8 +87,7 @@ impl Check<'_> {
 
     /// A resource; in the place of a partial one the full one, which may have replaced it.
     fn read(&self, path: &str) -> Result<Vec<u8>, OpenError> {
-        let whole = path.split_once(".p/").map_or(path, |(whole, _)| whole);
-        for name in [path, whole] {
+        for name in [Some(path), full_path(path)].into_iter().flatten() {
             match fs::read(self.dir.join(name)) {
                 Ok(bytes) => return Ok(bytes),
                 Err(error)

@@ -5,23 +5,26 @@
 //! against a checkpoint that somebody else kept shows it. May it be lost? No, it is the log.
 //!
 //! A batch is a frame: a header, and the entries as entry bundles have them. One write and one sync make it
-//! durable. An entry is never empty, so the two zero bytes that begin a header are no entry's length. A
-//! segment begins at each start and when the last one is large; what is torn at the end of one is left there, and
-//! nobody reads it, because the next segment's name says where the one before ended.
+//! durable. An entry is never empty, so the two zero bytes that begin a header are no entry's length; what proves that
+//! it is one is the segment's [`Seal`]. A segment begins when the last one is large, and at a start that finds its end torn:
+//! what is torn is left there, and nobody reads it, because the next segment's name says where the one before ended.
+//!
+//! The name of a segment is its first entry's index; `.2` after it says that its headers are sealed with a secret. Those of
+//! format version 1 have no such ending: they are read as they are, and what follows goes to a new segment.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_crypto::Digest;
 use signet_formats::merkle::Hash;
 use signet_formats::tlog::{TILE_WIDTH, push_entry};
 use signet_store::fs::{Disk, read_exact_at};
 
-use super::form::Form;
+use super::chunk::Layout;
+use super::seal::Seal;
+use super::segments::Opened;
 
 /// Where an entry begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,26 +52,27 @@ impl Frame {
         self.first.saturating_add(u64::from(self.count))
     }
 
-    fn encode(&self) -> [u8; HEADER_BYTES] {
+    pub(super) fn encode(&self, seal: &Seal) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let parts: [&[u8]; 5] =
-            [&MARK, &MAGIC, &self.first.to_be_bytes(), &self.count.to_be_bytes(), &self.root];
+            [&MARK, seal.magic(), &self.first.to_be_bytes(), &self.count.to_be_bytes(), &self.root];
         let text = parts.concat();
-        let check = Digest::sha256(&text);
+        let check = seal.check(&text);
         for (slot, byte) in bytes.iter_mut().zip(text.iter().chain(check.as_bytes())) {
             *slot = *byte;
         }
         bytes
     }
 
-    fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
-        let (_, rest) = bytes.split_first_chunk::<6>()?;
+    fn decode(bytes: &[u8; HEADER_BYTES], seal: &Seal) -> Option<Self> {
+        // Looked at before anything is hashed: where a header is searched for, nearly nothing is one.
+        let rest = bytes.strip_prefix(&MARK)?.strip_prefix(seal.magic())?;
         let (first, rest) = rest.split_first_chunk::<8>()?;
         let (count, rest) = rest.split_first_chunk::<4>()?;
         let root = rest.first_chunk::<32>()?;
         let (first, count) = (u64::from_be_bytes(*first), u32::from_be_bytes(*count));
         let frame = Self { first, count, root: *root };
-        (frame.encode() == *bytes && count > 0).then_some(frame)
+        (frame.encode(seal) == *bytes && count > 0).then_some(frame)
     }
 }
 
@@ -77,18 +81,26 @@ pub(super) struct Writer {
     disk: Disk,
     path: PathBuf,
     file: File,
+    seal: Seal,
     segment: u64,
     offset: u64,
     buffer: Vec<u8>,
 }
 
 impl Writer {
-    /// Begins a segment at `first` in `dir`.
-    pub(super) fn begin(disk: &Disk, dir: &Path, first: u64) -> io::Result<Self> {
-        let path = dir.join(segment_name(first));
-        let file = disk.create(&path)?;
-        disk.sync_parent(&path)?;
-        Ok(Self { disk: disk.clone(), path, file, segment: first, offset: 0, buffer: Vec::new() })
+    /// Begins a segment at `first`. It has its name once its seal is durable: a damaged seal is never a torn one.
+    pub(super) fn begin(disk: &Disk, layout: &Layout, first: u64) -> io::Result<Self> {
+        let (path, seal) = (layout.entries.join(segment_name(first)), Seal::fresh()?);
+        disk.put(&layout.scratch, &path, &seal.preamble())?;
+        Self::resume(disk, path, first, seal)
+    }
+
+    /// Goes on at the end of a segment, which is whole. Whoever wrote it may have died before it was durable.
+    pub(super) fn resume(disk: &Disk, path: PathBuf, first: u64, seal: Seal) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(&path)?;
+        disk.sync(&file, &path)?;
+        let offset = file.metadata()?.len();
+        Ok(Self { disk: disk.clone(), path, file, seal, segment: first, offset, buffer: Vec::new() })
     }
 
     /// Whether it is time for another segment.
@@ -96,16 +108,16 @@ impl Writer {
         self.offset >= SEGMENT_BYTES
     }
 
-    /// Its name and file, for readers.
-    pub(super) fn segment(&self) -> io::Result<(u64, Arc<File>)> {
-        Ok((self.segment, Arc::new(File::open(&self.path)?)))
+    /// The index of its first entry, and its path: for readers.
+    pub(super) fn segment(&self) -> (u64, &Path) {
+        (self.segment, &self.path)
     }
 
     /// Makes a batch durable. Returns where bundles begin in it.
     pub(super) fn append(&mut self, frame: &Frame, entries: &[Bytes]) -> io::Result<Vec<Place>> {
         let mut places = Vec::new();
         self.buffer.clear();
-        self.buffer.extend_from_slice(&frame.encode());
+        self.buffer.extend_from_slice(&frame.encode(&self.seal));
         for (index, entry) in (frame.first..).zip(entries) {
             if index.is_multiple_of(TILE_WIDTH) {
                 let offset = self.offset + u64::try_from(self.buffer.len()).map_err(io::Error::other)?;
@@ -121,73 +133,6 @@ impl Writer {
     }
 }
 
-/// The segments, for reading.
-#[derive(Clone, Default)]
-pub(super) struct Segments {
-    files: BTreeMap<u64, Arc<File>>,
-}
-
-impl Segments {
-    /// Opens what is in `dir`.
-    pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let first = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let first = first.filter(|first| *entry.file_name() == *segment_name(*first));
-            let first = first.ok_or_else(|| io::Error::other(format!("{:?} is no segment", entry.path())))?;
-            files.insert(first, Arc::new(File::open(entry.path())?));
-        }
-        Ok(Self { files })
-    }
-
-    /// These and another, or another in the place of one of the same name.
-    pub(super) fn with(mut self, (first, file): (u64, Arc<File>)) -> Self {
-        self.files.insert(first, file);
-        self
-    }
-
-    /// The first entry of the last segment.
-    pub(super) fn last(&self) -> Option<u64> {
-        self.files.keys().next_back().copied()
-    }
-
-    /// The first segment that begins after the one at `segment`.
-    pub(super) fn after(&self, segment: u64) -> Option<u64> {
-        self.files.range(segment.checked_add(1)?..).next().map(|(first, _)| *first)
-    }
-
-    /// Reads `count` entries as readers get them. The first of them, with this index, begins at `place`.
-    pub(super) fn bundle(&self, form: Form, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
-        let mut reader = self.reader(place)?;
-        let (mut bundle, mut index) = (Vec::new(), first);
-        while index < first.saturating_add(count) {
-            if self.after(reader.place.segment) == Some(index) {
-                reader = self.reader(Place { segment: index, offset: 0 })?;
-            }
-            match reader.next()? {
-                Some(Item::Entry(entry)) => {
-                    form.push(&mut bundle, &entry)?;
-                    index += 1;
-                }
-                Some(Item::Frame(_)) => {}
-                None => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the entries end too early"));
-                }
-            }
-        }
-        Ok(bundle)
-    }
-
-    /// Reads from `place` on, to the end of its segment.
-    pub(super) fn reader(&self, place: Place) -> io::Result<Reader> {
-        let file = self.files.get(&place.segment);
-        let file = file.ok_or_else(|| io::Error::other(format!("segment {} is missing", place.segment)))?;
-        let length = file.metadata()?.len();
-        Ok(Reader { file: Arc::clone(file), length, place, buffer: Vec::new(), at: 0 })
-    }
-}
-
 /// What a segment has.
 #[derive(Debug)]
 pub(super) enum Item {
@@ -200,6 +145,7 @@ pub(super) enum Item {
 /// Reads a segment from front to back.
 pub(super) struct Reader {
     file: Arc<File>,
+    seal: Seal,
     length: u64,
     /// Where the next item begins.
     pub(super) place: Place,
@@ -209,12 +155,28 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Reads an open segment from `place` to the end that it has now. What is written later is not read.
+    pub(super) fn new(opened: &Opened, place: Place) -> io::Result<Self> {
+        let Opened { file, seal } = opened.clone();
+        let length = file.metadata()?.len();
+        let place = Place { offset: place.offset.max(seal.first_offset()), ..place };
+        Ok(Self { file, seal, length, place, buffer: Vec::new(), at: 0 })
+    }
+
+    /// Goes to another place of the segment.
+    pub(super) fn seek(&mut self, offset: u64) {
+        self.place.offset = offset;
+        (self.buffer, self.at) = (Vec::new(), 0);
+    }
+
     /// The next item; `None` at the end, and where what follows is no whole item.
     pub(super) fn next(&mut self) -> io::Result<Option<Item>> {
         let Some(length) = self.peek::<2>()? else { return Ok(None) };
         if length == MARK {
             let header = self.peek::<HEADER_BYTES>()?;
-            let Some(frame) = header.as_ref().and_then(Frame::decode) else { return Ok(None) };
+            let Some(frame) = header.and_then(|header| Frame::decode(&header, &self.seal)) else {
+                return Ok(None);
+            };
             self.skip(HEADER_BYTES);
             return Ok(Some(Item::Frame(frame)));
         }
@@ -231,7 +193,7 @@ impl Reader {
     /// Whether a batch's header stands anywhere after this place: then what is here is damage, not an end.
     pub(super) fn has_frame_ahead(&mut self) -> io::Result<bool> {
         while let Some(header) = self.peek::<HEADER_BYTES>()? {
-            if header.starts_with(&MARK) && Frame::decode(&header).is_some() {
+            if Frame::decode(&header, &self.seal).is_some() {
                 return Ok(true);
             }
             self.skip(1);
@@ -275,11 +237,20 @@ impl Reader {
 
 /// The file of the segment that begins at `first`; names sort as numbers do.
 pub(super) fn segment_name(first: u64) -> String {
-    format!("{first:020}")
+    format!("{first:020}{SALTED}")
+}
+
+/// Where the segment of this name begins, and whether its headers are sealed with a secret.
+pub(super) fn parse_name(name: &str) -> Option<(u64, bool)> {
+    let digits = name.strip_suffix(SALTED);
+    let first = digits.unwrap_or(name).parse().ok()?;
+    let whole = segment_name(first);
+    let whole = if digits.is_some() { whole.as_str() } else { whole.strip_suffix(SALTED)? };
+    (name == whole).then_some((first, digits.is_some()))
 }
 
 const MARK: [u8; 2] = [0; 2];
-const MAGIC: [u8; 4] = *b"SLW1";
+const SALTED: &str = ".2";
 const HEADER_BYTES: usize = 2 + 4 + 8 + 4 + 32 + 14;
 /// After how many bytes another segment begins.
 const SEGMENT_BYTES: u64 = 1 << 30;

@@ -1,6 +1,7 @@
 //! Cosignatures for what the log publishes: it asks the witnesses of a policy, and publishes nothing without their quorum.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::ahead::Ahead;
 use super::newest::Unsure;
 
 /// How witnesses are reached.
@@ -20,6 +22,10 @@ use super::newest::Unsure;
 pub trait WitnessClient: Send + Sync {
     /// Posts a request to `<url>/add-checkpoint`. An error, in words, if there is no answer.
     async fn add_checkpoint(&self, url: &str, request: String) -> Result<WitnessAnswer, String>;
+
+    /// The newest checkpoint of a log that the witness shows at `<url>/witness/<SHA-256 of the origin>/checkpoint`; `None` if it
+    /// shows none. An error, in words, if there is no answer.
+    async fn newest(&self, url: &str, origin: &str) -> Result<Option<String>, String>;
 }
 
 /// What a witness answered.
@@ -77,15 +83,10 @@ impl Witnesses {
         self: &Arc<Self>,
         signed: &SignedCheckpoint,
         prove: Arc<dyn Prove>,
-    ) -> Result<Note, String> {
+    ) -> Result<Note, Uncosigned> {
         let (sender, mut answers) = mpsc::unbounded_channel();
         for target in &self.targets {
-            let asking = Asking {
-                witnesses: Arc::clone(self),
-                target: Arc::clone(target),
-                signed: signed.clone(),
-                prove: Arc::clone(&prove),
-            };
+            let asking = self.asking(target, signed, Arc::clone(&prove));
             let sender = sender.clone();
             // Not given up when the others suffice: what a witness knows is learnt in any case.
             tokio::spawn(async move { drop(sender.send(asking.run().await)) });
@@ -95,7 +96,7 @@ impl Witnesses {
         while !self.policy.is_met(|place| lines.contains_key(&place)) {
             match answers.recv().await {
                 Some(more) => lines.extend(more),
-                None => return Err(self.missing(&lines)),
+                None => return Err(self.missing(&lines, signed).await),
             }
         }
         let rest = async {
@@ -108,38 +109,72 @@ impl Witnesses {
             () = sleep(GRACE) => {}
         }
         let mut note = signed.note().clone();
-        lines.into_values().try_for_each(|line| note.push(line)).map_err(|error| error.to_string())?;
-        Ok(note)
+        let pushed = lines.into_values().try_for_each(|line| note.push(line));
+        pushed.map(|()| note).map_err(|error| Uncosigned { why: error.to_string(), ahead: Vec::new() })
     }
 
     /// Asks each of them whether it has seen nothing newer than this: the checkpoint with what it signed now.
     pub(super) async fn reaffirm(
         self: &Arc<Self>,
         signed: &SignedCheckpoint,
-    ) -> Vec<Result<SignedCheckpoint, Unsure>> {
+    ) -> Vec<(String, Result<SignedCheckpoint, Unsure>)> {
         let mut answers = Vec::new();
         for target in &self.targets {
-            let asking = Asking {
-                witnesses: Arc::clone(self),
-                target: Arc::clone(target),
-                signed: signed.clone(),
-                prove: Arc::new(Nothing),
-            };
-            answers.push(asking.reaffirm().await);
+            let asking = self.asking(target, signed, Arc::new(Nothing));
+            let late = || Err(Unsure::Silent("it does not answer".to_owned()));
+            let answer = timeout(self.within, asking.reaffirmed()).await.unwrap_or_else(|_| late());
+            answers.push((target.url(), answer));
         }
         answers
     }
 
-    fn missing(&self, lines: &BTreeMap<usize, NoteSignature>) -> String {
-        let why: Vec<String> = self
-            .targets
-            .iter()
-            .map(|target| target.status())
-            .filter_map(|status| Some(format!("`{}`: {}", status.url, status.last_error?)))
-            .collect();
-        let count = lines.len();
-        format!("{count} cosignatures are not the quorum of the witness policy ({})", why.join("; "))
+    pub(super) fn asking(
+        self: &Arc<Self>,
+        target: &Arc<Target>,
+        signed: &SignedCheckpoint,
+        prove: Arc<dyn Prove>,
+    ) -> Asking {
+        let (witnesses, target) = (Arc::clone(self), Arc::clone(target));
+        Asking { witnesses, target, signed: signed.clone(), prove }
     }
+
+    pub(super) fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    pub(super) fn client(&self) -> &dyn WitnessClient {
+        self.client.as_ref()
+    }
+
+    pub(super) fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// Why there is no quorum, and what those show who have seen more.
+    async fn missing(&self, lines: &BTreeMap<usize, NoteSignature>, signed: &SignedCheckpoint) -> Uncosigned {
+        let statuses = self.targets.iter().map(|target| target.status());
+        let why: Vec<String> =
+            statuses.filter_map(|status| Some(format!("`{}`: {}", status.url, status.last_error?))).collect();
+        let count = lines.len();
+        let why =
+            format!("{count} cosignatures are not the quorum of the witness policy ({})", why.join("; "));
+        let mut ahead = Vec::new();
+        for target in &self.targets {
+            let size = *target.known.lock().await;
+            if size > signed.checkpoint().size {
+                ahead.push(Ahead { size, head: self.shown(target, &signed.checkpoint().origin).await });
+            }
+        }
+        Uncosigned { why, ahead }
+    }
+}
+
+/// Why a checkpoint has no quorum of cosignatures.
+pub(super) struct Uncosigned {
+    /// In words.
+    pub(super) why: String,
+    /// What those show who have seen more of the log.
+    pub(super) ahead: Vec<Ahead>,
 }
 
 /// How a witness is doing.
@@ -164,7 +199,7 @@ pub(super) trait Prove: Send + Sync {
 }
 
 /// From a size to the same one there is nothing to prove.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Prove for Nothing {
     fn prove(&self, _: u64, _: u64) -> Result<Vec<Hash>, String> {
@@ -173,9 +208,9 @@ impl Prove for Nothing {
 }
 
 /// A witness: one URL.
-struct Target {
+pub(super) struct Target {
     /// The places of its keys in the policy.
-    places: Vec<usize>,
+    pub(super) places: Vec<usize>,
     /// The size that it cosigned last. Held while it is asked: it is asked one thing at a time.
     known: tokio::sync::Mutex<u64>,
     status: Mutex<WitnessStatus>,
@@ -185,6 +220,10 @@ impl Target {
     fn new(url: &str, places: Vec<usize>) -> Self {
         let status = WitnessStatus { url: url.to_owned(), size: 0, cosigned: 0, failed: 0, last_error: None };
         Self { places, known: tokio::sync::Mutex::default(), status: Mutex::new(status) }
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.status().url
     }
 
     fn status(&self) -> WitnessStatus {
@@ -209,10 +248,10 @@ impl Target {
 }
 
 /// One witness being asked about one checkpoint.
-struct Asking {
-    witnesses: Arc<Witnesses>,
-    target: Arc<Target>,
-    signed: SignedCheckpoint,
+pub(super) struct Asking {
+    pub(super) witnesses: Arc<Witnesses>,
+    pub(super) target: Arc<Target>,
+    pub(super) signed: SignedCheckpoint,
     prove: Arc<dyn Prove>,
 }
 
@@ -236,6 +275,7 @@ impl Asking {
                     return self.good_lines(&lines);
                 }
                 WitnessAnswer::Conflict(size) if size > self.size() => {
+                    *known = size;
                     return Err(format!("it has seen {size} entries of this log, more than there are"));
                 }
                 WitnessAnswer::Conflict(size) if again => (*known, again) = (size, false),
@@ -249,25 +289,20 @@ impl Asking {
 
     /// Asks for a cosignature from what it is to have seen to the same. It is not led there from less: a witness that
     /// has seen nothing would cosign anything.
-    async fn reaffirm(self) -> Result<SignedCheckpoint, Unsure> {
-        let url = self.target.status().url;
-        let because = |why: String| Unsure::Because(format!("`{url}`: {why}"));
-        let late = || Err("it does not answer".to_owned());
-        let answer = timeout(self.witnesses.within, self.send(self.size())).await.unwrap_or_else(|_| late());
-        match answer.map_err(because)? {
+    pub(super) async fn reaffirmed(&self) -> Result<SignedCheckpoint, Unsure> {
+        match self.send(self.size()).await.map_err(Unsure::Silent)? {
             WitnessAnswer::Cosigned(lines) => {
-                let lines = self.good_lines(&lines).map_err(because)?;
-                let mut note =
-                    Note::new(self.signed.note().text()).map_err(|error| because(error.to_string()))?;
+                let silent = |error: &dyn fmt::Display| Unsure::Silent(error.to_string());
+                let lines = self.good_lines(&lines).map_err(Unsure::Silent)?;
+                let mut note = Note::new(self.signed.note().text()).map_err(|error| silent(&error))?;
                 for (_, line) in lines {
-                    note.push(line).map_err(|error| because(error.to_string()))?;
+                    note.push(line).map_err(|error| silent(&error))?;
                 }
-                let cosigned = SignedCheckpoint::parse(note.to_string().as_bytes());
-                cosigned.map_err(|error| because(error.to_string()))
+                SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(|error| silent(&error))
             }
             WitnessAnswer::Conflict(published) if published > self.size() => Err(Unsure::Newer { published }),
-            WitnessAnswer::Conflict(size) => Err(because(format!("it has seen no more than {size} entries"))),
-            WitnessAnswer::Refused(why) => Err(because(why)),
+            WitnessAnswer::Conflict(size) => Err(Unsure::Older { size }),
+            WitnessAnswer::Refused(why) => Err(Unsure::Refused(why)),
         }
     }
 
@@ -278,7 +313,7 @@ impl Asking {
         let proof = tokio::task::spawn_blocking(move || prove.prove(old_size, new_size)).await;
         let proof = proof.map_err(|error| error.to_string())??;
         let request = AddCheckpoint { old_size, proof, checkpoint: self.signed.clone() };
-        let url = self.target.status().url;
+        let url = self.target.url();
         self.witnesses.client.add_checkpoint(&url, request.to_string()).await
     }
 
@@ -307,4 +342,4 @@ impl Asking {
 }
 
 /// How long those are waited for that are not needed for the quorum.
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);

@@ -14,14 +14,15 @@ use signet_formats::note::Note;
 use signet_formats::tlog::{TILE_HEIGHT, consistency_proof, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
 
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::filing::Filing;
 use super::index::{Index, Runs};
 use super::wal::{self, Frame};
-use super::witnessing::{Prove, Witnesses};
-use super::{AddError, Added, Head, ReadError, Shared};
+use super::witnessing::{Prove, Uncosigned, Witnesses};
+use super::{AddError, Added, Head, OpenError, ReadError, Shared};
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -29,6 +30,8 @@ pub(super) enum Message {
     Add(Submission),
     /// Write what came before, then end.
     Close,
+    /// Write what came before, then nothing any more; then say so.
+    Freeze(oneshot::Sender<()>),
 }
 
 /// An entry that somebody waits for.
@@ -60,8 +63,24 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
     let Start { shared, queue, wal, index, runs, chunks, refresh } = start;
     let filing = Filing::start(Arc::clone(&shared), runs)?;
     let published = Instant::now();
-    let writer =
-        Writer { shared, queue, wal, index, filing, chunks, runtime, began: None, refresh, published };
+    let is_final = shared.frozen.load(Ordering::Acquire);
+    let doubt = shared.witnesses.as_ref().map(|_| "they were not asked yet".to_owned());
+    let (began, unpublished) = (None, None);
+    let writer = Writer {
+        shared,
+        queue,
+        wal,
+        index,
+        filing,
+        chunks,
+        runtime,
+        began,
+        refresh,
+        published,
+        is_final,
+        doubt,
+        unpublished,
+    };
     let builder = thread::Builder::new().name("log-writer".to_owned());
     let spawned = builder.spawn(move || {
         writer.run();
@@ -86,6 +105,12 @@ struct Writer {
     refresh: Option<Duration>,
     /// When the last checkpoint was published.
     published: Instant,
+    /// Whether nothing is written any more: it is frozen, and what waited then is written.
+    is_final: bool,
+    /// Why nothing new may be signed: the witnesses have to say first that they have seen nothing newer.
+    doubt: Option<String>,
+    /// Why the last head was not cosigned.
+    unpublished: Option<String>,
 }
 
 /// Those who wait for a batch.
@@ -93,22 +118,37 @@ type Waiting = Vec<(Done, u64, bool)>;
 
 impl Writer {
     fn run(mut self) {
-        while let Some(first) = self.wait() {
-            self.pace();
-            let (batch, close) = first.map_or_else(Default::default, |first| self.collect(first));
-            if self.commit(batch).is_err() || close {
-                break;
-            }
+        if self.commit(Vec::new()).is_ok() {
+            self.run_on();
         }
         // What still waits is told that the log has ended.
         drop(self.queue);
         self.filing.end();
     }
 
+    fn run_on(&mut self) {
+        while let Some(first) = self.wait() {
+            self.pace();
+            let (batch, after) = first.map_or_else(Default::default, |first| self.collect(first));
+            if self.commit(batch).is_err() {
+                return;
+            }
+            match after {
+                Some(Message::Freeze(reached)) => {
+                    self.is_final = true;
+                    // Whoever asked may have gone away.
+                    let _ = reached.send(());
+                }
+                Some(_) => return,
+                None => {}
+            }
+        }
+    }
+
     /// The next message; without one, as soon as it is time to publish again: what was not witnessed, or a checkpoint that has
     /// grown old. `None` at the end.
     fn wait(&self) -> Option<Option<Message>> {
-        let again = match self.shared.behind.load(Ordering::Acquire) {
+        let again = match self.shared.behind.load(Ordering::Acquire) || self.is_in_doubt() {
             true => Some(PUBLISH_AGAIN_AFTER),
             false => self.until_refresh(),
         };
@@ -131,7 +171,7 @@ impl Writer {
         while let Some(began) = self.began {
             let left = self.shared.limits.interval.saturating_sub(began.elapsed());
             // Whoever ends the log does not wait for its next checkpoint to be due.
-            if left.is_zero() || self.shared.closing.load(Ordering::Acquire) {
+            if left.is_zero() || self.shared.is_closing() {
                 break;
             }
             thread::sleep(left.min(LOOK_EVERY));
@@ -139,8 +179,14 @@ impl Writer {
         self.began = Some(Instant::now());
     }
 
-    /// The entries that wait, and whether the log is to be closed after them.
-    fn collect(&self, first: Message) -> (Vec<Submission>, bool) {
+    /// Whether the witnesses are to be asked yet. Of a log that is over nothing is signed any more.
+    fn is_in_doubt(&self) -> bool {
+        let is_over = self.is_final && !self.shared.behind.load(Ordering::Acquire);
+        self.doubt.is_some() && !is_over
+    }
+
+    /// The entries that wait, and what else the log is told after them.
+    fn collect(&self, first: Message) -> (Vec<Submission>, Option<Message>) {
         let (mut batch, mut bytes, mut next) = (Vec::new(), 0, Some(first));
         while let Some(message) = next {
             match message {
@@ -148,12 +194,12 @@ impl Writer {
                     bytes += submission.entry.len();
                     batch.push(submission);
                 }
-                Message::Close => return (batch, true),
+                other => return (batch, Some(other)),
             }
             let more = batch.len() < BATCH_ENTRIES && bytes < BATCH_BYTES;
             next = more.then(|| self.queue.try_recv().ok()).flatten();
         }
-        (batch, false)
+        (batch, None)
     }
 
     fn commit(&mut self, batch: Vec<Submission>) -> Result<(), Ended> {
@@ -168,7 +214,8 @@ impl Writer {
         })
     }
 
-    fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), ReadError> {
+    fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), Failure> {
+        self.ask_witnesses()?;
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
@@ -176,7 +223,7 @@ impl Writer {
         let is_behind =
             self.shared.behind.load(Ordering::Acquire) || self.size() > self.shared.head().checkpoint.size;
         let published = match is_old || is_behind {
-            true => self.publish()?,
+            true => self.try_to_publish(!fresh.is_empty())?,
             false => Ok(()),
         };
         self.shared.behind.store(published.is_err(), Ordering::Release);
@@ -194,6 +241,34 @@ impl Writer {
         Ok(())
     }
 
+    /// Asks the witnesses, until they have said that nothing newer was seen than what was published.
+    fn ask_witnesses(&mut self) -> Result<(), Failure> {
+        let Some(witnesses) = self.shared.witnesses.clone().filter(|_| self.is_in_doubt()) else {
+            return Ok(());
+        };
+        let asked = self.runtime.block_on(self.shared.unless_closing(self.shared.compare(&witnesses)));
+        let doubt = asked.unwrap_or_else(|| Ok(Err(CLOSING.to_owned())))?.err();
+        if doubt.is_some() && doubt != self.doubt {
+            tracing::warn!(why = doubt, log = self.shared.signer.origin(), "nothing new is signed yet");
+        }
+        self.doubt = doubt;
+        Ok(())
+    }
+
+    /// Publishes, if it may. `Err` says why it was not done.
+    fn try_to_publish(&mut self, is_new: bool) -> Result<Result<(), String>, Failure> {
+        if let Some(doubt) = &self.doubt {
+            return Ok(Err(doubt.clone()));
+        }
+        // Whoever ends the log does not wait for those once more who have just refused.
+        if let Some(why) = self.unpublished.as_ref().filter(|_| self.shared.is_closing() && !is_new) {
+            return Ok(Err(why.clone()));
+        }
+        let published = self.publish()?;
+        self.unpublished = published.clone().err();
+        Ok(published)
+    }
+
     /// Finds out which entries are new, and gives them their indices.
     fn stage(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> io::Result<Vec<(Hash, Bytes)>> {
         let mut next = self.size();
@@ -205,6 +280,10 @@ impl Writer {
             };
             match known {
                 Some(index) => waiting.push((done, index, true)),
+                None if self.is_final => done(Err(AddError::Frozen)),
+                None if self.doubt.is_some() => {
+                    done(Err(AddError::Unwitnessed(self.doubt.clone().unwrap_or_default())));
+                }
                 None => {
                     self.index.iter_mut().for_each(|index| index.insert(leaf, next));
                     waiting.push((done, next, false));
@@ -237,9 +316,9 @@ impl Writer {
         let count = u32::try_from(part.len()).map_err(io::Error::other)?;
         let entries: Vec<Bytes> = part.iter().map(|(_, entry)| entry.clone()).collect();
         if self.wal.is_large() {
-            self.wal = wal::Writer::begin(self.disk(), &self.shared.layout.entries, first)?;
+            self.wal = wal::Writer::begin(self.disk(), &self.shared.layout, first)?;
             let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
-            *segments = segments.clone().with(self.wal.segment()?);
+            *segments = segments.clone().with(&self.wal);
         }
         let places = self.wal.append(&Frame { first, count, root }, &entries)?;
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).extend(places);
@@ -248,14 +327,14 @@ impl Writer {
     }
 
     /// Signs the head of what is durable, has it witnessed, and shows it to readers. `Err` says why too few cosigned.
-    fn publish(&mut self) -> Result<Result<(), String>, ReadError> {
+    fn publish(&mut self) -> Result<Result<(), String>, Failure> {
         let size = self.size();
         let root = tree_root(&self.shared.nodes(), size)?;
         let origin = self.shared.signer.origin().to_owned();
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         let mut note = self.sign(&checkpoint)?;
-        if let Some(witnesses) = &self.shared.witnesses {
-            note = match self.cosign(witnesses, &note)? {
+        if let Some(witnesses) = self.shared.witnesses.clone() {
+            note = match self.cosign(&witnesses, &note)? {
                 Ok(note) => note,
                 Err(why) => {
                     self.shared.counters.unwitnessed.fetch_add(1, Ordering::Relaxed);
@@ -273,7 +352,7 @@ impl Writer {
         loop {
             match self.runtime.block_on(self.shared.signer.sign(checkpoint)) {
                 Ok(note) => return Ok(note),
-                Err(error) if self.shared.closing.load(Ordering::Acquire) => {
+                Err(error) if self.shared.is_closing() => {
                     return Err(io::Error::other(error));
                 }
                 Err(error) => {
@@ -286,15 +365,25 @@ impl Writer {
     }
 
     /// What was witnessed is on disk before anybody sees it: after a start it is shown again as it is.
-    fn cosign(&self, witnesses: &Arc<Witnesses>, note: &Note) -> io::Result<Result<Note, String>> {
+    fn cosign(&mut self, witnesses: &Arc<Witnesses>, note: &Note) -> Result<Result<Note, String>, Failure> {
         let signed = SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(io::Error::other)?;
         let prove = Arc::new(Prover(Arc::clone(&self.shared)));
-        let cosigned = self.runtime.block_on(witnesses.cosign(&signed, prove));
-        if let Ok(note) = &cosigned {
-            let layout = &self.shared.layout;
-            self.disk().put(&layout.scratch, &layout.checkpoint(), note.to_string().as_bytes())?;
-        }
-        Ok(cosigned)
+        let cosigned = self.runtime.block_on(self.shared.unless_closing(witnesses.cosign(&signed, prove)));
+        let Some(cosigned) = cosigned else { return Ok(Err(CLOSING.to_owned())) };
+        let note = match cosigned {
+            Ok(note) => note,
+            Err(Uncosigned { why, ahead }) => {
+                for ahead in ahead {
+                    if self.shared.refuse_if_behind(&ahead)? {
+                        self.doubt = Some(why.clone());
+                    }
+                }
+                return Ok(Err(why));
+            }
+        };
+        let layout = &self.shared.layout;
+        self.disk().put(&layout.scratch, &layout.checkpoint(), note.to_string().as_bytes())?;
+        Ok(Ok(note))
     }
 
     /// Gives the chunks that are complete to be filed. Waits if the one before is not filed yet.
@@ -332,6 +421,39 @@ impl Prove for Prover {
     }
 }
 
+impl Shared {
+    /// What is waited for; `None` if the log is being shut down and it has not come soon.
+    async fn unless_closing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut closing = self.closing.subscribe();
+        let given_up = async {
+            // An error says that nobody can end it any more; its handles are held here.
+            let _ = closing.wait_for(|closing| *closing).await;
+            sleep(CLOSING_WITHIN).await;
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = given_up => None,
+        }
+    }
+}
+
+/// Why nothing is written any more.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] ReadError),
+    /// Others have seen what the log does not have.
+    #[error(transparent)]
+    History(#[from] OpenError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error.into())
+    }
+}
+
 /// The writer has ended; why is said elsewhere.
 struct Ended;
 
@@ -340,4 +462,7 @@ const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long witnesses are waited for yet when the log is shut down.
+const CLOSING_WITHIN: Duration = Duration::from_secs(2);
+const CLOSING: &str = "the log is being shut down";
 const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

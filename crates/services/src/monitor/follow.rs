@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
@@ -15,7 +16,7 @@ use super::rekor_v1::{self, RekorTree};
 use super::state::{Seen, StateDir};
 use super::tiles::TileTree;
 use super::tree::{Shown, Tree};
-use super::{Finding, LogReader, Progress, Source, Watch, What};
+use super::{Finding, LogReader, Source, Watch, What};
 
 /// What a round is made with.
 pub(super) struct Look<'a> {
@@ -23,18 +24,35 @@ pub(super) struct Look<'a> {
     pub(super) state: &'a StateDir,
     /// In seconds since 1970.
     pub(super) now: i64,
+    /// When to read no more, of a log that is slow.
+    pub(super) until: Instant,
 }
 
 /// Follows one log.
 pub(super) struct Follower {
     source: Source,
     reader: Arc<dyn LogReader>,
-    seen: Option<Seen>,
-    /// Whether that is on disk.
-    is_kept: bool,
+    /// Lent for a round: the other places that show the log have part in it.
+    pub(super) known: Known,
+    /// How many entries it shows now; unset, while it cannot be read.
+    shown: Option<u64>,
+    /// How many it showed last.
+    last_shown: Option<u64>,
     from_now: bool,
+    /// Whether nobody else shows the log.
+    is_alone: bool,
+    /// Whether it shows less than others do, and no less than it did.
+    lags: bool,
     /// Whether the last round has left something to read.
     is_behind: bool,
+}
+
+/// What was seen of a log, wherever it was shown.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) seen: Option<Seen>,
+    /// Whether it is not on disk yet.
+    pub(super) is_fresh: bool,
 }
 
 /// Why a round did not come to its end.
@@ -58,40 +76,29 @@ impl From<String> for Trouble {
 }
 
 impl Follower {
-    pub(super) fn open(
-        source: Source,
-        reader: Arc<dyn LogReader>,
-        state: &StateDir,
-        from_now: bool,
-    ) -> io::Result<Self> {
-        let seen = state.load(&source.origin)?;
-        Ok(Self { source, reader, seen, is_kept: true, from_now, is_behind: false })
+    pub(super) fn new(source: Source, reader: Arc<dyn LogReader>, from_now: bool, is_alone: bool) -> Self {
+        let (known, shown, last_shown, lags, is_behind) = Default::default();
+        Self { source, reader, known, shown, last_shown, from_now, is_alone, lags, is_behind }
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        let size = self.seen.as_ref().map_or(0, |seen| seen.grown.range().size());
-        Progress { origin: self.source.origin.clone(), size }
+    /// How many entries it shows now; nothing, while it cannot be read.
+    pub(super) fn shown_size(&self) -> Option<u64> {
+        self.shown
     }
 
     pub(super) fn is_behind(&self) -> bool {
         self.is_behind
     }
 
-    /// Keeps how far the log was read.
-    pub(super) fn keep(&mut self, state: &StateDir) -> io::Result<()> {
-        if let Some(seen) = self.seen.as_ref().filter(|_| !self.is_kept) {
-            state.keep(&self.source.origin, seen)?;
-            self.is_kept = true;
-        }
-        Ok(())
-    }
-
     /// Reads what is new, or as much of it as one round does. What is found is told once.
     pub(super) async fn round(&mut self, at: &Look<'_>) -> io::Result<Vec<Finding>> {
         let mut found = Vec::new();
-        self.is_behind = false;
+        (self.is_behind, self.shown) = (false, None);
         match self.catch_up(at, &mut found).await {
             Ok(()) => {}
+            Err(Trouble::Tell(What::Unreadable(why))) if !self.is_alone => {
+                found.push(What::Unreadable(format!("at `{}`: {why}", self.source.url)));
+            }
             Err(Trouble::Tell(what)) => found.push(what),
             Err(Trouble::Disk(error)) => return Err(error),
         }
@@ -101,6 +108,10 @@ impl Follower {
     async fn catch_up(&mut self, at: &Look<'_>, found: &mut Vec<What>) -> Result<(), Trouble> {
         for Shown { origin, checkpoint, tree } in self.shown().await? {
             let shown = self.verified(&origin, &checkpoint)?;
+            let size = shown.checkpoint().size;
+            self.shown = Some(size);
+            let last = self.last_shown.replace(size);
+            self.lags = !self.is_alone && last.is_none_or(|last| last <= size);
             self.follow(&shown, tree.as_ref(), at, found).await?;
             if self.is_behind {
                 return Ok(());
@@ -119,7 +130,7 @@ impl Follower {
             true => RekorTree::show(&self.reader, url, origin).await?,
             false => TileTree::show(&self.reader, url, origin).await?,
         };
-        let first = match &self.seen {
+        let first = match &self.known.seen {
             Some(seen) => trees.iter().position(|tree| tree.origin == seen.checkpoint.checkpoint().origin),
             None if self.from_now => trees.len().checked_sub(1),
             None => Some(0),
@@ -138,7 +149,7 @@ impl Follower {
         found: &mut Vec<What>,
     ) -> Result<(), Trouble> {
         let is_of_it = |seen: &&Seen| seen.checkpoint.checkpoint().origin == shown.checkpoint().origin;
-        let known = self.seen.as_ref().filter(is_of_it).cloned();
+        let known = self.known.seen.as_ref().filter(is_of_it).cloned();
         let seen = match known.clone() {
             Some(seen) => seen,
             None => self.begin(shown, tree).await?,
@@ -153,7 +164,7 @@ impl Follower {
         }
         let mut grown = seen.grown.clone();
         let mut noticed = Noticed::default();
-        let read = read(tree, &mut grown, size, at.watches, &mut noticed).await;
+        let read = read(tree, &mut grown, size, at, &mut noticed).await;
         match is_prefix(tree, grown.range(), shown).await {
             Ok(true) => {}
             Ok(false) => {
@@ -162,9 +173,11 @@ impl Follower {
             }
             Err(why) => return self.put_by(&seen, shown, read.err().unwrap_or(why), at.state),
         }
-        self.is_kept = self.is_kept && known.is_some_and(|known| known.grown == grown && known_size == size);
+        let is_same = known.is_some_and(|known| known.grown == grown && known_size == size);
+        self.known.is_fresh |= !is_same;
         self.is_behind = read.is_ok() && grown.range().size() < size;
-        self.seen = Some(Seen { checkpoint: shown.clone(), grown });
+        let unread = seen.unread + noticed.unread.map_or(0, |(_, count)| count);
+        self.known.seen = Some(Seen { checkpoint: shown.clone(), grown, unread });
         found.extend(noticed.found);
         found.extend(noticed.unread.map(|(first, count)| What::Unread { first, count }));
         Ok(read?)
@@ -197,12 +210,13 @@ impl Follower {
 
     /// Where to begin with a tree of which nothing is known.
     async fn begin(&self, shown: &SignedCheckpoint, tree: &dyn Tree) -> Result<Seen, Trouble> {
-        let range = match self.from_now && self.seen.is_none() {
+        let range = match self.from_now && self.known.seen.is_none() {
             true => tree.newest(shown.checkpoint().size).await?,
             // Nothing is claimed of it yet: an empty tree is the beginning of any.
             false => Range::default(),
         };
-        Ok(Seen { checkpoint: shown.clone(), grown: Grown::new(range, Vec::new()) })
+        let unread = self.known.seen.as_ref().map_or(0, |seen| seen.unread);
+        Ok(Seen { checkpoint: shown.clone(), grown: Grown::new(range, Vec::new()), unread })
     }
 
     /// The log shows less than it did: of the same history, as a slow copy does, or of another.
@@ -216,6 +230,7 @@ impl Follower {
         let (size, known) = (shown.checkpoint().size, seen.checkpoint.checkpoint().size);
         match tells_apart(tree, seen, shown).await {
             Ok(true) => Err(Trouble::Tell(self.fork(seen, shown, state)?)),
+            Ok(false) if self.lags => Ok(()),
             Ok(false) => Err(Trouble::Tell(What::Stale { size, known })),
             Err(_) => Err(Trouble::Tell(match state.keep_unproven(&self.source.origin, shown)? {
                 Some(kept) => What::Unproven { size, known, kept },
@@ -255,7 +270,7 @@ impl Follower {
 
     /// Asks again about the checkpoints of which nothing was known.
     async fn settle(&self, tree: &dyn Tree, state: &StateDir, found: &mut Vec<What>) -> Result<(), Trouble> {
-        let Some(seen) = &self.seen else { return Ok(()) };
+        let Some(seen) = &self.known.seen else { return Ok(()) };
         let now = seen.checkpoint.checkpoint();
         for (path, head) in state.unproven(&self.source.origin)? {
             if head.checkpoint().origin != now.origin || head.checkpoint().size > now.size {
@@ -292,13 +307,14 @@ async fn read(
     tree: &dyn Tree,
     grown: &mut Grown,
     size: u64,
-    watches: &[Watch],
+    at: &Look<'_>,
     noticed: &mut Noticed,
 ) -> Result<(), String> {
-    let end = size.min(grown.range().size().saturating_add(MAX_ROUND));
-    while grown.range().size() < end {
+    let first = grown.range().size();
+    let end = size.min(first.saturating_add(MAX_ROUND));
+    while grown.range().size() < end && (grown.range().size() == first || Instant::now() < at.until) {
         for entry in tree.entries(grown.range().size(), size).await? {
-            noticed.look(&entry, tree.first_index() + grown.range().size(), watches);
+            noticed.look(&entry, tree.first_index() + grown.range().size(), at.watches);
             grown.push(leaf_hash(&entry));
         }
     }

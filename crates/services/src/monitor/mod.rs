@@ -12,23 +12,29 @@ mod range;
 mod rekor_v1;
 mod state;
 mod tiles;
+mod told;
 mod tree;
+mod vantages;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use serde::Serialize;
 use signet_formats::note::VerifierKey;
 use signet_formats::rekor::EntryFacts;
 use signet_formats::tlog::WitnessPolicy;
+use signet_store::OpenError;
 
 use crate::clock::Clock;
 pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
-use follow::{Follower, Look};
+use follow::Look;
 use state::StateDir;
+use told::Told;
+use vantages::Vantages;
 
 /// What a log is read with.
 #[async_trait]
@@ -63,16 +69,17 @@ pub struct Source {
 
 /// Follows logs, a round at a time.
 pub struct Monitor {
-    followers: Vec<Follower>,
+    logs: Vec<Vantages>,
     watches: Vec<Watch>,
     state: StateDir,
+    told: Told,
     heartbeat: Option<PathBuf>,
     clock: Arc<dyn Clock>,
 }
 
 impl Monitor {
     /// A monitor that keeps how far it came in `state`. A log that it does not know yet is read from its first entry on, or
-    /// with `from_now` from its newest.
+    /// with `from_now` from its newest. Refused while another monitor has that directory.
     pub fn open(
         state: PathBuf,
         sources: Vec<Source>,
@@ -80,12 +87,12 @@ impl Monitor {
         reader: &Arc<dyn LogReader>,
         clock: Arc<dyn Clock>,
         from_now: bool,
-    ) -> io::Result<Self> {
-        let state = StateDir::open(state)?;
-        let followers =
-            sources.into_iter().map(|source| Follower::open(source, Arc::clone(reader), &state, from_now));
-        let followers = followers.collect::<io::Result<_>>()?;
-        Ok(Self { followers, watches, state, heartbeat: None, clock })
+    ) -> Result<Self, OpenError> {
+        let unreadable = |error| OpenError::Io { path: state.clone(), error };
+        let dir = StateDir::open(state.clone())?;
+        let logs = Vantages::of(sources, reader, &dir, from_now).map_err(unreadable)?;
+        let told = Told::load(&dir).map_err(unreadable)?;
+        Ok(Self { logs, watches, state: dir, told, heartbeat: None, clock })
     }
 
     /// Says in a file, whenever it keeps how far it came, that it lives.
@@ -97,26 +104,33 @@ impl Monitor {
     /// Looks at every log once, and reads a bounded part of what is new in it. What is found is found once; but until
     /// [`Monitor::keep`] a restart finds it again.
     pub async fn round(&mut self) -> io::Result<Vec<Finding>> {
-        let at = Look { watches: &self.watches, state: &self.state, now: self.clock.seconds() };
-        let mut findings = Vec::new();
-        for follower in &mut self.followers {
-            findings.extend(follower.round(&at).await?);
-        }
-        Ok(findings)
+        let until = Instant::now() + ROUND_WITHIN;
+        let at = Look { watches: &self.watches, state: &self.state, now: self.clock.seconds(), until };
+        // At once: a log that answers slowly keeps nobody from hearing of the others.
+        let rounds = join_all(self.logs.iter_mut().map(|log| log.round(&at))).await;
+        let findings = rounds.into_iter().collect::<io::Result<Vec<_>>>()?;
+        Ok(findings.into_iter().flatten().collect())
+    }
+
+    /// Of what a round found, what is to be told to those who are not beside it: an alarm that lasts once, and again after a day.
+    pub fn news(&mut self, findings: &[Finding]) -> Vec<Finding> {
+        let is_all = !self.is_behind();
+        self.told.news(findings, self.clock.seconds(), is_all)
     }
 
     /// Whether there was more to read than a round reads: another one is due at once.
     pub fn is_behind(&self) -> bool {
-        self.followers.iter().any(Follower::is_behind)
+        self.logs.iter().any(Vantages::is_behind)
     }
 
     /// Keeps how far it came, once those who are to know have been told, and says that it lives.
     pub fn keep(&mut self, is_well: bool) -> io::Result<()> {
-        for follower in &mut self.followers {
-            follower.keep(&self.state)?;
+        for log in &mut self.logs {
+            log.keep(&self.state)?;
         }
+        self.told.keep(&self.state)?;
         if let Some(file) = &self.heartbeat {
-            let logs = self.followers.iter().map(Follower::progress).collect();
+            let logs = self.logs.iter().map(Vantages::progress).collect();
             state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well: is_well, logs })?;
         }
         Ok(())
@@ -138,6 +152,12 @@ struct Heartbeat {
 pub(crate) struct Progress {
     origin: String,
     size: u64,
+    /// How many entries it showed last; nothing, if it could not be read then.
+    shown: Option<u64>,
+    /// How many of those were not read yet.
+    behind: Option<u64>,
+    /// How many entries say something that could not be read, of all that were.
+    unread: u64,
 }
 
 /// Something to tell about a log.
@@ -213,6 +233,9 @@ impl What {
         matches!(self, Self::Fork { .. })
     }
 }
+
+/// For how long a round reads on in a log.
+const ROUND_WITHIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

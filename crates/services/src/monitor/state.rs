@@ -1,6 +1,7 @@
 //! What a monitor keeps.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,16 +10,36 @@ use signet_crypto::Digest;
 use signet_formats::base64;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_store::fs::Disk;
+use signet_store::{OpenError, lock};
 
 use super::range::{Grown, Range};
 
 /// Where it keeps it.
-pub(super) struct StateDir(PathBuf);
+pub(super) struct StateDir {
+    path: PathBuf,
+    /// Two monitors would forget what the other has read and told.
+    _lock: File,
+}
 
 impl StateDir {
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
+    /// Refused while another monitor has it.
+    pub(super) fn open(path: PathBuf) -> Result<Self, OpenError> {
+        fs::create_dir_all(&path).map_err(|error| OpenError::Io { path: path.clone(), error })?;
+        Ok(Self { _lock: lock(&path)?, path })
+    }
+
+    /// Of what somebody was told, and when.
+    pub(super) fn told(&self) -> io::Result<BTreeMap<String, i64>> {
+        match fs::read(self.path.join(TOLD)) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("`{TOLD}` is damaged"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn keep_told(&self, told: &BTreeMap<String, i64>) -> io::Result<()> {
+        write_whole(&self.path.join(TOLD), told)
     }
 
     /// How far a log was read; `None` if it is not known.
@@ -75,7 +96,7 @@ impl StateDir {
     pub(super) fn unproven(&self, origin: &str) -> io::Result<Vec<(PathBuf, SignedCheckpoint)>> {
         let prefix = name_of(origin);
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.0)? {
+        for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with(&prefix) && name.ends_with(".unproven") {
@@ -87,7 +108,7 @@ impl StateDir {
     }
 
     fn file(&self, origin: &str, extension: &str) -> PathBuf {
-        self.0.join(format!("{}.{extension}", name_of(origin)))
+        self.path.join(format!("{}.{extension}", name_of(origin)))
     }
 }
 
@@ -108,6 +129,8 @@ pub(super) struct Seen {
     pub(super) checkpoint: SignedCheckpoint,
     /// What was read: its beginning, or all of it.
     pub(super) grown: Grown,
+    /// How many of the entries say something that could not be read.
+    pub(super) unread: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +144,8 @@ struct Kept {
     /// The leaves that were read after it.
     #[serde(default)]
     recent: String,
+    #[serde(default)]
+    unread: u64,
 }
 
 impl Kept {
@@ -131,6 +156,7 @@ impl Kept {
             size: Some(base.size()),
             peaks: base.peaks().iter().map(|(height, hash)| (*height, base64::encode(hash))).collect(),
             recent: base64::encode(recent.as_flattened()),
+            unread: seen.unread,
         }
     }
 
@@ -150,7 +176,7 @@ impl Kept {
             true => grown.range().root() == *root,
             false => grown.range().size() < *size,
         };
-        fits.then_some(Seen { checkpoint, grown })
+        fits.then_some(Seen { checkpoint, grown, unread: self.unread })
     }
 }
 
@@ -165,5 +191,6 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Disk::default().put(path.parent().unwrap_or(&path), &path, bytes)
 }
 
+const TOLD: &str = "told.json";
 /// The most checkpoints of a log that are kept until they are proven.
 const MAX_UNPROVEN: usize = 32;

@@ -23,11 +23,16 @@ struct Shown {
     spoil: Mutex<Option<&'static str>>,
     /// What cannot be read.
     withhold: Mutex<Vec<&'static str>>,
+    /// What another URL shows; without, the same.
+    elsewhere: Mutex<Option<Log>>,
+    /// An older checkpoint in the place of the log's; then nothing partial is there, either.
+    tidied: Mutex<Option<Vec<u8>>>,
 }
 
 impl Shown {
     fn new(log: &Log) -> Arc<Self> {
-        Arc::new(Self { log: Mutex::new(log.clone()), spoil: Mutex::default(), withhold: Mutex::default() })
+        let (spoil, withhold, elsewhere, tidied) = Default::default();
+        Arc::new(Self { log: Mutex::new(log.clone()), spoil, withhold, elsewhere, tidied })
     }
 
     fn show(&self, log: &Log) {
@@ -37,8 +42,14 @@ impl Shown {
 
 #[async_trait]
 impl LogReader for Shown {
-    async fn read(&self, _: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        let other = self.elsewhere.lock().unwrap().clone().filter(|_| url.contains("elsewhere"));
+        let log = other.unwrap_or_else(|| self.log.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        match self.tidied.lock().unwrap().clone() {
+            Some(checkpoint) if path == "checkpoint" => return Ok(Some(checkpoint)),
+            Some(_) if path.contains(".p/") => return Ok(None),
+            _ => {}
+        }
         if self.withhold.lock().unwrap().iter().any(|what| path.contains(what)) {
             return Err("status 502".to_owned());
         }
@@ -96,6 +107,15 @@ fn source(signer: &LogSigner) -> Source {
     }
 }
 
+/// A monitor that looks at a log from two places.
+fn monitor_of_two(dir: &Path, source: &Source, reader: &Arc<Shown>) -> Monitor {
+    let second = Source { url: "https://elsewhere.example.org/".into(), ..source.clone() };
+    let reader: Arc<dyn LogReader> = reader.clone();
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let sources = vec![source.clone(), second];
+    Monitor::open(dir.join("state"), sources, Vec::new(), &reader, clock, false).unwrap()
+}
+
 fn monitor(dir: &Path, source: Source, reader: &Arc<Shown>, watch: &str, from_now: bool) -> Monitor {
     let watches = MonitorConfig::from_yaml(watch).unwrap().watches().unwrap();
     let reader: Arc<dyn LogReader> = reader.clone();
@@ -131,7 +151,9 @@ async fn each_entry_is_found_once_also_after_a_restart() {
         .collect();
     assert_eq!(found, [300, 301]);
     assert_eq!(whats(&mut first).await, []);
-    assert_eq!(whats(&mut open()).await.len(), 2, "nobody was told yet");
+    drop(first);
+    let mut first = open();
+    assert_eq!(whats(&mut first).await.len(), 2, "nobody was told yet");
     first.keep(true).unwrap();
     add(&log, 302..303, "ours").await;
     drop(first);
@@ -324,6 +346,12 @@ async fn what_was_read_before_an_entry_that_cannot_be_is_told_and_kept() {
     let mut first = open();
     *reader.withhold.lock().unwrap() = vec!["entries/001"];
     let found = whats(&mut first).await;
+    first.keep(false).unwrap();
+    let lagging = heartbeat(dir.path());
+    assert_eq!(
+        (&lagging["size"], &lagging["shown"], &lagging["behind"]),
+        (&256.into(), &601.into(), &345.into())
+    );
     let [What::Entry { index: 0, .. }, What::Entry { index: 1, .. }, What::Unreadable(_)] = found.as_slice()
     else {
         panic!("{found:?}")
@@ -368,6 +396,67 @@ async fn what_could_hide_what_is_watched_for_is_told() {
     let mut monitor = monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
     assert_eq!(whats(&mut monitor).await, [What::Unread { first: 1, count: 2 }]);
     assert_eq!(whats(&mut monitor).await, []);
+    monitor.keep(true).unwrap();
+    assert_eq!(heartbeat(dir.path())["unread"], 2);
+    drop(monitor);
+    let mut monitor = self::monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
+    monitor.keep(true).unwrap();
+    assert_eq!(heartbeat(dir.path())["unread"], 2, "also after a restart");
+    assert_eq!(heartbeat(dir.path())["shown"], serde_json::Value::Null, "nobody has looked yet");
+}
+
+/// What the heartbeat says of the only log.
+fn heartbeat(dir: &Path) -> serde_json::Value {
+    let heartbeat = std::fs::read(dir.join("heartbeat")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&heartbeat).unwrap()["logs"][0].take()
+}
+
+#[tokio::test]
+async fn what_stays_wrong_is_news_once_and_again_after_a_day() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    add(&log, 0..3, "ours").await;
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let open = || {
+        let watches = MonitorConfig::from_yaml(&watch_for("ours")).unwrap().watches().unwrap();
+        let reader: Arc<dyn LogReader> = reader.clone();
+        Monitor::open(dir.path().join("state"), vec![source(&signer)], watches, &reader, clock.clone(), false)
+            .unwrap()
+    };
+    let mut monitor = open();
+    let news = async |monitor: &mut Monitor, withheld: &[&'static str]| {
+        *reader.withhold.lock().unwrap() = withheld.to_vec();
+        let found = monitor.round().await.unwrap();
+        let news = monitor.news(&found).len();
+        monitor.keep(false).unwrap();
+        (found.len(), news)
+    };
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 1));
+    clock.advance(Duration::from_secs(86_399));
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 0));
+    drop(monitor);
+    let mut monitor = open();
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 0), "also after a restart");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(news(&mut monitor, &["entries"]).await, (1, 1), "a day has passed");
+    assert_eq!(news(&mut monitor, &[]).await, (3, 3), "each entry is news");
+    assert_eq!(news(&mut monitor, &["checkpoint"]).await, (1, 1), "it had ended");
+    *reader.spoil.lock().unwrap() = Some("checkpoint");
+    assert_eq!(news(&mut monitor, &[]).await, (1, 1), "it is another one");
+}
+
+#[tokio::test]
+async fn two_monitors_do_not_share_what_they_keep() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    let _first = monitor(dir.path(), source(&signer), &reader, "", false);
+    let reader: Arc<dyn LogReader> = reader.clone();
+    let clock = Arc::new(ManualClock::at(1_800_000_000));
+    let state = dir.path().join("state");
+    let second = Monitor::open(state, vec![source(&signer)], Vec::new(), &reader, clock, false);
+    assert!(matches!(second.err().unwrap(), signet_store::OpenError::InUse { .. }));
 }
 
 #[tokio::test]
@@ -420,4 +509,56 @@ impl LogReader for Cosigned {
     ) -> Result<Option<Vec<u8>>, String> {
         self.shown.ask(url, path, question, limit).await
     }
+}
+
+/// Each place by itself is honest: only whoever looks from both sees it.
+#[tokio::test]
+async fn a_log_that_shows_two_places_two_trees_is_found() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let [one, other] =
+        [log(&dir.path().join("one"), &signer).await, log(&dir.path().join("other"), &signer).await];
+    for (log, last) in [(&one, "theirs"), (&other, "ours")] {
+        add(log, 0..3, "theirs").await;
+        add(log, 3..4, last).await;
+    }
+    let reader = Shown::new(&one);
+    *reader.elsewhere.lock().unwrap() = Some(other);
+    let mut monitor = monitor_of_two(dir.path(), &source(&signer), &reader);
+    for _ in 0..2 {
+        let found = whats(&mut monitor).await;
+        assert!(matches!(found.as_slice(), [What::Fork { .. }]), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_lags_is_no_alarm_and_one_that_goes_back_is() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let [one, other, less] = ["one", "other", "less"].map(|name| dir.path().join(name));
+    let (one, other) = (log(&one, &signer).await, log(&other, &signer).await);
+    add(&one, 0..10, "theirs").await;
+    add(&other, 0..7, "theirs").await;
+    let reader = Shown::new(&one);
+    *reader.elsewhere.lock().unwrap() = Some(other.clone());
+    let mut monitor = monitor_of_two(dir.path(), &source(&signer), &reader);
+    assert_eq!(whats(&mut monitor).await, []);
+    add(&other, 7..11, "theirs").await;
+    assert_eq!(whats(&mut monitor).await, [], "the other is ahead now");
+    let less = log(&less, &signer).await;
+    add(&less, 0..9, "theirs").await;
+    *reader.elsewhere.lock().unwrap() = Some(less);
+    assert_eq!(whats(&mut monitor).await, [What::Stale { size: 9, known: 11 }]);
+}
+
+/// C2SP tlog-tiles lets a log drop what is partial once the full tile is there.
+#[tokio::test]
+async fn where_a_partial_tile_is_gone_the_full_one_is_read() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    add(&log, 0..300, "theirs").await;
+    let old = log.head().note.to_vec();
+    add(&log, 300..600, "theirs").await;
+    let reader = Shown::new(&log);
+    *reader.tidied.lock().unwrap() = Some(old);
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, "watch: []", false);
+    assert_eq!(whats(&mut monitor).await, []);
 }

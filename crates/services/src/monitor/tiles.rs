@@ -9,7 +9,7 @@ use signet_formats::merkle::{self, Hash, MerkleError};
 use signet_formats::note::MAX_NOTE_BYTES;
 use signet_formats::tlog::{
     Entries, EntryBundle, MAX_ENTRY_BYTES, Nodes, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile,
-    consistency_proof, peaks,
+    consistency_proof, full_path, peaks,
 };
 
 use super::LogReader;
@@ -45,8 +45,15 @@ impl TileTree {
         Ok(merkle::root(hashes.ok_or_else(|| format!("`{tile}` is too short"))?))
     }
 
+    /// A resource; in the place of a partial one that is not there the full one, which may have replaced it.
     async fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, String> {
-        get(self.reader.as_ref(), &self.url, path, limit).await
+        let read =
+            self.reader.read(&self.url, path, limit).await.map_err(|why| format!("`{path}`: {why}"))?;
+        match (read, full_path(path)) {
+            (Some(bytes), _) => Ok(bytes),
+            (None, Some(full)) => get(self.reader.as_ref(), &self.url, full, limit).await,
+            (None, None) => Err(format!("`{path}` is not there")),
+        }
     }
 }
 

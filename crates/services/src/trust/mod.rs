@@ -18,6 +18,6 @@ mod writer;
 pub use ceremony::{CeremonyError, RootPlan, Standing, acceptable, countersign};
 pub use client::{Fetch, FetchError, FollowError, Repository, download, follow, load, look_up, update};
 pub use home::{Current, Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT, open};
-pub use publisher::{Periods, Published, Publisher, PublisherError, Target, mark_restored};
+pub use publisher::{Periods, Published, Publisher, PublisherError, Target, first_root, mark_restored};
 pub use store::Store;
 pub use watch::{Watch, root_alert};

@@ -13,7 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signet_crypto::PublicKey;
+use futures_util::future::BoxFuture;
+use signet_crypto::{Digest, PublicKey};
 use signet_formats::tuf::{
     Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
     Timestamp, TufError, target_url, versioned,
@@ -223,7 +224,17 @@ impl Publisher {
         Err(PublisherError::NoOnlineKey)
     }
 
-    async fn write(
+    fn write<'a>(
+        &'a self,
+        repository: &'a Store,
+        root: Metadata<Root>,
+        renew: Renew,
+        files: BTreeMap<String, TargetFile>,
+    ) -> BoxFuture<'a, Result<Published, PublisherError>> {
+        Box::pin(self.write_all(repository, root, renew, files))
+    }
+
+    async fn write_all(
         &self,
         repository: &Store,
         root: Metadata<Root>,
@@ -268,6 +279,14 @@ impl Publisher {
         let targets = Signed::read(repository, Role::Targets, version, MAX_TARGETS_BYTES)?;
         Ok(State { timestamp: Some(timestamp), snapshot: Some(snapshot), targets: Some(targets) })
     }
+}
+
+/// The digest of the first root that was published in this data directory: every later one follows from it. As far as it can
+/// be read.
+pub fn first_root(dir: &Path) -> Option<Digest> {
+    let name = versioned(Role::Root.name(), Some(1)).ok()?;
+    let bytes = Store::new(Disk::default(), dir.join(REPOSITORY)).read(&name, MAX_ROOT_BYTES).ok()??;
+    Some(Digest::sha256(&bytes))
 }
 
 /// Marks the data directory of a publisher that came out of a backup: clients may have seen newer versions than it has, so that

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use signet_formats::time;
 use signet_formats::tuf::Role;
 use signet_store::OpenError;
@@ -12,6 +13,17 @@ use tracing::{error, info, warn};
 
 use super::{Published, Publisher, PublisherError, Target};
 use crate::clock::Clock;
+
+/// What was seen of a repository.
+#[derive(Default)]
+enum Seen {
+    /// No root is published, or nobody has looked.
+    #[default]
+    Nothing,
+    Published(Published),
+    /// There is a root, and what follows from it cannot be read.
+    Damaged,
+}
 
 /// Keeps a repository fresh, and its targets as they should be, as long as it runs. Clones are the same watch.
 #[derive(Clone)]
@@ -28,7 +40,7 @@ struct Shared {
     changed: Notify,
     /// Whether the root is of one key that is kept beside the repository.
     owns_root: AtomicBool,
-    published: Mutex<Option<Published>>,
+    seen: Mutex<Seen>,
     /// Held by who looks.
     looking: tokio::sync::Mutex<()>,
 }
@@ -58,9 +70,29 @@ impl Watch {
         self.publisher.own_root(&targets).await
     }
 
-    /// What is published, as far as was seen; `None` while there is no root.
+    /// What is published, as far as was seen; `None` while there is no root, or it cannot be read.
     pub fn published(&self) -> Option<Published> {
-        lock(&self.shared.published).clone()
+        match &*lock(&self.shared.seen) {
+            Seen::Published(published) => Some(published.clone()),
+            Seen::Nothing | Seen::Damaged => None,
+        }
+    }
+
+    /// When each role ends, as far as was seen. What cannot be read may not be used any more: it has ended.
+    pub fn ends(&self) -> Vec<(Role, i64)> {
+        match &*lock(&self.shared.seen) {
+            Seen::Nothing => Vec::new(),
+            Seen::Published(published) => {
+                published.roles.iter().map(|(role, _, end)| (*role, *end)).collect()
+            }
+            Seen::Damaged => vec![(Role::Timestamp, 0)],
+        }
+    }
+
+    /// Whether those who follow it are served what they may use; `None` while there is no root, which nobody can follow.
+    pub fn is_serving(&self) -> Option<bool> {
+        let begun = !matches!(*lock(&self.shared.seen), Seen::Nothing);
+        begun.then(|| self.is_fresh())
     }
 
     /// Whether all that is published may still be used, as far as was seen.
@@ -70,7 +102,11 @@ impl Watch {
     }
 
     /// Looks once: signs again what is due, and publishes targets that have changed.
-    pub async fn look(&self) -> Result<Published, PublisherError> {
+    pub fn look(&self) -> BoxFuture<'_, Result<Published, PublisherError>> {
+        Box::pin(self.look_once())
+    }
+
+    async fn look_once(&self) -> Result<Published, PublisherError> {
         let _alone = self.shared.looking.lock().await;
         let targets = lock(&self.shared.targets).clone();
         let owned = match self.shared.owns_root.load(Ordering::Acquire) {
@@ -89,7 +125,7 @@ impl Watch {
         if let Ok(published) = &published {
             warn_of_root(published, self.clock.seconds());
         }
-        *lock(&self.shared.published) = published.ok();
+        self.shared.see(published);
         kept
     }
 
@@ -113,6 +149,17 @@ impl Watch {
                 () = self.shared.changed.notified() => {}
             }
         }
+    }
+}
+
+impl Shared {
+    fn see(&self, published: Result<Published, PublisherError>) {
+        let mut seen = lock(&self.seen);
+        *seen = match (published, &*seen) {
+            (Ok(published), _) => Seen::Published(published),
+            (Err(PublisherError::NoRoot), Seen::Nothing) => Seen::Nothing,
+            (Err(_), _) => Seen::Damaged,
+        };
     }
 }
 

@@ -106,7 +106,7 @@ impl Identities {
 
     /// Whether there was an authority in the directory, with a key of its own or with one from elsewhere.
     pub(super) fn were_in(dir: &DataDir) -> bool {
-        let is_new = |files: KeyFiles<'_>| !files.are_given() && matches!(files.read(&leaf(0)), Ok(None));
+        let is_new = |files: KeyFiles<'_>| !files.is_settled() && matches!(files.read(&leaf(0)), Ok(None));
         !KeyFiles::open(dir.disk(), dir.path()).is_ok_and(is_new)
     }
 

@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use const_oid::ObjectIdentifier;
+use futures_util::future::BoxFuture;
 use signet_formats::timestamp::{PkiFailure, ReceivedRequest, Statement, granted, rejected};
 use signet_formats::x509::Certificate;
 use signet_store::{DataDir, Kind, OpenError, fs::Disk};
@@ -92,7 +93,16 @@ impl Tsa {
     }
 
     /// The same, on a disk that may inject faults.
-    pub async fn open_on(
+    pub fn open_on(
+        disk: Disk,
+        path: &Path,
+        identity: Option<Identity>,
+        config: Config,
+    ) -> BoxFuture<'_, Result<Self, TsaError>> {
+        Box::pin(Self::opened(disk, path, identity, config))
+    }
+
+    async fn opened(
         disk: Disk,
         path: &Path,
         identity: Option<Identity>,
@@ -198,7 +208,11 @@ impl Tsa {
     pub fn doubt(&self) -> Option<String> {
         let config = &self.inner.config;
         let certificate = self.inner.identities().active(config.clock.seconds()).is_none();
-        config.doubt().or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
+        let ended = self.inner.serials.have_ended();
+        let ended = ended.then(|| "its disk failed, so that it has no serial numbers any more".to_owned());
+        ended
+            .or_else(|| config.doubt())
+            .or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
@@ -266,7 +280,7 @@ pub enum TsaError {
     #[error("a timestamp authority needs a policy")]
     NoPolicy,
     /// The numbers given out so far are unknown, so they would come again.
-    #[error("`{}` is unusable ({error}): without it serial numbers would repeat; restore it, or start a new authority in an empty directory", path.display())]
+    #[error("`{}` is unusable ({error}): without it serial numbers would repeat", path.display())]
     Serials {
         /// The file.
         path: std::path::PathBuf,

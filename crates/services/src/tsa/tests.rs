@@ -196,6 +196,26 @@ async fn an_authority_that_lost_its_numbers_does_not_start() {
     assert!(matches!(opened, Err(TsaError::Serials { .. })));
 }
 
+/// Its key is elsewhere, so that nothing but a mark tells the directory from a new one.
+#[tokio::test]
+async fn an_authority_with_a_given_key_that_lost_its_numbers_does_not_start_either() {
+    let (own, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(authority(own.path(), GOOD).await);
+    let identity = || {
+        let disk = signet_store::fs::Disk::default();
+        let (key, chain) =
+            crate::key_files::KeyFiles::open(&disk, own.path()).unwrap().read("tsa").unwrap().unwrap();
+        Some(Identity::new(Arc::new(key), chain).unwrap())
+    };
+    for _ in 0..2 {
+        drop(Tsa::open(dir.path(), identity(), config(GOOD)).await.unwrap());
+    }
+    std::fs::remove_file(dir.path().join("serials.json")).unwrap();
+    let opened = Tsa::open(dir.path(), identity(), config(GOOD)).await;
+    assert!(matches!(opened, Err(TsaError::Serials { .. })));
+    assert!(!dir.path().join("serials.json").exists());
+}
+
 #[tokio::test]
 async fn certificates_of_another_kind_make_no_authority() {
     use signet_formats::x509::{NewExtension, oid};

@@ -5,9 +5,10 @@
 //! the next start.
 //!
 //! On disk: `logs/` (for each log the newest checkpoint that it cosigned), `evidence/` (checkpoints that a log signed and
-//! that contradict each other), `keys/`, `witness.json` (its name and keys).
+//! that contradict each other), `unproven/` (those of which nothing tells), `spent/` (of its day's number), `keys/`, `witness.json` (its name and keys).
 //! Trusted? Yes: whoever can put an older file in `logs/` makes it cosign a second history. May it be lost? No.
 
+mod allowance;
 mod cosigner;
 mod home;
 mod state;
@@ -17,6 +18,7 @@ use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use signet_crypto::Digest;
@@ -28,7 +30,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 pub use cosigner::Cosigner;
-pub use home::{HomeOptions, OpenError, fsck};
+pub use home::{HomeOptions, OpenError, fsck, key_of};
 use state::LogState;
 
 /// What a witness is opened with.
@@ -96,7 +98,8 @@ impl Witness {
         let id = id_of(&log.origin);
         let mut logs = self.shared.logs.write().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Vacant(place) = logs.entry(id) {
-            let state = LogState::load(self.shared.dir.path(), log, &self.shared.cosigner)?;
+            let state =
+                LogState::load(self.shared.dir.path(), log, &self.shared.cosigner, self.shared.clock.read())?;
             place.insert(Arc::new(Mutex::new(state)));
         }
         Ok(())
@@ -150,7 +153,10 @@ pub enum Refusal {
     Inconsistent(MerkleError),
     /// The log asks for more checkpoints a day than it was given.
     #[error("too many checkpoints for today; try again later")]
-    TooMany,
+    TooMany {
+        /// How long to wait.
+        wait: Duration,
+    },
     /// No log of this origin is known.
     #[error("the log `{0}` is not known here")]
     UnknownLog(String),

@@ -5,17 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::cosignature;
-use signet_formats::merkle::{self, MerkleError, verify_consistency};
+use signet_formats::merkle::{self, MerkleError, proves_another_tree, verify_consistency};
 use signet_formats::note::{KeyKind, Note, NoteError, NoteSignature, VerifierKey};
 use signet_formats::tlog::AddCheckpoint;
 use signet_store::fs::Disk;
 
+use super::allowance::Allowance;
 use super::{Cosigner, OpenError, Refusal, Shared, WitnessedLog};
+use crate::clock::Reading;
 
 /// One log, and the newest checkpoint of it that was cosigned.
 pub(super) struct LogState {
@@ -28,7 +29,12 @@ pub(super) struct LogState {
 
 impl LogState {
     /// What the directory has of the log. A file that is not this witness's own word is refused.
-    pub(super) fn load(root: &Path, log: WitnessedLog, cosigner: &Cosigner) -> Result<Self, OpenError> {
+    pub(super) fn load(
+        root: &Path,
+        log: WitnessedLog,
+        cosigner: &Cosigner,
+        now: Reading,
+    ) -> Result<Self, OpenError> {
         let path = place(root, &log.origin);
         let damaged = |why: String| OpenError::Damaged { path: path.clone(), why };
         let newest = match fs::read(&path) {
@@ -48,7 +54,7 @@ impl LogState {
         if is_marked && newest.is_none() {
             return Err(damaged(format!("what was cosigned last of `{}` is gone", log.origin)));
         }
-        let allowance = Allowance::new(log.per_day);
+        let allowance = Allowance::load(&spent(root, &log.origin), log.per_day, now)?;
         Ok(Self { log, newest, is_marked, allowance })
     }
 
@@ -58,9 +64,8 @@ impl LogState {
         shared: &Arc<Shared>,
         request: AddCheckpoint,
     ) -> Result<Vec<NoteSignature>, Refusal> {
-        let AddCheckpoint { old_size, proof, checkpoint: signed } = request;
-        self.check_signature(&signed)?;
-        let new = signed.checkpoint();
+        self.check_signature(&request.checkpoint)?;
+        let (old_size, new) = (request.old_size, request.checkpoint.checkpoint());
         if old_size > new.size {
             return Err(Refusal::Backwards { old: old_size, new: new.size });
         }
@@ -68,14 +73,38 @@ impl LogState {
         if old_size != size {
             return Err(Refusal::Conflict { size });
         }
-        if let Err(error) = self.check_history(new, &proof) {
-            self.keep_evidence(shared, &signed).await;
+        if let Err(error) = self.check_history(new, &request.proof) {
+            self.keep_evidence(shared, &request).await;
             return Err(Refusal::Inconsistent(error));
         }
-        if !self.allowance.take(shared.clock.read().steady) {
-            return Err(Refusal::TooMany);
+        let is_again = self.newest.as_ref().is_some_and(|newest| newest.checkpoint() == new);
+        match self.lines(shared).filter(|_| is_again) {
+            Some(lines) => return Ok(lines),
+            // Anybody has what was published and can ask for it again: that takes nothing of what the log may have.
+            None if is_again => {}
+            None => self.take(shared).await?,
         }
-        self.cosign(shared, signed).await
+        self.cosign(shared, request.checkpoint).await
+    }
+
+    /// What it has said of the newest checkpoint, if that was just now.
+    fn lines(&self, shared: &Arc<Shared>) -> Option<Vec<NoteSignature>> {
+        let (newest, now) = (self.newest.as_ref()?, u64::try_from(shared.clock.seconds()).ok()?);
+        let line = |key: &VerifierKey| {
+            let made = cosignature::verify(newest, key).ok()?.timestamp;
+            let is_young = made <= now && now - made < AGAIN_AFTER;
+            newest.note().signatures_by(key).next().cloned().filter(|_| is_young)
+        };
+        shared.cosigner.keys().map(line).collect()
+    }
+
+    /// Takes one of those that the log may have today; on disk before it is used, so that a restart gives nothing back.
+    async fn take(&mut self, shared: &Arc<Shared>) -> Result<(), Refusal> {
+        let now = shared.clock.read();
+        self.allowance.take(now.steady).map_err(|wait| Refusal::TooMany { wait })?;
+        let Some(text) = self.allowance.kept(now) else { return Ok(()) };
+        let target = spent(shared.dir.path(), &self.log.origin);
+        put(shared, target, text).await.map_err(|error| Refusal::Failed(error.to_string()))
     }
 
     /// At least one known key has signed, and none of them wrongly. Lines of unknown keys are dropped later.
@@ -145,59 +174,33 @@ impl LogState {
         SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(|_| NoteError::Malformed)
     }
 
-    /// Two checkpoints that a log signed and of which only one can be true are worth keeping; a proof that is merely wrong is not.
-    async fn keep_evidence(&self, shared: &Arc<Shared>, signed: &SignedCheckpoint) {
-        let contradicts = |newest: &&SignedCheckpoint| {
-            newest.checkpoint().size == signed.checkpoint().size
-                && newest.checkpoint().root != signed.checkpoint().root
+    /// Two checkpoints that a log signed and of which only one can be true are worth keeping, and so is one that may be of
+    /// another history: whoever reads both can ask the log.
+    async fn keep_evidence(&self, shared: &Arc<Shared>, request: &AddCheckpoint) {
+        let Some(newest) = &self.newest else { return };
+        let (old, new) = (newest.checkpoint(), request.checkpoint.checkpoint());
+        let contradicts = match old.size == new.size {
+            true => old.root != new.root,
+            false => proves_another_tree(old.size, new.size, &old.root, &new.root, &request.proof),
         };
-        let Some(newest) = self.newest.as_ref().filter(contradicts) else { return };
-        shared.counters.contradictions.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(
-            origin = self.log.origin,
-            size = signed.checkpoint().size,
-            "the log contradicts itself"
-        );
-        let (one, other) = (newest.note().to_string(), signed.note().to_string());
-        let dir = shared.dir.path().join("evidence").join(Digest::sha256(self.log.origin.as_bytes()).hex());
-        let name = Digest::sha256(signed.note().text().as_bytes()).hex();
+        let (log, size) = (&self.log.origin, new.size);
+        if contradicts {
+            shared.counters.contradictions.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(log, size, "the log contradicts itself");
+        } else {
+            tracing::warn!(log, size, "the log has signed what it does not prove to be of the same history");
+        }
+        // Those are apart: anybody can send a true checkpoint with a wrong proof, so that they fill up.
+        let place = if contradicts { EVIDENCE } else { UNPROVEN };
+        let dir = shared.dir.path().join(place).join(Digest::sha256(log.as_bytes()).hex());
+        let name = Digest::sha256(request.checkpoint.note().text().as_bytes()).hex();
         if fs::read_dir(&dir).is_ok_and(|kept| kept.count() >= MAX_EVIDENCE) {
             return;
         }
-        if let Err(error) = put(shared, dir.join(name), format!("{one}\n{other}")).await {
+        if let Err(error) = put(shared, dir.join(name), format!("{}\n{request}", newest.note())).await {
             tracing::error!(%error, "the evidence could not be kept");
         }
     }
-}
-
-/// How many checkpoints more a log may have cosigned: a day's number comes back evenly over the day.
-struct Allowance {
-    per_day: Option<u64>,
-    left: f64,
-    counted: Duration,
-}
-
-impl Allowance {
-    fn new(per_day: Option<u64>) -> Self {
-        Self { per_day, left: per_day.map_or(0.0, burst), counted: Duration::ZERO }
-    }
-
-    fn take(&mut self, now: Duration) -> bool {
-        let Some(per_day) = self.per_day else { return true };
-        let days = now.saturating_sub(self.counted).as_secs_f64() / DAY;
-        self.left = (self.left + days * per_day as f64).min(burst(per_day));
-        self.counted = now;
-        let any = self.left >= 1.0;
-        if any {
-            self.left -= 1.0;
-        }
-        any
-    }
-}
-
-/// As many at once as there are in an hour, and some for a log that is rarely active.
-fn burst(per_day: u64) -> f64 {
-    (per_day as f64 / 24.0).max(10.0)
 }
 
 async fn put(shared: &Arc<Shared>, target: PathBuf, text: String) -> io::Result<()> {
@@ -214,11 +217,21 @@ fn place(root: &Path, origin: &str) -> PathBuf {
     root.join(super::home::LOGS).join(Digest::sha256(origin.as_bytes()).hex())
 }
 
+/// How many of its day's checkpoints a log has had.
+fn spent(root: &Path, origin: &str) -> PathBuf {
+    root.join("spent").join(Digest::sha256(origin.as_bytes()).hex())
+}
+
 /// There from the first cosignature of a log on.
 fn mark(root: &Path, origin: &str) -> PathBuf {
     root.join(super::home::MARKS).join(Digest::sha256(origin.as_bytes()).hex())
 }
 
-const DAY: f64 = 86_400.0;
+/// Requests of which one contradicts what was cosigned, with that.
+const EVIDENCE: &str = "evidence";
+/// Those of which nothing tells whether they do.
+const UNPROVEN: &str = "unproven";
+/// After how many seconds the same checkpoint is signed again, with a later time.
+const AGAIN_AFTER: u64 = 60;
 /// Of one log.
 const MAX_EVIDENCE: usize = 16;

@@ -180,9 +180,67 @@ async fn a_log_gets_as_many_a_day_as_it_was_given() {
     for new in 1..=10 {
         assert_eq!(ask(new).await, Ok(()));
     }
-    assert_eq!(ask(11).await, Err(Refusal::TooMany));
+    assert_eq!(ask(11).await, Err(Refusal::TooMany { wait: Duration::from_secs(360) }));
     clock.advance(Duration::from_secs(361));
-    assert_eq!((ask(11).await, ask(12).await), (Ok(()), Err(Refusal::TooMany)));
+    assert_eq!(
+        (ask(11).await, ask(12).await),
+        (Ok(()), Err(Refusal::TooMany { wait: Duration::from_secs(359) }))
+    );
+}
+
+#[tokio::test]
+async fn a_restart_gives_a_log_nothing_back() {
+    let (dir, log, ours) = (tempfile::tempdir().unwrap(), Log::new(), cosigner());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let start = || {
+        let known = WitnessedLog { per_day: Some(240), ..log.known() };
+        let config = Config { clock: clock.clone(), ..config(dir.path(), vec![known]) };
+        Witness::open_on(Disk::default(), config, ours.clone())
+    };
+    for round in 0..10 {
+        let witness = start().await.unwrap();
+        assert!(witness.add_checkpoint(log.request(round, round + 1).await).await.is_ok(), "{round}");
+    }
+    let eleventh = log.request(10, 11).await;
+    let too_many = start().await.unwrap().add_checkpoint(eleventh.clone()).await;
+    assert_eq!(too_many, Err(Refusal::TooMany { wait: Duration::from_secs(360) }));
+    clock.step_to(Duration::from_secs(NOW - 86_400));
+    assert!(start().await.unwrap().add_checkpoint(eleventh.clone()).await.is_err(), "the clock was set back");
+    clock.step_to(Duration::from_secs(NOW + 361));
+    assert!(start().await.unwrap().add_checkpoint(eleventh).await.is_ok());
+}
+
+/// The proof of a log that has forked leads from its other history.
+#[tokio::test]
+async fn a_fork_is_kept_also_if_the_log_has_grown_since() {
+    let (dir, log, cosigner) = (tempfile::tempdir().unwrap(), Log::new(), cosigner());
+    let witness = open(dir.path(), &log, &cosigner).await;
+    witness.add_checkpoint(log.request(0, 7).await).await.unwrap();
+    let forked = log.forked().request(7, 20).await;
+    assert!(matches!(witness.add_checkpoint(forked.clone()).await, Err(Refusal::Inconsistent(_))));
+    assert_eq!(witness.counters().contradictions.load(Ordering::Relaxed), 1);
+    let kept = only_file(&dir.path().join("witness/evidence"));
+    assert!(kept.contains("\n7\n") && kept.ends_with(&forked.to_string()), "{kept}");
+    // A true checkpoint with a proof of nothing: anybody can send it.
+    let wrong = AddCheckpoint { proof: vec![[7; 32]; 5], ..log.request(7, 20).await };
+    assert!(matches!(witness.add_checkpoint(wrong).await, Err(Refusal::Inconsistent(_))));
+    assert_eq!(witness.counters().contradictions.load(Ordering::Relaxed), 1);
+    assert!(only_file(&dir.path().join("witness/unproven")).contains("\n20\n"));
+}
+
+/// The file of the only log in there.
+fn only_file(dir: &Path) -> String {
+    let only = |dir: &Path| {
+        let [one] = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        one
+    };
+    let log: std::path::PathBuf = only(dir);
+    fs::read_to_string(only(&log)).unwrap()
 }
 
 #[tokio::test]
@@ -279,4 +337,45 @@ async fn a_witness_that_has_lost_what_it_cosigned_does_not_begin_again() {
     let refused = Witness::open_on(Disk::default(), config(dir.path(), vec![log.known()]), cosigner).await;
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains("what was cosigned last of `example.org/log` is gone"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_witness_of_which_a_directory_or_its_name_is_gone_does_not_begin_again() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::new());
+    let open =
+        || Witness::open_home(Disk::default(), config(dir.path(), vec![log.known()]), HomeOptions::default());
+    let witness = open().await.unwrap();
+    witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    drop(witness);
+    let (data, aside) = (dir.path().join("witness"), dir.path().join("aside"));
+    for part in ["logs", "cosigned", "witness.json", "keys"].map(|name| data.join(name)) {
+        fs::rename(&part, &aside).unwrap();
+        let refused = open().await.err().unwrap();
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{}: {refused}", part.display());
+        assert!(!part.exists(), "nothing is made in its place: {}", part.display());
+        // Keys may be kept elsewhere.
+        assert_eq!(fsck(&data).is_empty(), part.ends_with("keys"), "{}", part.display());
+        fs::rename(&aside, &part).unwrap();
+    }
+    open().await.unwrap();
+}
+
+/// Anybody can have it, and could else use up what the log may have.
+#[tokio::test]
+async fn what_was_cosigned_last_is_said_again_and_not_counted() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::new());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let known = WitnessedLog { per_day: Some(240), ..log.known() };
+    let config = Config { clock: clock.clone(), ..config(dir.path(), vec![known]) };
+    let witness = Witness::open_on(Disk::default(), config, cosigner()).await.unwrap();
+    let first = witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    for _ in 0..1_000 {
+        assert_eq!(witness.add_checkpoint(log.request(5, 5).await).await.unwrap(), first);
+    }
+    clock.advance(Duration::from_secs(60));
+    let later = witness.add_checkpoint(log.request(5, 5).await).await.unwrap();
+    assert_ne!(later, first, "it is signed again, at a later time");
+    for new in 6..=14 {
+        assert!(witness.add_checkpoint(log.request(new - 1, new).await).await.is_ok(), "{new}");
+    }
 }

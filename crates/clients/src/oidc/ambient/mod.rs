@@ -8,6 +8,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
+
 use super::Token;
 use crate::web::Web;
 use crate::{Error, Result};
@@ -69,7 +71,17 @@ impl Ambient {
         }
     }
 
-    async fn token(self, web: &Web, here: &Surroundings, audience: &str) -> Result<Token> {
+    /// In a box, so that it is compiled here once and not again by everyone who asks.
+    fn token<'a>(
+        self,
+        web: &'a Web,
+        here: &'a Surroundings,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<Token>> {
+        Box::pin(self.asked(web, here, audience))
+    }
+
+    async fn asked(self, web: &Web, here: &Surroundings, audience: &str) -> Result<Token> {
         match self {
             Self::Environment => {
                 let none = || Error::no_token(TOKEN, "it is not set");

@@ -139,7 +139,7 @@ async fn what_is_older_is_found_in_files_that_are_made_again() {
     follow(&search_in);
     let found = all(&rare, |query| search_in.find(query).unwrap());
     assert_eq!(found.len(), 7);
-    let file = dir.path().join("log/search/000000000000.2");
+    let file = dir.path().join("log/search/000000000000.3");
     let bytes = fs::read(&file).unwrap();
     assert_eq!(bytes.len(), usize::try_from(CHUNK_WIDTH).unwrap() * 2 * 16, "a digest and a key each");
     let data = dir.path().join("log");
@@ -156,6 +156,32 @@ async fn what_is_older_is_found_in_files_that_are_made_again() {
         assert_eq!(all(&rare, |query| again.find(query).unwrap()), found, "lost: {lost}");
         assert_eq!(fs::read(&file).unwrap(), bytes);
     }
+    // Without its key the index is of no use to anybody: it is made again with another one.
+    fs::remove_file(dir.path().join("log/search/key")).unwrap();
+    assert_eq!(all(&rare, |query| search(&places(&data), query).unwrap()), found);
+    let again = Searches::open(vec![log.clone()]).unwrap();
+    assert!(!file.exists());
+    follow(&again);
+    assert_eq!(all(&rare, |query| again.find(query).unwrap()), found);
+    assert_ne!(fs::read(&file).unwrap(), bytes);
+}
+
+/// Who has stolen it would ask it about addresses that he knows.
+#[tokio::test]
+async fn what_earlier_versions_indexed_without_a_key_is_removed() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    let search = dir.path().join("log/search");
+    fs::create_dir(&search).unwrap();
+    fs::write(search.join("000000000000.2"), [0; 16]).unwrap();
+    let searches = Searches::open(vec![log.clone()]).unwrap();
+    let names = || fs::read_dir(&search).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(names(), ["key"]);
+    let tag = searches.tag("a@example.org");
+    let hash = tag.strip_prefix("hmac-sha256:").unwrap();
+    assert_ne!(hash, Digest::sha256(b"a@example.org").hex());
+    assert_eq!(Searches::open(vec![log]).unwrap().tag("a@example.org"), tag, "the same after a start");
+    assert_ne!(searches.tag("b@example.org"), tag);
 }
 
 #[tokio::test]
@@ -229,7 +255,7 @@ async fn damage_in_any_shard_is_found() {
         reports.into_iter().map(|report| report.findings.is_empty()).collect::<Vec<_>>()
     };
     assert_eq!(is_sound(), [true, true]);
-    let segment = data.join("shards/0001/entries/00000000000000000000");
+    let segment = data.join("shards/0001/entries/00000000000000000000.2");
     let mut bytes = fs::read(&segment).unwrap();
     bytes[66] ^= 1;
     fs::write(&segment, bytes).unwrap();

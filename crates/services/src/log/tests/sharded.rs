@@ -1,7 +1,7 @@
 //! Rotation.
 
 use super::*;
-use crate::log::{Answer, Request, RotateError, Rotation, Shards, request};
+use crate::log::{Answer, HomeError, Request, RotateError, Rotation, Shards, places_of, request};
 
 async fn shards(dir: &Path) -> Shards {
     let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
@@ -31,6 +31,22 @@ async fn entries_go_to_the_new_shard_and_the_old_one_stays_as_it_is() {
     assert_eq!(log.all()[0].add(entry(2)).await.unwrap_err(), AddError::Frozen);
     let made_up = log.rotate(None).await.unwrap();
     assert!(made_up.signer().origin().starts_with("log-"));
+}
+
+/// `signet log rotate` of a log that does not run does not say what it takes.
+#[tokio::test]
+async fn a_new_shard_takes_what_the_one_before_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let opaque = Config { kind: Some(Kind::Opaque), ..config(dir.path()) };
+    let log = Shards::open(Disk::default(), opaque, HomeOptions::default()).await.unwrap();
+    log.close().await;
+    drop(log);
+    let log = shards_as_they_are(dir.path()).await;
+    assert_eq!(log.rotate(None).await.unwrap().kind(), Some(Kind::Opaque));
+}
+
+async fn shards_as_they_are(dir: &Path) -> Shards {
+    Shards::open(Disk::default(), config(dir), HomeOptions::default()).await.unwrap()
 }
 
 /// Dies before one of its steps: that one and all later ones fail.
@@ -84,8 +100,6 @@ async fn the_running_log_is_asked_by_a_file() {
         answering.answer_requests(|log| seen.send(log.signer().origin().to_owned()).unwrap()).await;
     });
     let data = dir.path().join("log");
-    // Its start gives up what was asked before.
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
         request(&data, &Request::Rotate(rotation)).await.unwrap()
@@ -96,8 +110,50 @@ async fn the_running_log_is_asked_by_a_file() {
     assert_eq!(done, Answer::shard(&log.active().unwrap()));
     assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
     add(&log.active().unwrap(), 1).await;
-    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1 });
+    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1, published: 1 });
     assert_eq!(log.active().unwrap().add(entry(2)).await.unwrap_err(), AddError::Frozen);
+    task.abort();
+}
+
+/// A service says that it is ready before its tasks have begun.
+#[tokio::test]
+async fn what_is_asked_before_the_answering_begins_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("log");
+    shards(dir.path()).await.close().await;
+    let old = data.join(format!("{}.request", uuid::Uuid::new_v4()));
+    fs::write(&old, "\"freeze\"").unwrap();
+    let log = shards(dir.path()).await;
+    assert!(!old.exists(), "what was asked before the start is given up");
+    let root = data.clone();
+    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    while !fs::read_dir(&data).unwrap().any(|file| is_request(&file.unwrap().path())) {
+        tokio::task::yield_now().await;
+    }
+    tokio::select! {
+        () = log.answer_requests(|_| ()) => {}
+        answer = asked => assert_eq!(answer.unwrap().unwrap(), Answer::Frozen { size: 0, published: 0 }),
+    }
+}
+
+#[tokio::test]
+async fn each_of_those_who_ask_at_once_gets_the_answer_to_its_own_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(shards(dir.path()).await);
+    let answering = Arc::clone(&log);
+    let task = tokio::spawn(async move { answering.answer_requests(|_| ()).await });
+    let data = dir.path().join("log");
+    let ask = async |name: &str| {
+        let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
+        request(&data, &Request::Rotate(rotation)).await.unwrap()
+    };
+    let names = ["log.example.org/2", "log.example.org/3"];
+    let (two, three) = tokio::join!(ask(names[0]), ask(names[1]));
+    for (answer, name) in [two, three].into_iter().zip(names) {
+        assert!(matches!(&answer, Answer::Shard { origin, .. } if origin == name), "{answer:?}");
+    }
+    assert_eq!(log.all().len(), 3);
+    assert!(fs::read_dir(&data).unwrap().all(|file| !is_request(&file.unwrap().path())), "nothing is left");
     task.abort();
 }
 
@@ -127,4 +183,32 @@ async fn a_kept_checkpoint_is_of_the_shard_that_it_names() {
     assert!(other.contains("other entries than its checkpoint"), "{other}");
     let stranger = open(Checkpoint { origin: "other".into(), ..newest }).await.unwrap_err();
     assert!(stranger.contains("log.example.org/2") && stranger.contains("not `other`"), "{stranger}");
+}
+
+#[tokio::test]
+async fn a_shard_or_the_word_which_is_active_that_is_gone_is_not_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = shards(dir.path()).await;
+    for number in 0..3 {
+        add(&log.active().unwrap(), number).await;
+        if number < 2 {
+            log.rotate(None).await.unwrap();
+        }
+    }
+    log.prepare(None).await.unwrap();
+    log.close().await;
+    drop(log);
+    let (data, aside) = (dir.path().join("log"), dir.path().join("aside"));
+    for part in
+        ["shards/0001", "shards/0002", "shards/0001/log.json", "active", "shards"].map(|part| data.join(part))
+    {
+        fs::rename(&part, &aside).unwrap();
+        let opened = Shards::open(Disk::default(), config(dir.path()), HomeOptions::default()).await;
+        let refused = opened.err().unwrap();
+        assert!(matches!(refused, HomeError::Open(OpenError::Damaged(_))), "{}: {refused}", part.display());
+        assert!(!part.exists(), "{}", part.display());
+        assert!(places_of(&data).is_err(), "fsck says it, too: {}", part.display());
+        fs::rename(&aside, &part).unwrap();
+    }
+    assert_eq!(places_of(&data).unwrap().len(), 3);
 }

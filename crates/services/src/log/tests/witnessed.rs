@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 
+use signet_crypto::Digest;
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
 use signet_formats::note::VerifierKey;
 use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
 
-use super::crash::copy;
 use super::*;
 use crate::clock::ManualClock;
 use crate::witness::{self, Cosigner, Refusal, Witness, WitnessedLog};
@@ -18,7 +18,10 @@ pub(super) struct Village {
     witnesses: BTreeMap<&'static str, Witness>,
     down: Mutex<Vec<&'static str>>,
     silent: Mutex<Vec<&'static str>>,
+    pub(super) lying: Mutex<Vec<&'static str>>,
     asked: AtomicU32,
+    /// Whether they show nobody what they have seen.
+    pub(super) is_shy: AtomicBool,
     _dir: tempfile::TempDir,
 }
 
@@ -36,8 +39,16 @@ impl Village {
             let witness = Witness::open_on(Disk::default(), config, cosigner).await.unwrap();
             witnesses.insert(name, witness);
         }
-        let (down, silent) = Default::default();
-        Arc::new(Self { witnesses, down, silent, asked: AtomicU32::new(0), _dir: dir })
+        let (down, silent, lying) = Default::default();
+        Arc::new(Self {
+            witnesses,
+            down,
+            silent,
+            lying,
+            asked: AtomicU32::new(0),
+            is_shy: AtomicBool::new(false),
+            _dir: dir,
+        })
     }
 
     pub(super) fn policy(&self, rest: &str) -> WitnessPolicy {
@@ -68,6 +79,11 @@ impl Village {
         *self.down.lock().unwrap() = names.to_vec();
     }
 
+    /// How often the log contradicted itself.
+    pub(super) fn contradictions(&self) -> u64 {
+        self.witnesses.values().map(|witness| witness.counters().contradictions.load(Ordering::Relaxed)).sum()
+    }
+
     fn key(&self, name: &str) -> VerifierKey {
         self.witnesses[name].keys().next().unwrap().clone()
     }
@@ -81,6 +97,9 @@ impl WitnessClient for Village {
         if self.silent.lock().unwrap().contains(&name) {
             std::future::pending::<()>().await;
         }
+        if self.lying.lock().unwrap().contains(&name) {
+            return Ok(WitnessAnswer::Conflict(1_000));
+        }
         if self.down.lock().unwrap().contains(&name) {
             return Err("connection refused".to_owned());
         }
@@ -90,6 +109,14 @@ impl WitnessClient for Village {
             Err(Refusal::Conflict { size }) => WitnessAnswer::Conflict(size),
             Err(refusal) => WitnessAnswer::Refused(refusal.to_string()),
         })
+    }
+
+    async fn newest(&self, url: &str, origin: &str) -> Result<Option<String>, String> {
+        let name = url.strip_prefix("http://").unwrap();
+        let shown = self.witnesses[name].checkpoint(&Digest::sha256(origin.as_bytes())).await;
+        Ok(shown
+            .filter(|_| !self.is_shy.load(Ordering::Relaxed))
+            .map(|note| String::from_utf8(note.into()).unwrap()))
     }
 }
 
@@ -175,7 +202,7 @@ async fn a_silent_witness_delays_nothing_that_does_not_need_it() {
 }
 
 #[tokio::test]
-async fn a_witness_that_was_away_catches_up_and_one_that_saw_more_is_not_believed() {
+async fn a_witness_that_was_away_catches_up() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let village = Village::new(&signer).await;
     village.set_down(&["three"]);
@@ -185,25 +212,36 @@ async fn a_witness_that_was_away_catches_up_and_one_that_saw_more_is_not_believe
     }
     log.close().await;
     drop(log);
-    let yesterday = tempfile::tempdir().unwrap();
-    copy(&dir.path().join("log"), &yesterday.path().join("log"));
     village.set_down(&[]);
     let log = village.open(dir.path(), &signer).await;
     village.set_down(&["two"]);
     let head = add(&log, 5).await.head;
     assert!(cosigned(&head, &village.key("three")), "it was asked from size 0");
     add(&log, 6).await;
+}
+
+#[tokio::test]
+async fn a_lost_witness_policy_is_damage_and_no_policy_of_none() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    add(&log, 0).await;
     log.close().await;
     drop(log);
-    // A copy of yesterday that goes on in another way: the witnesses do not go with it.
-    village.set_down(&[]);
-    let log = village.open(yesterday.path(), &signer).await;
-    let refused = log.add(entry(100)).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("it has seen 7 entries of this log, more than there are"),
-        "{refused}"
-    );
-    assert_eq!(log.head().checkpoint.size, 5);
+    let (data, policy) = (dir.path().join("log"), dir.path().join("log/witness-policy"));
+    let sound = fs::read(&policy).unwrap();
+    for (left, why) in [(None, "is missing"), (Some("quorum none\n"), "is another than the log had")] {
+        fs::remove_file(&policy).unwrap();
+        left.into_iter().for_each(|text| fs::write(&policy, text).unwrap());
+        let refused = Log::open(config(dir.path()), signer.clone()).await.err().unwrap();
+        assert!(matches!(&refused, OpenError::Damaged(damaged) if damaged.contains(why)), "{refused}");
+        assert!(fsck(&data).unwrap().findings.iter().any(|finding| finding.contains(why)));
+        fs::write(&policy, &sound).unwrap();
+    }
+    fs::remove_file(&policy).unwrap();
+    let log = village.open(dir.path(), &signer).await;
+    assert!(cosigned(&add(&log, 1).await.head, &village.key("one")), "it was given again");
+    assert_eq!(fs::read(&policy).unwrap(), sound);
 }
 
 #[tokio::test]

@@ -1,0 +1,81 @@
+//! A log whose witnesses have seen more of it than there is.
+
+use super::crash::copy;
+use super::witnessed::Village;
+use super::*;
+
+/// The village, and a directory of its log as it was after one entry, of three.
+async fn put_back(signer: &LogSigner) -> (Arc<Village>, tempfile::TempDir) {
+    let (dir, yesterday) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let village = Village::new(signer).await;
+    let log = village.open(dir.path(), signer).await;
+    add(&log, 0).await;
+    copy(&dir.path().join("log"), &yesterday.path().join("log"));
+    add(&log, 1).await;
+    add(&log, 2).await;
+    log.close().await;
+    (village, yesterday)
+}
+
+/// What it signed next would be a second history under its name.
+#[tokio::test]
+async fn a_log_that_was_put_back_signs_nothing() {
+    let signer = signer();
+    let (village, dir) = put_back(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    let refused = log.add(entry(100)).await.unwrap_err();
+    let why = "the log has 1 entries, but a checkpoint of 3 was published";
+    assert!(matches!(&refused, AddError::Failed(failed) if failed.contains(why)), "{refused}");
+    assert_eq!((log.head().checkpoint.size, log.durable(), village.contradictions()), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn where_nobody_proves_that_it_was_put_back_it_signs_nothing_either() {
+    let signer = signer();
+    let (village, dir) = put_back(&signer).await;
+    village.is_shy.store(true, Ordering::Relaxed);
+    let log = village.open(dir.path(), &signer).await;
+    for _ in 0..2 {
+        let refused = log.add(entry(100)).await.unwrap_err();
+        let why = "it has seen 3 entries of this log, more than there are";
+        assert!(matches!(&refused, AddError::Unwitnessed(said) if said.contains(why)), "{refused}");
+    }
+    assert_eq!((log.durable(), village.contradictions()), (1, 0), "nothing was written or signed");
+    assert!(add(&log, 0).await.duplicate, "what is published is found");
+    assert!(log.failure().is_none(), "a word alone ends nothing");
+    village.is_shy.store(false, Ordering::Relaxed);
+    while log.failure().is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Two processes have the same key, and the other went on first.
+#[tokio::test]
+async fn of_a_log_in_two_places_the_second_ends() {
+    let signer = signer();
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let village = Village::new(&signer).await;
+    let log = village.open(one.path(), &signer).await;
+    add(&log, 0).await;
+    copy(&one.path().join("log"), &other.path().join("log"));
+    let second = village.open(other.path(), &signer).await;
+    assert!(add(&second, 0).await.duplicate, "it has asked, and nobody has seen more");
+    for number in 1..4 {
+        add(&log, number).await;
+    }
+    let refused = second.add(entry(100)).await.unwrap_err();
+    assert!(matches!(refused, AddError::Failed(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn one_witness_alone_does_not_stop_a_log_by_its_word() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    village.lying.lock().unwrap().push("one");
+    let log = village.open(dir.path(), &signer).await;
+    assert_eq!(add(&log, 1).await.index, 1);
+}
