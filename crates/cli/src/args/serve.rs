@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signet_server::host::{Host, TlsFiles};
 use signet_server::rekor::Identities;
@@ -95,7 +94,8 @@ pub(crate) struct ServeLogArgs {
 }
 
 /// What a search tells of identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SearchMode {
     /// All of it.
