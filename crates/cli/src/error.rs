@@ -7,9 +7,10 @@ use std::path::Path;
 use signet_clients::Error as ClientError;
 use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
 use signet_registry::{Advice, Error as RegistryError};
+use signet_server::exposure::{Exposure, ReachError};
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
-use signet_server::stack::{BackupError, Exposure, StackError};
+use signet_server::stack::{BackupError, StackError};
 use signet_services::authority::AuthorityError;
 use signet_services::ca::CaError;
 use signet_services::log::{HomeError, Kind, OpenError as LogOpenError, SearchError};
@@ -395,11 +396,20 @@ impl From<AuthorityError> for CliError {
         let code = match error {
             AuthorityError::KeyFile(error) => return error.into(),
             AuthorityError::Sign(error) => return error.into(),
+            AuthorityError::Given => {
+                return Self::new(Code::UsageInvalid, error.to_string()).hint(
+                    "give `--key` and `--certificate-chain` (of a stack `key` and `certificateChain`), or begin in a directory of its own",
+                );
+            }
             AuthorityError::Io { .. } => Code::ServiceFailed,
             AuthorityError::Mode { .. } => {
                 return Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE);
             }
             AuthorityError::Lost { .. } => Code::DataCorrupt,
+            AuthorityError::DevelopmentGiven => {
+                return Self::new(Code::ConfigInvalid, error.to_string())
+                    .hint("leave `--dev` out, or the key and its certificates");
+            }
             _ => Code::ConfigInvalid,
         };
         Self::new(code, error.to_string())
@@ -442,6 +452,11 @@ impl From<PublisherError> for CliError {
             PublisherError::Dir(error) => return error.into(),
             PublisherError::KeyFile(error) => return error.into(),
             PublisherError::Refused(ref refusal) => refusal.code(),
+            PublisherError::Staged { .. } => {
+                return Self::new(Code::WouldOverwrite, error.to_string()).hint(
+                    "have it signed and publish it with `signet trust publish`, or give it up with `--replace`",
+                );
+            }
             PublisherError::Expired => Code::TrustExpired,
             PublisherError::Form(_) => Code::DataCorrupt,
             PublisherError::NoRoot | PublisherError::NoOnlineKey => Code::TrustMissing,
@@ -486,30 +501,43 @@ impl From<StackError> for CliError {
             StackError::Host(error) => error.into(),
             StackError::Issuers(error) => error.into(),
             StackError::Log(error) => error.into(),
-            StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => Self::from(error)
-                .hint("give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)"),
+            StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => Self::from(error).hint(
+                "give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)",
+            ),
             StackError::Registry(error) => error.into(),
             StackError::Tsa(error) => error.into(),
             StackError::Trust(error) => error.into(),
             StackError::Witness(error) => error.into(),
-            StackError::Exposed { why, .. } => {
-                Self::new(Code::ListenRefused, error.to_string()).hint(match why {
-                    Exposure::Development => "leave `--dev` out, or let it listen, and be told of, on this machine only",
-                    Exposure::InTheClear => {
-                        "give a certificate (`tls.certificate`, `tls.key`), or the `https://` URL of the proxy in front (`publicUrl`)"
-                    }
-                    Exposure::OpenRegistry => {
-                        "give the registry users (`registry.htpasswd`), leave it out (`registry.enabled: false`), or say that the proxy asks who they are (`registry.anonymous: true`)"
-                    }
-                    Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
-                })
-            }
-            StackError::PublicUrl { .. } => Self::new(Code::UsageInvalid, error.to_string()),
+            StackError::Reach(error) => error.into(),
             StackError::Mode { .. } => Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE),
             StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
                 .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
             StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
+            StackError::Lost(_) => Self::new(Code::DataCorrupt, error.to_string()).hint(
+                "mount it or put it back; without it, `signet restore` makes the stack of a backup. Nothing was made in its place",
+            ),
             other => Self::new(Code::ServiceFailed, other.to_string()),
+        }
+    }
+}
+
+impl From<ReachError> for CliError {
+    fn from(error: ReachError) -> Self {
+        let text = error.to_string();
+        match error {
+            ReachError::Url { .. } => Self::new(Code::UsageInvalid, text),
+            ReachError::Exposed { why, .. } => Self::new(Code::ListenRefused, text).hint(match why {
+                Exposure::Development => {
+                    "leave `--dev` out, or let it listen, and be told of, on this machine only"
+                }
+                Exposure::InTheClear => {
+                    "give a certificate (`--tls-cert` and `--tls-key`, `tls` of a stack), or the `https://` URL of the proxy in front (`--public-url`)"
+                }
+                Exposure::OpenRegistry => {
+                    "give the registry users (`registry.htpasswd`), leave it out (`registry.enabled: false`), or say that the proxy asks who they are (`registry.anonymous: true`)"
+                }
+                Exposure::Nameless => "give the URL that clients reach it by (`--public-url`)",
+            }),
         }
     }
 }
@@ -520,14 +548,19 @@ impl From<BackupError> for CliError {
             BackupError::Dir(error) => return error.into(),
             BackupError::Foreign(_) => {
                 return Self::new(Code::FileUnreadable, error.to_string())
-                    .hint("give a file that `signet backup` wrote");
+                    .hint("give a file that `signet backup` wrote, and all of it");
             }
+            BackupError::Lost(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string())
+                    .hint("mount it or put it back: a backup without it could not be restored");
+            }
+            BackupError::Names(_) => Code::DataCorrupt,
             BackupError::Log { .. } => {
                 return Self::new(Code::DataCorrupt, error.to_string()).hint("take an older backup");
             }
             BackupError::NotEmpty { .. } => {
                 return Self::new(Code::WouldOverwrite, error.to_string()).hint(
-                    "choose another directory; one that ends in `.restoring` was left by a restore that was cut off: remove it",
+                    "choose another directory; one that has a `.restoring` in it was left by a restore that was cut off: remove what is in it",
                 );
             }
             BackupError::Inside { .. } => Code::UsageInvalid,

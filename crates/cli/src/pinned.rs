@@ -110,7 +110,7 @@ impl From<HomeError> for CliError {
             HomeError::NoRepository => Self::new(Code::UsageInvalid, text)
                 .hint("`signet trust import` takes newer trust from a bundle"),
             HomeError::Pinned { .. } => Self::new(Code::WouldOverwrite, text)
-                .hint("to trust another root, choose another `--trust-dir`, or remove the directory"),
+                .hint("to trust another root, or another repository, choose another `--trust-dir`, or remove the directory"),
             HomeError::Bundle(_) | HomeError::Form(_) | HomeError::NoRoot => {
                 Self::new(Code::TrustMalformed, text)
             }

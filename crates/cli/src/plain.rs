@@ -27,6 +27,10 @@ struct Escaping<'a, 'b>(&'a mut Formatter<'b>);
 
 impl Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most texts are harmless as a whole.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return self.0.write_str(text);
+        }
         text.chars().try_for_each(|character| match character {
             // Harmless, and escaped by `escape_debug`.
             '\'' | '"' | '\\' => self.0.write_char(character),

@@ -1,18 +1,27 @@
 //! The JSON Canonicalization Scheme (RFC 8785): one value, one sequence of bytes.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
 
 use serde::Serialize;
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
+use serde_json::ser::{Formatter, Serializer};
 
 /// The canonical text of anything that serialises to JSON.
 pub fn to_string<T: Serialize>(value: &T) -> Result<String, CanonicalError> {
-    let value = serde_json::to_value(value).map_err(|_| CanonicalError::NotJson)?;
-    let mut text = Vec::new();
-    write_value(&mut text, &value)?;
-    String::from_utf8(text).map_err(|_| CanonicalError::NotJson)
+    let text = Text::default();
+    let layout = Layout { text: text.clone(), objects: Vec::new() };
+    value.serialize(&mut Serializer::with_formatter(text.clone(), layout)).map_err(|error| {
+        match error.io_error_kind() {
+            Some(INEXACT) => CanonicalError::InexactNumber,
+            _ => CanonicalError::NotJson,
+        }
+    })?;
+    String::from_utf8(text.0.take()).map_err(|_| CanonicalError::NotJson)
 }
 
 /// Why a value has no canonical text.
@@ -36,73 +45,148 @@ impl fmt::Display for CanonicalError {
 
 impl std::error::Error for CanonicalError {}
 
-fn write_value(text: &mut Vec<u8>, value: &Value) -> Result<(), CanonicalError> {
-    match value {
-        Value::Null => text.extend_from_slice(b"null"),
-        Value::Bool(true) => text.extend_from_slice(b"true"),
-        Value::Bool(false) => text.extend_from_slice(b"false"),
-        Value::Number(number) => write_number(text, number)?,
-        Value::String(string) => write_string(text, string)?,
-        Value::Array(items) => write_array(text, items)?,
-        Value::Object(members) => write_object(text, members)?,
+/// The text so far, which the serializer writes and the layout puts in order.
+#[derive(Clone, Default)]
+struct Text(Rc<RefCell<Vec<u8>>>);
+
+impl Text {
+    fn len(&self) -> usize {
+        self.0.borrow().len()
     }
-    Ok(())
 }
 
-fn write_array(text: &mut Vec<u8>, items: &[Value]) -> Result<(), CanonicalError> {
-    text.push(b'[');
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            text.push(b',');
-        }
-        write_value(text, item)?;
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
     }
-    text.push(b']');
-    Ok(())
-}
 
-/// RFC 8785 §3.2.3: members in the order of their names' UTF-16 code units.
-fn write_object(text: &mut Vec<u8>, members: &Map<String, Value>) -> Result<(), CanonicalError> {
-    let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_by(|(a, _), (b, _)| utf16_order(a, b));
-    text.push(b'{');
-    for (at, (name, value)) in sorted.into_iter().enumerate() {
-        if at > 0 {
-            text.push(b',');
-        }
-        write_string(text, name)?;
-        text.push(b':');
-        write_value(text, value)?;
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
-    text.push(b'}');
-    Ok(())
 }
 
-/// For ASCII the order of the bytes is the same, and found sooner.
-fn utf16_order(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+/// How the text is laid out. RFC 8785 §3.2.2.2 escapes exactly what serde_json does, in the same spelling.
+struct Layout {
+    text: Text,
+    /// The members of the objects that are being written, the innermost last.
+    objects: Vec<Vec<Member>>,
 }
 
-/// RFC 8785 §3.2.2.2 escapes exactly what serde_json does, in the same spelling.
-fn write_string(text: &mut Vec<u8>, string: &str) -> Result<(), CanonicalError> {
-    serde_json::to_writer(text, string).map_err(|_| CanonicalError::NotJson)
+/// Where a member is in the text.
+#[derive(Clone, Copy, Default)]
+struct Member {
+    start: usize,
+    name_end: usize,
+    end: usize,
 }
 
-fn write_number(text: &mut Vec<u8>, number: &Number) -> Result<(), CanonicalError> {
-    if let Some(integer) = number.as_i64() {
-        if integer.unsigned_abs() > MAX_SAFE_INTEGER {
-            return Err(CanonicalError::InexactNumber);
+impl Layout {
+    fn member(&mut self) -> Option<&mut Member> {
+        self.objects.last_mut()?.last_mut()
+    }
+}
+
+impl Formatter for Layout {
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.objects.push(Vec::new());
+        writer.write_all(b"{")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
         }
-        text.extend_from_slice(integer.to_string().as_bytes());
+        let start = self.text.len();
+        if let Some(members) = self.objects.last_mut() {
+            members.push(Member { start, ..Member::default() });
+        }
+        Ok(())
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let name_end = self.text.len();
+        self.member().into_iter().for_each(|member| member.name_end = name_end);
+        Ok(())
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let end = self.text.len();
+        self.member().into_iter().for_each(|member| member.end = end);
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let members = self.objects.pop().unwrap_or_default();
+        order(&mut self.text.0.borrow_mut(), members)?;
+        writer.write_all(b"}")
+    }
+
+    fn write_i64<W: ?Sized + Write>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
+        self.write_i128(writer, value.into())
+    }
+
+    fn write_u64<W: ?Sized + Write>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
+        self.write_i128(writer, value.into())
+    }
+
+    fn write_i128<W: ?Sized + Write>(&mut self, writer: &mut W, value: i128) -> io::Result<()> {
+        match value.unsigned_abs() > MAX_SAFE_INTEGER {
+            true => Err(INEXACT.into()),
+            false => write!(writer, "{value}"),
+        }
+    }
+
+    fn write_u128<W: ?Sized + Write>(&mut self, writer: &mut W, value: u128) -> io::Result<()> {
+        self.write_i128(writer, value.try_into().unwrap_or(i128::MAX))
+    }
+
+    fn write_f32<W: ?Sized + Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+        self.write_f64(writer, value.into())
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(es6_number(value).as_bytes())
+    }
+}
+
+/// RFC 8785 §3.2.3: members in the order of their names' UTF-16 code units. Most are written in it.
+fn order(text: &mut Vec<u8>, mut members: Vec<Member>) -> io::Result<()> {
+    let compare = |a: &Member, b: &Member| compare_names(text.get(a.name()), text.get(b.name()));
+    let ordered = |members: &[Member]| members.is_sorted_by(|a, b| compare(a, b).is_lt());
+    let (false, Some(start)) = (ordered(&members), members.first().map(|first| first.start)) else {
         return Ok(());
+    };
+    members.sort_by(compare);
+    if !ordered(&members) {
+        // Two of one name: RFC 8785 §3.1 has them only once.
+        return Err(ErrorKind::InvalidData.into());
     }
-    match number.as_f64() {
-        Some(double) if number.is_f64() => {
-            text.extend_from_slice(es6_number(double).as_bytes());
-            Ok(())
-        }
-        _ => Err(CanonicalError::InexactNumber),
+    let sorted: Vec<&[u8]> = members.iter().filter_map(|member| text.get(member.start..member.end)).collect();
+    let sorted = sorted.join(&b',');
+    text.truncate(start);
+    text.extend_from_slice(&sorted);
+    Ok(())
+}
+
+impl Member {
+    /// Its name, without the quotes around it.
+    fn name(&self) -> std::ops::Range<usize> {
+        self.start + 1..self.name_end.saturating_sub(1)
     }
+}
+
+/// Of names as they stand in the text. For ASCII the order of the bytes is the same, and found sooner.
+fn compare_names(a: Option<&[u8]>, b: Option<&[u8]>) -> Ordering {
+    let [a, b] = [a, b].map(Option::unwrap_or_default);
+    let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+    if plain(a) && plain(b) { a.cmp(b) } else { utf16(a).cmp(&utf16(b)) }
+}
+
+/// The code units of a name without its escapes.
+fn utf16(name: &[u8]) -> Vec<u16> {
+    let quoted = [b"\"", name, b"\""].concat();
+    let name: String = serde_json::from_slice(&quoted).unwrap_or_default();
+    name.encode_utf16().collect()
 }
 
 /// ECMA-262 §6.1.6.1.20, Number::toString: the shortest digits that give the double back, laid out
@@ -158,12 +242,14 @@ fn exponential(digits: &str, exponent: i32) -> String {
 }
 
 /// 2^53 − 1, the largest integer below which a double holds every one (RFC 7493 §2.2).
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+const MAX_SAFE_INTEGER: u128 = (1 << 53) - 1;
+/// What the serializer hands through of [`CanonicalError::InexactNumber`].
+const INEXACT: ErrorKind = ErrorKind::InvalidInput;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -214,6 +300,24 @@ mod tests {
         assert!(at.is_sorted(), "{text}");
     }
 
+    /// A quote ends the shorter of two names, and is more than a space or `!`.
+    #[test]
+    fn names_are_compared_without_what_is_around_them() {
+        let text = to_string(&json!({"a\"": 1, "a": {"b c": 2, "b!": 3, "b": 4}, "a!": 5})).unwrap();
+        assert_eq!(text, r#"{"a":{"b":4,"b c":2,"b!":3},"a!":5,"a\"":1}"#);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_has_no_canonical_text() {
+        struct Twice;
+        impl Serialize for Twice {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map([("b", 1), ("a", 2), ("b", 3)])
+            }
+        }
+        assert_eq!(to_string(&Twice), Err(CanonicalError::NotJson));
+    }
+
     #[test]
     fn strings_and_literals() {
         let value =
@@ -238,7 +342,44 @@ mod tests {
         assert_eq!(to_string(&json!(u64::MAX)), Err(CanonicalError::InexactNumber));
     }
 
+    /// A value whose members are written in order from the start.
+    fn in_order(value: &Value) -> String {
+        let quoted = |text: &String| Value::from(text.as_str()).to_string();
+        match value {
+            Value::Array(items) => format!("[{}]", items.iter().map(in_order).collect::<Vec<_>>().join(",")),
+            Value::Object(members) => {
+                let mut members: Vec<_> = members.iter().collect();
+                members.sort_by_key(|(name, _)| name.encode_utf16().collect::<Vec<_>>());
+                let members =
+                    members.iter().map(|(name, value)| format!("{}:{}", quoted(name), in_order(value)));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            ".{0,3}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 48, 6, |inner| {
+            let members =
+                proptest::collection::vec(("\\PC{0,3}|[a\"\\\\! é😀\u{fb33}]{0,3}", inner.clone()), 0..6);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn every_object_is_in_order(value in any_value()) {
+            prop_assert_eq!(to_string(&value).unwrap(), in_order(&value));
+        }
+
         #[test]
         fn every_double_is_read_back(double in any::<f64>().prop_filter("finite", |d| d.is_finite())) {
             prop_assert_eq!(es6_number(double).parse::<f64>().unwrap(), double);

@@ -104,9 +104,10 @@ impl Claims {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// A claim at a path of names with dots between, where a name itself may have dots.
-    pub fn at(&self, path: &str) -> Option<&Value> {
-        at(&self.0, path)
+    /// A claim by the names on the way to it, each inside of the one before.
+    pub fn at<N: AsRef<str>>(&self, names: &[N]) -> Option<&Value> {
+        let (first, rest) = names.split_first()?;
+        rest.iter().try_fold(self.value(first.as_ref())?, |value, name| value.get(name.as_ref()))
     }
 
     /// A time in whole seconds since 1970 (`NumericDate`); a fraction is cut off.
@@ -227,16 +228,6 @@ struct Header {
     crit: Option<Value>,
 }
 
-fn at<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    if let Some(value) = object.get(path) {
-        return Some(value);
-    }
-    let splits = path.match_indices('.');
-    splits
-        .filter_map(|(dot, _)| path.split_at_checked(dot))
-        .find_map(|(name, rest)| at(object.get(name)?.as_object()?, rest.strip_prefix('.')?))
-}
-
 /// The DER of an ECDSA signature that is two numbers of this length.
 fn ecdsa_der(signature: &[u8], length: usize) -> Option<Vec<u8>> {
     let (r, s) = signature.split_at_checked(length)?;
@@ -308,8 +299,9 @@ mod tests {
             r#"{"kubernetes.io":{"namespace":"ns","pod":{"name":"p"}},"aud":["a","b"],"exp":1.5e9,"e":""}"#,
         )
         .unwrap();
-        assert_eq!(claims.at("kubernetes.io.pod.name").and_then(Value::as_str), Some("p"));
-        assert_eq!(claims.at("kubernetes.io.pod.none"), None);
+        assert_eq!(claims.at(&["kubernetes.io", "pod", "name"]).and_then(Value::as_str), Some("p"));
+        assert_eq!(claims.at(&["kubernetes.io", "pod", "none"]), None);
+        assert_eq!(claims.at(&["kubernetes.io.pod"]), None);
         assert!(claims.is_for("b") && !claims.is_for("c"));
         assert_eq!(claims.time("exp"), Some(1_500_000_000));
         assert_eq!(claims.text("e"), None);

@@ -36,12 +36,22 @@ impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
         F: Future<Output = Result<V>>,
     {
         let flight = Arc::clone(self.lock().entry(key.clone()).or_default());
-        let outcome = flight.get_or_init(fetch).await.clone();
-        let mut running = self.lock();
-        if running.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
-            running.remove(&key);
+        flight.get_or_init(fetch).await;
+        self.land(&key, &flight);
+        match Arc::try_unwrap(flight) {
+            // Nobody else waits: what was fetched is handed over and not copied.
+            Ok(alone) => alone.into_inner(),
+            Err(shared) => shared.get().cloned(),
         }
-        outcome
+        .expect("it was fetched above")
+    }
+
+    /// Takes a flight that has ended off the list; a later one for the same thing stays.
+    fn land(&self, key: &K, flight: &Flight<V>) {
+        let mut running = self.lock();
+        if running.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            running.remove(key);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Flight<V>>> {

@@ -1,6 +1,7 @@
 //! HTTP faces of the services. A face has no rules: it asks the stores and the deciders below it.
 
 mod answer;
+pub mod exposure;
 pub mod fulcio;
 pub mod host;
 mod metrics;

@@ -11,6 +11,9 @@ use signet_formats::x509::{
     signed_certificate,
 };
 use signet_keys::{FileError, Payload, PrivateKey, SignError, Signer, random};
+use signet_store::DataDir;
+
+use crate::key_files::KeyFiles;
 
 /// A key that issues certificates.
 #[derive(Clone)]
@@ -68,21 +71,61 @@ pub fn chain_pem(chain: &[Certificate]) -> String {
     chain.iter().map(|certificate| pem::encode(pem::CERTIFICATE, certificate.der())).collect()
 }
 
-/// Whether these are one chain: by name and by signature.
+/// Whether these are one chain.
 pub(crate) fn each_issued_by_the_next(chain: &[Certificate]) -> bool {
-    chain.iter().zip(chain.iter().skip(1)).all(|(below, above)| {
-        let is_signed = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
-        is_signed && below.issuer().der() == above.subject().der()
-    })
+    chain.iter().zip(chain.iter().skip(1)).all(|(below, above)| is_issued_by(below, above))
+}
+
+/// By name and by signature.
+pub(crate) fn is_issued_by(below: &Certificate, above: &Certificate) -> bool {
+    let is_signed = above.public_key().is_ok_and(|key| below.verify_issued_by(&key).is_ok());
+    is_signed && below.issuer().der() == above.subject().der()
+}
+
+/// Refuses, before anything is made, to put into development what comes from elsewhere: strangers trust it already.
+pub fn refuse_given(is_given: bool, development: bool) -> Result<(), AuthorityError> {
+    match is_given && development {
+        true => Err(AuthorityError::DevelopmentGiven),
+        false => Ok(()),
+    }
+}
+
+/// Refuses, before anything is made, to go on in this directory otherwise than it was begun.
+pub fn refuse_directory(dir: &DataDir, is_given: bool, development: bool) -> Result<(), AuthorityError> {
+    refuse_given(is_given, development)?;
+    let files = KeyFiles::open(dir.disk(), dir.path())?;
+    if !is_given && files.are_given() {
+        return Err(AuthorityError::Given);
+    }
+    match files.read(ROOT)? {
+        Some((_, own)) => refuse_other_mode(own.first().ok_or(AuthorityError::EmptyChain)?, development),
+        None => Ok(()),
+    }
+}
+
+/// Has the authority of this directory use what it is given, from now on: it makes nothing for itself any more.
+pub(crate) fn take_given(
+    dir: &DataDir,
+    chain: &[Certificate],
+    development: bool,
+) -> Result<(), AuthorityError> {
+    let root = chain.last().ok_or(AuthorityError::EmptyChain)?;
+    refuse_given(true, development || is_for_development(root))?;
+    refuse_directory(dir, true, development)?;
+    KeyFiles::open(dir.disk(), dir.path())?.note_given()
 }
 
 /// Refuses a directory whose root was made for development where another is wanted, and the other way round: what
 /// one has signed would be trusted as the other's.
-pub(crate) fn refuse_other_mode(root: &Certificate, development: bool) -> Result<(), AuthorityError> {
-    match root.subject().to_string().contains(DEVELOPMENT) == development {
+fn refuse_other_mode(root: &Certificate, development: bool) -> Result<(), AuthorityError> {
+    match is_for_development(root) == development {
         true => Ok(()),
         false => Err(AuthorityError::Mode { development: !development }),
     }
+}
+
+fn is_for_development(root: &Certificate) -> bool {
+    root.subject().to_string().contains(DEVELOPMENT)
 }
 
 /// Makes a root: a key and its own certificate.
@@ -137,9 +180,17 @@ pub enum AuthorityError {
         /// The file.
         path: PathBuf,
     },
+    /// Keys from elsewhere in development, or those of development elsewhere.
+    #[error("an authority for development makes its own key and certificates, for itself alone")]
+    DevelopmentGiven,
     /// A chain without certificates.
     #[error("the certificate chain is empty")]
     EmptyChain,
+    /// The authority has used a key from elsewhere, and is not given one now.
+    #[error(
+        "the authority in this directory uses a key and certificates from elsewhere, which were not given"
+    )]
+    Given,
     /// The disk failed.
     #[error("`{}`: {error}", path.display())]
     Io {
@@ -166,9 +217,12 @@ pub enum AuthorityError {
         /// Whether it is for development.
         development: bool,
     },
-    /// The certificate of an issuer is not a CA's.
-    #[error("the first certificate of the chain is not that of a CA")]
-    NotACa,
+    /// Nobody could verify what an authority with these certificates issues.
+    #[error("the certificates do not make a certificate authority: {why}")]
+    NotACa {
+        /// The rule that is broken.
+        why: &'static str,
+    },
     /// The chain begins with the certificate of another key.
     #[error("the first certificate of the chain is not that of the signing key")]
     OtherKey,
@@ -201,8 +255,10 @@ async fn sign_certificate(
     Certificate::from_der(&der).map_err(|_| AuthorityError::Unwritable)
 }
 
+/// The name of the files of an authority's own root.
+pub(crate) const ROOT: &str = "root";
 /// What the name of an authority that is for development begins with.
-pub const DEVELOPMENT: &str = "Signet development";
+pub(crate) const DEVELOPMENT: &str = "Signet development";
 /// Bits of keyUsage (RFC 5280 §4.2.1.3).
 pub(crate) const DIGITAL_SIGNATURE: u32 = 0;
 pub(crate) const KEY_CERT_SIGN: u32 = 5;

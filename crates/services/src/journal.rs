@@ -8,6 +8,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
@@ -18,6 +20,8 @@ use tokio::sync::oneshot;
 #[derive(Clone)]
 pub struct Journal {
     lines: SyncSender<Waiting>,
+    /// The writer has ended.
+    failed: Arc<AtomicBool>,
 }
 
 impl Journal {
@@ -32,9 +36,15 @@ impl Journal {
             }
         };
         let (lines, waiting) = sync_channel(MAX_WAITING);
-        let writer = Writer { disk, path: path.to_owned(), file, next };
+        let failed = Arc::new(AtomicBool::new(false));
+        let writer = Writer { disk, path: path.to_owned(), file, next, failed: Arc::clone(&failed) };
         thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting))?;
-        Ok(Self { lines })
+        Ok(Self { lines, failed })
+    }
+
+    /// Whether lines can be added: not after a failure.
+    pub fn is_writing(&self) -> bool {
+        !self.failed.load(Ordering::Acquire)
     }
 
     /// Adds a line without line breaks; its number, from 0, once the disk has it.
@@ -70,6 +80,7 @@ struct Writer {
     file: File,
     /// The number of the next line.
     next: u64,
+    failed: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -79,6 +90,7 @@ impl Writer {
             let batch: Vec<Waiting> =
                 std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH)).collect();
             if let Err(error) = self.write(&batch) {
+                self.failed.store(true, Ordering::Release);
                 // Those who wait learn it from their answer being dropped, as do all who come later.
                 tracing::error!(path = %self.path.display(), %error, "nothing is written to the journal any more");
                 return;
@@ -144,8 +156,7 @@ const MAX_BATCH: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use signet_store::fs::{Faults, Step};
 
@@ -206,7 +217,9 @@ mod tests {
             let disk = Disk::with_faults(Arc::new(FailsOnce(step, AtomicUsize::new(0))));
             let journal = Journal::open(disk, &dir.path().join("journal")).unwrap();
             assert_eq!(journal.append("a".into()).await, Ok(0));
+            assert!(journal.is_writing());
             assert_eq!(journal.append("b".into()).await, Err(JournalError::Ended));
+            assert!(!journal.is_writing());
             assert_eq!(journal.append("c".into()).await, Err(JournalError::Ended));
         }
     }

@@ -1,14 +1,16 @@
 //! The keys that an authority makes for itself, each with the chain above it: `NAME.key` (0600) and `NAME.pem`.
 //!
 //! A list beside them, `made.json`, says which were made. Without it a key whose certificate is lost could not be told from
-//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. Trusted? The
-//! keys are. May a file be lost? No; the authority does not start until it is restored.
+//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. It also says whether
+//! the authority was given a key from elsewhere, so that none is made where that is forgotten once. Trusted? The keys are. May a
+//! file be lost? No; the authority does not start until it is restored.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use signet_crypto::Digest;
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{Existing, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
 use signet_store::fs::Disk;
@@ -52,6 +54,19 @@ impl<'a> KeyFiles<'a> {
         self.put_list()
     }
 
+    /// Whether the authority was given its keys.
+    pub(crate) fn are_given(&self) -> bool {
+        self.made.contains(GIVEN)
+    }
+
+    /// Notes that the authority was given its keys.
+    pub(crate) fn note_given(&mut self) -> Result<(), AuthorityError> {
+        match self.made.insert(GIVEN.to_owned()) {
+            true => self.put_list(),
+            false => Ok(()),
+        }
+    }
+
     /// Writes the list where an earlier version has made the files and none.
     pub(crate) fn settle(&self) -> Result<(), AuthorityError> {
         match self.is_settled() {
@@ -76,6 +91,12 @@ impl<'a> KeyFiles<'a> {
     }
 }
 
+/// The fingerprint of the root that an authority has made for itself in this directory, as far as it can be read.
+pub fn own_root(dir: &Path) -> Option<Digest> {
+    let chain = read_chain(&file(dir, ROOT, CHAIN)).ok()?;
+    chain.first().map(Certificate::fingerprint)
+}
+
 /// What is wrong with the keys and chains that an authority keeps in this directory.
 pub fn fsck(dir: &Path) -> Vec<String> {
     let disk = Disk::default();
@@ -84,7 +105,10 @@ pub fn fsck(dir: &Path) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let all = files.made.iter().cloned().chain(pairs(dir)).collect::<BTreeSet<_>>();
-    all.iter().filter_map(|name| check(&files, name).err().map(|error| error.to_string())).collect()
+    all.iter()
+        .filter(|name| *name != GIVEN)
+        .filter_map(|name| check(&files, name).err().map(|error| error.to_string()))
+        .collect()
 }
 
 /// A chain whose first certificate is that of the key beside it, and each issued by the next.
@@ -133,9 +157,12 @@ fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
     dir.join(format!("{name}.{kind}"))
 }
 
+const ROOT: &str = "root";
 const KEY: &str = "key";
 const CHAIN: &str = "pem";
 const LIST: &str = "made.json";
+/// In the list, for what is kept elsewhere.
+const GIVEN: &str = "given";
 
 #[cfg(test)]
 mod tests {

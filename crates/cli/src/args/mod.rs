@@ -44,7 +44,7 @@ pub(crate) use tool::{
     DoctorArgs, ExplainArgs, ManArgs, SignBundleArgs, VerifyBundleArgs,
 };
 pub(crate) use trust::{
-    TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
+    DraftArgs, TrustCommand, TrustCreateArgs, TrustExportArgs, TrustHomeArgs, TrustImportArgs, TrustInitArgs,
     TrustMergeArgs, TrustPublishArgs, TrustRotateArgs, TrustSignArgs,
 };
 pub(crate) use up::{BackupArgs, RestoreArgs, UpArgs};
@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Copy(Deferred<CopyArgs>),
     /// Make, convert and describe keys.
     #[command(subcommand)]
-    Keys(KeysCommand),
+    Keys(Deferred<KeysCommand>),
     /// Run a whole signing stack in one process.
     Up(Deferred<UpArgs>),
     /// Write the state of a signing stack to one file.
@@ -120,18 +120,18 @@ pub(crate) enum Command {
     Restore(Deferred<RestoreArgs>),
     /// Run a service.
     #[command(subcommand)]
-    Serve(ServeCommand),
+    Serve(Deferred<ServeCommand>),
     /// Mint an identity token of a development issuer.
     DevToken(Deferred<DevTokenArgs>),
     /// Check, search, export and end a transparency log.
     #[command(subcommand)]
-    Log(LogCommand),
+    Log(Deferred<LogCommand>),
     /// Pin a trust root and follow it; make, sign and publish one.
     #[command(subcommand)]
-    Trust(TrustCommand),
+    Trust(Deferred<TrustCommand>),
     /// Maintain a registry's data directory.
     #[command(subcommand)]
-    Registry(RegistryCommand),
+    Registry(Deferred<RegistryCommand>),
     /// Check a data directory for damage.
     Fsck(Deferred<FsckArgs>),
     /// Check what signing and verifying depend on: clock, credentials, registry, trust.
@@ -146,10 +146,10 @@ pub(crate) enum Command {
     Man(Deferred<ManArgs>),
     /// The protocols of conformance suites.
     #[command(subcommand, hide = true)]
-    Conformance(ConformanceCommand),
+    Conformance(Deferred<ConformanceCommand>),
     /// Print generated pages of the reference.
     #[command(subcommand, hide = true)]
-    Docs(DocsCommand),
+    Docs(Deferred<DocsCommand>),
 }
 
 /// The end of `signet --help`.

@@ -234,6 +234,9 @@ pub(crate) struct ServeCaArgs {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555", value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// The URL that clients reach it by. Beyond loopback it is needed without TLS: the `https://` URL of a proxy in front.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
     /// Whose identity tokens are believed, as YAML in the shape that Fulcio reads.
     #[arg(long, value_name = "FILE", required_unless_present = "dev")]
     pub(crate) issuers: Option<PathBuf>,

@@ -98,9 +98,8 @@ pub(crate) struct TrustCreateArgs {
     /// For how many days the root may be used.
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) expires_days: u32,
-    /// Say what would be drafted, and write nothing.
-    #[arg(long)]
-    pub(crate) rehearse: bool,
+    #[command(flatten)]
+    pub(crate) draft: DraftArgs,
 }
 
 /// Draft the next root.
@@ -119,14 +118,24 @@ pub(crate) struct TrustRotateArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) threshold: Option<u64>,
     /// Make a new key for what is signed online, as after a break-in.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rehearse")]
     pub(crate) new_online_key: bool,
     /// For how many days the root may be used.
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) expires_days: u32,
+    #[command(flatten)]
+    pub(crate) draft: DraftArgs,
+}
+
+/// What becomes of a draft.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DraftArgs {
     /// Say what would be drafted, and write nothing.
-    #[arg(long, conflicts_with = "new_online_key")]
+    #[arg(long)]
     pub(crate) rehearse: bool,
+    /// Give up a draft that is there already, with the signatures that it has.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// Sign a drafted root with one of its keys.

@@ -15,7 +15,7 @@ pub(crate) struct BackupArgs {
     /// The data directory of `signet up`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// The file to write: a tar archive.
+    /// The file to write: a tar archive; `-` for standard output, where another program encrypts it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Move the stack, which must not be running: it never starts in its directory again, so that its logs can go on where the
@@ -31,7 +31,7 @@ pub(crate) struct BackupArgs {
 /// `signet backup --move`, or if so many of its witnesses say now that they have seen nothing newer that the others are no quorum.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup.
+    /// The backup; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
     /// The data directory to make; absent or empty.
@@ -40,8 +40,8 @@ pub(crate) struct RestoreArgs {
     /// A checkpoint of a log that a witness, mirror or monitor has seen. One that is not of what the backup has freezes the log.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Vec<PathBuf>,
-    /// The policy (C2SP tlog-policy) that the log published under to its end: its witnesses are asked. Unset: the one in the backup;
-    /// a log that had another one since needs that. With one of `quorum none` nobody can say it, and the log is frozen.
+    /// The policy (C2SP tlog-policy) that the log published under to its end: its witnesses are asked whether they have seen
+    /// anything newer. Unset: nobody can say it, and the log is frozen.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
     /// When the stack stopped for good, as `2026-11-21T12:00:00Z`. Cosignatures in `--head` that are later count as well.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_server::exposure::Reach;
 use signet_services::oidc::Issuers;
 use signet_services::tsa::ntp::NtpConfig;
 use signet_verify::Code;
@@ -13,13 +14,7 @@ use crate::error::CliError;
 
 /// Refuses to let a network reach what is for development.
 pub(crate) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
-    match listen.ip().is_loopback() {
-        true => Ok(()),
-        false => {
-            let why = format!("{listen} is not on loopback, and `--dev` is for development only");
-            Err(CliError::new(Code::ListenRefused, why).hint("listen on 127.0.0.1, or leave `--dev` out"))
-        }
-    }
+    Ok(Reach { listen, admin: None, tls: false, url: None, dev: true }.stated_url().map(drop)?)
 }
 
 /// A key and the certificates that begin with its own.

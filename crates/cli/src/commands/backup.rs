@@ -1,7 +1,7 @@
 //! `signet backup` and `signet restore`.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
@@ -20,22 +20,39 @@ use crate::runtime;
 pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
-    refuse_inside(&args.data, &args.out)?;
-    let copied = files::write_secret(&args.out, |file| {
+    if !is_standard(&args.out) {
+        refuse_inside(&args.data, &args.out)?;
+    }
+    let write = |out: &mut dyn Write| {
         let write = if args.moves { stack::move_out } else { stack::backup };
-        write(&args.data, BufWriter::new(file), clock::now()).map_err(CliError::from)
-    })?;
+        write(&args.data, BufWriter::new(out), clock::now()).map_err(CliError::from)
+    };
+    let copied = match is_standard(&args.out) {
+        true => write(&mut io::stdout().lock())?,
+        false => files::write_secret(&args.out, |file| write(file))?,
+    };
     let document = BackupDocument {
         data: args.data.display().to_string(),
         file: args.out.display().to_string(),
         files: copied.files,
         bytes: copied.bytes,
     };
-    face.result(&document, |document| {
-        let BackupDocument { data, file, files, bytes } = document;
-        format!("{files} files with {bytes} bytes of `{data}` are in `{file}`\n")
-    })?;
+    match is_standard(&args.out) {
+        // There is nothing but the archive on standard output.
+        true => face.note(written(&document).trim_end())?,
+        false => face.result(&document, written)?,
+    }
     Ok(Status::Yes)
+}
+
+fn written(document: &BackupDocument) -> String {
+    let BackupDocument { data, file, files, bytes } = document;
+    format!("{files} files with {bytes} bytes of `{data}` are in `{file}`\n")
+}
+
+/// Whether an archive goes through a pipe.
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// The next backup would have this one in it.
@@ -55,9 +72,12 @@ pub(crate) fn restore(args: &RestoreArgs, face: Face) -> Answer {
         policy: args.witness_policy.as_deref().map(read_policy).transpose()?,
         stopped: args.stopped,
     };
-    let file = File::open(&args.from).map_err(|error| CliError::unreadable(&args.from, error))?;
+    let archive: Box<dyn Read> = match is_standard(&args.from) {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(&args.from).map_err(|error| CliError::unreadable(&args.from, error))?),
+    };
     runtime::block_on(async {
-        let restored = stack::restore(BufReader::new(file), &args.data, witnessed, clock::now()).await?;
+        let restored = stack::restore(BufReader::new(archive), &args.data, witnessed, clock::now()).await?;
         face.result(&document(&args.data, restored), text)?;
         Ok(Status::Yes)
     })

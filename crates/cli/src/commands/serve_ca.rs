@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use signet_keys::read_public;
+use signet_server::exposure::Reach;
 use signet_server::fulcio::{self, HttpCtLog};
 use signet_server::host::health;
 use signet_server::{oidc_dev, static_ct};
-use signet_services::authority::Issuer;
+use signet_services::authority::{Issuer, refuse_directory, refuse_given};
 use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
@@ -16,13 +17,13 @@ use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
 
-use super::authorities::{on_loopback, read_authority, read_issuers, read_roots};
+use super::authorities::{read_authority, read_issuers, read_roots};
 use super::operators::Operators;
 use crate::args::ServeCaArgs;
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status};
 use crate::face::Face;
-use crate::runtime;
+use crate::{clock, runtime};
 
 /// Serves certificates until it is told to stop.
 pub(crate) fn run(args: &ServeCaArgs, face: Face) -> Answer {
@@ -30,25 +31,36 @@ pub(crate) fn run(args: &ServeCaArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
-    if args.dev {
-        on_loopback(args.listen)?;
-    }
-    let operators = Operators::begin(&args.operators).await?;
+    let (listen, url, dev) = (args.listen, args.public_url.as_deref(), args.dev);
+    let (admin, tls) = (args.operators.admin, args.tls.tls_cert.is_some());
+    let url = Reach { listen, admin, tls, url, dev }.stated_url()?;
+    // All that is given is read before anything is made.
+    let hierarchy = hierarchy(args)?;
+    refuse_given(hierarchy.is_some(), dev)?;
     let roots = read_roots(&args.ct_root)?;
+    let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
+    let their_log = their_log(args)?;
+    let operators = Operators::begin(&args.operators).await?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
+    refuse_directory(&dir, hierarchy.is_some(), dev)?;
     let host = args.tls.listen(args.listen).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let own_log = own_log(args, &dir, &clock).await?;
-    let log = match &own_log {
-        Some(log) => Arc::new(log.clone()) as Arc<dyn CtLog>,
-        None => their_log(args)?,
+    let (log, own_log) = match their_log {
+        Some(log) => (log, None),
+        None => {
+            let log = own_log(&dir, &clock).await?;
+            (Arc::new(log.clone()) as Arc<dyn CtLog>, Some(log))
+        }
     };
-    let ca = Ca::open_in(dir, config(args, dev.as_ref(), log, clock)?).await?;
-    let document = ServeDocument::of(&host, &args.data, operators.address());
+    let verifier = fulcio::verifier(issuers, dev.as_ref(), Arc::clone(&clock))?;
+    let config = Config { development: args.dev, hierarchy, ..Config::new(verifier, log, clock) };
+    let ca = Ca::open_in(dir, config).await?;
+    let mut document = ServeDocument::of(&host, &args.data, operators.address());
+    document.url = url.unwrap_or(document.url);
     let stop = runtime::stopped();
     face.result(&document, |document| {
         format!("serving certificates at {} from `{}`\n", document.url, document.data)
@@ -72,44 +84,23 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-/// The log of certificates that the authority keeps itself, unless it is told of another.
-async fn own_log(
-    args: &ServeCaArgs,
-    dir: &DataDir,
-    clock: &Arc<dyn Clock>,
-) -> Result<Option<CertificateLog>, CliError> {
-    if args.ct_log.is_some() {
-        return Ok(None);
-    }
+/// The log of certificates that the authority keeps itself.
+async fn own_log(dir: &DataDir, clock: &Arc<dyn Clock>) -> Result<CertificateLog, CliError> {
     // Its name is fixed when it is made.
     let path = dir.path().join("ct");
     let origin = signet_services::log::origin_of(&path)?.unwrap_or_else(|| made_up_name("ct"));
-    Ok(Some(CertificateLog::open(&path, &origin, Arc::clone(clock)).await?))
+    Ok(CertificateLog::open(&path, &origin, Arc::clone(clock)).await?)
 }
 
 /// The log of certificates at the URL that was given.
-fn their_log(args: &ServeCaArgs) -> Result<Arc<dyn CtLog>, CliError> {
-    let (Some(url), Some(key)) = (&args.ct_log, &args.ct_log_key) else {
-        return Err(CliError::internal("a log of certificates without a URL"));
-    };
-    Ok(Arc::new(HttpCtLog::new(url, read_public(key)?)))
+fn their_log(args: &ServeCaArgs) -> Result<Option<Arc<dyn CtLog>>, CliError> {
+    let Some((url, key)) = args.ct_log.as_ref().zip(args.ct_log_key.as_ref()) else { return Ok(None) };
+    Ok(Some(Arc::new(HttpCtLog::new(url, read_public(key)?))))
 }
 
-fn config(
-    args: &ServeCaArgs,
-    dev: Option<&DevIssuer>,
-    log: Arc<dyn CtLog>,
-    clock: Arc<dyn Clock>,
-) -> Result<Config, CliError> {
-    let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
-    let verifier = fulcio::verifier(issuers, dev, Arc::clone(&clock))?;
-    let mut config = Config::new(verifier, log, clock);
-    if args.dev {
-        config.common_name = "Signet development certificate authority".to_owned();
-    }
-    if let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) {
-        let (key, chain) = read_authority(key, chain)?;
-        config.hierarchy = Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?)?);
-    }
-    Ok(config)
+/// What it issues with, if that was given.
+fn hierarchy(args: &ServeCaArgs) -> Result<Option<Hierarchy>, CliError> {
+    let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
+    let (key, chain) = read_authority(key, chain)?;
+    Ok(Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?, clock::now())?))
 }

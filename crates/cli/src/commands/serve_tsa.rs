@@ -40,8 +40,9 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if args.dev {
         config.time = TimeSource::Development;
     }
-    let tsa = Tsa::open(&args.data, identity(args)?, config).await?;
+    let identity = identity(args)?;
     let host = args.tls.listen(args.listen).await?;
+    let tsa = Tsa::open(&args.data, identity, config).await?;
     // Asked before the first request, so that it need not be refused.
     if let Some(servers) = &servers {
         servers.ask().await;

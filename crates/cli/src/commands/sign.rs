@@ -1,10 +1,12 @@
 //! `signet sign`.
 
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
-use signet_registry::{Client, ImageStore, Location, Resolved, parallel};
-use signet_verify::Code;
+use signet_crypto::Digest;
+use signet_registry::{Client, ImageStore, Location, ManifestName, Resolved, parallel};
+use signet_verify::{Code, Evidence};
 
 use super::sign_blob;
 use crate::args::{ImageFormat, SignArgs, distinct};
@@ -12,7 +14,7 @@ use crate::attach::{self, Bundles};
 use crate::document::{SignAction, SignDocument, SignedBody, UnsignedBody};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
-use crate::gather::Place;
+use crate::gather::{self, Place};
 use crate::method::{Method, MethodArgs};
 use crate::progress::Progress;
 use crate::runtime::block_on;
@@ -172,14 +174,42 @@ impl Job<'_> {
             name: connection::repository_name(place),
             images: endpoint.store,
         };
-        let image = site.images.resolve(endpoint.name.as_ref()).await?;
+        let (image, signatures) = self.resolve(&site, endpoint.name.as_ref()).await?;
         let targets = self.targets(&site, image).await?;
         self.progress.expect(targets.len() as u64);
-        let outcomes = parallel(targets, PARALLEL, |target| async {
+        // The image is the first of its targets.
+        let read = iter::once(signatures).chain(iter::repeat_with(|| None));
+        let targets = targets.into_iter().zip(read).collect();
+        let outcomes = parallel(targets, PARALLEL, |(target, read): (Target, _)| async {
             let name = connection::name_by_digest(place, target.manifest.digest());
-            (name, self.sign_target(&site, target).await)
+            (name, self.sign_target(&site, target, read).await)
         });
         as_one(outcomes.await)
+    }
+
+    /// The image; where it is named by its digest and to be signed itself, its signatures are read meanwhile.
+    async fn resolve(
+        &self,
+        site: &Site<'_>,
+        name: Option<&ManifestName>,
+    ) -> Result<(Resolved, Option<Evidence>), Stop> {
+        let image = site.images.resolve(name);
+        match name {
+            Some(ManifestName::Digest(digest)) if self.args.platform.is_empty() => {
+                let (image, signatures) = tokio::join!(image, self.signatures(site, digest));
+                Ok((image?, Some(signatures)))
+            }
+            _ => Ok((image.await?, None)),
+        }
+    }
+
+    /// The signatures in the format asked for that a manifest has.
+    async fn signatures(&self, site: &Site<'_>, manifest: &Digest) -> Evidence {
+        let place = match self.args.format {
+            ImageFormat::Bundle => Place::Referrers,
+            ImageFormat::CosignLegacy => Place::SignatureTag,
+        };
+        gather::gather(&site.signatures, manifest, place).await
     }
 
     /// The image itself and what is in it, as far as the options want them.
@@ -190,10 +220,20 @@ impl Job<'_> {
         }
     }
 
-    async fn sign_target(&self, site: &Site<'_>, target: Target) -> Result<SignedBody, Stop> {
+    /// Signs a manifest, unless one of its signatures, which may have been read already, will do.
+    async fn sign_target(
+        &self,
+        site: &Site<'_>,
+        target: Target,
+        read: Option<Evidence>,
+    ) -> Result<SignedBody, Stop> {
         let digest = target.manifest.digest();
         let own = self.method.own_trust(&self.annotations).await?;
-        let stored = match self.is_signed(site, &target.manifest, &own).await {
+        let signatures = match read {
+            Some(signatures) => signatures,
+            None => self.signatures(site, &digest).await,
+        };
+        let stored = match self.is_signed(site, &target.manifest, signatures, &own) {
             true => None,
             false => Some(self.sign_manifest(site, &target.manifest).await?),
         };
@@ -208,16 +248,11 @@ impl Job<'_> {
         })
     }
 
-    /// Whether a sound signature of this key or identity, in this format and for this repository, is there already;
-    /// of the scheme, if one is asked for.
-    async fn is_signed(&self, site: &Site<'_>, manifest: &Resolved, own: &Trust) -> bool {
-        let place = match self.args.format {
-            ImageFormat::Bundle => Place::Referrers,
-            ImageFormat::CosignLegacy => Place::SignatureTag,
-        };
+    /// Whether a sound signature of this key or identity, for this repository, is among them; of the scheme, if one is
+    /// asked for.
+    fn is_signed(&self, site: &Site<'_>, manifest: &Resolved, mut signatures: Evidence, own: &Trust) -> bool {
         let name = site.name.as_deref();
-        let verdict =
-            decision::about_image(&site.signatures, manifest, name, own, &[place], clock::now()).await;
+        let verdict = decision::about_manifest(manifest, name, &mut signatures, own, clock::now());
         verdict.is_allowed() && self.args.scheme.is_none_or(|scheme| verdict.has_sound(scheme))
     }
 

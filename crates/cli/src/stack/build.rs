@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::StackFile;
 use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
+use crate::clock;
 use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
 use crate::error::CliError;
@@ -136,7 +137,7 @@ fn ca(section: CaSection) -> Result<CaConfig, CliError> {
     let hierarchy = match chain {
         Some((key, chain)) => {
             let (key, chain) = read_authority(&key, &chain)?;
-            Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?)?)
+            Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?, clock::now())?)
         }
         None => None,
     };

@@ -118,9 +118,67 @@ fn development_services_are_on_loopback_only() {
     for (kind, dev) in [("tsa", &["--dev"][..]), ("ca", &["--dev"]), ("oidc-dev", &[])] {
         let serve = [&["serve", kind, "--data", "data", "--listen", "0.0.0.0:0"], dev].concat();
         let refused = run(&sandbox, &serve).exits(2);
-        assert!(refused.says("SGN-4005") && refused.says("`--dev` is for development only"), "{refused}");
+        assert!(refused.says("SGN-4005"), "{refused}");
+        assert!(refused.says("development settings are for this machine only"), "{refused}");
     }
     run(&sandbox, &["serve", "ca", "--data", "data"]).exits(2);
+}
+
+#[test]
+fn tokens_go_to_an_authority_beyond_loopback_in_secret_only() {
+    let sandbox = Sandbox::new();
+    sandbox.write("issuers.yaml", ISSUERS);
+    let ca = ["serve", "ca", "--data", "ca", "--issuers", "issuers.yaml", "--listen", "0.0.0.0:0"];
+    for proxy in [&[][..], &["--public-url", "http://ca.example"]] {
+        let refused = run(&sandbox, &[&ca[..], proxy].concat()).exits(2);
+        assert!(refused.says("SGN-4005") && refused.says("identity tokens would be readable"), "{refused}");
+        assert!(refused.says("`--tls-cert`") && refused.says("`--public-url`"), "{refused}");
+    }
+    assert!(!sandbox.path("ca").exists());
+    let own = ["ca", "--data", "ca", "--issuers", "issuers.yaml", "--public-url", "https://ca.example/"];
+    let behind = service::serve(&sandbox, &own);
+    assert_eq!(behind.said("url"), "https://ca.example");
+}
+
+/// A key that strangers trust would certify whatever `signet dev-token` is told, and stamp by a clock that nobody asked.
+#[test]
+fn given_keys_are_refused_in_development_by_every_command_and_needed_ever_after() {
+    let sandbox = Sandbox::new();
+    sandbox.write("issuers.yaml", ISSUERS);
+    let issuers = ["--issuers", "issuers.yaml"];
+    drop(service::serve(&sandbox, &[&["ca", "--data", "own-ca"], &issuers[..]].concat()));
+    drop(service::serve(&sandbox, &["tsa", "--data", "own-tsa"]));
+    let ca = ["--key", "own-ca/intermediate-0.key", "--certificate-chain", "own-ca/intermediate-0.pem"];
+    let tsa = ["--key", "own-tsa/tsa.key", "--certificate-chain", "own-tsa/tsa.pem"];
+    let stack = |section: &str, key: &str| {
+        format!(
+            "apiVersion: signet.dev/v1alpha1\nkind: Stack\n{section}:\n  key: {key}.key\n  certificateChain: {key}.pem\n"
+        )
+    };
+    sandbox.write("ca.yaml", stack("ca", "own-ca/intermediate-0"));
+    sandbox.write("tsa.yaml", stack("tsa", "own-tsa/tsa"));
+    for command in [
+        [&["serve", "ca", "--data", "new", "--dev"], &ca[..]].concat(),
+        [&["serve", "tsa", "--data", "new", "--dev"], &tsa[..]].concat(),
+        vec!["up", "--data", "new", "--dev", "--config", "ca.yaml"],
+        vec!["up", "--data", "new", "--dev", "--config", "tsa.yaml"],
+    ] {
+        let refused = run(&sandbox, &[&command[..], &["--listen", "127.0.0.1:0"]].concat()).exits(2);
+        assert!(refused.says("SGN-4008") && refused.says("leave `--dev` out"), "{refused}");
+        assert!(!sandbox.path("new").exists(), "nothing is made: {command:?}");
+    }
+    for (kind, given, more) in [("ca", ca, &issuers[..]), ("tsa", tsa, &[])] {
+        let own = [&[kind, "--data", kind], more].concat();
+        drop(service::serve(&sandbox, &[&own[..], &given[..]].concat()));
+        let forgotten = [&["serve"], &own[..], &["--listen", "127.0.0.1:0"]].concat();
+        let refused = run(&sandbox, &forgotten).exits(2);
+        assert!(refused.says("SGN-3010") && refused.says("hint: give `--key`"), "{refused}");
+        let refused = run(&sandbox, &[&forgotten[..], &["--dev"]].concat()).exits(2);
+        assert!(refused.says("SGN-3010"), "{refused}");
+        let made = std::fs::read_dir(sandbox.path(kind)).unwrap().map(|entry| entry.unwrap().path());
+        let keys: Vec<_> = made.filter(|path| path.extension().is_some_and(|end| end == "key")).collect();
+        assert_eq!(keys, Vec::<std::path::PathBuf>::new());
+    }
 }
 
 #[test]
@@ -235,6 +293,8 @@ fn lost_numbers_stop_an_authority_also_with_a_key_from_elsewhere() {
     let refused = run(&sandbox, &again).exits(1);
     assert!(refused.says("SGN-4004") && refused.says("hint: restore the file from a backup"), "{refused}");
 }
+
+const ISSUERS: &str = "oidc-issuers:\n  https://login.example:\n    client-id: sigstore\n    type: email\n";
 
 #[test]
 fn tokens_are_minted_in_every_shape_for_the_issuer_that_runs() {

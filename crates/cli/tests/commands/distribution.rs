@@ -100,7 +100,8 @@ fn a_root_that_leads_nowhere_is_not_left_pinned() {
         .exits(3)
         .refuses_saying(&["plain HTTP is spoken with this machine only"]);
     init("root.json", &url).exits(0);
-    init("root.json", &url).exits(2).refuses_saying(&["SGN-3005"]);
+    init("root.json", &url).exits(0);
+    init("other/staged/root.json", &url).exits(2).refuses_saying(&["SGN-3005"]);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! How many requests commands make, counted by a relay.
 
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
 use signet_testkit::{RegistryServer, Tap, peers};
 
 use crate::{run, signet, with_keys};
@@ -15,6 +19,38 @@ fn without_a_referrers_api_verifying_costs_five_requests() {
     let Some([registry]) = peers(["docker-registry"]) else { return };
     let counted = requests(&RegistryServer::docker(&registry));
     assert_eq!(counted.verify, 5, "{counted:?}");
+}
+
+/// One after the other they take the time of one request more.
+#[test]
+fn an_image_named_by_its_digest_is_read_while_its_signatures_are() {
+    for command in [["sign", "--key", "my.key"], ["verify", "--key", "my.pub"]] {
+        let (sandbox, listener) = (with_keys(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let address = listener.local_addr().unwrap();
+        let image = format!("{address}/app@{digest}");
+        // Nobody is answered: a client that waits for the first answer asks the same again.
+        let asked = thread::spawn(move || {
+            let clients = [(); 2].map(|()| listener.accept().unwrap().0);
+            let mut asked = clients.each_ref().map(path);
+            asked.sort();
+            asked
+        });
+        run(&sandbox, &[&command[..], &["--timeout", "2s", &image]].concat()).exits(3);
+        // Whoever still waits for a client gets one that asks for nothing.
+        (0..2).for_each(|_| drop(TcpStream::connect(address)));
+        assert_eq!(
+            asked.join().unwrap(),
+            ["manifests", "referrers"].map(|of| format!("/v2/app/{of}/{digest}"))
+        );
+    }
+}
+
+/// What a client asks for.
+fn path(client: &TcpStream) -> String {
+    let mut line = String::new();
+    BufReader::new(client).read_line(&mut line).unwrap_or_default();
+    line.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -227,7 +227,7 @@ fn operators_ask_at_an_address_of_their_own() {
     let admin = service.said("admin");
     assert_eq!(
         get(admin, "/ready"),
-        (200, r#"{"ca":true,"ct":true,"log":true,"trust":true,"tsa":true}"#.to_owned())
+        (200, r#"{"ca":true,"ct":true,"log":true,"registry":true,"trust":true,"tsa":true}"#.to_owned())
     );
     assert_eq!(get(admin, "/healthz").0, 200);
     service.repository("app").push_image("1", "content");
@@ -302,7 +302,13 @@ fn the_configuration_of_the_unit_is_understood() {
     for kept in ["listen: 0.0.0.0:443\n", "publicUrl: https://signet.example\n", "gcInterval: 24h\n"] {
         assert!(effective.contains(kept), "{kept}{effective}");
     }
-    let issuers = deployed.join("issuers.yaml").display().to_string();
+    let issuers = deployed.join("issuers.yaml");
+    let text = std::fs::read_to_string(&issuers).expect("it is there");
+    assert!(
+        text.contains("    allowed-identities: ["),
+        "a public issuer without it lets everybody in: {text}"
+    );
+    let issuers = issuers.display().to_string();
     sandbox.write(
         "up.yaml",
         format!("apiVersion: signet.dev/v1alpha1\nkind: Stack\nca: {{issuers: '{issuers}'}}\n"),

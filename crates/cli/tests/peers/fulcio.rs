@@ -20,7 +20,7 @@ fn certificates_say_of_every_kind_of_token_what_fulcios_say_to_the_byte() {
     for (kind, claims) in tokens() {
         let token = setting.token(kind, &claims);
         let challenge =
-            claims.get(if kind == "email" { "email" } else { "sub" }).and_then(Value::as_str).unwrap();
+            claims.get(if is_mail(kind) { "email" } else { "sub" }).and_then(Value::as_str).unwrap();
         let [ours, theirs] = setting.both(&token, challenge).map(|answer| said(&answer.unwrap()));
         let home = |value: &[u8]| setting.at_home_elsewhere(kind, value);
         let theirs: BTreeMap<u32, Vec<u8>> = theirs.into_iter().map(|(n, value)| (n, home(&value))).collect();
@@ -52,7 +52,7 @@ fn tokens_that_fulcio_refuses_get_no_certificate_here_either() {
     for (kind, claims) in refused {
         let token = setting.token(kind, &claims);
         let challenge =
-            claims.get(if kind == "email" { "email" } else { "sub" }).and_then(Value::as_str).unwrap();
+            claims.get(if is_mail(kind) { "email" } else { "sub" }).and_then(Value::as_str).unwrap();
         for answer in setting.both(&token, challenge) {
             assert!(answer.is_err(), "{kind}: {claims}");
         }
@@ -78,6 +78,24 @@ fn tokens() -> Vec<(&'static str, Value)> {
         ("buildkite", buildkite()),
         ("gitlab", with(gitlab(), "environment", json!("prod"))),
     ];
+    for odd in [
+        json!(123_456_789_012_345_u64),
+        json!(12_345_678_901_234_567_890_u64),
+        json!(1_000_000),
+        json!(-0.25),
+        json!(true),
+        Value::Null,
+        json!({ "b": [1, "x"], "a": null }),
+    ] {
+        tokens.push(("github", with(github(), "event_name", odd.clone())));
+        tokens.push(("github", with(github(), "run_id", odd)));
+    }
+    // The claim inside counts, whatever flat one is beside it.
+    let broker = json!({
+        "sub": "1", "email": "a@b.c", "email_verified": true, "federated_claims.connector_id": "https://flat.example",
+        "federated_claims": { "connector_id": "https://nested.example" },
+    });
+    tokens.push(("broker", broker));
     let odd = [
         "main",
         "feat#1",
@@ -284,12 +302,21 @@ fn documents(url: &str, key: &PrivateKey) -> Vec<(String, Vec<u8>)> {
 
 fn configuration(url: &str) -> String {
     let issuer = |(kind, more): &(&str, &str)| {
-        let kind_of = if more.starts_with("ci-provider") { "ci-provider" } else { kind };
+        let kind_of = match *kind {
+            _ if more.starts_with("ci-provider") => "ci-provider",
+            kind if is_mail(kind) => "email",
+            kind => kind,
+        };
         format!(
             "  {url}/{kind}: {{issuer-url: '{url}/{kind}', client-id: sigstore, type: {kind_of}, {more}}}\n"
         )
     };
     format!("oidc-issuers:\n{}{CI_PROVIDERS}", KINDS.iter().map(issuer).collect::<String>())
+}
+
+/// Whether it certifies an address, and has proofs made over it.
+fn is_mail(kind: &str) -> bool {
+    matches!(kind, "email" | "broker")
 }
 
 /// JOSE's form of a DER signature.
@@ -306,6 +333,7 @@ fn two_numbers(der: &[u8]) -> Vec<u8> {
 /// The path of an issuer, which is its type unless it is a `ci-provider`, and what else is said of it.
 const KINDS: &[(&str, &str)] = &[
     ("email", ""),
+    ("broker", "issuer-claim: $.federated_claims.connector_id"),
     ("kubernetes", ""),
     ("spiffe", "spiffe-trust-domain: 127.0.0.1"),
     ("uri", "subject-domain: 'http://127.0.0.1'"),

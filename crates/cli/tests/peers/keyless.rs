@@ -86,38 +86,51 @@ fn cosign_and_signet_verify_each_others_keyless_files_and_no_tampered_ones() {
 fn sigstore_python_and_sigstore_go_verify_our_keyless_files() {
     let Some([python, go]) = peers(["sigstore-python", "sigstore-go-verification"]) else { return };
     let setting = Setting::new();
-    let read = |path: &str| -> Value {
-        serde_json::from_slice(&fs::read(path).expect("it was written")).expect("it is JSON")
-    };
-    // sigstore-python takes both files in one.
-    let trust = serde_json::json!({
-        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
-        "trustedRoot": read(setting.stack.trusted_root()),
-        "signingConfig": read(setting.stack.signing_config()),
-    });
-    setting.sandbox.write("trust.json", trust.to_string());
+    write_client_trust(&setting);
     setting.sandbox.write("changed", "changed");
     let sign = ["sign-blob", "--identity-token", "token", "--bundle", "b.json"];
     setting.run(signet(), &[&sign, &setting.services(), &["file"]]).succeeds();
     let issuer = setting.stack.issuer("email");
-    for (file, good) in [("file", true), ("changed", false)] {
-        let by_python =
-            ["--trust-config", "trust.json", "verify", "identity", "--offline", "--bundle", "b.json"];
-        let who = ["--cert-identity", EMAIL, "--cert-oidc-issuer", &issuer];
-        let outcome = setting.run(python.as_ref(), &[&by_python, &who, &[file]]);
-        assert_eq!(outcome.code == Some(0), good, "{outcome}");
+    let tampered = tampered(&setting.sandbox, "b.json");
+    let tampered = tampered.iter().map(|bundle| ("file", bundle.as_str(), false));
+    for (file, bundle, good) in
+        [("file", "b.json", true), ("changed", "b.json", false)].into_iter().chain(tampered)
+    {
+        let outcome = by_python(&setting, &python, bundle, file);
+        assert_eq!(outcome.code == Some(0), good, "{bundle}: {outcome}");
         let by_go = ["-trustedrootJSONpath", setting.stack.trusted_root(), "-artifact", file];
-        let who = ["-expectedSAN", EMAIL, "-expectedIssuer", &issuer, "b.json"];
+        let who = ["-expectedSAN", EMAIL, "-expectedIssuer", &issuer, bundle];
         let outcome = setting.run(go.as_ref(), &[&by_go, &who]);
-        assert_eq!(outcome.code == Some(0), good, "{outcome}");
+        assert_eq!(outcome.code == Some(0), good, "{bundle}: {outcome}");
     }
-    // And the other way round.
+}
+
+#[test]
+fn sigstore_python_cosign_and_signet_verify_each_others_files_and_no_tampered_ones() {
+    let Some([python, cosign]) = peers(["sigstore-python", "cosign"]) else { return };
+    let setting = Setting::new();
+    write_client_trust(&setting);
+    setting.sandbox.write("changed", "changed");
     let token = String::from_utf8(setting.sandbox.read("token")).expect("a token is text");
     let sign =
         ["--trust-config", "trust.json", "sign", "--identity-token", &token, "--bundle", "python.json"];
     setting.run(python.as_ref(), &[&sign, &["file"]]).succeeds();
-    setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "file"]).succeeds();
-    denied(&setting.verify(signet(), "verify-blob", EMAIL, &["--bundle", "python.json", "changed"]));
+    let sign = ["sign-blob", "--identity-token", "token", "-y", "--bundle", "cosign.json"];
+    setting.run(cosign.as_ref(), &[&sign, &setting.services(), &["file"]]).succeeds();
+    for bundle in ["python.json", "cosign.json"] {
+        let tampered = tampered(&setting.sandbox, bundle);
+        let tampered = tampered.iter().map(|bundle| ("file", bundle.as_str(), false));
+        for (file, bundle, good) in
+            [("file", bundle, true), ("changed", bundle, false)].into_iter().chain(tampered)
+        {
+            let outcome = by_python(&setting, &python, bundle, file);
+            assert_eq!(outcome.code == Some(0), good, "{bundle}: {outcome}");
+            for verifier in [signet(), cosign.as_ref()] {
+                let outcome = setting.verify(verifier, "verify-blob", EMAIL, &["--bundle", bundle, file]);
+                assert_eq!(outcome.code == Some(0), good, "{bundle}: {outcome}");
+            }
+        }
+    }
 }
 
 /// cosign 2 asks for certificates in Fulcio's first form. It logs in Rekor v1 only, so a timestamp has to do, and takes no
@@ -236,6 +249,26 @@ fn cosign_verifies_what_signet_logs_in_rekor_v1() {
         setting.run(verifier, &[&["verify"], &who, &[&image]]).succeeds();
         setting.run(verifier, &[&["verify-blob"], &who, &["--bundle", "b.json", "file"]]).succeeds();
     }
+}
+
+/// What sigstore-python signs and verifies with: it takes both files in one.
+fn write_client_trust(setting: &Setting) {
+    let read = |path: &str| -> Value {
+        serde_json::from_slice(&fs::read(path).expect("it was written")).expect("it is JSON")
+    };
+    let trust = serde_json::json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": read(setting.stack.trusted_root()),
+        "signingConfig": read(setting.stack.signing_config()),
+    });
+    setting.sandbox.write("trust.json", trust.to_string());
+}
+
+fn by_python(setting: &Setting, python: &Peer, bundle: &str, file: &str) -> Outcome {
+    let issuer = setting.stack.issuer("email");
+    let verify = ["--trust-config", "trust.json", "verify", "identity", "--offline", "--bundle", bundle];
+    let who = ["--cert-identity", EMAIL, "--cert-oidc-issuer", &issuer];
+    setting.run(python.as_ref(), &[&verify, &who, &[file]])
 }
 
 /// Both verifiers say the same of a bundle.

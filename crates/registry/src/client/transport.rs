@@ -1,6 +1,7 @@
 //! One request: authorised, its answer bounded in time and size, tried again where safe.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -63,8 +64,8 @@ impl Transport {
     pub(super) async fn fetch(&self, call: &Call<'_>, most: usize) -> Result<Answer> {
         self.repeat(call, || {
             self.within(call, async {
-                let response = self.exchange(call).await?;
-                let headers = response.headers().clone();
+                let mut response = self.exchange(call).await?;
+                let headers = mem::take(response.headers_mut());
                 let body = collect(response, most, &call.what).await?;
                 Ok(Answer { headers, body })
             })

@@ -133,13 +133,13 @@ fn refuse(error: &IssueError) -> Response<Body> {
         IssueError::Token(_) => StatusCode::UNAUTHORIZED,
         IssueError::Proof(_) => StatusCode::BAD_REQUEST,
         IssueError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        IssueError::Log(_) | IssueError::Expired => StatusCode::SERVICE_UNAVAILABLE,
+        IssueError::Log(_) | IssueError::Expired | IssueError::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    // That keys cannot be fetched is said where they are fetched, once for all who ask.
-    let is_ours = !matches!(error, IssueError::Token(_));
-    if status.is_server_error() && is_ours {
-        tracing::error!(%error, "no certificate was issued");
+    match error.is_ours() {
+        true => tracing::error!(%error, "no certificate was issued"),
+        // With the lines of requests: whoever asks an operator why can be told.
+        false => tracing::debug!(%error, "no certificate was issued"),
     }
     let mut response = match status {
         StatusCode::INTERNAL_SERVER_ERROR => problem(status, "the authority failed; its log says more"),
@@ -183,7 +183,7 @@ impl IssuerEntry {
             issuer_url: named,
             wildcard_issuer_url: pattern,
             audience: issuer.client_id.clone(),
-            challenge_claim: issuer.challenge_claim.clone(),
+            challenge_claim: issuer.challenge_claim.to_string(),
             spiffe_trust_domain: match &issuer.provider {
                 Provider::Spiffe { trust_domain } => trust_domain.clone(),
                 _ => String::new(),

@@ -1,12 +1,10 @@
 //! Fulcio's JSON (sigstore/fulcio, `fulcio.proto`).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use signet_crypto::PublicKey;
 use signet_formats::x509::CertificateRequest;
-use signet_formats::{json, pem};
+use signet_formats::{base64, json, pem};
 use signet_services::ca::Proof;
 
 /// Reads a request: its token, which may have come in a header, and its proof.
@@ -27,14 +25,14 @@ pub(super) fn read(body: &[u8], bearer: Option<&str>) -> Result<(String, Proof),
 fn signature(request: &PublicKeyRequest) -> Result<Proof, String> {
     let key = PublicKey::from_pem(&request.public_key.content);
     let key = key.map_err(|error| format!("`publicKeyRequest.publicKey.content`: {error}"))?;
-    let signature = STANDARD.decode(&request.proof_of_possession);
+    let signature = base64::decode_any(&request.proof_of_possession);
     let signature = signature.map_err(|_| "`publicKeyRequest.proofOfPossession` is not base64")?;
     Ok(Proof::Signature { key, signature })
 }
 
 /// A request in PEM, in base64.
-pub(super) fn certificate_request(base64: &str) -> Result<Proof, String> {
-    let text = STANDARD.decode(base64).map_err(|_| "`certificateSigningRequest` is not base64")?;
+pub(super) fn certificate_request(text: &str) -> Result<Proof, String> {
+    let text = base64::decode_any(text).map_err(|_| "`certificateSigningRequest` is not base64")?;
     let block = pem::single(&text).map_err(|error| format!("`certificateSigningRequest`: {error}"))?;
     if !LABELS.contains(&block.label.as_str()) {
         return Err(format!("`certificateSigningRequest` is a PEM `{}`", block.label));
@@ -43,24 +41,30 @@ pub(super) fn certificate_request(base64: &str) -> Result<Proof, String> {
     request.map(Proof::Request).map_err(|_| "`certificateSigningRequest` is not a PKCS#10 request".to_owned())
 }
 
+/// As proto3 JSON has it: fields by their names in JSON, or by those in the schema.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
     credentials: Option<Credentials>,
+    #[serde(alias = "public_key_request")]
     public_key_request: Option<PublicKeyRequest>,
+    #[serde(alias = "certificate_signing_request")]
     certificate_signing_request: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Credentials {
+    #[serde(alias = "oidc_identity_token")]
     oidc_identity_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PublicKeyRequest {
+    #[serde(alias = "public_key")]
     public_key: Key,
+    #[serde(alias = "proof_of_possession")]
     proof_of_possession: String,
 }
 

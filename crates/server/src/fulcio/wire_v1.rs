@@ -1,10 +1,8 @@
 //! Fulcio's first form, which cosign 2 and gitsign speak: JSON in, PEM out.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use signet_crypto::PublicKey;
-use signet_formats::json;
+use signet_formats::{base64, json};
 use signet_services::ca::Proof;
 
 use super::wire::certificate_request;
@@ -22,14 +20,14 @@ pub(super) fn read(body: &[u8], bearer: Option<&str>) -> Result<(String, Proof),
 }
 
 fn signature(key: &Key, signature: &str) -> Result<Proof, String> {
-    let content = STANDARD.decode(&key.content).map_err(|_| "`publicKey.content` is not base64")?;
+    let content = base64::decode_any(&key.content).map_err(|_| "`publicKey.content` is not base64")?;
     // The API asks for DER, cosign sends PEM.
     let key = match std::str::from_utf8(&content) {
         Ok(pem) => PublicKey::from_pem(pem),
         Err(_) => PublicKey::from_spki_der(&content),
     };
     let key = key.map_err(|error| format!("`publicKey.content`: {error}"))?;
-    let signature = STANDARD.decode(signature).map_err(|_| "`signedEmailAddress` is not base64")?;
+    let signature = base64::decode_any(signature).map_err(|_| "`signedEmailAddress` is not base64")?;
     Ok(Proof::Signature { key, signature })
 }
 

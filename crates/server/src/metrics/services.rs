@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use signet_formats::x509::Certificate;
-use signet_services::ca::Ca;
+use signet_services::ca::{Ca, Counts};
 use signet_services::log::Log;
 use signet_services::trust::Watch;
 use signet_services::tsa::Tsa;
@@ -71,11 +71,13 @@ pub(crate) fn timestamps(page: &mut Page, tsa: &Tsa) {
 
 /// Of a certificate authority.
 pub(crate) fn certificates(page: &mut Page, ca: &Ca) {
-    let (issued, refused) = ca.counts();
+    let Counts { issued, refused, failed } = ca.counts();
     page.family("signet_ca_certificates_total", "counter", "Certificates issued.");
     page.sample("", &[], issued);
     page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
     page.sample("", &[], refused);
+    page.family("signet_ca_failures_total", "counter", "Requests that the authority could not answer.");
+    page.sample("", &[], failed);
     let help = "When an issuing certificate ends, in Unix time.";
     ends(page, "signet_ca_not_after_seconds", help, "intermediate", &ca.chains());
 }
@@ -83,7 +85,7 @@ pub(crate) fn certificates(page: &mut Page, ca: &Ca) {
 /// Of a repository of trust.
 pub(crate) fn trust(page: &mut Page, watch: &Watch) {
     page.family("signet_trust_not_after_seconds", "gauge", "When trust metadata ends, in Unix time.");
-    for (role, _, expires) in watch.published().into_iter().flat_map(|published| published.roles) {
+    for (role, expires) in watch.ends() {
         page.sample("", &[("role", role.name())], expires);
     }
 }

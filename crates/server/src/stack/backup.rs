@@ -4,6 +4,8 @@
 //! read before what it refers to (tags before manifests before content; a log's checkpoint before its entries), and what is
 //! referred to stays. What can be made again is left out. Nothing in it is encrypted: it holds every private key.
 //!
+//! Its last entry lists all others with their SHA-256, as `sha256sum` does: an archive whose end is missing is none.
+//!
 //! A move is the backup of a stack that does not run, and never will again where it was: its logs can go on elsewhere.
 
 use std::fs::{self, File};
@@ -11,9 +13,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 use signet_services::log::is_request;
 use signet_store::{DataDir, Kind, OpenError};
 use tar::{Builder, EntryType, Header};
+
+use super::made;
+use super::names::Names;
 
 /// What was written or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +62,12 @@ pub enum BackupError {
         /// What is wrong.
         why: String,
     },
+    /// Something that was begun is not there as it was.
+    #[error("{0}")]
+    Lost(String),
+    /// The names of the logs cannot be read.
+    #[error("{0}")]
+    Names(String),
     /// The directory is not empty.
     #[error("`{}` is not empty", path.display())]
     NotEmpty {
@@ -66,7 +78,7 @@ pub enum BackupError {
 
 /// Writes the stack in `data`, which may be running, as a tar archive.
 pub fn backup(data: &Path, out: impl Write, now: i64) -> Result<Copied, BackupError> {
-    write_archive(data, out, &About { taken: now, moved: false })
+    write_archive(data, out, &About { taken: now, moved: false, listed: true })
 }
 
 /// The same of a stack that is not running, and has moved by that: [`is_moved`] from now on, unless this fails.
@@ -76,7 +88,7 @@ pub fn move_out(data: &Path, out: impl Write, now: i64) -> Result<Copied, Backup
     let failed = |error| BackupError::Io { path: marker.clone(), error };
     // First: an archive that says that the stack has moved must never be beside one that could start.
     root.disk().put(root.path(), &marker, b"").map_err(failed)?;
-    let written = write_archive(data, out, &About { taken: now, moved: true });
+    let written = write_archive(data, out, &About { taken: now, moved: true, listed: true });
     if written.is_err() {
         fs::remove_file(&marker).map_err(failed)?;
     }
@@ -90,16 +102,24 @@ pub(super) fn is_moved(data: &Path) -> bool {
 
 fn write_archive(data: &Path, out: impl Write, about: &About) -> Result<Copied, BackupError> {
     let failed = |error| BackupError::Io { path: data.to_owned(), error };
-    let mut writer = Writer { root: data, archive: Builder::new(out), copied: Copied::default() };
+    refuse_half(data)?;
+    let (archive, list) = (Builder::new(out), List::default());
+    let mut writer = Writer { root: data, archive, copied: Copied::default(), list };
     writer.archive.mode(tar::HeaderMode::Deterministic);
     let text = serde_json::to_vec(about).map_err(|error| failed(error.into()))?;
-    let mut header = header(text.len() as u64);
-    writer.archive.append_data(&mut header, ABOUT, text.as_slice()).map_err(failed)?;
+    writer.append(Path::new(ABOUT), text.len() as u64, text.as_slice()).map_err(failed)?;
     for path in ORDER {
         writer.add(Path::new(path))?;
     }
-    writer.archive.into_inner().and_then(|mut out| out.flush()).map_err(failed)?;
+    writer.end().and_then(Write::flush).map_err(failed)?;
     Ok(writer.copied)
+}
+
+/// Refuses a stack of which a part is gone: the backup could not be restored.
+fn refuse_half(data: &Path) -> Result<(), BackupError> {
+    let names = Names::read_in(data).map_err(|error| BackupError::Names(error.to_string()))?;
+    let lost = made::lost(names.as_ref(), data).into_iter().next();
+    lost.map_or(Ok(()), |lost| Err(BackupError::Lost(lost.to_string())))
 }
 
 /// What an archive says of itself, in its first entry.
@@ -109,12 +129,35 @@ pub(super) struct About {
     pub(super) taken: i64,
     /// Whether the stack has moved.
     pub(super) moved: bool,
+    /// Whether a list of all entries is the last one; before there was one it was not said.
+    #[serde(default)]
+    pub(super) listed: bool,
+}
+
+/// The list of all entries, as it grows: a line of each, with its SHA-256 and its name.
+#[derive(Default)]
+pub(super) struct List(String);
+
+impl List {
+    pub(super) fn push(&mut self, path: &Path, digest: &Digest) {
+        self.0.extend([digest.hex().as_str(), "  ", &path.display().to_string(), "\n"]);
+    }
+
+    /// Whether these bytes are the same list.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        self.0.as_bytes() == bytes
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
 }
 
 struct Writer<'a, W: Write> {
     root: &'a Path,
     archive: Builder<W>,
     copied: Copied,
+    list: List,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -126,6 +169,10 @@ impl<W: Write> Writer<'_, W> {
         let whole = self.root.join(path);
         let failed = |error| BackupError::Io { path: whole.clone(), error };
         let kind = match fs::symlink_metadata(&whole) {
+            // A part of the stack may be on another disk.
+            Ok(found) if found.is_symlink() && path.iter().count() <= 2 => {
+                fs::metadata(&whole).map_err(failed)?.file_type()
+            }
             Ok(found) => found.file_type(),
             // Not made yet, or removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -159,11 +206,39 @@ impl<W: Write> Writer<'_, W> {
             Err(error) => return Err(error),
         };
         let length = file.metadata()?.len();
-        let mut header = header(length);
-        self.archive.append_data(&mut header, path, file.take(length))?;
+        self.append(path, length, file.take(length))?;
         self.copied.files += 1;
         self.copied.bytes += length;
         Ok(())
+    }
+
+    fn append(&mut self, path: &Path, length: u64, content: impl Read) -> io::Result<()> {
+        let mut content = Hashing { inner: content, hasher: Hasher::new(DigestAlgorithm::Sha256) };
+        self.archive.append_data(&mut header(length), path, &mut content)?;
+        self.list.push(path, &content.hasher.finish());
+        Ok(())
+    }
+
+    /// The list, and the end of the archive.
+    fn end(&mut self) -> io::Result<&mut W> {
+        let text = std::mem::take(&mut self.list.0);
+        self.archive.append_data(&mut header(text.len() as u64), LIST, text.as_bytes())?;
+        self.archive.finish()?;
+        Ok(self.archive.get_mut())
+    }
+}
+
+/// What is read through it is hashed.
+pub(super) struct Hashing<R> {
+    pub(super) inner: R,
+    pub(super) hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.hasher.update(buffer.get(..length).unwrap_or_default());
+        Ok(length)
     }
 }
 
@@ -209,5 +284,7 @@ const FIRST: [&str; 11] = [
 ];
 /// What the archive says of itself.
 pub(super) const ABOUT: &str = "backup.json";
+/// What it says of all other entries.
+pub(super) const LIST: &str = "SHA256SUMS";
 /// In a stack that has moved.
 const MOVED: &str = "moved";

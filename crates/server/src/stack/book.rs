@@ -13,7 +13,7 @@ use signet_store::DataDir;
 use tokio::task::spawn_blocking;
 
 use super::client::Clients;
-use super::names::{Names, Shard};
+use super::names::{FILE, Names, Shard};
 use crate::rekor;
 
 /// The names of a stack that runs, and who has to know when they change.
@@ -57,6 +57,16 @@ impl Book {
         }
     }
 
+    /// Where the names are kept.
+    pub(super) fn names_file(&self) -> PathBuf {
+        self.shared.root.path().join(FILE)
+    }
+
+    /// Notes what was begun, so that it is not begun again if it is lost. Reads and writes the disk.
+    pub(super) fn note_begun(&self) -> io::Result<()> {
+        self.shared.note_begun()
+    }
+
     /// From now on these are told. Once.
     pub(super) fn tell(&self, told: Told) {
         // A second time nobody calls it.
@@ -73,6 +83,16 @@ impl Shared {
         Names::dir(&self.root, "log", shard)
     }
 
+    fn note_begun(&self) -> io::Result<()> {
+        let mut names = self.names();
+        let noted = names.noting(self.root.path());
+        if noted != *names {
+            noted.keep(&self.root)?;
+            *names = noted;
+        }
+        Ok(())
+    }
+
     /// Writes what clients are given.
     fn write_clients(&self) -> Result<(), String> {
         let Some(told) = self.told.get() else { return Ok(()) };
@@ -80,6 +100,8 @@ impl Shared {
     }
 
     fn introduce(&self, log: &WitnessedLog) -> Result<(), String> {
+        // First: from then on somebody knows its key.
+        self.note_begun().map_err(|error| error.to_string())?;
         if let Some(witness) = self.told.get().and_then(|told| told.witness.as_ref()) {
             witness.know(log.clone()).map_err(|error| error.to_string())?;
         }

@@ -9,6 +9,7 @@ use signet_services::log;
 use signet_store::{DataDir, Kind};
 
 use super::StackError;
+use super::made;
 use super::names::{Names, Shard};
 
 /// The log of certificates that is to come, or has come.
@@ -33,6 +34,9 @@ pub async fn rotate_certificates(
     }
     let root = DataDir::open(data, Kind::Stack)?;
     let names = Names::read(&root)?.ok_or_else(|| unusable("there is no stack in it"))?;
+    if let Some(lost) = made::lost(Some(&names), root.path()).into_iter().next() {
+        return Err(lost.into());
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (names, next) = prepared(&root, names, origin, clock.seconds())?;
     let log = CertificateLog::open(&Names::dir(&root, "ct", &next), &next.origin, Arc::clone(&clock)).await?;

@@ -97,8 +97,10 @@ impl Clients {
     }
 
     fn trusted_root(&self, names: &Names) -> io::Result<TrustedRoot> {
-        let instance =
-            |kind: &str, shard: &Shard| log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?);
+        let operator = names.operator();
+        let instance = |kind: &str, shard: &Shard| {
+            log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?, operator)
+        };
         // One that was named and is not made yet has no key.
         let is_made = |kind: &str, shard: &Shard| Names::dir(&self.root, kind, shard).is_dir();
         let timestamps = format!("{}{TSA_PATH}", self.url);
@@ -119,13 +121,13 @@ impl Clients {
                 .ca
                 .chains()
                 .iter()
-                .map(|chain| authority(chain, &self.url))
+                .map(|chain| authority(chain, &self.url, operator))
                 .collect(),
             timestamp_authorities: self
                 .tsa
                 .chains()
                 .iter()
-                .map(|chain| authority(chain, &timestamps))
+                .map(|chain| authority(chain, &timestamps, operator))
                 .collect(),
         })
     }
@@ -137,7 +139,7 @@ impl Clients {
             url: url.to_owned(),
             api_version,
             validity: Validity { start, end: None },
-            operator: OPERATOR.to_owned(),
+            operator: names.operator().to_owned(),
         };
         // People log in there; machines bring their tokens, and so does who uses the development issuer.
         let development = format!("{}{}/", self.url, oidc_dev::PATH);
@@ -169,7 +171,7 @@ fn key_of(path: &Path) -> io::Result<VerifierKey> {
 
 /// A log under its name, not under the URL that it is reached at: clients of Rekor v2 take the host of the base
 /// URL for the origin in its checkpoints. A log of certificates has the id of its key alone (RFC 6962 §3.2).
-fn log_instance(shard: &Shard, verifier: &VerifierKey) -> io::Result<LogInstance> {
+fn log_instance(shard: &Shard, verifier: &VerifierKey, operator: &str) -> io::Result<LogInstance> {
     let key = verifier.key();
     let of_certificates = verifier.kind() == KeyKind::CertificateLog;
     let log_id = if of_certificates { key.id() } else { verifier.full_id() };
@@ -188,12 +190,12 @@ fn log_instance(shard: &Shard, verifier: &VerifierKey) -> io::Result<LogInstance
         // Without it clients take the log id. sigstore-js compares it with the whole log id of an entry, where it
         // would have to be of four bytes.
         checkpoint_key_id: None,
-        operator: Some(OPERATOR.to_owned()),
+        operator: Some(operator.to_owned()),
     })
 }
 
 /// What this chain issues is trusted for as long as its first certificate is.
-fn authority(chain: &[Certificate], uri: &str) -> Authority {
+fn authority(chain: &[Certificate], uri: &str, operator: &str) -> Authority {
     let attribute = |wanted| {
         let attributes = chain.first().map(|own| own.subject().attributes()).unwrap_or_default();
         let found = attributes.into_iter().find(|attribute| attribute.oid() == wanted);
@@ -205,7 +207,7 @@ fn authority(chain: &[Certificate], uri: &str) -> Authority {
         uri: uri.to_owned(),
         chain: chain.iter().map(|certificate| certificate.der().to_vec()).collect(),
         validity: Validity { start: chain.first().map_or(0, Certificate::not_before), end: None },
-        operator: Some(OPERATOR.to_owned()),
+        operator: Some(operator.to_owned()),
     }
 }
 
@@ -215,7 +217,6 @@ fn validity(shard: &Shard) -> Validity {
 
 /// Clients' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;
-const OPERATOR: &str = "signet";
 const TSA_PATH: &str = "/api/v1/timestamp";
 /// Below the stack's directory.
 const DIR: &str = "client";

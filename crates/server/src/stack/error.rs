@@ -12,25 +12,9 @@ use signet_services::tsa::TsaError;
 use signet_services::witness;
 use signet_store::OpenError;
 
+use crate::exposure::ReachError;
 use crate::host::HostError;
 use crate::registry::BuildError;
-
-/// Why a stack is not to be reached from a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Exposure {
-    /// Whoever reaches it could sign as anybody.
-    #[error("development settings are for this machine only")]
-    Development,
-    /// Neither it nor a proxy in front speaks HTTPS.
-    #[error("identity tokens would be readable on the way")]
-    InTheClear,
-    /// The registry has no users.
-    #[error("there are no users: everybody who reaches the registry could push")]
-    OpenRegistry,
-    /// It listens everywhere, which is no name.
-    #[error("clients need to be told a name")]
-    Nameless,
-}
 
 /// Why a stack was not built.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +37,6 @@ pub enum StackError {
     /// The stack's own directory.
     #[error(transparent)]
     Dir(#[from] OpenError),
-    /// More would be open to the network than should be.
-    #[error("{place} is not on loopback: {why}")]
-    Exposed {
-        /// Where it listens, or the URL that clients are told.
-        place: String,
-        /// What is missing, or too much.
-        why: Exposure,
-    },
     /// The log did not take its first entry.
     #[error("the log does not take its first entry: {0}")]
     FirstEntry(io::Error),
@@ -73,6 +49,9 @@ pub enum StackError {
     /// The transparency log.
     #[error("the log: {0}")]
     Log(#[from] HomeError),
+    /// Something that was begun is not there as it was: it is not begun anew, with other keys.
+    #[error("{0}")]
+    Lost(String),
     /// It is for development, or is not, and the other was asked for.
     #[error("the stack in this directory was {}begun for development", if *dev { "" } else { "not " })]
     Mode {
@@ -93,14 +72,9 @@ pub enum StackError {
         /// What is wrong with it.
         why: String,
     },
-    /// The URL for clients.
-    #[error("`{url}` is no URL for clients: {why}")]
-    PublicUrl {
-        /// The URL.
-        url: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    /// Where it listens, and what clients are told.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// The registry.
     #[error("the registry: {0}")]
     Registry(#[from] BuildError),

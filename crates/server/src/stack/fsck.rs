@@ -12,7 +12,7 @@ use signet_store::registry::{self, FsRegistry};
 use signet_store::{DataDir, Kind};
 
 use super::names::{Names, Shard};
-use super::{StackError, trust};
+use super::{StackError, made, trust};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +32,11 @@ pub async fn fsck(data: &Path) -> Result<StackReport, StackError> {
     let root = DataDir::open(data, Kind::Stack)?;
     let mut report = StackReport::default();
     let names = Names::read(&root)?;
+    report.findings.extend(made::lost(names.as_ref(), root.path()).iter().map(ToString::to_string));
     report.registry(&root.path().join("registry")).await?;
-    for (kind, shards) in names.iter().flat_map(|names| [("log", &names.log), ("ct", &names.ct)]) {
-        shards.iter().for_each(|shard| report.log(&root, kind, shard));
+    if let Some(names) = &names {
+        names.known_logs().for_each(|shard| report.log(&root, "log", shard));
+        names.known_cts().for_each(|shard| report.log(&root, "ct", shard));
     }
     let (ca, tsa) = (root.path().join("ca"), root.path().join("tsa"));
     for (part, found) in [
@@ -72,8 +74,8 @@ impl StackReport {
     fn log(&mut self, root: &DataDir, kind: &str, shard: &Shard) {
         let path = Names::dir(root, kind, shard);
         let about = |finding: &dyn std::fmt::Display| format!("{kind}/{}: {finding}", shard.origin);
-        // A log that a restore has named is made at the next start.
-        if !path.exists() && shard.end.is_none() {
+        // It is made at the next start, or it was said that it is gone.
+        if !path.exists() {
             return;
         }
         match log::fsck(&path) {
@@ -83,6 +85,7 @@ impl StackReport {
             }
             Err(error) => self.findings.push(about(&error)),
         }
+        self.findings.extend(log::fsck_keys(&path).iter().map(|finding| about(finding)));
         if kind == "ct" {
             self.findings.extend(ctlog::fsck_issuers(&path).iter().map(|finding| about(finding)));
         }

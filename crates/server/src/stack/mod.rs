@@ -6,7 +6,7 @@
 //! root and a signing config.
 //!
 //! Trusted? What is in it is, as far as each service says. May `stack.json` be lost? No: it has the names of the
-//! logs, which clients know them by; they can be read from the names of the directories again.
+//! logs, which clients know them by, and says what was begun, so that nothing that is lost is begun a second time.
 
 mod backup;
 mod book;
@@ -14,13 +14,16 @@ mod certificates;
 mod client;
 mod error;
 mod fsck;
+mod made;
 mod metrics;
 mod names;
 mod open;
+mod place;
 mod restore;
 mod route;
 mod traffic;
 mod trust;
+mod unpack;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -52,7 +55,7 @@ pub use backup::{BackupError, Copied, backup, move_out};
 use book::Book;
 pub use certificates::{NextCertificateLog, rotate_certificates};
 pub use client::ClientFiles;
-pub use error::{Exposure, StackError};
+pub use error::StackError;
 pub use fsck::{StackReport, fsck};
 use names::Names;
 pub use restore::{Restored, Witnessed, restore};
@@ -331,9 +334,9 @@ impl Services {
         let ct = self.ct.log().is_writing();
         let mut parts =
             vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
+        parts.extend(self.registry.as_ref().map(|registry| ("registry", registry.store().is_writing())));
         // Before there is a root nobody follows it.
-        let trust = self.trust.as_ref().filter(|trust| trust.published().is_some());
-        parts.extend(trust.map(|trust| ("trust", trust.is_fresh())));
+        parts.extend(self.trust.as_ref().and_then(Watch::is_serving).map(|serving| ("trust", serving)));
         parts.extend(self.witness.as_ref().map(|witness| ("witness", witness.is_cosigning())));
         parts
     }

@@ -10,6 +10,7 @@ use signet_services::made_up_name;
 use signet_store::DataDir;
 
 use super::StackError;
+use super::made::{self, Made};
 
 /// The names, oldest first: the last of each list is the one that is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(super) struct Names {
     /// Whether it is for development.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
+    /// What else was begun.
+    #[serde(default, skip_serializing_if = "Made::is_empty")]
+    pub(super) made: Made,
 }
 
 /// One log.
@@ -39,6 +43,9 @@ pub(super) struct Shard {
     /// When it took its last entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<i64>,
+    /// The key that it was begun with, as a note's verifier has it; none while it is only named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
 }
 
 impl Shard {
@@ -48,30 +55,39 @@ impl Shard {
 
     /// One of this name; without one, a name is made up.
     pub(super) fn named(origin: Option<String>, kind: &str, start: i64) -> Self {
-        Self { origin: origin.unwrap_or_else(|| made_up_name(kind)), start, end: None }
+        Self { origin: origin.unwrap_or_else(|| made_up_name(kind)), start, end: None, key: None }
     }
 }
 
 impl Names {
     /// The names that are kept in the directory; in a new one, new names. What was begun for development, or was not, stays so:
-    /// its keys are trusted as such.
+    /// its keys are trusted as such. Refused if something that was begun is gone.
     pub(super) fn of(root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
-        match Self::read(root)? {
-            Some(Self { dev: Some(was), .. }) if was != dev => Err(StackError::Mode { dev: was }),
-            Some(kept) if kept.dev.is_some() => Ok(kept),
-            kept => Self::begin(kept, root, now, dev),
+        let kept = Self::read(root)?;
+        if let Some(Self { dev: Some(was), .. }) = kept
+            && was != dev
+        {
+            return Err(StackError::Mode { dev: was });
+        }
+        match made::lost(kept.as_ref(), root.path()).into_iter().next() {
+            Some(lost) => Err(lost.into()),
+            None => Self::begin(kept, root, now, dev),
         }
     }
 
     fn begin(kept: Option<Self>, root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
-        let made = || Self {
+        if let Some(kept @ Self { dev: Some(_), .. }) = kept {
+            return Ok(kept);
+        }
+        let new = || Self {
             log: vec![Shard::new("log", now)],
             ct: vec![Shard::new("ct", now)],
             next: None,
             next_ct: None,
             dev: None,
+            made: Made::default(),
         };
-        let names = Self { dev: Some(dev), ..kept.unwrap_or_else(made) };
+        let names = Self { dev: Some(dev), ..kept.unwrap_or_else(new) };
         let path = root.path().join(FILE);
         names.keep(root).map_err(|error| StackError::Names { path, why: error.to_string() })?;
         Ok(names)
@@ -105,13 +121,24 @@ impl Names {
 
     /// Where the log of this name is.
     pub(super) fn dir(root: &DataDir, kind: &str, shard: &Shard) -> PathBuf {
-        root.path().join(kind).join(&shard.origin)
+        Self::dir_in(root.path(), kind, shard)
+    }
+
+    /// The same, of a stack that may be running elsewhere.
+    pub(super) fn dir_in(data: &Path, kind: &str, shard: &Shard) -> PathBuf {
+        data.join(kind).join(&shard.origin)
     }
 
     /// Writes them to the directory.
     pub(super) fn keep(&self, root: &DataDir) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
         root.disk().put(root.path(), &root.path().join(FILE), &text)
+    }
+
+    /// Who runs the services, for clients that count what several operators vouch for: no other stack has a log of the name
+    /// of our first.
+    pub(super) fn operator(&self) -> &str {
+        self.log.first().map_or("", |shard| &shard.origin)
     }
 
     /// The logs of entries that clients have to know: also the one that is to come.
@@ -162,7 +189,7 @@ fn followed(shards: &[Shard], next: Option<&Shard>, now: i64) -> Vec<Shard> {
     shards
 }
 
-const FILE: &str = "stack.json";
+pub(super) const FILE: &str = "stack.json";
 
 #[cfg(test)]
 mod tests {

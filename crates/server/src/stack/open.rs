@@ -1,9 +1,11 @@
 //! From a configuration to a stack that listens.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use signet_formats::trusted_root::TrustedRoot;
-use signet_services::ca::{self, Ca};
+use signet_services::authority::{refuse_directory, refuse_given};
+use signet_services::ca::{self, Ca, CaError};
 use signet_services::clock::{Clock, SystemClock};
 use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, HomeOptions, Shards};
@@ -18,11 +20,11 @@ use tokio::task::spawn_blocking;
 use super::backup::is_moved;
 use super::book::{Book, Told, witnessed};
 use super::client::{ClientFiles, Clients};
-use super::error::Exposure;
 use super::names::Names;
 use super::{
     CaConfig, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig, WitnessConfig, trust,
 };
+use crate::exposure::{Exposure, Reach, ReachError, is_of_this_machine};
 use crate::host::Address;
 use crate::registry::{self, Registry};
 use crate::rekor::Searching;
@@ -31,6 +33,8 @@ use crate::{fulcio, oidc_dev, rekor};
 /// Opens all services and starts to listen.
 pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let url = config.stated_url()?;
+    let given = config.ca.hierarchy.is_some() || config.tsa.identity.is_some();
+    refuse_given(given, config.dev).map_err(CaError::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let data = config.data.clone();
     let root = Arc::new(blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?);
@@ -73,67 +77,46 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
     let services =
         Services { registry, log, search, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
+    note_begun(&book).await?;
     let client = opening.acquaint(&services, &url, own_log).await?;
+    // The repository of trust may have begun.
+    note_begun(&book).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
     Ok(Stack { host, admin, url, services, client, book, root })
 }
 
+/// Before anybody is told of them.
+async fn note_begun(book: &Arc<Book>) -> Result<(), StackError> {
+    let (noting, path) = (Arc::clone(book), book.names_file());
+    let unusable = move |error: std::io::Error| StackError::Names { path, why: error.to_string() };
+    blocking(move || noting.note_begun().map_err(unusable)).await
+}
+
 impl Config {
     /// The URL that clients are told, if it is not where the stack listens. Refuses what would be open to the
     /// network and should not be.
-    fn stated_url(&self) -> Result<Option<String>, StackError> {
-        let url = self.public_url.as_deref().map(base_url).transpose()?;
-        let exposed = |place: String, why| Err(StackError::Exposed { place, why });
-        // A proxy in front opens it to those who are told its URL.
-        if let Some(url) = url.filter(|url| !is_of_this_machine(url)) {
-            if self.dev {
-                return exposed(format!("`{url}`"), Exposure::Development);
+    fn stated_url(&self) -> Result<Option<String>, ReachError> {
+        let Self { listen, dev, .. } = *self;
+        let (tls, url) = (self.tls.is_some(), self.public_url.as_deref());
+        let reach = Reach { listen, admin: self.admin, tls, url, dev };
+        let url = reach.stated_url()?;
+        let is_open =
+            self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous);
+        match &url {
+            Some(url) if is_open && !is_of_this_machine(url) => {
+                Err(ReachError::exposed(format!("`{url}`"), Exposure::OpenRegistry))
             }
-            if self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous) {
-                return exposed(format!("`{url}`"), Exposure::OpenRegistry);
+            None if listen.ip().is_unspecified() => {
+                Err(ReachError::exposed(listen.to_string(), Exposure::Nameless))
             }
-        }
-        if self.listen.ip().is_loopback() {
-            return Ok(url.map(str::to_owned));
-        }
-        let exposed = |why| exposed(self.listen.to_string(), why);
-        let is_secret = self.tls.is_some() || url.is_some_and(|url| url.starts_with("https://"));
-        match url {
-            _ if self.dev => exposed(Exposure::Development),
-            _ if !is_secret => exposed(Exposure::InTheClear),
-            None if self.listen.ip().is_unspecified() => exposed(Exposure::Nameless),
-            _ => Ok(url.map(str::to_owned)),
+            _ => Ok(url),
         }
     }
 }
 
 type OpenCa = (Ca, (CertificateLog, Vec<CertificateLog>), Option<Arc<DevIssuer>>);
-
-/// A URL of a host and a port, without a slash at its end.
-fn base_url(url: &str) -> Result<&str, StackError> {
-    let url = url.trim_end_matches('/');
-    let refused = |why| Err(StackError::PublicUrl { url: url.to_owned(), why });
-    match url.split_once(':') {
-        Some(("http" | "https", rest)) => match rest.strip_prefix("//").unwrap_or_default() {
-            "" => refused("it has no host"),
-            // sigstore-python drops the path of a CA's URL.
-            host if host.contains(['/', '?', '#', '@', ' ']) => refused("it has more than a host and a port"),
-            _ => Ok(url),
-        },
-        _ => refused("it is neither http nor https"),
-    }
-}
-
-/// Whether no other machine would find anything at this URL.
-fn is_of_this_machine(url: &str) -> bool {
-    let uri = url.parse::<http::Uri>().ok();
-    uri.as_ref().and_then(http::Uri::host).is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|it| it.is_loopback())
-    })
-}
 
 /// What all services are opened with.
 struct Opening<'a> {
@@ -180,7 +163,7 @@ impl Opening<'_> {
     async fn registry(
         &self,
         config: Option<RegistryConfig>,
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         public_url: &str,
     ) -> Result<Option<Registry>, StackError> {
         let Some(config) = config else { return Ok(None) };
@@ -234,10 +217,12 @@ impl Opening<'_> {
 
     async fn ca(&self, config: CaConfig) -> Result<OpenCa, StackError> {
         let path = self.root.path().join("ca");
+        let (given, development) = (config.hierarchy.is_some(), self.dev);
         let dev_url = self.dev.then(|| format!("{}{}", self.url, oidc_dev::PATH));
         // The development issuer's RSA key takes a moment to make.
         let (dir, dev) = blocking(move || {
             let dir = DataDir::open(&path, Kind::Ca)?;
+            refuse_directory(&dir, given, development).map_err(CaError::from)?;
             let dev = dev_url.map(|url| DevIssuer::open(dir.disk(), dir.path(), &url)).transpose()?;
             Ok((dir, dev))
         })
@@ -245,9 +230,7 @@ impl Opening<'_> {
         let verifier = fulcio::verifier(config.issuers, dev.as_ref(), Arc::clone(self.clock))?;
         let (ct, frozen) = self.ct().await?;
         let mut own = ca::Config::new(verifier, Arc::new(ct.clone()), Arc::clone(self.clock));
-        if self.dev {
-            own.common_name = "Signet development certificate authority".to_owned();
-        }
+        own.development = self.dev;
         own.hierarchy = config.hierarchy;
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;

@@ -23,6 +23,7 @@ pub fn router(tsa: Tsa) -> Router {
     Router::new()
         .route("/api/v1/timestamp", post(timestamp))
         .route("/api/v1/timestamp/certchain", get(certificates))
+        .method_not_allowed_fallback(not_allowed)
         .with_state(tsa)
 }
 
@@ -48,6 +49,10 @@ async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Re
             Err(why) => problem(StatusCode::BAD_REQUEST, why),
         },
     }
+}
+
+async fn not_allowed() -> Response<Body> {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "timestamps are asked for with POST, certificates with GET")
 }
 
 async fn certificates(State(tsa): State<Tsa>) -> Response<Body> {

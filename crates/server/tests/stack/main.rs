@@ -1,6 +1,8 @@
 //! A whole stack when something around it fails: each fault has an outcome, and it is not everybody's.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod lost;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

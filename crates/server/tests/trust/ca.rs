@@ -97,6 +97,37 @@ async fn a_token_and_a_proof_of_possession_get_a_certificate() {
     assert_eq!(*trusted, expected);
 }
 
+/// Fulcio reads proto3 JSON: fields by either name, bytes in either alphabet, padded or not.
+#[tokio::test]
+async fn every_spelling_of_a_request_in_proto3_json_is_read() {
+    let (stack, key) = (Stack::start(|_| {}).await, key());
+    // Until there is something to tell the alphabets and the padding apart by.
+    let signature = std::iter::repeat_with(|| sign(&key, b"a@example.com"))
+        .find(|signature| {
+            let text = base64::encode(signature);
+            text.contains(['+', '/']) && text.ends_with('=')
+        })
+        .unwrap();
+    let padded = base64::encode(&signature);
+    let in_urls = padded.replace('+', "-").replace('/', "_");
+    for proof in [&padded, padded.trim_end_matches('='), &in_urls, in_urls.trim_end_matches('=')] {
+        let pem = pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der());
+        let body = serde_json::json!({
+            "credentials": { "oidc_identity_token": stack.token() },
+            "public_key_request": { "public_key": { "content": pem }, "proof_of_possession": proof },
+        });
+        let (status, answer) = stack.ask(&body).await;
+        assert_eq!(status, StatusCode::OK, "{proof}: {answer}");
+    }
+    let request = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&request).unwrap().pem().unwrap();
+    let body = serde_json::json!({
+        "credentials": { "oidc_identity_token": stack.token() },
+        "certificate_signing_request": base64::encode_url(&request),
+    });
+    assert_eq!(stack.ask(&body).await.0, StatusCode::OK);
+}
+
 /// sigstore-python sends a request of its own making and the token in a header.
 #[tokio::test]
 async fn a_signing_request_with_a_bearer_token_gets_a_certificate() {

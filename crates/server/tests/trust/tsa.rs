@@ -93,7 +93,10 @@ async fn what_is_no_request_is_an_error_of_http_and_what_is_refused_an_answer() 
     assert_eq!(answer.status(), StatusCode::OK);
     let refused = TimestampToken::from_response(&answer.bytes().await.unwrap()).unwrap_err();
     assert!(matches!(refused, TimestampError::Rejected { reason, .. } if reason.ends_with("badDataFormat")));
-    assert_eq!(served.get(PATH).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    let got = served.get(PATH).send().await.unwrap();
+    assert_eq!(got.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(got.headers()["allow"], "POST");
+    assert_eq!(json(got).await["code"], 405);
     assert_eq!(served.get("/elsewhere").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 

@@ -20,7 +20,7 @@ async fn a_repository_is_served_and_nothing_beside_it() {
         online_key: publisher.new_online_key().unwrap(),
         expires: clock.seconds() + 1_000_000,
     };
-    let mut root = publisher.stage(&plan).unwrap();
+    let mut root = publisher.stage(&plan, None, false).unwrap();
     countersign(&mut root, None, &key).await.unwrap();
     let targets = [(TRUSTED_ROOT.to_owned(), b"trusted".to_vec())];
     let served = Served::start(Served::listen().await, router(publisher.clone()));

@@ -1,16 +1,15 @@
 //! The certificates of a CA: one root, and intermediates that follow each other.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use signet_crypto::KeyAlgorithm;
 use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, key_id, oid};
 use signet_keys::PrivateKey;
-use signet_store::fs::Disk;
+use signet_store::DataDir;
 
 use crate::authority::{
-    AuthorityError, CRL_SIGN, DEVELOPMENT, Issuer, KEY_CERT_SIGN, Subject, make_root, random_serial,
-    refuse_other_mode,
+    AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, ROOT, Subject, each_issued_by_the_next, is_issued_by,
+    make_root, random_serial, refuse_directory, take_given,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -20,31 +19,35 @@ use crate::succession::{Certified, active, needs_next};
 pub struct Hierarchy(Vec<Issuer>);
 
 impl Hierarchy {
-    /// One issuer whose key and chain come from elsewhere.
-    pub fn given(issuer: Issuer) -> Result<Self, AuthorityError> {
-        match issuer.certificate().is_some_and(Certificate::is_ca) {
-            true => Ok(Self(vec![issuer])),
-            false => Err(AuthorityError::NotACa),
+    /// One issuer whose key and chain come from elsewhere. Refused is what no verifier would take a certificate from at this
+    /// time (RFC 5280 §6.1).
+    pub fn given(issuer: Issuer, now: i64) -> Result<Self, AuthorityError> {
+        match objection(issuer.chain(), now) {
+            Some(why) => Err(AuthorityError::NotACa { why }),
+            None => Ok(Self(vec![issuer])),
         }
+    }
+
+    /// The same, as the directory says from now on.
+    pub(super) fn taken_by(self, dir: &DataDir, development: bool) -> Result<Self, AuthorityError> {
+        self.chains().try_for_each(|chain| take_given(dir, chain, development))?;
+        Ok(self)
     }
 
     /// The hierarchy that `dir` holds; made if there is none. An intermediate near its end is followed
     /// by a new one.
     pub(super) async fn of_directory(
-        disk: &Disk,
-        dir: &Path,
+        dir: &DataDir,
         now: i64,
-        subject: &Subject<'_>,
+        development: bool,
     ) -> Result<Self, AuthorityError> {
-        let mut files = KeyFiles::open(disk, dir)?;
+        let subject = Subject { organization: "Signet", common_name: name(development) };
+        refuse_directory(dir, false, development)?;
+        let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let (root_key, root) = match files.read(ROOT)? {
-            Some((key, chain)) => {
-                let own = chain.first().ok_or(AuthorityError::EmptyChain)?;
-                refuse_other_mode(own, subject.common_name.contains(DEVELOPMENT))?;
-                (key, chain)
-            }
+            Some(root) => root,
             None => {
-                let name = Subject { common_name: &format!("{} root", subject.common_name), ..*subject };
+                let name = Subject { common_name: &format!("{} root", subject.common_name), ..subject };
                 let start = now - CLOCKS_DIFFER;
                 let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
                 files.write(ROOT, &key, std::slice::from_ref(&root))?;
@@ -59,7 +62,7 @@ impl Hierarchy {
         let root_ends = root_issuer.certificate().map_or(0, Certificate::not_after);
         if needs_next(&issuers, root_ends, now) {
             let name = intermediate(issuers.len());
-            issuers.push(make_intermediate(&mut files, &name, &root_issuer, subject, now).await?);
+            issuers.push(make_intermediate(&mut files, &name, &root_issuer, &subject, now).await?);
         }
         files.settle()?;
         Ok(Self(issuers))
@@ -112,11 +115,46 @@ async fn make_intermediate(
     Issuer::new(Arc::new(key), chain)
 }
 
+/// What is wrong with a chain whose first certificate is to issue others.
+fn objection(chain: &[Certificate], now: i64) -> Option<&'static str> {
+    let signs_code = |certificate: &Certificate| {
+        certificate.extended_key_usage().is_none_or(|usage| usage.purposes.contains(&oid::CODE_SIGNING))
+    };
+    let rules = [
+        (chain.iter().all(Certificate::may_issue), "not all of them may issue certificates"),
+        (chain.iter().all(signs_code), "the purposes of one of them leave out code signing"),
+        (each_issued_by_the_next(chain), "they are not each issued by the next"),
+        (
+            chain.last().is_some_and(|root| is_issued_by(root, root)),
+            "the last is not a root, issued by itself",
+        ),
+        (is_short_enough(chain), "there are more below one of them than it allows"),
+        (chain.iter().all(|it| it.is_valid_at(now)), "not all of them are valid now"),
+    ];
+    rules.into_iter().find_map(|(holds, why)| (!holds).then_some(why))
+}
+
+/// Whether below each there are as few intermediates as it allows; those that only renew a name do not count (RFC 5280 §6.1.4).
+fn is_short_enough(chain: &[Certificate]) -> bool {
+    let mut below = 0;
+    chain.iter().all(|certificate| {
+        let most = certificate.basic_constraints().and_then(|constraints| constraints.path_len);
+        let fits = most.is_none_or(|most| below <= most);
+        below += u64::from(certificate.issuer().der() != certificate.subject().der());
+        fits
+    })
+}
+
+fn name(development: bool) -> &'static str {
+    match development {
+        true => "Signet development certificate authority",
+        false => "Signet certificate authority",
+    }
+}
+
 fn intermediate(number: usize) -> String {
     format!("intermediate-{number}")
 }
-
-const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;
@@ -126,13 +164,17 @@ const ROOT_LIFE: i64 = 10 * 365 * DAY;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use signet_store::Kind;
+
     use super::*;
 
     const NOW: i64 = 1_795_000_000;
-    const SUBJECT: Subject<'_> = Subject { organization: "o", common_name: "ca" };
 
     async fn open(dir: &Path, now: i64) -> Hierarchy {
-        Hierarchy::of_directory(&Disk::default(), dir, now, &SUBJECT).await.unwrap()
+        let dir = DataDir::open(dir, Kind::Ca).unwrap();
+        Hierarchy::of_directory(&dir, now, false).await.unwrap()
     }
 
     fn serial(hierarchy: &Hierarchy, now: i64) -> Vec<u8> {

@@ -24,7 +24,7 @@ pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
 pub use proof::{Proof, ProofError};
 
-use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial};
+use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial, refuse_given};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::limit::Limiter;
@@ -40,8 +40,8 @@ pub const PER_ISSUER: Rate = Rate { count: 60_000, per: Duration::from_secs(60) 
 pub struct Config {
     /// Whose tokens are believed.
     pub verifier: Verifier,
-    /// The name of the authority that it makes for itself.
-    pub common_name: String,
+    /// Whether it is for development, as the authority that it makes for itself then says in its name.
+    pub development: bool,
     /// Its keys and certificates; `None` for its own, kept in the data directory.
     pub hierarchy: Option<Hierarchy>,
     /// The log that promises to publish.
@@ -59,7 +59,7 @@ impl Config {
     pub fn new(verifier: Verifier, log: Arc<dyn CtLog>, clock: Arc<dyn Clock>) -> Self {
         Self {
             verifier,
-            common_name: "Signet certificate authority".to_owned(),
+            development: false,
             hierarchy: None,
             log,
             per_identity: PER_IDENTITY,
@@ -78,8 +78,9 @@ pub struct Ca {
 struct Inner {
     verifier: Verifier,
     hierarchy: RwLock<Arc<Hierarchy>>,
-    /// The name in the certificates that it makes for itself; `None` if it is given them.
-    own_name: Option<String>,
+    /// Whether its certificates come from elsewhere, and no next ones are made.
+    given: bool,
+    development: bool,
     log: Arc<dyn CtLog>,
     audit: Journal,
     identities: Limiter,
@@ -87,6 +88,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     issued: AtomicU64,
     refused: AtomicU64,
+    failed: AtomicU64,
     dir: DataDir,
 }
 
@@ -98,6 +100,7 @@ impl Ca {
 
     /// The same, on a disk that may inject faults.
     pub async fn open_on(disk: Disk, path: &Path, config: Config) -> Result<Self, CaError> {
+        refuse_given(config.hierarchy.is_some(), config.development)?;
         Self::open_in(DataDir::open_on(disk, path, Kind::Ca)?, config).await
     }
 
@@ -109,19 +112,18 @@ impl Ca {
 
     async fn opened(dir: DataDir, config: Config) -> Result<Self, CaError> {
         let disk = dir.disk().clone();
-        let own_name = config.hierarchy.is_none().then_some(config.common_name);
+        let (given, development) = (config.hierarchy.is_some(), config.development);
         let hierarchy = match config.hierarchy {
-            Some(hierarchy) => hierarchy,
-            None => {
-                renewal::own(&dir, own_name.as_deref().unwrap_or_default(), config.clock.seconds()).await?
-            }
+            Some(hierarchy) => hierarchy.taken_by(&dir, development)?,
+            None => Hierarchy::of_directory(&dir, config.clock.seconds(), development).await?,
         };
         let path = dir.path().join("audit.jsonl");
         let audit = Journal::open(disk, &path).map_err(|error| AuthorityError::Io { path, error })?;
         let inner = Inner {
             verifier: config.verifier,
             hierarchy: RwLock::new(Arc::new(hierarchy)),
-            own_name,
+            given,
+            development,
             log: config.log,
             audit,
             identities: Limiter::new(config.per_identity),
@@ -129,6 +131,7 @@ impl Ca {
             clock: config.clock,
             issued: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             dir,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -138,7 +141,11 @@ impl Ca {
     /// root last.
     pub async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
         let issued = self.inner.issue(token, proof).await;
-        let counter = if issued.is_ok() { &self.inner.issued } else { &self.inner.refused };
+        let counter = match &issued {
+            Ok(_) => &self.inner.issued,
+            Err(error) if error.is_ours() => &self.inner.failed,
+            Err(_) => &self.inner.refused,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         issued
     }
@@ -169,15 +176,29 @@ impl Ca {
         self.inner.verifier.issuers()
     }
 
-    /// How many certificates were issued, and how many requests refused, since the start.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.inner.issued.load(Ordering::Relaxed), self.inner.refused.load(Ordering::Relaxed))
+    /// How many requests ended how since the start.
+    pub fn counts(&self) -> Counts {
+        let Inner { issued, refused, failed, .. } = self.inner.as_ref();
+        let [issued, refused, failed] = [issued, refused, failed].map(|count| count.load(Ordering::Relaxed));
+        Counts { issued, refused, failed }
     }
 
-    /// Whether there is a certificate to issue under now.
+    /// Whether there is a certificate to issue under now, and what is issued can be recorded.
     pub fn is_ready(&self) -> bool {
-        self.inner.hierarchy().active(self.inner.clock.seconds()).is_some()
+        let inner = &self.inner;
+        inner.audit.is_writing() && inner.hierarchy().active(inner.clock.seconds()).is_some()
     }
+}
+
+/// How many requests for a certificate ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a certificate.
+    pub issued: u64,
+    /// With none, because of who asked, or how.
+    pub refused: u64,
+    /// With none, because the authority could not.
+    pub failed: u64,
 }
 
 impl Inner {
@@ -191,6 +212,10 @@ impl Inner {
         let own = issuer.certificate().ok_or(IssueError::Expired)?;
         if now + LIFE > own.not_after() {
             return Err(IssueError::Expired);
+        }
+        // Not after the promise: the log would show what nobody was ever given.
+        if !self.audit.is_writing() {
+            return Err(JournalError::Ended.into());
         }
         let mut tbs = certificate(&identity, &key, own, now)?;
         let sct = self.promise(issuer, &tbs).await?;
@@ -317,6 +342,13 @@ pub enum IssueError {
     /// The CA's key did not sign.
     #[error("the authority did not sign: {0}")]
     Authority(#[from] AuthorityError),
+}
+
+impl IssueError {
+    /// Whether whoever asked can do nothing about it.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self, Self::Token(_) | Self::Proof(_) | Self::RateLimited { .. })
+    }
 }
 
 /// How long a certificate is valid, in seconds.

@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use signet_store::DataDir;
-
 use super::{Ca, Hierarchy};
-use crate::authority::{AuthorityError, Subject};
+use crate::authority::AuthorityError;
 use crate::succession::keep_renewed;
 
 impl Ca {
@@ -13,8 +11,10 @@ impl Ca {
     /// whose certificates come from elsewhere makes none.
     pub async fn renew(&self) -> Result<bool, AuthorityError> {
         let inner = &self.inner;
-        let Some(name) = &inner.own_name else { return Ok(false) };
-        let renewed = own(&inner.dir, name, inner.clock.seconds()).await?;
+        if inner.given {
+            return Ok(false);
+        }
+        let renewed = Hierarchy::of_directory(&inner.dir, inner.clock.seconds(), inner.development).await?;
         let is_new = renewed.chains().count() > inner.hierarchy().chains().count();
         if is_new {
             *inner.hierarchy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
@@ -26,10 +26,4 @@ impl Ca {
     pub async fn keep_renewed(self, then: impl Fn()) {
         keep_renewed(|| self.renew(), then).await;
     }
-}
-
-/// The hierarchy in the directory, as it is to be at this time.
-pub(super) async fn own(dir: &DataDir, name: &str, now: i64) -> Result<Hierarchy, AuthorityError> {
-    let subject = Subject { organization: "Signet", common_name: name };
-    Hierarchy::of_directory(dir.disk(), dir.path(), now, &subject).await
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
@@ -104,7 +105,7 @@ async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
     let scts = leaf.scts().unwrap();
     scts[0].verify(ca.log_key(), &Digest::sha256(intermediate.spki()), &leaf.precert_tbs()).unwrap();
     assert_eq!((scts.len(), scts[0].leaf_index()), (1, Some(0)));
-    assert_eq!(ca.counts(), (1, 0));
+    assert_eq!(ca.counts(), Counts { issued: 1, ..Counts::default() });
     assert_eq!(ca.chains(), [&chain[1..]]);
 }
 
@@ -179,7 +180,7 @@ async fn without_a_proof_of_possession_there_is_no_certificate() {
         let refused = ca.issue(&stage.token(), &bad).await.unwrap_err();
         assert!(matches!(refused, IssueError::Proof(ProofError::Challenge { .. })), "{refused}");
     }
-    assert_eq!(ca.counts(), (0, 3));
+    assert_eq!(ca.counts(), Counts { refused: 3, ..Counts::default() });
     assert_eq!(std::fs::read_to_string(stage.dir.path().join("ca/audit.jsonl")).unwrap(), "");
 }
 
@@ -322,4 +323,35 @@ async fn a_ca_that_runs_for_years_changes_its_intermediate_by_itself() {
     assert!(ca.is_ready(), "the first has ended");
     issue().await;
     assert_eq!(ca.roots()[0], first[2]);
+}
+
+/// While it is set nothing is written.
+struct FailsFrom(AtomicBool);
+
+impl Faults for FailsFrom {
+    fn before(&self, step: Step<'_>, _: &std::path::Path) -> std::io::Result<()> {
+        let is_meant = matches!(step, Step::Write(_)) && self.0.load(Ordering::SeqCst);
+        if is_meant { Err(std::io::Error::other("injected")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_ca_that_cannot_record_is_not_ready_and_has_nothing_promised() {
+    let stage = Stage::new().await;
+    let faults = Arc::new(FailsFrom(false.into()));
+    let disk = Disk::with_faults(faults.clone());
+    let ca = Ca::open_on(disk, &stage.dir.path().join("ca"), stage.config()).await.unwrap();
+    let issue = async || ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
+    issue().await.unwrap();
+    assert!(ca.is_ready());
+    faults.0.store(true, Ordering::SeqCst);
+    assert!(matches!(issue().await, Err(IssueError::Audit(_))));
+    assert!(!ca.is_ready(), "it cannot issue any more, whatever becomes of the disk");
+    faults.0.store(false, Ordering::SeqCst);
+    let promised = stage.log.log().head().checkpoint.size;
+    for _ in 0..3 {
+        assert!(matches!(issue().await, Err(IssueError::Audit(_))));
+    }
+    assert_eq!(stage.log.log().head().checkpoint.size, promised, "nothing is promised for it");
+    assert_eq!(ca.counts(), Counts { issued: 1, refused: 0, failed: 4 });
 }

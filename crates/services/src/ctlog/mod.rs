@@ -78,6 +78,7 @@ impl CertificateLog {
         let (path, own) = (config.data.clone(), disk.clone());
         let opened = spawn_blocking(move || {
             let dir = DataDir::open_on(own, &path, Kind::Ct).map_err(OpenError::from)?;
+            log::refuse_half(dir.path())?;
             dir.disk().make_dirs(&dir.path().join(ISSUERS)).map_err(OpenError::Io)?;
             let key = own_key(&dir, KeyAlgorithm::EcdsaP256)?;
             Ok::<_, HomeError>((dir, Arc::new(key)))

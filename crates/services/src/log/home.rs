@@ -13,7 +13,7 @@ use signet_store::fs::Disk;
 use super::chunk::Layout;
 use super::open::{Identity, OpenError};
 use super::{Config, Log, LogSigner};
-use crate::own_key::{has_own_key, made_up_name, own_key};
+use crate::own_key::{has_own_key, made_up_name, own_key, wrong_keys};
 
 /// Which log to make, where there is none yet.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,21 @@ pub fn keys_of(data: &Path) -> Result<Vec<VerifierKey>, OpenError> {
     keys.iter().map(|key| key.parse().map_err(malformed)).collect()
 }
 
+/// Refuses the directory of a log that keeps its keys there, if a part of it is gone; before a key is made in its place.
+pub(crate) fn refuse_half(data: &Path) -> Result<(), OpenError> {
+    Identity::at_home(data).map(drop)
+}
+
+/// What is wrong with the private keys in the directory of a log that keeps them there.
+pub fn fsck_keys(data: &Path) -> Vec<String> {
+    let keys = match Identity::read(data) {
+        Ok(found) => found.map(|found| found.keys).unwrap_or_default(),
+        // It is found with the log itself.
+        Err(_) => return Vec::new(),
+    };
+    wrong_keys(data, &keys)
+}
+
 /// Makes an end of the log in this directory, which nobody has open: it signs nothing any more.
 pub fn freeze_at(disk: &Disk, data: &Path) -> io::Result<()> {
     let layout = Layout::new(data);
@@ -82,7 +97,7 @@ pub enum HomeError {
 }
 
 fn signer(dir: &DataDir, options: &HomeOptions) -> Result<LogSigner, HomeError> {
-    let known = Identity::read(dir.path())?;
+    let known = Identity::at_home(dir.path())?;
     let ed25519 = own_key(dir, KeyAlgorithm::Ed25519)?;
     let ml_dsa = match options.ml_dsa || has_own_key(dir, KeyAlgorithm::MlDsa44) {
         true => Some(Arc::new(own_key(dir, KeyAlgorithm::MlDsa44)?) as Arc<_>),

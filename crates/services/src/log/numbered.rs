@@ -5,9 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use signet_formats::checkpoint::SignedCheckpoint;
 use signet_store::fs::Disk;
 
 use super::OpenError;
+use super::chunk::Layout;
+use super::open::Identity;
 use super::shards::{Book, Place};
 
 pub(super) struct Numbered {
@@ -30,6 +33,23 @@ impl Numbered {
         Place { data, origin }
     }
 
+    /// Refuses to begin again what is gone: a shard that took entries, or the word which one does.
+    fn refuse_lost(&self, active: usize) -> Result<(), OpenError> {
+        for number in 1..=active {
+            let data = self.place(number, None).data;
+            if Identity::begun(&data)?.is_none() {
+                return Err(OpenError::Damaged(format!("the shard in `{}` is gone", data.display())));
+            }
+        }
+        // One that is only prepared has no entries.
+        match size_of(&self.place(active + 1, None).data)? {
+            0 => Ok(()),
+            _ => Err(OpenError::Damaged(format!(
+                "`{ACTIVE}` is missing, or names an earlier shard than the last"
+            ))),
+        }
+    }
+
     fn active(&self) -> Result<usize, OpenError> {
         match fs::read_to_string(self.root.join(ACTIVE)) {
             Ok(text) => text
@@ -49,8 +69,12 @@ impl Book for Numbered {
     }
 
     fn shards(&self) -> Result<Vec<Place>, OpenError> {
-        let of_first = |number| self.origin.clone().filter(|_| number == 0);
-        Ok((0..=self.active()?).map(|number| self.place(number, of_first(number))).collect())
+        let (active, of_first) = (self.active()?, |number| self.origin.clone().filter(|_| number == 0));
+        if let Err(lost) = self.refuse_lost(active) {
+            // A log that runs may have gone on to another shard meanwhile.
+            return if self.active()? == active { Err(lost) } else { self.shards() };
+        }
+        Ok((0..=active).map(|number| self.place(number, of_first(number))).collect())
     }
 
     fn next(&self, origin: Option<String>) -> Result<Place, OpenError> {
@@ -60,6 +84,17 @@ impl Book for Numbered {
     fn turn(&self) -> io::Result<()> {
         let next = self.active().map_err(io::Error::other)? + 1;
         self.disk.put(&self.root.join("tmp"), &self.root.join(ACTIVE), next.to_string().as_bytes())
+    }
+}
+
+/// How many entries the log in a directory has published.
+fn size_of(data: &Path) -> Result<u64, OpenError> {
+    match fs::read(Layout::new(data).checkpoint()) {
+        Ok(bytes) => SignedCheckpoint::parse(&bytes)
+            .map(|kept| kept.checkpoint().size)
+            .map_err(|error| OpenError::Damaged(format!("`{}`: {error}", data.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }
 

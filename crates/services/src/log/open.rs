@@ -29,6 +29,7 @@ use super::run::Run;
 use super::wal;
 use super::writer::{self, Start};
 use super::{Config, Counters, Head, Kind, Log, LogSigner, ReadError, Shared, Witnesses};
+use crate::own_key::lost_keys;
 
 impl Log {
     /// Opens the log in `config.data`, making it if the directory is absent or empty, and starts its writer.
@@ -199,15 +200,30 @@ impl Identity {
         Self::read(root)?.ok_or_else(|| OpenError::Damaged(format!("`{IDENTITY_FILE}` is missing")))
     }
 
+    /// As [`Identity::read`]. Refused if a part of the log is there and another is gone: it would be begun a second time.
+    pub(super) fn begun(root: &Path) -> Result<Option<Self>, OpenError> {
+        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
+        let (found, layout) = (Self::read(root)?, Layout::new(root));
+        match &found {
+            Some(_) if !layout.checkpoint().is_file() => missing("checkpoint"),
+            None if has_traces(&layout)? => missing(IDENTITY_FILE),
+            _ => Ok(found),
+        }
+    }
+
+    /// The same of a log that keeps its keys: they are there, too.
+    pub(super) fn at_home(root: &Path) -> Result<Option<Self>, OpenError> {
+        let found = Self::begun(root)?;
+        let lost = found.as_ref().and_then(|found| lost_keys(root, &found.keys).into_iter().next());
+        match lost {
+            Some(path) => Err(OpenError::Damaged(format!("`{}` is missing", path.display()))),
+            None => Ok(found),
+        }
+    }
+
     /// Refuses another log's directory. Keys may be added, not taken away. What stands in it; `None` if the log is new.
     fn check(&self, layout: &Layout) -> Result<Option<Self>, OpenError> {
-        let missing = |name: &str| Err(OpenError::Damaged(format!("`{name}` is missing")));
-        let found = match Self::read(&layout.root)? {
-            Some(_) if !layout.checkpoint().is_file() => return missing("checkpoint"),
-            Some(found) => found,
-            None if fs::read_dir(&layout.entries)?.next().is_some() => return missing(IDENTITY_FILE),
-            None => return Ok(None),
-        };
+        let Some(found) = Self::begun(&layout.root)? else { return Ok(None) };
         if found.origin != self.origin {
             return Err(OpenError::WrongOrigin { found: found.origin, wanted: self.origin.clone() });
         }
@@ -229,6 +245,23 @@ impl Identity {
     pub(super) fn freeze(&self, disk: &Disk, layout: &Layout) -> io::Result<()> {
         disk.put(&layout.scratch, &layout.frozen(), b"")?;
         Self { frozen: true, ..self.clone() }.write(disk, layout)
+    }
+}
+
+/// Whether a directory without an identity has more than a first start that was cut off leaves: keys, empty directories, and
+/// a checkpoint of nothing.
+fn has_traces(layout: &Layout) -> Result<bool, OpenError> {
+    for dir in [&layout.entries, &layout.chunks] {
+        match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Ok(true),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    match fs::read(layout.checkpoint()) {
+        Ok(bytes) => Ok(!SignedCheckpoint::parse(&bytes).is_ok_and(|kept| kept.checkpoint().size == 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,10 +6,12 @@ use signet_formats::jwt::Claims;
 use signet_formats::x509::SubjectAltName;
 
 use super::TokenError;
+use super::claim::{ClaimPath, said};
 use super::config::{Issuer, Metadata, template};
-use super::identity::{MAX_NAME, url_name};
+use super::identity::url_name;
+use super::names::is_plain;
 use super::services::{EXTENSION_NAMES, Form, HOME, REF_PATH, SERVICES};
-use super::template::{Template, said, text_of};
+use super::template::Template;
 use super::url;
 
 /// How claims of a CI service become an identity.
@@ -97,9 +99,9 @@ impl CiProvider {
             .template
             .claims()
             .into_iter()
-            .find(|name| self.value(issuer, claims, name, true).is_none());
+            .find(|path| self.value(issuer, claims, path, true).is_none());
         match needed {
-            Some(name) => Err(missing(claims, name)),
+            Some(path) => Err(missing(claims, path)),
             None => url_name(self.fill(&self.name, issuer, claims)?),
         }
     }
@@ -122,30 +124,28 @@ impl CiProvider {
     }
 
     fn fill(&self, field: &Field, issuer: &Issuer, claims: &Claims) -> Result<String, TokenError> {
-        let value = |name: &str| self.value(issuer, claims, name, self.needs_text);
-        let filled = field.template.fill(&value).map_err(|name| missing(claims, name))?;
+        let value = |path: &ClaimPath| self.value(issuer, claims, path, self.needs_text);
+        let filled = field.template.fill(&value).map_err(|path| missing(claims, path))?;
         let written = match field.form {
             Form::Text => Some(filled.clone()),
             Form::Joined => url::joined(&filled),
             Form::Parsed => url::parsed(&filled),
         };
-        let fits = |text: &String| text.len() <= MAX_NAME && !text.contains(char::is_control);
-        written.filter(fits).ok_or_else(|| {
-            let what =
-                if field.form == Form::Text { "short text without control characters" } else { "a URL" };
+        written.filter(|text| is_plain(text)).ok_or_else(|| {
+            let what = if field.form == Form::Text { PLAIN } else { "a URL" };
             TokenError::unfit(&field.template.claims(), &filled, what)
         })
     }
 
-    fn value(&self, issuer: &Issuer, claims: &Claims, name: &str, needs_text: bool) -> Option<String> {
-        let claimed = match name {
-            REF_PATH => return git_ref(claims),
+    fn value(&self, issuer: &Issuer, claims: &Claims, path: &ClaimPath, needs_text: bool) -> Option<String> {
+        let claimed = match path.name() {
+            Some(REF_PATH) => return git_ref(claims),
             // Whatever a token claims under this name, it does not say where the service is at home.
-            HOME => return Some(self.home.of(&issuer.url)),
-            name if needs_text => text_of(claims, name),
-            name => claims.at(name).and_then(said),
+            Some(HOME) => return Some(self.home.of(&issuer.url)),
+            _ if needs_text => path.text(claims),
+            _ => path.of(claims).map(said),
         };
-        claimed.or_else(|| self.defaults.get(name).cloned())
+        claimed.or_else(|| self.defaults.get(path.name()?).cloned())
     }
 }
 
@@ -172,7 +172,7 @@ impl Field {
 
 /// GitLab says `main` and `branch`; certificates say `refs/heads/main`.
 fn git_ref(claims: &Claims) -> Option<String> {
-    let name = text_of(claims, "ref")?;
+    let name = ClaimPath::from("ref").text(claims)?;
     match claims.text("ref_type")? {
         "branch" => Some(format!("refs/heads/{name}")),
         "tag" => Some(format!("refs/tags/{name}")),
@@ -181,12 +181,16 @@ fn git_ref(claims: &Claims) -> Option<String> {
 }
 
 /// Why there is no value of this name.
-fn missing(claims: &Claims, name: &str) -> TokenError {
-    match name {
-        REF_PATH if text_of(claims, "ref").is_none() => TokenError::unusable("ref", claims, "text"),
-        REF_PATH => TokenError::unusable("ref_type", claims, "`branch` or `tag`"),
-        name => TokenError::unusable(name, claims, "text"),
+fn missing(claims: &Claims, path: &ClaimPath) -> TokenError {
+    match path.name() {
+        Some(REF_PATH) if ClaimPath::from("ref").text(claims).is_none() => {
+            TokenError::unusable("ref", claims, "text")
+        }
+        Some(REF_PATH) => TokenError::unusable("ref_type", claims, "`branch` or `tag`"),
+        _ => TokenError::unusable(path, claims, "text"),
     }
 }
 
+/// What [`is_plain`] is, for people.
+pub(super) const PLAIN: &str = "short text without control characters";
 const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use signet_formats::pem;
 
 use super::TokenError;
 use super::ci::CiProvider;
+use super::claim::ClaimPath;
 use super::identity::{Identity, Provider, SOURCE_REPOSITORY};
 use super::names::is_trust_domain;
 use super::patterns::{Identities, MAX_URL, Pattern};
@@ -35,11 +36,9 @@ impl Issuers {
             serde_saphyr::from_str(&with_alias_keys(yaml)).map_err(|error| ConfigError::new("", error))?;
         let mut issuers = Self::default();
         for (url, written) in file.oidc_issuers {
-            let stated = written.issuer_url.as_ref().is_none_or(|stated| *stated == url);
-            let stated = stated
-                .then_some(())
-                .ok_or_else(|| ConfigError::new(&url, "`issuer-url` differs from its key"));
-            stated?;
+            if written.issuer_url.as_ref().is_some_and(|stated| *stated != url) {
+                return Err(ConfigError::new(&url, "`issuer-url` differs from its key"));
+            }
             issuers.add(written.issuer(&url, &file.ci_issuer_metadata)?)?;
         }
         for (pattern, written) in file.meta_issuers {
@@ -91,29 +90,30 @@ pub struct Issuer {
     /// What kind of issuer it is.
     pub provider: Provider,
     /// The claim that holds the issuer to be certified, where that is not the issuer itself.
-    pub issuer_claim: Option<String>,
+    pub issuer_claim: Option<ClaimPath>,
     /// The claim whose text proof of possession is made over.
-    pub challenge_claim: String,
-    /// Who of the issuer's identities may have certificates; none is everyone.
-    pub allowed: Vec<Identities>,
-    /// Builds of which repositories may have certificates; none is all.
-    pub allowed_repositories: Vec<Identities>,
+    pub challenge_claim: ClaimPath,
+    /// Who of the issuer's identities may have certificates; unset, everyone.
+    pub allowed: Option<Vec<Identities>>,
+    /// Builds of which repositories may have certificates; unset, all.
+    pub allowed_repositories: Option<Vec<Identities>>,
     /// The authorities, in PEM, that its TLS certificate may be of besides those of the system.
     pub tls_authorities: Option<Arc<str>>,
 }
 
 impl Issuer {
-    /// The identity, if it may have certificates.
-    pub(super) fn admit(&self, identity: Identity) -> Result<Identity, TokenError> {
-        let admits =
-            |sets: &[Identities], name: &str| sets.is_empty() || sets.iter().any(|set| set.contains(name));
+    /// Whether the identity may have certificates.
+    pub(super) fn admit(&self, identity: &Identity) -> Result<(), TokenError> {
+        let admits = |sets: &Option<Vec<Identities>>, name: &str| {
+            sets.as_ref().is_none_or(|sets| sets.iter().any(|set| set.contains(name)))
+        };
         let repository = identity.extensions.get(&SOURCE_REPOSITORY).map(String::as_str).unwrap_or_default();
         if !admits(&self.allowed_repositories, repository) {
             return Err(TokenError::RepositoryNotAllowed { repository: repository.to_owned() });
         }
         let name = identity.name.text().unwrap_or_default();
         match admits(&self.allowed, name) {
-            true => Ok(identity),
+            true => Ok(()),
             false => Err(TokenError::NotAllowed { identity: name.to_owned() }),
         }
     }
@@ -182,10 +182,10 @@ struct Written {
     challenge_claim: Option<String>,
     #[serde(default)]
     skip_email_verification: bool,
-    #[serde(default)]
-    allowed_identities: Vec<String>,
-    #[serde(default)]
-    allowed_repositories: Vec<String>,
+    #[serde(default, deserialize_with = "stated")]
+    allowed_identities: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    allowed_repositories: Option<Vec<String>>,
     ca_cert: Option<String>,
     // Said to people only.
     #[serde(default, rename = "contact")]
@@ -216,16 +216,29 @@ impl Written {
         if trusted.is_some_and(|read| read.is_err()) {
             return Err(failed("`ca-cert` is not certificates in PEM".to_owned()));
         }
-        let sets = |patterns: &[String]| patterns.iter().map(|pattern| Identities::new(pattern)).collect();
+        if self.client_id.is_empty() {
+            return Err(failed("`client-id` is empty".to_owned()));
+        }
+        let sets = |name: &str, patterns: &Option<Vec<String>>| match patterns.as_deref() {
+            Some([]) => {
+                Err(failed(format!("`{name}` lets nobody have certificates; left out, it lets everyone")))
+            }
+            patterns => Ok(patterns.map(|all| all.iter().map(|pattern| Identities::new(pattern)).collect())),
+        };
+        let claim = |name: &str, text: &str| {
+            let neither = || failed(format!("`{name}` is neither a claim nor a path of names, `$.a.b`"));
+            ClaimPath::parse(text).ok_or_else(neither)
+        };
+        let challenge = self.challenge_claim.as_deref().unwrap_or(default_challenge);
         Ok(Issuer {
             url: url.to_owned(),
             is_matched: false,
             client_id: self.client_id.clone(),
             provider,
-            issuer_claim: self.issuer_claim.as_ref().map(|claim| claim.trim_start_matches("$.").to_owned()),
-            challenge_claim: self.challenge_claim.clone().unwrap_or_else(|| default_challenge.to_owned()),
-            allowed: sets(&self.allowed_identities),
-            allowed_repositories: sets(&self.allowed_repositories),
+            issuer_claim: self.issuer_claim.as_deref().map(|text| claim("issuer-claim", text)).transpose()?,
+            challenge_claim: claim("challenge-claim", challenge)?,
+            allowed: sets("allowed-identities", &self.allowed_identities)?,
+            allowed_repositories: sets("allowed-repositories", &self.allowed_repositories)?,
             tls_authorities: self.ca_cert.as_deref().map(Arc::from),
         })
     }
@@ -257,6 +270,11 @@ impl Written {
     }
 }
 
+/// A list that is there, be it without a value.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Option::deserialize(deserializer).map(|list| Some(list.unwrap_or_default()))
+}
+
 /// Go reads `*name:` as a key that is an alias; YAML 1.2 takes the colon for a part of the name.
 fn with_alias_keys(yaml: &str) -> String {
     let line = |line: &str| match line.trim_end().strip_suffix(':') {
@@ -282,12 +300,12 @@ mod tests {
         let issuers = Issuers::from_yaml(FULCIO).unwrap();
         assert_eq!(issuers.iter().count(), 7);
         let github = issuers.find("https://token.actions.githubusercontent.com").unwrap();
-        assert_eq!((github.client_id.as_str(), github.challenge_claim.as_str()), ("sigstore", "sub"));
+        assert_eq!((github.client_id.as_str(), github.challenge_claim), ("sigstore", "sub".into()));
         let eks = issuers.find("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC").unwrap();
         assert_eq!(eks.url, "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC");
         assert!(issuers.find("https://accounts.example.com/").is_none());
         let dex = issuers.find("https://oauth2.example.com/auth").unwrap();
-        assert_eq!(dex.issuer_claim.as_deref(), Some("federated_claims.connector_id"));
+        assert_eq!(dex.issuer_claim, Some(["federated_claims", "connector_id"].into()));
     }
 
     #[test]
@@ -306,6 +324,12 @@ mod tests {
                 "there is no `ci-issuer-metadata` named `x`",
             ),
             (issuer("    type: email\n    colour: red\n"), "colour"),
+            (issuer("    type: email\n    allowed-identities: []\n"), "`allowed-identities` lets nobody"),
+            (issuer("    type: email\n    allowed-identities:\n"), "`allowed-identities` lets nobody"),
+            (issuer("    type: email\n    allowed-repositories: []\n"), "`allowed-repositories` lets nobody"),
+            (issuer("    type: email\n    issuer-claim: $.a[0]\n"), "`issuer-claim` is neither"),
+            (issuer("    type: email\n    challenge-claim: ''\n"), "`challenge-claim` is neither"),
+            (issuer("    type: email\n").replace("sigstore", "''"), "`client-id` is empty"),
             (issuer("    type: email\n    ca-cert: none\n"), "`ca-cert` is not certificates in PEM"),
             (
                 issuer("    type: spiffe\n    spiffe-trust-domain: a/b\n"),

@@ -108,9 +108,9 @@ impl DevIssuer {
             client_id: AUDIENCE.to_owned(),
             provider,
             issuer_claim: None,
-            challenge_claim: challenge.to_owned(),
-            allowed: Vec::new(),
-            allowed_repositories: Vec::new(),
+            challenge_claim: challenge.into(),
+            allowed: None,
+            allowed_repositories: None,
             tls_authorities: None,
         };
         // The shape of production, but for the issuer.

@@ -6,10 +6,10 @@ use serde_json::Value;
 use signet_formats::jwt::Claims;
 use signet_formats::x509::SubjectAltName;
 
-use super::ci::CiProvider;
+use super::ci::{CiProvider, PLAIN};
+use super::claim::ClaimPath;
 use super::config::Issuer;
-use super::names::{is_email, is_spiffe_id};
-use super::template::text_of;
+use super::names::{MAX_TEXT, is_email, is_plain, is_spiffe_id, is_user};
 use super::{TokenError, url};
 
 /// Whom a certificate is for.
@@ -105,10 +105,7 @@ impl Provider {
                 url_name(url::parsed(uri).ok_or_else(|| TokenError::wrong("sub", claims, "a URI"))?)
             }
             Self::Username { domain } => {
-                let plain = |user: &str| {
-                    !user.contains(['!', '@']) && !user.contains(char::is_control) && user.len() <= MAX_NAME
-                };
-                let user = subject(claims, plain, || "a user name without `@` and `!`".to_owned())?;
+                let user = subject(claims, is_user, || "a user name without blanks, `@` and `!`".to_owned())?;
                 Ok(SubjectAltName::OtherName { username: format!("{user}!{domain}") })
             }
             Self::Ci(provider) => provider.name(issuer, claims),
@@ -127,19 +124,22 @@ impl Identity {
     /// What the claims of this issuer's token say.
     pub(super) fn of(issuer: &Issuer, claims: &Claims) -> Result<Self, TokenError> {
         let name = issuer.provider.name(issuer, claims)?;
-        let text =
-            |claim: &str| text_of(claims, claim).ok_or_else(|| TokenError::unusable(claim, claims, "text"));
         let certified = match &issuer.issuer_claim {
             None => issuer.url.clone(),
-            Some(claim) => text(claim)?,
+            Some(claim) => plain(claim, text(claim, claims)?)?,
         };
-        let challenge = text(&issuer.challenge_claim)?;
-        let subject = text_claim(claims, "sub")?.to_owned();
+        let challenge = text(&issuer.challenge_claim, claims)?;
+        let subject = plain(&"sub".into(), text_claim(claims, "sub")?.to_owned())?;
         let mut extensions = issuer.provider.extensions(issuer, claims)?;
         extensions.insert(ISSUER, certified.clone());
         extensions.insert(ISSUER_V2, certified);
         extensions.insert(TOKEN_SUBJECT, subject.clone());
         Ok(Self { name, extensions, challenge, issuer: issuer.url.clone(), subject })
+    }
+
+    /// The issuer that its certificate names.
+    pub(super) fn certified_issuer(&self) -> &str {
+        self.extensions.get(&ISSUER_V2).map(String::as_str).unwrap_or_default()
     }
 }
 
@@ -157,9 +157,8 @@ fn email(claims: &Claims, unverified: bool) -> Result<SubjectAltName, TokenError
 }
 
 fn service_account(claims: &Claims) -> Result<SubjectAltName, TokenError> {
-    let at = |path: &str| text_of(claims, path).ok_or_else(|| TokenError::unusable(path, claims, "text"));
-    let namespace = at("kubernetes.io.namespace")?;
-    let account = at("kubernetes.io.serviceaccount.name")?;
+    let namespace = text(&["kubernetes.io", "namespace"].into(), claims)?;
+    let account = text(&["kubernetes.io", "serviceaccount", "name"].into(), claims)?;
     let wanted = format!("system:serviceaccount:{namespace}:{account}");
     subject(claims, |subject| subject == wanted, || format!("`{wanted}`"))?;
     let name = format!("https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{account}");
@@ -176,13 +175,25 @@ fn subject(
     fits(subject).then_some(subject).ok_or_else(|| TokenError::wrong("sub", claims, &wanted()))
 }
 
+fn text(claim: &ClaimPath, claims: &Claims) -> Result<String, TokenError> {
+    claim.text(claims).ok_or_else(|| TokenError::unusable(claim, claims, "text"))
+}
+
+/// What a claim says, if it may be certified as it is.
+fn plain(claim: &ClaimPath, said: String) -> Result<String, TokenError> {
+    match is_plain(&said) {
+        true => Ok(said),
+        false => Err(TokenError::unfit(&[claim], &said, PLAIN)),
+    }
+}
+
 pub(super) fn text_claim<'a>(claims: &'a Claims, name: &str) -> Result<&'a str, TokenError> {
     claims.text(name).ok_or_else(|| TokenError::unusable(name, claims, "text"))
 }
 
 /// A name is IA5 without blanks.
 pub(super) fn url_name(text: String) -> Result<SubjectAltName, TokenError> {
-    match text.len() <= MAX_NAME && text.contains("://") && text.chars().all(|c| c.is_ascii_graphic()) {
+    match text.len() <= MAX_TEXT && text.contains("://") && text.chars().all(|c| c.is_ascii_graphic()) {
         true => Ok(SubjectAltName::Uri(text)),
         false => Err(TokenError::Name { text: super::shortened(&text) }),
     }
@@ -193,4 +204,3 @@ const ISSUER_V2: u8 = 8;
 const TOKEN_SUBJECT: u8 = 24;
 /// N of the repository that was built.
 pub(super) const SOURCE_REPOSITORY: u8 = 12;
-pub(super) const MAX_NAME: usize = 2_048;

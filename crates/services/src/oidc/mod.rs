@@ -5,6 +5,7 @@
 
 mod cache;
 mod ci;
+mod claim;
 mod config;
 pub mod dev;
 mod identity;
@@ -22,6 +23,7 @@ use signet_formats::jwt::{Claims, Jwt, JwtError};
 
 pub use cache::MAX_MATCHED;
 pub use ci::CiProvider;
+pub use claim::ClaimPath;
 pub use config::{ConfigError, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
@@ -61,7 +63,27 @@ impl Verifier {
         }
         check_times(claims, self.clock.seconds())?;
         let identity = Identity::of(&issuer, claims)?;
-        issuer.admit(identity)
+        issuer.admit(&identity)?;
+        self.admit_as(&issuer, &identity, claims)?;
+        Ok(identity)
+    }
+
+    /// Whoever is certified as another issuer's is one that this other would certify: where both are configured, one does not
+    /// get past the rules of the other.
+    fn admit_as(&self, issuer: &Issuer, identity: &Identity, claims: &Claims) -> Result<(), TokenError> {
+        let Some(claim) = &issuer.issuer_claim else { return Ok(()) };
+        let named = identity.certified_issuer();
+        match self.issuers.find(named).filter(|other| other.url != issuer.url) {
+            Some(other) if other.provider.kind() != issuer.provider.kind() => {
+                let wanted = format!(
+                    "an issuer of type `{}`, as far as it is configured here",
+                    issuer.provider.kind()
+                );
+                Err(TokenError::wrong(claim, claims, &wanted))
+            }
+            Some(other) => other.admit(identity),
+            None => Ok(()),
+        }
     }
 }
 
@@ -150,21 +172,24 @@ pub enum TokenError {
 
 impl TokenError {
     /// A claim is missing, or says something else than it has to.
-    fn unusable(claim: &str, claims: &Claims, wanted: &str) -> Self {
-        match claims.at(claim) {
-            None | Some(Value::Null) => Self::MissingClaim { claim: claim.to_owned() },
-            Some(Value::String(text)) if text.is_empty() => Self::MissingClaim { claim: claim.to_owned() },
+    fn unusable(claim: impl Into<ClaimPath>, claims: &Claims, wanted: &str) -> Self {
+        let claim = claim.into();
+        match claim.of(claims) {
+            None | Some(Value::Null) => Self::MissingClaim { claim: claim.to_string() },
+            Some(Value::String(text)) if text.is_empty() => Self::MissingClaim { claim: claim.to_string() },
             Some(_) => Self::wrong(claim, claims, wanted),
         }
     }
 
-    fn wrong(claim: &str, claims: &Claims, wanted: &str) -> Self {
-        let found = claims.at(claim).map(Value::to_string).unwrap_or_default();
-        Self::WrongClaim { claim: claim.to_owned(), found: shortened(&found), wanted: wanted.to_owned() }
+    fn wrong(claim: impl Into<ClaimPath>, claims: &Claims, wanted: &str) -> Self {
+        let claim = claim.into();
+        let found = claim.of(claims).map(Value::to_string).unwrap_or_default();
+        Self::WrongClaim { claim: claim.to_string(), found: shortened(&found), wanted: wanted.to_owned() }
     }
 
-    fn unfit(claims: &[&str], made: &str, wanted: &'static str) -> Self {
-        let claims = claims.iter().filter(|claim| !claim.starts_with('#')).map(|claim| format!("`{claim}`"));
+    fn unfit(claims: &[&ClaimPath], made: &str, wanted: &'static str) -> Self {
+        let claims = claims.iter().map(ToString::to_string).filter(|claim| !claim.starts_with('#'));
+        let claims = claims.map(|claim| format!("`{claim}`"));
         let claims = claims.collect::<Vec<_>>().join(", ");
         Self::Unfit { claims: format!("claim {claims}"), made: shortened(made), wanted }
     }

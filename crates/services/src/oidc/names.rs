@@ -1,4 +1,4 @@
-//! Which text is an e-mail address, and which a SPIFFE ID.
+//! Which text is an e-mail address, which a SPIFFE ID, and which may be certified at all.
 
 /// A plain address: words with single dots between (RFC 5322 dot-atom), and a host of two labels or more that ends in
 /// letters. No quotes, comments or literal addresses: what a verifier compares should have one spelling.
@@ -18,6 +18,17 @@ fn is_label(label: &str) -> bool {
     label.starts_with(edge) && label.ends_with(edge) && label.chars().all(inner)
 }
 
+/// Short text that shows as what it is: without controls, and without what turns the direction of text around (Unicode UAX #9).
+pub(super) fn is_plain(text: &str) -> bool {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.len() <= MAX_TEXT && !text.chars().any(|c| c.is_control() || turns(c))
+}
+
+/// A plain name of a user, without what separates it from a domain.
+pub(super) fn is_user(name: &str) -> bool {
+    is_plain(name) && !name.contains(|c: char| c.is_whitespace() || matches!(c, '!' | '@'))
+}
+
 /// An ID of this trust domain (SPIFFE-ID §2): the domain alone, or a path of plain segments below it.
 pub(super) fn is_spiffe_id(id: &str, trust_domain: &str) -> bool {
     let Some(path) = id.strip_prefix("spiffe://").and_then(|rest| rest.strip_prefix(trust_domain)) else {
@@ -35,6 +46,8 @@ pub(super) fn is_trust_domain(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_TRUST_DOMAIN && name.chars().all(plain)
 }
 
+/// The longest text in a certificate, in bytes.
+pub(super) const MAX_TEXT: usize = 2_048;
 const MAX_EMAIL: usize = 320;
 /// SPIFFE-ID §2.3.
 const MAX_SPIFFE_ID: usize = 2_048;

@@ -1,6 +1,8 @@
 //! Patterns of identities and of issuers' URLs, always of the whole text.
 
-/// A set of identities: text in which `*` stands for anything.
+/// A set of identities: text in which `*` stands for anything, or, where there is an `@` in the text, for anything without one.
+///
+/// An `@` ends what whoever builds can choose: `…/x.yml@refs/heads/a@refs/tags/v1` is a branch's, and of no set of tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identities(String);
 
@@ -12,7 +14,8 @@ impl Identities {
 
     /// Whether the identity is one of them.
     pub fn contains(&self, identity: &str) -> bool {
-        glob(&self.0, identity, false, |_| true)
+        let parted = self.0.contains('@');
+        glob(&self.0, identity, false, |byte| !parted || byte != b'@')
     }
 }
 
@@ -132,5 +135,19 @@ mod tests {
         assert!(Identities::new("*@example.com").contains("a@example.com"));
         assert!(!Identities::new("*@example.com").contains("a@example.com.evil.net"));
         assert!(!Identities::new("a@example.com").contains("ba@example.com"));
+    }
+
+    #[test]
+    fn a_branch_that_is_called_like_a_tag_is_no_tag() {
+        let job =
+            |file: &str, reference: &str| format!("https://h/acme/app/.github/workflows/{file}@{reference}");
+        let tags = Identities::new("https://h/acme/app/.github/workflows/*@refs/tags/*");
+        assert!(tags.contains(&job("a.yml", "refs/tags/v1")));
+        assert!(!tags.contains(&job("evil.yml", "refs/heads/x@refs/tags/v1")));
+        assert!(!tags.contains(&job("evil.yml@refs/tags", "refs/heads/x")));
+        let with_at = Identities::new("https://h/acme/app/.github/workflows/*@refs/tags/*@*");
+        assert!(with_at.contains(&job("a.yml", "refs/tags/app@1.2.3")));
+        assert!(!with_at.contains(&job("evil.yml", "refs/heads/x@refs/tags/v1")));
+        assert!(Identities::new("https://h/acme/*").contains(&job("a.yml", "refs/tags/app@1.2.3")));
     }
 }

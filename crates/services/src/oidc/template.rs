@@ -1,7 +1,6 @@
 //! Text with claims in it.
 
-use serde_json::Value;
-use signet_formats::jwt::Claims;
+use super::claim::ClaimPath;
 
 /// Text in which `{claim}` stands for the text of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,10 +9,9 @@ pub(super) struct Template(Vec<Part>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// A claim by its name, or by a path of names with dots between.
-    Claim(String),
+    Claim(ClaimPath),
     /// A claim that may be missing, as Go's `index` takes it.
-    Index(String),
+    Index(ClaimPath),
     /// One of two texts, by whether a claim has this value.
     If {
         claim: Box<Part>,
@@ -30,7 +28,7 @@ impl Template {
         let mut rest = text;
         while let Some((before, claim, after)) = split_field(rest, "{", "}") {
             parts.extend(text_part(before));
-            parts.push(Part::Claim(claim.to_owned()));
+            parts.push(Part::Claim(claim.into()));
             rest = after;
         }
         parts.extend(text_part(rest));
@@ -42,7 +40,7 @@ impl Template {
     /// `None` for a template that does more.
     pub(super) fn of_fulcio(text: &str) -> Option<Self> {
         if !text.contains("{{") {
-            return Some(Self(vec![Part::Claim(text.to_owned())]));
+            return Some(Self(vec![Part::Claim(text.into())]));
         }
         let mut rest = text;
         let (template, ended_by) = Self::until_action(&mut rest, 0)?;
@@ -50,15 +48,15 @@ impl Template {
     }
 
     /// The text; the error is the first claim that is missing or not text.
-    pub(super) fn fill(&self, value: &impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+    pub(super) fn fill(&self, value: &impl Fn(&ClaimPath) -> Option<String>) -> Result<String, &ClaimPath> {
         self.0.iter().map(|part| part.fill(value)).collect()
     }
 
     /// The claims that it inserts.
-    pub(super) fn claims(&self) -> Vec<&str> {
+    pub(super) fn claims(&self) -> Vec<&ClaimPath> {
         let claims = self.0.iter().map(|part| match part {
             Part::Text(_) => Vec::new(),
-            Part::Claim(name) | Part::Index(name) => vec![name.as_str()],
+            Part::Claim(path) | Part::Index(path) => vec![path],
             Part::If { then, otherwise, .. } => [then.claims(), otherwise.claims()].concat(),
         });
         claims.flatten().collect()
@@ -95,11 +93,11 @@ impl Template {
 }
 
 impl Part {
-    fn fill(&self, value: &impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+    fn fill(&self, value: &impl Fn(&ClaimPath) -> Option<String>) -> Result<String, &ClaimPath> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Claim(name) => value(name).ok_or(name.as_str()),
-            Self::Index(name) => Ok(value(name).unwrap_or_default()),
+            Self::Claim(path) => value(path).ok_or(path),
+            Self::Index(path) => Ok(value(path).unwrap_or_default()),
             Self::If { claim, is, then, otherwise } => {
                 if claim.fill(value)? == *is { then } else { otherwise }.fill(value)
             }
@@ -107,36 +105,19 @@ impl Part {
     }
 }
 
-/// The text of a claim: text itself, a number or a truth value; empty text is none.
-pub(super) fn text_of(claims: &Claims, name: &str) -> Option<String> {
-    said(claims.at(name)?).filter(|text| !text.is_empty())
-}
-
-/// The same, where no value is empty text.
-pub(super) fn said(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null => Some(String::new()),
-        _ => None,
-    }
-}
-
-/// The claim of `.name` or `index . "name"`, which may stand in parentheses.
+/// The claim of `.a.b` or `index . "name"`, which may stand in parentheses.
 fn field(text: &str) -> Option<Part> {
     let text = text.trim();
     if let Some(inner) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
         return field(inner);
     }
-    let is_name = |name: &&str, more: &str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c))
     };
     if let Some(name) = text.strip_prefix("index . \"").and_then(|name| name.strip_suffix('"')) {
-        return Some(name).filter(|name| is_name(name, "_.-/")).map(|name| Part::Index(name.to_owned()));
+        return Some(name).filter(is_name).map(|name| Part::Index(name.into()));
     }
-    let name = text.strip_prefix('.').filter(|name| is_name(name, "_.-"))?;
-    Some(Part::Claim(name.to_owned()))
+    ClaimPath::dotted(text.strip_prefix('.')?).map(Part::Claim)
 }
 
 fn plain(text: &str) -> Option<Option<Part>> {
@@ -160,19 +141,18 @@ const MAX_DEPTH: usize = 8;
 mod tests {
     use super::*;
 
-    fn fill(template: &Template) -> Result<String, &str> {
-        template.fill(&|name: &str| match name {
-            "host" => Some("h".to_owned()),
-            "a.b" => Some("x".to_owned()),
-            "e.org/id" => Some("7".to_owned()),
-            _ => None,
-        })
+    fn fill(template: &Template) -> Result<String, String> {
+        let known: [(ClaimPath, &str); 4] =
+            [("host".into(), "h"), (["a", "b"].into(), "x"), ("a.b".into(), "y"), ("e.org/id".into(), "7")];
+        let value =
+            |path: &ClaimPath| known.iter().find(|(known, _)| known == path).map(|(_, it)| (*it).to_owned());
+        template.fill(&value).map_err(ToString::to_string)
     }
 
     #[test]
     fn both_forms_are_filled() {
-        assert_eq!(fill(&Template::new("https://{host}/{a.b}/y")).unwrap(), "https://h/x/y");
-        let fulcio = |text: &str| fill(&Template::of_fulcio(text).unwrap()).map_err(str::to_owned);
+        assert_eq!(fill(&Template::new("https://{host}/{a.b}/y")).unwrap(), "https://h/y/y");
+        let fulcio = |text: &str| fill(&Template::of_fulcio(text).unwrap());
         assert_eq!(fulcio("https://{{ .host }}/{{.a.b}}").unwrap(), "https://h/x");
         assert_eq!(fulcio("host").unwrap(), "h");
         assert_eq!(fulcio(r#"{{index . "e.org/id"}}/{{(index . "e.org/id")}}"#).unwrap(), "7/7");
@@ -182,7 +162,7 @@ mod tests {
         assert_eq!(fulcio(r#"{{if eq .host "x"}}a{{end}}"#).unwrap(), "");
         assert_eq!(fulcio(r#"a{{index . "missing"}}"#).unwrap(), "a");
         assert_eq!(fulcio("{{ .host }}{{ .missing }}"), Err("missing".to_owned()));
-        assert_eq!(fill(&Template::new("{host}{missing}")), Err("missing"));
+        assert_eq!(fill(&Template::new("{host}{missing}")), Err("missing".to_owned()));
     }
 
     #[test]
@@ -191,6 +171,7 @@ mod tests {
             "{{ if .a }}x{{ end }}",
             "{{ .a | upper }}",
             "{{ .a",
+            "{{ .a. }}",
             "{{}}",
             "x }} {{ .a }}",
             "{{ a }}",

@@ -98,9 +98,9 @@ fn email_issuer() -> Issuer {
         client_id: "sigstore".to_owned(),
         provider: Provider::Email { unverified: false },
         issuer_claim: None,
-        challenge_claim: "email".to_owned(),
-        allowed: Vec::new(),
-        allowed_repositories: Vec::new(),
+        challenge_claim: "email".into(),
+        allowed: None,
+        allowed_repositories: None,
         tls_authorities: None,
     }
 }
@@ -305,14 +305,89 @@ fn key_sets_are_bounded_and_keys_for_other_uses_left_out() {
 #[tokio::test]
 async fn only_identities_that_are_allowed_get_certificates() {
     let (issuer, clock) = (FalseIssuer::new(), clock());
-    let ours = Issuer { allowed: vec![Identities::new("*@example.org")], ..email_issuer() };
+    let ours = Issuer { allowed: Some(vec![Identities::new("*@example.org")]), ..email_issuer() };
     let error = verifier(&issuer, &clock, ours).verify(&issuer.token(|_| {})).await.unwrap_err();
     assert_eq!(error, TokenError::NotAllowed { identity: "a@example.com".to_owned() });
-    let theirs = Issuer { allowed: vec![Identities::new("*@example.com")], ..email_issuer() };
+    let theirs = Issuer { allowed: Some(vec![Identities::new("*@example.com")]), ..email_issuer() };
     verifier(&issuer, &clock, theirs).verify(&issuer.token(|_| {})).await.unwrap();
-    let builds = Issuer { allowed_repositories: vec![Identities::new("https://e.org/*")], ..email_issuer() };
+    let builds =
+        Issuer { allowed_repositories: Some(vec![Identities::new("https://e.org/*")]), ..email_issuer() };
     let error = verifier(&issuer, &clock, builds).verify(&issuer.token(|_| {})).await.unwrap_err();
     assert_eq!(error, TokenError::RepositoryNotAllowed { repository: String::new() });
+}
+
+/// Who has just removed the last of them does not mean everybody.
+#[tokio::test]
+async fn a_list_without_identities_admits_nobody() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    for nobody in [
+        Issuer { allowed: Some(Vec::new()), ..email_issuer() },
+        Issuer { allowed_repositories: Some(Vec::new()), ..email_issuer() },
+    ] {
+        verifier(&issuer, &clock, nobody).verify(&issuer.token(|_| {})).await.unwrap_err();
+    }
+}
+
+/// Dex says which provider it has asked. It is not to certify for another issuer whom this one would not.
+#[tokio::test]
+async fn a_broker_that_names_a_configured_issuer_does_not_get_past_its_rules() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let mail = |domain: &str| {
+        format!(
+            "  https://{domain}:\n    client-id: sigstore\n    type: email\n    allowed-identities: ['*@{domain}']\n"
+        )
+    };
+    let yaml = format!(
+        "oidc-issuers:\n{}{}  https://ci.example:\n    client-id: sigstore\n    type: github-workflow\n",
+        mail("example.com"),
+        mail("acme.example"),
+    );
+    let mut issuers = Issuers::from_yaml(&yaml).unwrap();
+    let path = ["federated_claims", "connector_id"];
+    issuers.add(Issuer { issuer_claim: Some(path.into()), ..email_issuer() }).unwrap();
+    let keys = KeySource::new(Arc::clone(&issuer) as Arc<dyn Fetch>);
+    let verifier = Verifier::new(issuers, keys, Arc::clone(&clock) as Arc<dyn Clock>);
+    let behind = |named: &str| {
+        let connector = json!({ "connector_id": named });
+        issuer.token(|claims| {
+            // A flat claim of the same name, which whoever can add claims may set, counts for nothing.
+            claims.insert("federated_claims.connector_id".into(), json!("https://acme.example"));
+            claims.insert("federated_claims".into(), connector);
+        })
+    };
+    for named in ["https://example.com", "https://elsewhere.example", URL] {
+        let identity = verifier.verify(&behind(named)).await.unwrap();
+        assert_eq!(identity.extensions[&8], named);
+    }
+    let theirs = verifier.verify(&behind("https://acme.example")).await;
+    assert_eq!(theirs, Err(TokenError::NotAllowed { identity: "a@example.com".to_owned() }));
+    let other_kind = verifier.verify(&behind("https://ci.example")).await.unwrap_err().to_string();
+    assert!(other_kind.starts_with("claim `federated_claims.connector_id` is"), "{other_kind}");
+}
+
+/// What people and rules read in a certificate is short, and shows as what it is.
+#[tokio::test]
+async fn text_that_shows_as_something_else_is_not_certified() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let broker = Issuer { issuer_claim: Some("broker".into()), ..email_issuer() };
+    let verifier = verifier(&issuer, &clock, broker);
+    let token = |claim: &str, text: &str| {
+        issuer.token(|claims| {
+            claims.insert("broker".into(), json!("b"));
+            claims.insert(claim.into(), json!(text));
+        })
+    };
+    for claim in ["broker", "sub"] {
+        verifier.verify(&token(claim, &"a".repeat(2_048))).await.unwrap();
+        for text in ["a\nb", "a\0", "a\u{202e}b", "\u{2066}a", "a\u{200f}", &"a".repeat(2_049)] {
+            let error = verifier.verify(&token(claim, text)).await.unwrap_err();
+            assert!(matches!(error, TokenError::Unfit { .. }), "{claim}: {error}");
+        }
+    }
+    let users = Provider::username("https://login.example.org", "example.org").unwrap();
+    for user in ["a b", "a\u{202e}b", "a\tb", "a\u{a0}b"] {
+        assert!(identity(users.clone(), json!({ "sub": user })).is_err(), "{user}");
+    }
 }
 
 /// A workflow of ours that may be called from elsewhere names us, whoever calls it.
@@ -337,7 +412,7 @@ ci-issuer-metadata:
     let identity = Identity::of(&issuer, &Claims::new(claims)).unwrap();
     assert_eq!(identity.name, uri("https://h/acme/shared"));
     let refused = TokenError::RepositoryNotAllowed { repository: "https://h/evil/app".to_owned() };
-    assert_eq!(issuer.admit(identity), Err(refused));
+    assert_eq!(issuer.admit(&identity), Err(refused));
 }
 
 /// The identity of a token with these claims of an issuer of this kind.
@@ -348,8 +423,7 @@ fn identity(provider: Provider, claims: Value) -> Result<Identity, TokenError> {
 /// The same of an issuer with this URL.
 fn identity_at(url: &str, provider: Provider, claims: Value) -> Result<Identity, TokenError> {
     let Value::Object(claims) = claims else { unreachable!() };
-    let issuer =
-        Issuer { url: url.to_owned(), provider, challenge_claim: "sub".to_owned(), ..email_issuer() };
+    let issuer = Issuer { url: url.to_owned(), provider, challenge_claim: "sub".into(), ..email_issuer() };
     Identity::of(&issuer, &Claims::new(claims))
 }
 

@@ -47,8 +47,11 @@ impl RootPlan {
     /// The root to be signed: the one after `previous`, or the first.
     pub fn draft(&self, previous: Option<&Metadata<Root>>) -> Result<Metadata<Root>, CeremonyError> {
         let distinct: BTreeSet<&[u8]> = self.root_keys.iter().map(PublicKey::spki_der).collect();
+        if distinct.len() != self.root_keys.len() {
+            return Err(CeremonyError::Twice);
+        }
         let count = u64::try_from(distinct.len()).unwrap_or(u64::MAX);
-        if self.threshold == 0 || self.threshold > count || distinct.len() != self.root_keys.len() {
+        if self.threshold == 0 || self.threshold > count {
             return Err(CeremonyError::Threshold { threshold: self.threshold, keys: distinct.len() });
         }
         let mut keys = BTreeMap::new();
@@ -148,12 +151,15 @@ pub fn acceptable(root: &Metadata<Root>, previous: Option<&Metadata<Root>>) -> R
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyError {
-    /// A threshold that can never be met, or a key that stands twice.
-    #[error("{threshold} of {keys} distinct keys cannot sign")]
+    /// A key that stands twice counts once.
+    #[error("a root key is named twice")]
+    Twice,
+    /// A threshold that can never be met, or always is.
+    #[error("a root of {keys} keys cannot need signatures of {threshold} of them")]
     Threshold {
         /// How many must sign.
         threshold: u64,
-        /// How many distinct keys there are.
+        /// How many keys there are.
         keys: usize,
     },
     /// The online key must not be able to make roots.

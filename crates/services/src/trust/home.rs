@@ -46,34 +46,6 @@ impl Home {
         self.dir.join(METADATA).join("root.json").is_file()
     }
 
-    /// Pins a root, of a repository if there is one to ask. Another root is not replaced: that would be to trust
-    /// somebody else.
-    pub fn pin(&self, root: &[u8], url: Option<&str>) -> Result<(), HomeError> {
-        // Refused before anything is made.
-        let pinned = Updater::new(root, i64::MIN, Source::Repository, Freshness::Expiry);
-        let version = pinned.map_err(FollowError::from)?.root().version;
-        let dir = self.open()?;
-        if self.is_pinned() {
-            return Err(HomeError::Pinned { dir: self.dir.clone() });
-        }
-        let store = self.metadata(dir.disk());
-        store.put(&format!("roots/{version}.root.json"), root)?;
-        self.write_source(&dir, &SourceFile { url: url.map(str::to_owned), ..SourceFile::default() })?;
-        // Last: what makes it pinned.
-        Ok(store.put("root.json", root)?)
-    }
-
-    /// Forgets the pinned root, as before it was pinned.
-    pub fn unpin(&self) -> Result<(), HomeError> {
-        let dir = self.open()?;
-        dir.disk().remove(&self.dir.join(CURRENT))?;
-        let metadata = self.dir.join(METADATA);
-        for role in Role::ALL {
-            dir.disk().remove(&metadata.join(format!("{role}.json")))?;
-        }
-        Ok(())
-    }
-
     /// The repository that is followed, if there is one.
     pub fn source(&self) -> Result<SourceFile, HomeError> {
         let bytes = Store::new(Disk::default(), self.dir.clone()).read(SOURCE, MAX_SOURCE)?;
@@ -121,11 +93,11 @@ impl Home {
         open(&bundle, self.source()?.max_age, at)
     }
 
-    fn open(&self) -> Result<DataDir, OpenError> {
+    pub(super) fn open(&self) -> Result<DataDir, OpenError> {
         DataDir::open(&self.dir, Kind::TrustClient)
     }
 
-    fn metadata(&self, disk: &Disk) -> Store {
+    pub(super) fn metadata(&self, disk: &Disk) -> Store {
         Store::new(disk.clone(), self.dir.join(METADATA)).scratch(self.dir.clone())
     }
 
@@ -138,7 +110,7 @@ impl Home {
         ages: Ages,
     ) -> Result<TrustBundle, HomeError> {
         let store = self.metadata(dir.disk());
-        let kept = Store::new(dir.disk().clone(), self.dir.join("targets")).scratch(self.dir.clone());
+        let kept = Store::new(dir.disk().clone(), self.dir.join(TARGETS_DIR)).scratch(self.dir.clone());
         let updater = follow(&store, repository, at, ages.freshness()).await?;
         let mut bundle = TrustBundle { created: at, max_age: ages.least(), ..TrustBundle::default() };
         for name in [TRUSTED_ROOT, SIGNING_CONFIG] {
@@ -155,7 +127,7 @@ impl Home {
         Ok(dir.disk().put(&self.dir, &self.dir.join(CURRENT), bundle.to_json()?.as_bytes())?)
     }
 
-    fn write_source(&self, dir: &DataDir, source: &SourceFile) -> Result<(), HomeError> {
+    pub(super) fn write_source(&self, dir: &DataDir, source: &SourceFile) -> Result<(), HomeError> {
         let text = serde_json::to_vec(source).map_err(|_| HomeError::Source)?;
         Ok(dir.disk().put(&self.dir, &self.dir.join(SOURCE), &text)?)
     }
@@ -361,9 +333,10 @@ impl Fetch for BundleFetch<'_> {
     }
 }
 
-const CURRENT: &str = "current.json";
-const METADATA: &str = "metadata";
-const SOURCE: &str = "source.json";
+pub(super) const CURRENT: &str = "current.json";
+pub(super) const METADATA: &str = "metadata";
+pub(super) const SOURCE: &str = "source.json";
+pub(super) const TARGETS_DIR: &str = "targets";
 const TARGETS: &str = "targets/";
 const MAX_SOURCE: usize = 64 * 1024;
 /// Of a trusted root or signing configuration; those of Sigstore have 10 KiB.

@@ -14,20 +14,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use signet_crypto::{KeyAlgorithm, PublicKey};
+use signet_crypto::{Digest, PublicKey};
 use signet_formats::tuf::{
     Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
     Timestamp, TufError, target_url, versioned,
 };
-use signet_keys::{
-    Existing, FileError, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private,
-};
+use signet_keys::{FileError, PasswordSource, PrivateKey, read_private};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
 use signet_verify::tuf::Refusal;
 
 use super::Store;
-use super::ceremony::{CeremonyError, RootPlan, acceptable, key_id};
+use super::ceremony::{CeremonyError, acceptable, key_id};
 use super::writer::{Renew, Signed, State, Writer};
 use crate::clock::Clock;
 
@@ -73,30 +71,6 @@ impl Publisher {
     /// The data directory.
     pub fn path(&self) -> &Path {
         &self.dir
-    }
-
-    /// Makes a new online key in the directory, to be named by a root that is still to be signed.
-    pub fn new_online_key(&self) -> Result<PublicKey, PublisherError> {
-        let dir = self.open()?;
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(PublisherError::Key)?;
-        let path = self.key_file(key.public_key());
-        dir.disk().make_dirs(&self.dir.join(KEYS))?;
-        write_private(&path, &key, PrivateFormat::Pkcs8, Existing::Refuse)?;
-        Ok(key.public_key().clone())
-    }
-
-    /// Where a root that is being signed is kept.
-    pub fn staged_root(&self) -> PathBuf {
-        self.dir.join(STAGED).join("root.json")
-    }
-
-    /// Drafts the next root and keeps it to be signed.
-    pub fn stage(&self, plan: &RootPlan) -> Result<Metadata<Root>, PublisherError> {
-        let dir = self.open()?;
-        let root = plan.draft(self.root()?.as_ref())?;
-        dir.disk().make_dirs(&self.dir.join(STAGED))?;
-        dir.disk().put(&self.dir, &self.staged_root(), root.to_json().as_bytes())?;
-        Ok(root)
     }
 
     /// The newest root that is published.
@@ -219,7 +193,7 @@ impl Publisher {
         Store::new(disk.clone(), self.dir.join(REPOSITORY)).scratch(self.dir.clone())
     }
 
-    fn key_file(&self, key: &PublicKey) -> PathBuf {
+    pub(super) fn key_file(&self, key: &PublicKey) -> PathBuf {
         self.dir.join(KEYS).join(format!("{}.key", key.id().hex()))
     }
 
@@ -307,6 +281,14 @@ impl Publisher {
     }
 }
 
+/// The digest of the first root that was published in this data directory: every later one follows from it. As far as it can
+/// be read.
+pub fn first_root(dir: &Path) -> Option<Digest> {
+    let name = versioned(Role::Root.name(), Some(1)).ok()?;
+    let bytes = Store::new(Disk::default(), dir.join(REPOSITORY)).read(&name, MAX_ROOT_BYTES).ok()??;
+    Some(Digest::sha256(&bytes))
+}
+
 /// Marks the data directory of a publisher that came out of a backup: clients may have seen newer versions than it has, so that
 /// the next ones jump ahead.
 pub fn mark_restored(dir: &Path) -> io::Result<()> {
@@ -386,6 +368,14 @@ pub enum PublisherError {
     /// The online key that the root names is not in the directory.
     #[error("the directory does not have the online key that the root names")]
     NoOnlineKey,
+    /// A root is being signed already.
+    #[error("`{}` is being signed: {signatures} have signed it here", path.display())]
+    Staged {
+        /// The draft.
+        path: PathBuf,
+        /// How many signatures it has here.
+        signatures: usize,
+    },
     /// A file was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -398,7 +388,6 @@ fn is_same(bytes: &[u8], root: &Metadata<Root>) -> bool {
 const DAY: i64 = 24 * 3_600;
 const KEYS: &str = "keys";
 const REPOSITORY: &str = "repository";
-const STAGED: &str = "staged";
 const RESTORED: &str = "restored";
 /// More versions than a repository gets between a backup and its restore: an hour makes one, and a change another.
 const JUMP: u64 = 1_000_000;

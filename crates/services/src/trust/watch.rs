@@ -14,6 +14,17 @@ use tracing::{error, info, warn};
 use super::{Published, Publisher, PublisherError, Target};
 use crate::clock::Clock;
 
+/// What was seen of a repository.
+#[derive(Default)]
+enum Seen {
+    /// No root is published, or nobody has looked.
+    #[default]
+    Nothing,
+    Published(Published),
+    /// There is a root, and what follows from it cannot be read.
+    Damaged,
+}
+
 /// Keeps a repository fresh, and its targets as they should be, as long as it runs. Clones are the same watch.
 #[derive(Clone)]
 pub struct Watch {
@@ -29,7 +40,7 @@ struct Shared {
     changed: Notify,
     /// Whether the root is of one key that is kept beside the repository.
     owns_root: AtomicBool,
-    published: Mutex<Option<Published>>,
+    seen: Mutex<Seen>,
     /// Held by who looks.
     looking: tokio::sync::Mutex<()>,
 }
@@ -59,9 +70,29 @@ impl Watch {
         self.publisher.own_root(&targets).await
     }
 
-    /// What is published, as far as was seen; `None` while there is no root.
+    /// What is published, as far as was seen; `None` while there is no root, or it cannot be read.
     pub fn published(&self) -> Option<Published> {
-        lock(&self.shared.published).clone()
+        match &*lock(&self.shared.seen) {
+            Seen::Published(published) => Some(published.clone()),
+            Seen::Nothing | Seen::Damaged => None,
+        }
+    }
+
+    /// When each role ends, as far as was seen. What cannot be read may not be used any more: it has ended.
+    pub fn ends(&self) -> Vec<(Role, i64)> {
+        match &*lock(&self.shared.seen) {
+            Seen::Nothing => Vec::new(),
+            Seen::Published(published) => {
+                published.roles.iter().map(|(role, _, end)| (*role, *end)).collect()
+            }
+            Seen::Damaged => vec![(Role::Timestamp, 0)],
+        }
+    }
+
+    /// Whether those who follow it are served what they may use; `None` while there is no root, which nobody can follow.
+    pub fn is_serving(&self) -> Option<bool> {
+        let begun = !matches!(*lock(&self.shared.seen), Seen::Nothing);
+        begun.then(|| self.is_fresh())
     }
 
     /// Whether all that is published may still be used, as far as was seen.
@@ -94,7 +125,7 @@ impl Watch {
         if let Ok(published) = &published {
             warn_of_root(published, self.clock.seconds());
         }
-        *lock(&self.shared.published) = published.ok();
+        self.shared.see(published);
         kept
     }
 
@@ -118,6 +149,17 @@ impl Watch {
                 () = self.shared.changed.notified() => {}
             }
         }
+    }
+}
+
+impl Shared {
+    fn see(&self, published: Result<Published, PublisherError>) {
+        let mut seen = lock(&self.seen);
+        *seen = match (published, &*seen) {
+            (Ok(published), _) => Seen::Published(published),
+            (Err(PublisherError::NoRoot), Seen::Nothing) => Seen::Nothing,
+            (Err(_), _) => Seen::Damaged,
+        };
     }
 }
 

@@ -11,8 +11,8 @@ use signet_store::DataDir;
 
 use super::TsaError;
 use crate::authority::{
-    AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, make_root, random_serial,
-    refuse_other_mode,
+    AuthorityError, DIGITAL_SIGNATURE, Issuer, ROOT, Subject, each_issued_by_the_next, make_root,
+    random_serial, refuse_directory, take_given,
 };
 use crate::key_files::KeyFiles;
 use crate::succession::{Certified, active, needs_next};
@@ -98,9 +98,9 @@ impl Certified for Identity {
 pub(super) struct Identities(Vec<Identity>);
 
 impl Identities {
-    /// One whose key and certificates come from elsewhere. The directory says from now on that there was an authority.
-    pub(super) fn given(dir: &DataDir, identity: Identity) -> Result<Self, TsaError> {
-        KeyFiles::open(dir.disk(), dir.path())?.settle()?;
+    /// One whose key and certificates come from elsewhere, as the directory says from now on.
+    pub(super) fn given(dir: &DataDir, identity: Identity, development: bool) -> Result<Self, TsaError> {
+        take_given(dir, identity.chain(), development)?;
         Ok(Self(vec![identity]))
     }
 
@@ -112,16 +112,14 @@ impl Identities {
 
     /// Those that the directory holds; if there are none, one under a new root. One near its end is followed by a new one.
     pub(super) async fn of_directory(dir: &DataDir, now: i64, development: bool) -> Result<Self, TsaError> {
+        refuse_directory(dir, false, development)?;
         let mut files = KeyFiles::open(dir.disk(), dir.path())?;
         let mut all = Vec::new();
         while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
         let root = match files.read(ROOT)? {
-            Some((key, chain)) => {
-                refuse_other_mode(chain.first().ok_or(AuthorityError::EmptyChain)?, development)?;
-                Issuer::new(Arc::new(key), chain)?
-            }
+            Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
             None => new_root(&mut files, now, development).await?,
         };
         if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
@@ -195,8 +193,6 @@ fn leaf(number: usize) -> String {
         _ => format!("tsa-{number}"),
     }
 }
-
-const ROOT: &str = "root";
 
 /// Verifiers' clocks may be behind ours.
 const CLOCKS_DIFFER: i64 = 5 * 60;

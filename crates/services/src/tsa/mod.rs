@@ -29,7 +29,7 @@ use identity::Identities;
 pub use identity::Identity;
 pub use metrics::{Counters, Outcome};
 
-use crate::authority::AuthorityError;
+use crate::authority::{AuthorityError, refuse_given};
 use crate::clock::{Clock, Reading};
 use serials::Serials;
 
@@ -114,13 +114,14 @@ impl Tsa {
         if let Some(accuracy) = config.accuracy().filter(|accuracy| !ACCURACIES.contains(accuracy)) {
             return Err(TsaError::Accuracy { accuracy });
         }
+        let (given, development) = (identity.is_some(), config.is_development());
+        refuse_given(given, development)?;
         let dir = DataDir::open_on(disk, path, Kind::Tsa)?;
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
-        let given = identity.is_some();
         let identities = match identity {
-            Some(identity) => Identities::given(&dir, identity)?,
-            None => Identities::of_directory(&dir, now, config.is_development()).await?,
+            Some(identity) => Identities::given(&dir, identity, development)?,
+            None => Identities::of_directory(&dir, now, development).await?,
         };
         let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
         let inner = Inner { identities, given, config, serials, counters, dir };
@@ -207,7 +208,11 @@ impl Tsa {
     pub fn doubt(&self) -> Option<String> {
         let config = &self.inner.config;
         let certificate = self.inner.identities().active(config.clock.seconds()).is_none();
-        config.doubt().or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
+        let ended = self.inner.serials.have_ended();
+        let ended = ended.then(|| "its disk failed, so that it has no serial numbers any more".to_owned());
+        ended
+            .or_else(|| config.doubt())
+            .or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {

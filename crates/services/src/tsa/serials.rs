@@ -79,6 +79,11 @@ impl Serials {
         }
     }
 
+    /// Whether the disk failed, so that no number is given out any more.
+    pub(super) fn have_ended(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).failed
+    }
+
     /// `None` if there is no number in reserve.
     fn try_take<T>(&self, stamp: &mut impl FnMut() -> Option<T>) -> Result<Option<Option<(u128, T)>>, Ended> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,7 +279,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             Serials::create(&Disk::default(), &dir.path().join("serials.json")).unwrap();
             let serials = open(dir.path(), Disk::with_faults(Arc::new(Failing(step))));
+            assert!(!serials.have_ended(), "{name}");
             assert_eq!(next(&serials).await, Err(Ended), "{name}");
+            assert!(serials.have_ended(), "{name}");
             assert_eq!(next(&serials).await, Err(Ended), "{name}");
             // The next process reads whatever is there, and gives out nothing that was given out.
             assert!(next(&open(dir.path(), Disk::default())).await.is_ok(), "{name}");

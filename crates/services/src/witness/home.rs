@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use super::state::LogState;
 use super::{Config, Cosigner, Counters, Shared, Witness, WitnessedLog, id_of};
-use crate::own_key::{has_own_key, made_up_name, own_key};
+use crate::own_key::{has_own_key, lost_keys, made_up_name, own_key};
 
 /// Which witness to make, where there is none yet.
 #[derive(Clone, Debug, Default)]
@@ -50,13 +50,14 @@ impl Witness {
     }
 
     fn start(dir: DataDir, config: Config, cosigner: Cosigner) -> Result<Self, OpenError> {
+        let known = Identity::begun(dir.path())?;
         for made in [SCRATCH, LOGS, MARKS] {
             dir.disk().make_dirs(&dir.path().join(made))?;
         }
         for unfinished in fs::read_dir(dir.path().join(SCRATCH))? {
             fs::remove_file(unfinished?.path())?;
         }
-        Identity::of(&cosigner).settle(&dir)?;
+        Identity::of(&cosigner).settle(known, &dir)?;
         let (now, mut logs) = (config.clock.read(), BTreeMap::new());
         for log in merged(config.logs)? {
             let id = id_of(&log.origin);
@@ -117,7 +118,7 @@ pub fn fsck(data: &Path) -> Vec<String> {
 
 /// What it has cosigned last of each log has to be its own word.
 fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
-    let Some(identity) = Identity::read(data)? else { return Ok(Vec::new()) };
+    let Some(identity) = Identity::begun(data)? else { return Ok(Vec::new()) };
     let malformed =
         |error: NoteError| OpenError::Damaged { path: data.join(IDENTITY_FILE), why: error.to_string() };
     let keys: Vec<VerifierKey> =
@@ -141,6 +142,15 @@ fn damage(data: &Path) -> Result<Vec<String>, OpenError> {
     Ok(findings)
 }
 
+fn is_filled(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The first key of the witness in this directory, as far as that can be read.
+pub fn key_of(data: &Path) -> Option<String> {
+    Identity::read(data).ok()??.keys.into_iter().next()
+}
+
 /// One log for each origin, with all its keys.
 fn merged(logs: Vec<WitnessedLog>) -> Result<Vec<WitnessedLog>, OpenError> {
     let mut by_origin: BTreeMap<String, WitnessedLog> = BTreeMap::new();
@@ -160,13 +170,17 @@ fn merged(logs: Vec<WitnessedLog>) -> Result<Vec<WitnessedLog>, OpenError> {
 }
 
 fn own_cosigner(dir: &DataDir, options: &HomeOptions) -> Result<Cosigner, OpenError> {
+    let known = Identity::begun(dir.path())?;
+    if let Some(path) = known.iter().find_map(|known| lost_keys(dir.path(), &known.keys).into_iter().next()) {
+        return Err(OpenError::Damaged { path, why: "it is gone".to_owned() });
+    }
     let ed25519 = own_key(dir, KeyAlgorithm::Ed25519)?;
     let ml_dsa = match options.ml_dsa || has_own_key(dir, KeyAlgorithm::MlDsa44) {
         true => Some(Arc::new(own_key(dir, KeyAlgorithm::MlDsa44)?) as Arc<_>),
         false => None,
     };
-    let known = Identity::read(dir.path())?.map(|known| known.name);
-    let name = options.name.clone().or(known).unwrap_or_else(|| made_up_name("witness"));
+    let name =
+        options.name.clone().or(known.map(|known| known.name)).unwrap_or_else(|| made_up_name("witness"));
     Cosigner::new(&name, Arc::new(ed25519), ml_dsa).map_err(|error| OpenError::Name { name, error })
 }
 
@@ -176,12 +190,30 @@ fn own_cosigner(dir: &DataDir, options: &HomeOptions) -> Result<Cosigner, OpenEr
 struct Identity {
     name: String,
     keys: Vec<String>,
+    /// Whether it marks which logs it has cosigned; one from before it did does not say it.
+    #[serde(default)]
+    marks: bool,
 }
 
 impl Identity {
     fn of(cosigner: &Cosigner) -> Self {
         let name = cosigner.keys().next().map(|key| key.name().to_owned()).unwrap_or_default();
-        Self { name, keys: cosigner.keys().map(ToString::to_string).collect() }
+        Self { name, keys: cosigner.keys().map(ToString::to_string).collect(), marks: true }
+    }
+
+    /// As [`Identity::read`]. Refused if a part of the witness is there and another is gone: it would forget what it has cosigned.
+    fn begun(data: &Path) -> Result<Option<Self>, OpenError> {
+        let known = Self::read(data)?;
+        let lost = match &known {
+            Some(_) if !data.join(LOGS).is_dir() => Some(LOGS),
+            Some(Self { marks: true, .. }) if !data.join(MARKS).is_dir() => Some(MARKS),
+            None if [LOGS, MARKS].iter().any(|dir| is_filled(&data.join(dir))) => Some(IDENTITY_FILE),
+            _ => None,
+        };
+        match lost {
+            Some(name) => Err(OpenError::Damaged { path: data.join(name), why: "it is gone".to_owned() }),
+            None => Ok(known),
+        }
     }
 
     fn read(data: &Path) -> Result<Option<Self>, OpenError> {
@@ -196,8 +228,7 @@ impl Identity {
     }
 
     /// Refuses another witness's directory. Keys may be added, not taken away.
-    fn settle(&self, dir: &DataDir) -> Result<(), OpenError> {
-        let found = Self::read(dir.path())?;
+    fn settle(&self, found: Option<Self>, dir: &DataDir) -> Result<(), OpenError> {
         if let Some(known) = &found {
             let other = known.keys.iter().find(|key| !self.keys.contains(key));
             if let Some(other) = other {

@@ -30,7 +30,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 pub use cosigner::Cosigner;
-pub use home::{HomeOptions, OpenError, fsck};
+pub use home::{HomeOptions, OpenError, fsck, key_of};
 use state::LogState;
 
 /// What a witness is opened with.

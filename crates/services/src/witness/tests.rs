@@ -339,6 +339,27 @@ async fn a_witness_that_has_lost_what_it_cosigned_does_not_begin_again() {
     assert!(refused.contains("what was cosigned last of `example.org/log` is gone"), "{refused}");
 }
 
+#[tokio::test]
+async fn a_witness_of_which_a_directory_or_its_name_is_gone_does_not_begin_again() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::new());
+    let open =
+        || Witness::open_home(Disk::default(), config(dir.path(), vec![log.known()]), HomeOptions::default());
+    let witness = open().await.unwrap();
+    witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    drop(witness);
+    let (data, aside) = (dir.path().join("witness"), dir.path().join("aside"));
+    for part in ["logs", "cosigned", "witness.json", "keys"].map(|name| data.join(name)) {
+        fs::rename(&part, &aside).unwrap();
+        let refused = open().await.err().unwrap();
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{}: {refused}", part.display());
+        assert!(!part.exists(), "nothing is made in its place: {}", part.display());
+        // Keys may be kept elsewhere.
+        assert_eq!(fsck(&data).is_empty(), part.ends_with("keys"), "{}", part.display());
+        fs::rename(&aside, &part).unwrap();
+    }
+    open().await.unwrap();
+}
+
 /// Anybody can have it, and could else use up what the log may have.
 #[tokio::test]
 async fn what_was_cosigned_last_is_said_again_and_not_counted() {

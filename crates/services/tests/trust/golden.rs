@@ -43,7 +43,7 @@ async fn write_golden() {
         online_key: publisher.new_online_key().unwrap(),
         expires: clock.seconds() + 365 * 24 * 3_600,
     };
-    let mut root = publisher.stage(&plan).unwrap();
+    let mut root = publisher.stage(&plan, None, false).unwrap();
     countersign(&mut root, None, &key).await.unwrap();
     let root = root.to_json();
     let targets = [(TRUSTED_ROOT.to_owned(), b"golden".to_vec())];

@@ -85,6 +85,87 @@ fn a_pinned_root_is_not_replaced_and_a_bad_one_not_pinned() {
     assert!(!elsewhere.path().exists());
 }
 
+/// Both repositories have several roots, so that what one led to could be taken for what the other leads to.
+#[tokio::test]
+async fn another_root_can_be_pinned_after_a_failed_try() {
+    let grown = || {
+        let mut repository = TrustRepository::new();
+        repository.add_target("targets", TRUSTED_ROOT, b"first");
+        repository.publish(&["targets", "snapshot", "timestamp"]);
+        for _ in 0..2 {
+            repository.rotate("root");
+            repository.publish(&["root"]);
+        }
+        repository
+    };
+    let (theirs, ours) = (grown(), grown());
+    let memory = Memory::of(&ours.files);
+    let dir = TempDir::new().unwrap();
+    let home = Home::new(&dir.path().join("home")).unwrap();
+    let wrong = home.init(&theirs.files["2.root.json"], Some(URL), &memory, NOW).await;
+    assert_eq!(refused_unit(wrong), Some(Code::TrustSignatures));
+    assert!(!home.is_pinned());
+    for left in ["metadata", "targets", "source.json", "current.json"] {
+        assert!(!home.path().join(left).exists(), "{left}");
+    }
+    let mut without_target = ours.files.clone();
+    without_target.retain(|name, _| !name.starts_with("targets/"));
+    memory.set(&without_target);
+    home.init(&ours.files["2.root.json"], Some(URL), &memory, NOW).await.unwrap_err();
+    assert!(!home.path().join("metadata").exists());
+    memory.set(&ours.files);
+    home.init(&ours.files["3.root.json"], Some(URL), &memory, NOW).await.unwrap();
+    assert_eq!(trusted_root(&home, NOW), b"first");
+    assert_eq!(home.current(NOW).unwrap().updater.root().version, 3);
+}
+
+/// The process was killed, and could not clean up.
+#[tokio::test]
+async fn what_a_try_that_was_cut_off_has_left_leads_nobody_astray() {
+    let (mut theirs, _dir, home) = pinned();
+    theirs.rotate("root");
+    theirs.publish(&["root"]);
+    home.update(&Memory::of(&theirs.files), NOW).await.unwrap();
+    std::fs::remove_file(home.path().join("metadata/root.json")).unwrap();
+    let (mut ours, ..) = pinned();
+    ours.rotate("root");
+    ours.publish(&["root"]);
+    home.init(&ours.files["2.root.json"], Some(URL), &Memory::of(&ours.files), NOW).await.unwrap();
+    assert_eq!(home.current(NOW).unwrap().updater.root().version, 2);
+}
+
+/// Scripts do so at every start; and who began with bundles may get a repository later.
+#[tokio::test]
+async fn the_same_root_may_be_pinned_again_and_be_given_a_repository() {
+    let mut repository = TrustRepository::new();
+    repository.add_target("targets", TRUSTED_ROOT, b"first");
+    repository.publish(&["targets", "snapshot", "timestamp"]);
+    let first = repository.files["1.root.json"].clone();
+    let dir = TempDir::new().unwrap();
+    let home = Home::new(&dir.path().join("home")).unwrap();
+    let memory = Memory::of(&repository.files);
+    home.init(&first, None, &memory, NOW).await.unwrap();
+    home.init(&first, None, &memory, NOW).await.unwrap();
+    memory.set(&BTreeMap::new());
+    home.init(&first, Some(URL), &memory, NOW).await.unwrap_err();
+    assert!(home.is_pinned(), "it was before");
+    assert_eq!(home.source().unwrap().url, None);
+    repository.rotate("root");
+    repository.publish(&["root"]);
+    memory.set(&repository.files);
+    for url in [Some(URL), Some(URL), None] {
+        home.init(&first, url, &memory, NOW).await.unwrap();
+        assert_eq!(home.source().unwrap().url.as_deref(), Some(URL));
+        assert_eq!(trusted_root(&home, NOW), b"first");
+        assert_eq!(home.current(NOW).unwrap().updater.root().version, 2, "what was learnt is kept");
+    }
+    let other = TrustRepository::new().files["1.root.json"].clone();
+    for (root, url) in [(&other, None), (&first, Some("https://elsewhere.example"))] {
+        let refused = home.init(root, url, &memory, NOW).await;
+        assert!(matches!(refused, Err(HomeError::Pinned { .. })), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_bundle_is_followed_as_a_repository_is() {
     let (mut repository, _dir, online) = pinned();

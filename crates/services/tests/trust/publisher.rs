@@ -25,7 +25,7 @@ const DAY: u64 = 24 * 3_600;
 #[tokio::test]
 async fn a_root_is_published_when_enough_have_signed_and_clients_follow_it() {
     let stage = Stage::new(3);
-    let mut root = stage.publisher.stage(&stage.plan(2)).unwrap();
+    let mut root = stage.publisher.stage(&stage.plan(2), None, false).unwrap();
     assert_eq!(stage.refusal(&root).await, Code::TrustSignatures);
     countersign(&mut root, None, &stage.keys[0]).await.unwrap();
     // The same person twice is one person.
@@ -53,7 +53,7 @@ async fn the_next_root_needs_both_thresholds_and_hands_over_to_other_keys() {
     plan.root_keys = vec![newcomer.public_key().clone()];
     plan.threshold = 1;
     plan.online_key = online;
-    let mut second = stage.publisher.stage(&plan).unwrap();
+    let mut second = stage.publisher.stage(&plan, None, false).unwrap();
     assert_eq!(second.version, 2);
     countersign(&mut second, Some(&first), &newcomer).await.unwrap();
     assert_eq!(stage.refusal(&second).await, Code::TrustSignatures);
@@ -164,9 +164,51 @@ fn a_plan_that_nobody_could_fulfil_is_refused() {
     }
     let twice =
         RootPlan { root_keys: [stage.plan(1).root_keys, stage.plan(1).root_keys].concat(), ..stage.plan(1) };
-    assert!(matches!(twice.draft(None), Err(CeremonyError::Threshold { .. })));
+    assert!(matches!(twice.draft(None), Err(CeremonyError::Twice)));
     let online = RootPlan { online_key: stage.keys[0].public_key().clone(), ..stage.plan(1) };
     assert!(matches!(online.draft(None), Err(CeremonyError::OnlineRootKey)));
+}
+
+/// It may have been carried to who signs it, and they have signed it there.
+#[tokio::test]
+async fn a_draft_is_given_up_for_another_only_where_that_is_asked_for() {
+    let stage = Stage::new(1);
+    let keys = || fs::read_dir(stage.dir.path().join("data/keys")).unwrap().count();
+    let (first, second) = (key(), key());
+    let plan = |online: &PrivateKey| RootPlan {
+        root_keys: vec![stage.keys[0].public_key().clone()],
+        threshold: 1,
+        online_key: online.public_key().clone(),
+        expires: NOW as i64 + 1_000_000,
+    };
+    stage.publisher.stage(&plan(&first), Some(&first), false).unwrap();
+    let drafted = fs::read(stage.publisher.staged_root()).unwrap();
+    let refused = stage.publisher.stage(&plan(&second), Some(&second), false);
+    assert!(matches!(refused, Err(PublisherError::Staged { signatures: 0, .. })), "{refused:?}");
+    assert_eq!((fs::read(stage.publisher.staged_root()).unwrap(), keys()), (drafted, 1));
+    let root = stage.publisher.stage(&plan(&second), Some(&second), true).unwrap();
+    assert_eq!(keys(), 1, "nobody needs the key of a draft that was given up");
+
+    let mut root = root;
+    countersign(&mut root, None, &stage.keys[0]).await.unwrap();
+    stage.publish(&root, b"one").await.unwrap();
+    let next = RootPlan::of(&root).unwrap();
+    stage.publisher.stage(&next, None, false).unwrap();
+    stage.publisher.stage(&next, None, true).unwrap();
+    assert_eq!(keys(), 1, "the published root goes on to name its key");
+}
+
+#[test]
+fn a_plan_that_is_refused_leaves_no_key_behind() {
+    let stage = Stage::new(1);
+    let online = key();
+    for threshold in [0, 2] {
+        let online_key = online.public_key().clone();
+        let root_keys = vec![stage.keys[0].public_key().clone()];
+        let plan = RootPlan { root_keys, threshold, online_key, expires: NOW as i64 + 1 };
+        stage.publisher.stage(&plan, Some(&online), true).unwrap_err();
+    }
+    assert!(!stage.dir.path().join("data").exists());
 }
 
 #[cfg(unix)]
@@ -267,7 +309,8 @@ impl Stage {
 
     /// A root that all have signed.
     async fn first_root(&self) -> Metadata<Root> {
-        let mut root = self.publisher.stage(&self.plan(u64::try_from(self.keys.len()).unwrap())).unwrap();
+        let mut root =
+            self.publisher.stage(&self.plan(u64::try_from(self.keys.len()).unwrap()), None, false).unwrap();
         for key in &self.keys {
             countersign(&mut root, None, key).await.unwrap();
         }

@@ -21,7 +21,7 @@ use super::{
     ByteStream, GcOptions, GcReport, ManifestPush, MountFrom, OpenBlob, Page, PushedManifest, RegistryStore,
     StoredManifest,
 };
-use crate::data_dir::{DataDir, Kind, OpenError};
+use crate::data_dir::{DataDir, Kind, OpenError, kind_of};
 use crate::fs::Disk;
 use crate::name::{RepositoryName, UploadId};
 
@@ -57,6 +57,12 @@ impl FsRegistry {
             dir,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether it can be written to: its directory is still where it was, and no sync has failed.
+    pub fn is_writing(&self) -> bool {
+        let dir = &self.inner.dir;
+        !dir.disk().has_failed() && kind_of(dir.path()) == Some(Kind::Registry)
     }
 
     /// Runs `work` where it may block.

@@ -9,7 +9,7 @@ use signet_services::trust::{Publisher, RootPlan, Standing, countersign};
 use signet_verify::Code;
 
 use super::{moment, publisher};
-use crate::args::{TrustCreateArgs, TrustRotateArgs, TrustSignArgs};
+use crate::args::{DraftArgs, TrustCreateArgs, TrustRotateArgs, TrustSignArgs};
 use crate::document::{TrustPrevious, TrustRootDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
@@ -19,7 +19,7 @@ use crate::{clock, files, key_file, password};
 /// Makes a repository and drafts its first root.
 pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
     let publisher = publisher(&args.data)?;
-    if !args.rehearse && publisher.root()?.is_some() {
+    if !args.draft.rehearse && publisher.root()?.is_some() {
         let detail = format!("`{}` has a published root", args.data.display());
         return Err(CliError::new(Code::WouldOverwrite, detail)
             .hint("draft the next one with `signet trust rotate`")
@@ -27,13 +27,15 @@ pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
     }
     let root_keys = keys(&args.root_key)?;
     let majority = u64::try_from(root_keys.len() / 2 + 1).unwrap_or(u64::MAX);
+    let online = online_key()?;
     let plan = RootPlan {
         threshold: args.threshold.unwrap_or(majority),
         root_keys,
-        online_key: if args.rehearse { stand_in()? } else { publisher.new_online_key()? },
+        online_key: online.public_key().clone(),
         expires: in_days(args.expires_days),
     };
-    draft(&publisher, &plan, None, args.rehearse, face)
+    let drafting = Drafting { new_online_key: Some(online), previous: None, how: &args.draft };
+    drafting.run(&publisher, &plan, face)
 }
 
 /// Drafts the next root.
@@ -51,27 +53,32 @@ pub(super) fn rotate(args: &TrustRotateArgs, face: Face) -> Answer {
     plan.root_keys.extend(keys(&args.add_root_key)?);
     plan.threshold = args.threshold.unwrap_or(plan.threshold);
     plan.expires = in_days(args.expires_days);
-    if args.new_online_key {
-        plan.online_key = publisher.new_online_key()?;
+    let new_online_key = args.new_online_key.then(online_key).transpose()?;
+    if let Some(key) = &new_online_key {
+        plan.online_key = key.public_key().clone();
     }
-    draft(&publisher, &plan, Some(&current), args.rehearse, face)
+    Drafting { new_online_key, previous: Some(&current), how: &args.draft }.run(&publisher, &plan, face)
 }
 
-fn draft(
-    publisher: &Publisher,
-    plan: &RootPlan,
-    previous: Option<&Metadata<Root>>,
-    rehearse: bool,
-    face: Face,
-) -> Answer {
-    let root = match rehearse {
-        true => plan.draft(previous)?,
-        false => publisher.stage(plan)?,
-    };
-    let document = standing(&publisher.staged_root(), &root, previous, rehearse)?;
-    face.result(&document, text)?;
-    face.note("next: each signer runs `signet trust sign --key KEY FILE`, then `signet trust publish`")?;
-    Ok(Status::Yes)
+/// How a root is drafted.
+struct Drafting<'a> {
+    new_online_key: Option<PrivateKey>,
+    previous: Option<&'a Metadata<Root>>,
+    how: &'a DraftArgs,
+}
+
+impl Drafting<'_> {
+    fn run(&self, publisher: &Publisher, plan: &RootPlan, face: Face) -> Answer {
+        let DraftArgs { rehearse, replace } = *self.how;
+        let root = match rehearse {
+            true => plan.draft(self.previous)?,
+            false => publisher.stage(plan, self.new_online_key.as_ref(), replace)?,
+        };
+        let document = standing(&publisher.staged_root(), &root, self.previous, rehearse)?;
+        face.result(&document, text)?;
+        face.note("next: each signer runs `signet trust sign --key KEY FILE`, then `signet trust publish`")?;
+        Ok(Status::Yes)
+    }
 }
 
 /// Signs a drafted root.
@@ -146,10 +153,9 @@ fn keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, CliError> {
     paths.iter().map(|path| key_file::public(path)).collect()
 }
 
-/// In a rehearsal no online key is made; the draft says where it would stand.
-fn stand_in() -> Result<PublicKey, CliError> {
-    let key = PrivateKey::generate(signet_crypto::KeyAlgorithm::EcdsaP256).map_err(CliError::internal)?;
-    Ok(key.public_key().clone())
+/// A key that is kept nowhere yet.
+fn online_key() -> Result<PrivateKey, CliError> {
+    PrivateKey::generate(signet_crypto::KeyAlgorithm::EcdsaP256).map_err(CliError::internal)
 }
 
 /// Replaces a file whole: half a root would lose the signatures that others have put there.

@@ -17,21 +17,16 @@ use crate::{clock, files, pinned};
 pub(super) fn init(args: &TrustInitArgs, face: Face) -> Answer {
     let root = files::read(&args.root, MAX_ROOT_BYTES)?;
     let home = pinned::home(args.home.trust_dir.as_deref())?;
-    home.pin(&root, args.url.as_deref())?;
-    if args.url.is_none() {
+    block_on(async {
+        home.init(&root, args.url.as_deref(), &pinned::fetch(), clock::now()).await?;
+        if args.url.is_some() {
+            return show(&home, face);
+        }
         face.note(&format!(
             "pinned in `{}`: `signet trust import` takes trust from a bundle",
             home.path().display()
         ))?;
-        return Ok(Status::Yes);
-    }
-    block_on(async {
-        if let Err(error) = home.update(&pinned::fetch(), clock::now()).await {
-            // A root that leads nowhere is not left pinned: another one may be tried.
-            home.unpin()?;
-            return Err(error.into());
-        }
-        show(&home, face)
+        Ok(Status::Yes)
     })
 }
 

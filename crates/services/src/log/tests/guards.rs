@@ -226,6 +226,42 @@ async fn a_log_that_is_to_end_does_not_wait_for_its_next_checkpoint() {
     assert_eq!(waiting.1.await.unwrap().unwrap().index, 1, "what waited is written");
 }
 
+/// A volume that is not mounted, a partial copy: the name and the key are given again, and the entries are gone.
+#[tokio::test]
+async fn a_log_of_which_only_the_checkpoint_is_left_does_not_begin_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || HomeOptions { origin: Some("example.org/log".to_owned()), ml_dsa: false };
+    let open = || Log::open_home(Disk::default(), config(dir.path()), options());
+    let log = open().await.unwrap();
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    let data = dir.path().join("log");
+    for lost in [&["log.json", "entries", "keys"][..], &["log.json", "entries"], &["log.json"], &["keys"]] {
+        let copied = tempfile::tempdir().unwrap();
+        copy(&data, &copied.path().join("log"));
+        for name in lost {
+            let path = copied.path().join("log").join(name);
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        let refused = Log::open_home(Disk::default(), config(copied.path()), options()).await.err().unwrap();
+        assert!(matches!(refused, HomeError::Open(OpenError::Damaged(_))), "{lost:?}: {refused}");
+        assert!(!lost.contains(&"keys") || !copied.path().join("log/keys").exists(), "{lost:?}");
+    }
+    assert_eq!(fsck_keys(&data), Vec::<String>::new());
+    fs::remove_file(data.join("keys/ed25519.key")).unwrap();
+    assert_eq!(fsck_keys(&data), ["`keys/ed25519.key` is missing"]);
+}
+
+/// A start that was cut off before the log had a name has published nothing.
+#[tokio::test]
+async fn a_log_that_was_never_named_begins() {
+    let (dir, signer) = closed(0).await;
+    fs::remove_file(dir.path().join("log/log.json")).unwrap();
+    fs::remove_dir_all(dir.path().join("log/entries")).unwrap();
+    assert_eq!(open(dir.path(), &signer).await.head().checkpoint.size, 0);
+}
+
 #[tokio::test]
 async fn a_log_stays_what_it_was_made_for() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());

@@ -1,7 +1,7 @@
 //! Rotation.
 
 use super::*;
-use crate::log::{Answer, Request, RotateError, Rotation, Shards, request};
+use crate::log::{Answer, HomeError, Request, RotateError, Rotation, Shards, places_of, request};
 
 async fn shards(dir: &Path) -> Shards {
     let options = HomeOptions { origin: Some("log.example.org/1".into()), ml_dsa: false };
@@ -183,4 +183,32 @@ async fn a_kept_checkpoint_is_of_the_shard_that_it_names() {
     assert!(other.contains("other entries than its checkpoint"), "{other}");
     let stranger = open(Checkpoint { origin: "other".into(), ..newest }).await.unwrap_err();
     assert!(stranger.contains("log.example.org/2") && stranger.contains("not `other`"), "{stranger}");
+}
+
+#[tokio::test]
+async fn a_shard_or_the_word_which_is_active_that_is_gone_is_not_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = shards(dir.path()).await;
+    for number in 0..3 {
+        add(&log.active().unwrap(), number).await;
+        if number < 2 {
+            log.rotate(None).await.unwrap();
+        }
+    }
+    log.prepare(None).await.unwrap();
+    log.close().await;
+    drop(log);
+    let (data, aside) = (dir.path().join("log"), dir.path().join("aside"));
+    for part in
+        ["shards/0001", "shards/0002", "shards/0001/log.json", "active", "shards"].map(|part| data.join(part))
+    {
+        fs::rename(&part, &aside).unwrap();
+        let opened = Shards::open(Disk::default(), config(dir.path()), HomeOptions::default()).await;
+        let refused = opened.err().unwrap();
+        assert!(matches!(refused, HomeError::Open(OpenError::Damaged(_))), "{}: {refused}", part.display());
+        assert!(!part.exists(), "{}", part.display());
+        assert!(places_of(&data).is_err(), "fsck says it, too: {}", part.display());
+        fs::rename(&aside, &part).unwrap();
+    }
+    assert_eq!(places_of(&data).unwrap().len(), 3);
 }
