@@ -12,6 +12,7 @@ use crate::commands;
 use crate::document::ErrorDocument;
 use crate::error::{CliError, Status, Stop};
 use crate::face::Face;
+use crate::usage;
 
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
@@ -40,7 +41,7 @@ fn run(cli: Cli) -> u8 {
             error.code.class().exit_status()
         }
         Err(Stop::BrokenPipe) => BROKEN_PIPE,
-        Err(Stop::Interrupted) => INTERRUPTED,
+        Err(Stop::Interrupted(status)) => status,
     }
 }
 
@@ -65,32 +66,11 @@ fn refuse_usage(error: &clap::Error) -> u8 {
             Code::UsageInvalid.class().exit_status()
         }
         _ => {
-            let text = error.render().to_string();
-            let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
-            let message = message.strip_prefix("error: ").unwrap_or(message);
-            let usage = CliError::new(Code::UsageInvalid, message.trim_end()).hint(usage_hint(rest));
+            let usage = usage::refusal(error);
             report(&usage, Face::new(requested_globals()));
             usage.code.class().exit_status()
         }
     }
-}
-
-/// What clap says after its message (usage, suggestions), without its pointer to `--help`, which the hint is.
-fn usage_hint(rest: &str) -> String {
-    let lines = rest.lines().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let mut hint = format!("see `{} --help`", command(rest));
-    for line in lines {
-        hint.push_str("\n  ");
-        hint.push_str(line.trim());
-    }
-    hint
-}
-
-/// The command that clap shows the usage of.
-fn command(rest: &str) -> String {
-    let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("signet");
-    let names = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
-    usage.split(' ').take_while(names).collect::<Vec<_>>().join(" ")
 }
 
 /// Lets a test see what a defect looks like. No release build has it.
@@ -113,3 +93,9 @@ fn requested_globals() -> GlobalArgs {
 const BROKEN_PIPE: u8 = 141;
 /// What a shell shows for a process that SIGINT ended.
 pub(crate) const INTERRUPTED: u8 = 130;
+/// What a shell shows for a process that SIGTERM ended.
+#[cfg(unix)]
+pub(crate) const TERMINATED: u8 = 143;
+/// What a shell shows for a process that SIGHUP ended.
+#[cfg(unix)]
+pub(crate) const HUNG_UP: u8 = 129;

@@ -11,6 +11,7 @@ use signet_formats::in_toto::COSIGN_SIGN_V1;
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag, media_type};
 use signet_formats::time;
 use signet_registry::{Attached, Client, ImageStore, Resolved};
+use signet_verify::Code;
 use tokio::sync::OnceCell;
 
 use crate::clock;
@@ -81,7 +82,12 @@ pub(crate) async fn legacy(
     subject: &Digest,
     signature: &LegacySignature,
 ) -> Result<Stored, Stop> {
-    let tag = Tag::cosign_attachment(subject, "sig");
+    let unnamed = || {
+        let detail = format!("{subject}: cosign's tag for its signatures would be longer than a tag may be");
+        CliError::new(Code::AlgorithmNotInFormat, detail)
+            .hint("sign with the default format, or name the image by its sha256 digest")
+    };
+    let tag = Tag::cosign_attachment(subject, "sig").ok_or_else(unnamed)?;
     let payload = signature.payload.clone().into();
     let layer = client.push_bytes(repository, media_type::SIMPLE_SIGNING, payload);
     let annotations = signature.annotations().map_err(CliError::internal)?;

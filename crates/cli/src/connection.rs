@@ -66,9 +66,20 @@ pub(crate) fn attachments(
     place: &Location,
     image: &Endpoint,
 ) -> Result<Arc<dyn ImageStore>, CliError> {
-    Ok(match signature_repository(place)? {
-        Some(repository) => Arc::new(RegistryStore::new(client.clone(), repository)),
-        None => image.store.clone(),
+    Ok(attachments_apart(client, place)?.unwrap_or_else(|| image.store.clone()))
+}
+
+/// The same, if it is not with the image.
+pub(crate) fn attachments_apart(
+    client: &Client,
+    place: &Location,
+) -> Result<Option<Arc<dyn ImageStore>>, CliError> {
+    let (Location::Registry(image), Some(repository)) = (place, signature_repository(place)?) else {
+        return Ok(None);
+    };
+    Ok(match repository == image.repository {
+        true => None,
+        false => Some(Arc::new(RegistryStore::new(client.clone(), repository))),
     })
 }
 
@@ -87,10 +98,7 @@ pub(crate) fn signature_repository(place: &Location) -> Result<Option<Repository
 
 /// What a place names, by the digest it was resolved to.
 pub(crate) fn name_by_digest(place: &Location, digest: Digest) -> String {
-    match place {
-        Location::Registry(reference) => reference.by_digest(digest).to_string(),
-        _ => format!("{place}@{digest}"),
-    }
+    place.by_digest(digest).to_string()
 }
 
 /// The repository that a place names, as it is signed and compared; layouts and archives name none.

@@ -24,6 +24,8 @@ use signet_store::OpenError;
 use signet_store::registry::StoreError;
 use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
 
+use crate::app::INTERRUPTED;
+
 /// What a command returns.
 pub(crate) type Answer = Result<Status, Stop>;
 
@@ -77,8 +79,8 @@ pub(crate) enum Stop {
     Error(Box<CliError>),
     /// Whoever read our output has gone. Nothing is said.
     BrokenPipe,
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C, or another signal that asks for the end; the status that a shell shows for it.
+    Interrupted(u8),
 }
 
 impl Stop {
@@ -95,7 +97,7 @@ impl<E: Into<CliError>> From<E> for Stop {
     fn from(error: E) -> Self {
         let error = error.into();
         match error.interrupted {
-            true => Self::Interrupted,
+            true => Self::Interrupted(INTERRUPTED),
             false => Self::Error(Box::new(error)),
         }
     }
@@ -203,12 +205,15 @@ impl From<SignError> for CliError {
 impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
         let told = Self::new(registry_code(&error), error.to_string());
-        match refusal(&error) {
+        match (refusal(&error), &error) {
             // It is the registry's word, and not ours.
-            Some(advice) => {
+            (Some(advice), _) => {
                 Self { detail: format!("{}\nthe registry advises: {}", told.detail, advice.hint), ..told }
             }
-            None => told,
+            (None, RegistryError::TagNotSet { digest, .. }) => told.hint(format!(
+                "everything is there but the tag: name the image by `@{digest}`, as target, too"
+            )),
+            _ => told,
         }
     }
 }
@@ -245,7 +250,7 @@ pub(crate) fn registry_code(error: &RegistryError) -> Code {
         RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
         RegistryError::TagImmutable { .. } => Code::TagImmutable,
         RegistryError::Server { .. } => Code::RegistryFailed,
-        RegistryError::Refused { .. } => Code::RegistryRefused,
+        RegistryError::Refused { .. } | RegistryError::TagNotSet { .. } => Code::RegistryRefused,
         RegistryError::Configuration { .. } => Code::FileUnreadable,
         RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
         RegistryError::Location { .. } => Code::ReferenceInvalid,

@@ -186,7 +186,7 @@ enum Missed {
 
 /// A tag of cosign's may be absent; then there is nothing, and nothing is missing.
 async fn tag(source: &dyn Source, subject: &Digest, suffix: &str) -> (Vec<Attachment>, Vec<Unread>) {
-    let tag = Tag::cosign_attachment(subject, suffix);
+    let Some(tag) = Tag::cosign_attachment(subject, suffix) else { return (Vec::new(), Vec::new()) };
     let origin = format!("tag {tag}");
     match source.manifest(&ManifestName::Tag(tag)).await {
         Ok(manifest) => (vec![Attachment { origin, manifest }], Vec::new()),

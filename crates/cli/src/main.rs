@@ -31,6 +31,7 @@ mod targets;
 mod threads;
 mod trust;
 mod trust_fetch;
+mod usage;
 mod witness;
 
 use std::process::ExitCode;

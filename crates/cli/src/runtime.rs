@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::num::NonZero;
+#[cfg(unix)]
+use std::task::Poll;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -9,9 +11,11 @@ use futures_util::future::LocalBoxFuture;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::app::INTERRUPTED;
+#[cfg(unix)]
+use crate::app::{HUNG_UP, TERMINATED};
 use crate::error::{Answer, CliError, Stop};
 
-/// Runs a client command on this thread until it ends or Ctrl-C is pressed.
+/// Runs a client command on this thread until it ends, Ctrl-C is pressed or another signal asks for its end.
 pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     run(Box::pin(command))
 }
@@ -22,13 +26,13 @@ fn run(command: LocalBoxFuture<'_, Answer>) -> Answer {
     end_what_does_not_yield()?;
     let answer = runtime.block_on(async {
         tokio::select! {
-            // Ctrl-C first: it is listened for before the command does anything.
+            // Signals first: they are listened for before the command does anything.
             biased;
-            _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted),
+            status = ended() => Err(Stop::Interrupted(status)),
             answer = command => answer,
         }
     });
-    if matches!(answer, Err(Stop::Interrupted)) && runtime.metrics().num_alive_tasks() > 0 {
+    if matches!(answer, Err(Stop::Interrupted(_))) && runtime.metrics().num_alive_tasks() > 0 {
         // What was dropped half-way may have somebody to tell: a registry cancels an upload.
         runtime.block_on(async { tokio::time::sleep(FAREWELL).await });
     }
@@ -37,20 +41,20 @@ fn run(command: LocalBoxFuture<'_, Answer>) -> Answer {
     answer
 }
 
-/// Files are read and signatures checked on the thread of the command, which hears of Ctrl-C only in between. Another one
+/// Files are read and signatures checked on the thread of the command, which hears of signals only in between. Another one
 /// waits for it, too, and then a moment for the command to end by itself.
 #[expect(clippy::exit, reason = "the thread that would return to `main` is the one that does not yield")]
 fn end_what_does_not_yield() -> Result<(), CliError> {
     let runtime = build(Builder::new_current_thread())?;
-    let interrupted = {
+    let ended = {
         let _entered = runtime.enter();
-        interrupted()
+        ended()
     };
     let watch = move || {
         runtime.block_on(async {
-            interrupted.await;
+            let status = ended.await;
             tokio::time::sleep(PATIENCE).await;
-            std::process::exit(INTERRUPTED.into());
+            std::process::exit(status.into());
         });
     };
     std::thread::Builder::new().spawn(watch).map(|_| ()).map_err(CliError::internal)
@@ -96,14 +100,35 @@ pub(crate) fn stopped() -> impl Future<Output = ()> {
     }
 }
 
-/// Waits for Ctrl-C: from the call on.
+/// Waits for Ctrl-C, SIGTERM or SIGHUP, from the call on: what a shell shows for a process that it ended. What is half
+/// done is cleaned up then.
 #[cfg(unix)]
-fn interrupted() -> impl Future<Output = ()> {
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
-    async move {
-        if received(&mut interrupt).await.is_none() {
-            std::future::pending().await
-        }
+fn ended() -> impl Future<Output = u8> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind: SignalKind| (!is_ignored(kind)).then(|| signal(kind).ok()).flatten();
+    let mut signals = [
+        (INTERRUPTED, signal(SignalKind::interrupt()).ok()),
+        (TERMINATED, heard(SignalKind::terminate())),
+        (HUNG_UP, heard(SignalKind::hangup())),
+    ];
+    std::future::poll_fn(move |context| {
+        let mut came = signals.iter_mut().filter_map(|(status, signal)| {
+            let polled = signal.as_mut()?.poll_recv(context);
+            matches!(polled, Poll::Ready(Some(()))).then_some(*status)
+        });
+        came.next().map_or(Poll::Pending, Poll::Ready)
+    })
+}
+
+/// Whether the process was started with a signal ignored, as `nohup` does it with SIGHUP: then it stays so. Where the
+/// system does not say it, a SIGHUP does what it always does.
+#[cfg(unix)]
+fn is_ignored(kind: tokio::signal::unix::SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    match ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()) {
+        Some(mask) => mask & (1 << (kind.as_raw_value() - 1)) != 0,
+        None => kind == tokio::signal::unix::SignalKind::hangup(),
     }
 }
 
@@ -115,14 +140,15 @@ async fn received(signal: &mut std::io::Result<tokio::signal::unix::Signal>) -> 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
 pub(crate) async fn stopped() {
-    interrupted().await
+    ended().await;
 }
 
-/// Waits for Ctrl-C.
+/// Waits for Ctrl-C: what a shell shows for a process that it ended.
 #[cfg(not(unix))]
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+async fn ended() -> u8 {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => INTERRUPTED,
+        Err(_) => std::future::pending().await,
     }
 }
 

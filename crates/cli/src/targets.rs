@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_formats::oci::{Descriptor, MAX_MANIFEST_DEPTH, ManifestKind, Walk};
+use signet_formats::oci::{Descriptor, MAX_MANIFEST_DEPTH, ManifestKind, Platform, Walk};
+use signet_images::is_platform;
 use signet_registry::{Error, ImageStore, ManifestName, Resolved, parallel};
 use signet_verify::Code;
 
@@ -13,7 +14,7 @@ pub(crate) struct Target {
     /// The manifest.
     pub(crate) manifest: Resolved,
     /// Its platform, as its index says.
-    pub(crate) platform: Option<String>,
+    pub(crate) platform: Option<Platform>,
 }
 
 /// The image, every index in it and every manifest of a platform, each once; of these only the
@@ -21,7 +22,7 @@ pub(crate) struct Target {
 pub(crate) async fn find(
     images: &Arc<dyn ImageStore>,
     image: Resolved,
-    platforms: &[String],
+    platforms: &[Platform],
 ) -> Result<Vec<Target>, Stop> {
     let walk = Walk::new(MAX_MANIFEST_DEPTH, MAX_TARGETS);
     let mut survey = Survey { images, platforms, walk, there: Vec::new() };
@@ -37,29 +38,29 @@ pub(crate) async fn find(
         level = survey.read(below).await?;
     }
     survey.all_there()?;
-    targets.retain(|target| survey.wants(target.platform.as_deref()));
+    targets.retain(|target| survey.wants(target.platform.as_ref()));
     Ok(targets)
 }
 
 struct Survey<'a> {
     images: &'a Arc<dyn ImageStore>,
-    platforms: &'a [String],
+    platforms: &'a [Platform],
     walk: Walk,
     /// The platforms that were met.
-    there: Vec<String>,
+    there: Vec<Platform>,
 }
 
 /// A manifest that an index lists.
 struct Listed {
     digest: ManifestName,
     kind: ManifestKind,
-    platform: Option<String>,
+    platform: Option<Platform>,
 }
 
 impl Survey<'_> {
-    fn wants(&self, platform: Option<&str>) -> bool {
-        self.platforms.is_empty()
-            || platform.is_some_and(|platform| self.platforms.iter().any(|wanted| wanted == platform))
+    fn wants(&self, platform: Option<&Platform>) -> bool {
+        let is_asked_for = |found| self.platforms.iter().any(|wanted| is_platform(found, wanted));
+        self.platforms.is_empty() || platform.is_some_and(is_asked_for)
     }
 
     /// What these manifests list and must be read: indexes, and the platforms that are wanted.
@@ -68,7 +69,7 @@ impl Survey<'_> {
         for descriptor in level.iter().flat_map(|target| target.manifest.manifest.manifests()) {
             let kind = ManifestKind::of_media_type(&descriptor.media_type).unwrap_or(ManifestKind::Image);
             let platform = platform(descriptor);
-            let is_wanted = platform.is_some() && self.wants(platform.as_deref());
+            let is_wanted = platform.is_some() && self.wants(platform.as_ref());
             self.there.extend(platform.clone());
             if (kind == ManifestKind::Index || is_wanted) && self.walk.enter(descriptor.digest, depth)? {
                 listed.push(Listed { digest: ManifestName::Digest(descriptor.digest), kind, platform });
@@ -91,12 +92,12 @@ impl Survey<'_> {
 
     /// Each platform that was asked for must have been met.
     fn all_there(&self) -> Result<(), CliError> {
-        let Some(missing) = self.platforms.iter().find(|asked| !self.there.contains(asked)) else {
-            return Ok(());
-        };
+        let is_there = |asked: &&Platform| self.there.iter().any(|found| is_platform(found, asked));
+        let Some(missing) = self.platforms.iter().find(|asked| !is_there(asked)) else { return Ok(()) };
+        let there: Vec<_> = self.there.iter().map(Platform::to_string).collect();
         let detail = match self.there.is_empty() {
             true => format!("`{missing}` was asked for, and the image is not an index of platforms"),
-            false => format!("`{missing}` was asked for, and the index has {}", self.there.join(", ")),
+            false => format!("`{missing}` was asked for, and the index has {}", there.join(", ")),
         };
         Err(CliError::new(Code::UsageInvalid, detail)
             .hint("choose a platform that is there, or leave out `--platform`"))
@@ -104,10 +105,9 @@ impl Survey<'_> {
 }
 
 /// The platform. What BuildKit keeps in an index under `unknown/unknown` are attestations.
-fn platform(descriptor: &Descriptor) -> Option<String> {
-    let stated = descriptor.platform.as_ref();
-    let known = stated.filter(|platform| platform.os != "unknown" || platform.architecture != "unknown");
-    known.map(ToString::to_string)
+fn platform(descriptor: &Descriptor) -> Option<Platform> {
+    let stated = descriptor.platform.clone();
+    stated.filter(|platform| platform.os != "unknown" || platform.architecture != "unknown")
 }
 
 /// Manifests of one image that are signed; the registry's gate follows as many children of an index.

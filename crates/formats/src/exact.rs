@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -32,6 +33,15 @@ macro_rules! exact {
     };
 }
 pub(crate) use exact;
+
+/// Reads `null` as the empty value, as Go's reader does: for members that may be absent.
+pub(crate) fn null_is_absent<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
 
 /// Deserializes one struct, from an object whose names are its fields' or nothing like them.
 pub(crate) struct Exact<D>(pub(crate) D);

@@ -8,4 +8,4 @@ pub use build::{
     BuildError, BuiltImage, Compression, Layer, LayerFile, Settings, Source, build_image, build_index,
 };
 pub use digest::{FileDigests, digest_file, digest_reader};
-pub use platform::{PlatformError, parse_platform, select_platform};
+pub use platform::{PlatformError, is_platform, parse_platform, select_platform};

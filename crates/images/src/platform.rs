@@ -31,11 +31,13 @@ pub fn parse_platform(text: &str) -> Result<Platform, PlatformError> {
 /// A variant that is not asked for matches any; `arm64` is `arm64/v8` and `arm` is `arm/v7`, as
 /// containerd normalises them. BuildKit's attestations, of platform `unknown/unknown`, never match.
 pub fn select_platform<'a>(index: &'a Manifest, wanted: &Platform) -> Vec<&'a Descriptor> {
-    let matches = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|found| is_for(found, wanted));
+    let matches =
+        |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|found| is_platform(found, wanted));
     index.manifests().iter().filter(matches).collect()
 }
 
-fn is_for(found: &Platform, wanted: &Platform) -> bool {
+/// Whether an entry of an index is for the `wanted` platform, by the rules of [`select_platform`].
+pub fn is_platform(found: &Platform, wanted: &Platform) -> bool {
     let version = wanted.os_version.is_none() || wanted.os_version == found.os_version;
     let variant = wanted.variant.is_none() || variant(found) == variant(wanted);
     found.os != "unknown"
@@ -92,6 +94,10 @@ mod tests {
         let index = index(&["linux/amd64", "linux/arm64", "linux/arm/v6", "linux/arm/v7", "unknown/unknown"]);
         assert_eq!(found(&index, "linux/amd64"), ["linux/amd64"]);
         assert_eq!(found(&index, "linux/arm64/v8"), ["linux/arm64"]);
+        assert!(is_platform(
+            &parse_platform("linux/arm64/v8").unwrap(),
+            &parse_platform("linux/arm64").unwrap()
+        ));
         assert_eq!(found(&index, "linux/arm"), ["linux/arm/v6", "linux/arm/v7"]);
         assert_eq!(found(&index, "linux/arm/v7"), ["linux/arm/v7"]);
         assert!(found(&index, "windows/amd64").is_empty());

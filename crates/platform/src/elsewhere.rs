@@ -28,6 +28,14 @@ pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64)
     Ok(())
 }
 
+/// Names of locks are not taken away.
+pub(crate) fn is_named(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// A name that is taken away while others have the file open could not be used by them.
+pub(crate) fn take_name(_: &Path) {}
+
 pub(crate) fn open_directory(_: &Path) -> io::Result<Handle> {
     Ok(())
 }

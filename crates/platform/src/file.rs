@@ -62,13 +62,18 @@ pub struct Staged {
 impl Staged {
     /// A new, empty file that will be `path`, in the same directory.
     pub fn beside(path: &Path, access: Access) -> io::Result<Self> {
+        Self::within(parent(path), path, access)
+    }
+
+    /// A new, empty file that will be `path`, until then in another directory of the same file system.
+    pub fn within(directory: &Path, path: &Path, access: Access) -> io::Result<Self> {
         let mut prefix = OsString::from(".");
         prefix.push(path.file_name().unwrap_or_default());
         prefix.push(".");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         system::permit_staged(&mut builder, access);
-        let file = builder.tempfile_in(parent(path)).map_err(without_path)?;
+        let file = builder.tempfile_in(directory).map_err(without_path)?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -95,8 +100,8 @@ impl Staged {
     }
 }
 
-/// What the system said, without the hidden name that the file would have had: nobody knows that one.
-fn without_path(error: io::Error) -> io::Error {
+/// What the system said of a new file, without the hidden name that it would have had: nobody knows that one.
+pub fn without_path(error: io::Error) -> io::Error {
     match error.to_string().rsplit_once(" at path ") {
         Some((said, _)) => io::Error::new(error.kind(), said),
         None => error,

@@ -7,6 +7,7 @@
 
 mod directory;
 mod file;
+mod lock;
 #[cfg(unix)]
 #[path = "unix.rs"]
 mod system;
@@ -20,7 +21,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use directory::{Directory, restrict};
-pub use file::{Access, Existing, Staged, read_exact_at, readable_by_others, write_whole};
+pub use file::{Access, Existing, Staged, read_exact_at, readable_by_others, without_path, write_whole};
+pub use lock::WriterLock;
 
 /// The file name of the program `name`, such as `docker-credential-pass` or `docker-credential-pass.exe`.
 pub fn program(name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,6 +25,21 @@ pub(crate) fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
 
 pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// Whether `path` names this open file.
+pub(crate) fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a lock's name away while it is held. One that stays is used again.
+pub(crate) fn take_name(path: &Path) {
+    let _ = std::fs::remove_file(path);
 }
 
 pub(crate) fn open_directory(path: &Path) -> io::Result<Handle> {

@@ -10,6 +10,7 @@ use signet_formats::oci::{Descriptor, Tag, Walk};
 
 use crate::client::{Attached, BlobPush, ManifestName, Resolved};
 use crate::location::Endpoint;
+use crate::store::ImageStore;
 use crate::{Error, Result};
 
 /// What a copy carries, and how.
@@ -78,6 +79,8 @@ pub struct CopyReport {
     pub attachments: u64,
     /// Manifests that the source lists as referring to the image, or to what does, and does not have.
     pub missing: Vec<Digest>,
+    /// What is attached to the image, or to what is, and the source does not let this client have.
+    pub refused: Vec<ManifestName>,
     /// Whether a concurrent writer could have removed a referrer from a fallback tag, or an attachment from its tag, unseen.
     pub race_possible: bool,
 }
@@ -100,7 +103,7 @@ pub async fn copy(
     let met = Met { walk: Walk::new(limits.depth, limits.copy_manifests), unsearched: VecDeque::new() };
     let report = Mutex::new(CopyReport::new(root.digest()));
     let copier = Copier { source, target, options, progress, met: Mutex::new(met), report };
-    copier.tree(root.clone(), 0).await?;
+    copier.tree(source.store.as_ref(), root.clone(), 0).await?;
     if options.referrers {
         copier.everything_attached().await?;
     }
@@ -125,6 +128,7 @@ impl CopyReport {
             referrers: 0,
             attachments: 0,
             missing: Vec::new(),
+            refused: Vec::new(),
             race_possible: false,
         }
     }
@@ -148,30 +152,51 @@ struct Met {
 
 impl Copier<'_> {
     /// A manifest after all that it names.
-    fn tree(&self, manifest: Resolved, depth: usize) -> BoxFuture<'_, Result<()>> {
+    fn tree<'c>(
+        &'c self,
+        from: &'c dyn ImageStore,
+        manifest: Resolved,
+        depth: usize,
+    ) -> BoxFuture<'c, Result<()>> {
         Box::pin(async move {
-            if !self.enter(manifest.digest(), depth)? {
-                return Ok(());
+            match self.enter(manifest.digest(), depth)? {
+                true => self.store(from, &manifest, depth).await,
+                false => Ok(()),
             }
-            self.parts(&manifest, depth).await?;
-            let present = self.target.store.has_manifest(&manifest.digest()).await?;
-            if !present {
-                self.target.store.put_manifest(&manifest).await?;
-            }
-            self.count_manifest(manifest.digest(), present);
-            Ok(())
         })
     }
 
+    /// Puts a manifest after all that it names; what refers to another, be it part of an image too, so that it is found
+    /// from there.
+    async fn store(&self, from: &dyn ImageStore, manifest: &Resolved, depth: usize) -> Result<()> {
+        self.parts(from, manifest, depth).await?;
+        let (digest, target) = (manifest.digest(), &self.target.store);
+        let present = target.has_manifest(&digest).await?;
+        match &manifest.manifest.subject {
+            Some(subject) => {
+                let attached = target.put_referrer(manifest, &subject.digest).await?;
+                self.count(|report| {
+                    report.referrers += u64::from(digest != report.digest);
+                    report.race_possible |=
+                        matches!(attached, Attached::FallbackTag { race_possible: true, .. });
+                });
+            }
+            None if present => {}
+            None => target.put_manifest(manifest).await?,
+        }
+        self.count_manifest(digest, present);
+        Ok(())
+    }
+
     /// The blobs of an image, the manifests of an index.
-    async fn parts(&self, manifest: &Resolved, depth: usize) -> Result<()> {
+    async fn parts(&self, from: &dyn ImageStore, manifest: &Resolved, depth: usize) -> Result<()> {
         for child in manifest.manifest.manifests() {
-            let child = self.source.store.resolve(Some(&ManifestName::Digest(child.digest))).await?;
-            self.tree(child, depth + 1).await?;
+            let child = from.resolve(Some(&ManifestName::Digest(child.digest))).await?;
+            self.tree(from, child, depth + 1).await?;
         }
         let blobs = manifest.manifest.config.iter().chain(manifest.manifest.layers());
         let blobs: Vec<_> = blobs.filter(|blob| !blob.is_foreign_layer()).cloned().collect();
-        let sends = blobs.into_iter().map(|blob| Ok(self.blob(blob)));
+        let sends = blobs.into_iter().map(|blob| Ok(self.blob(from, blob)));
         futures_util::stream::iter(sends)
             .try_buffer_unordered(self.options.parallel.max(1))
             .try_collect::<Vec<()>>()
@@ -179,9 +204,9 @@ impl Copier<'_> {
             .map(|_| ())
     }
 
-    async fn blob(&self, blob: Descriptor) -> Result<()> {
+    async fn blob(&self, from: &dyn ImageStore, blob: Descriptor) -> Result<()> {
         (self.progress)(CopyEvent::BlobStarted { blob: blob.clone() });
-        let how = self.target.store.put_blob(&blob, self.source.store.as_ref()).await?;
+        let how = self.target.store.put_blob(&blob, from).await?;
         self.count(|report| match how {
             BlobPush::Present => report.blobs_present += 1,
             BlobPush::Mounted => report.blobs_mounted += 1,
@@ -197,12 +222,21 @@ impl Copier<'_> {
     /// What refers to anything that was carried, until nothing new is met.
     async fn everything_attached(&self) -> Result<()> {
         while let Some(subject) = self.next_unsearched() {
-            let referrers = self.source.store.referrers(&subject).await?.into_complete()?;
-            for referrer in referrers {
-                self.referrer(&subject, &referrer).await?;
+            self.attached_to(&subject, self.source.store.as_ref()).await?;
+            if let Some(apart) = &self.source.apart {
+                self.attached_to(&subject, apart.as_ref()).await?;
             }
-            for suffix in ["sig", "att", "sbom"] {
-                self.attachment(&subject, suffix).await?;
+        }
+        Ok(())
+    }
+
+    async fn attached_to(&self, subject: &Digest, from: &dyn ImageStore) -> Result<()> {
+        for listed in from.referrers(subject).await?.into_complete()? {
+            self.referrer(from, subject, listed.digest).await?;
+        }
+        for suffix in ["sig", "att", "sbom"] {
+            if let Some(tag) = Tag::cosign_attachment(subject, suffix) {
+                self.attachment(from, tag, suffix).await?;
             }
         }
         Ok(())
@@ -210,39 +244,30 @@ impl Copier<'_> {
 
     /// A listed manifest that does not name the subject is the lister's lie, and not carried. One that was deleted and
     /// is still listed cannot be.
-    async fn referrer(&self, subject: &Digest, listed: &Descriptor) -> Result<()> {
-        let manifest = match self.source.store.resolve(Some(&ManifestName::Digest(listed.digest))).await {
-            Ok(manifest) => manifest,
+    async fn referrer(&self, from: &dyn ImageStore, subject: &Digest, listed: Digest) -> Result<()> {
+        let found = match self.allowed(from, ManifestName::Digest(listed)).await {
             Err(error) if error.is_not_found() => {
-                self.count(|report| report.missing.push(listed.digest));
+                self.count(|report| report.missing.push(listed));
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            found => found?,
         };
+        let Some(manifest) = found else { return Ok(()) };
         let stated = manifest.manifest.subject.as_ref().map(|stated| stated.digest);
-        if stated != Some(*subject) || !self.enter(manifest.digest(), 0)? {
-            return Ok(());
+        match stated == Some(*subject) {
+            true => self.tree(from, manifest, 0).await,
+            false => Ok(()),
         }
-        self.parts(&manifest, 0).await?;
-        let present = self.target.store.has_manifest(&manifest.digest()).await?;
-        let attached = self.target.store.put_referrer(&manifest, subject).await?;
-        self.count(|report| {
-            report.referrers += 1;
-            report.race_possible |= matches!(attached, Attached::FallbackTag { race_possible: true, .. });
-        });
-        self.count_manifest(manifest.digest(), present);
-        Ok(())
     }
 
     /// Signatures and attestations join those of the target; a bill of materials is one, and takes the place of another.
-    async fn attachment(&self, subject: &Digest, suffix: &str) -> Result<()> {
-        let tag = Tag::cosign_attachment(subject, suffix);
-        let manifest = match self.source.store.resolve(Some(&ManifestName::Tag(tag.clone()))).await {
-            Ok(manifest) => manifest,
+    async fn attachment(&self, from: &dyn ImageStore, tag: Tag, suffix: &str) -> Result<()> {
+        let found = match self.allowed(from, ManifestName::Tag(tag.clone())).await {
             Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error),
+            found => found?,
         };
-        self.tree(manifest.clone(), 0).await?;
+        let Some(manifest) = found else { return Ok(()) };
+        self.tree(from, manifest.clone(), 0).await?;
         let race_possible = match suffix {
             "sbom" => self.target.store.tag(&manifest, &tag).await.map(|()| false)?,
             _ => self.target.store.put_attachment(&manifest, &tag).await?,
@@ -252,6 +277,17 @@ impl Copier<'_> {
             report.race_possible |= race_possible;
         });
         Ok(())
+    }
+
+    /// Something attached, if the source lets us have it: one that it does not must not keep the image here.
+    async fn allowed(&self, from: &dyn ImageStore, name: ManifestName) -> Result<Option<Resolved>> {
+        match from.resolve(Some(&name)).await {
+            Err(Error::Forbidden { .. }) => {
+                self.count(|report| report.refused.push(name));
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
     }
 
     /// Whether the manifest is met for the first time.

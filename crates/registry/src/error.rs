@@ -14,10 +14,12 @@ use signet_http::SetupError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The registry wants credentials, or other ones (401).
-    #[error("{registry} wants other credentials than it was given")]
+    #[error("{registry} wants {wants}")]
     Unauthorized {
         /// The registry.
         registry: String,
+        /// Other credentials than it was given, or some, and where there are none.
+        wants: String,
     },
     /// The credentials do not allow it (403).
     #[error("{what}: not allowed{detail}")]
@@ -127,6 +129,14 @@ pub enum Error {
         /// The registry's words, led by `: `, or nothing.
         detail: String,
     },
+    /// The registry's tags name no digest of this algorithm; the manifest is there by its digest.
+    #[error("{tag} cannot name {digest}: this registry's tags name sha256 digests only")]
+    TagNotSet {
+        /// The repository and tag.
+        tag: String,
+        /// The digest.
+        digest: Box<Digest>,
+    },
     /// The registry refused it for another reason (other 4xx).
     #[error("{what} was refused with status {status}{detail}")]
     Refused {
@@ -204,12 +214,12 @@ pub enum Error {
         reason: String,
     },
     /// A layout or archive holds several images, and none of them was named.
-    #[error("{place} holds several images, name one by its tag{tags}")]
+    #[error("{place} holds several images, name one of them{names}")]
     SeveralImages {
         /// The layout or archive.
         place: String,
-        /// Some of the tags there, led by `: `, or nothing.
-        tags: String,
+        /// What some of them are called, led by `: `, or nothing.
+        names: String,
     },
     /// A source or target that is not one of the spellings.
     #[error("`{text}` is not a place of an image: {reason}")]

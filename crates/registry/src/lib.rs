@@ -42,7 +42,7 @@ pub use error::{Advice, Error};
 pub use flight::parallel;
 pub use limits::Limits;
 pub use local::{DockerArchive, DockerSave, Layout, OciArchive};
-pub use location::{Endpoint, Location};
+pub use location::{Endpoint, LocalName, Location};
 pub use store::{ImageStore, RegistryStore};
 pub use stream::BlobStream;
 

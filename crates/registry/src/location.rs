@@ -1,11 +1,13 @@
 //! The spellings of a source or target (containers/image's transports).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::iter::once;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use signet_formats::oci::{Reference, Tag};
+use signet_crypto::Digest;
+use signet_formats::oci::{Reference, ReferenceError, Tag};
 
 use crate::store::{ImageStore, RegistryStore};
 use crate::{Client, DockerArchive, DockerSave, Error, Layout, ManifestName, OciArchive, Result};
@@ -15,38 +17,48 @@ use crate::{Client, DockerArchive, DockerSave, Error, Layout, ManifestName, OciA
 pub enum Location {
     /// A registry: `host/repository[:tag][@digest]`, also led by `oci://` or `docker://`.
     Registry(Reference),
-    /// An image layout: `oci:DIR[:tag]`.
-    Layout(PathBuf, Option<Tag>),
-    /// A tar of an image layout: `oci-archive:FILE[:tag]`.
-    OciArchive(PathBuf, Option<Tag>),
-    /// What `docker save` writes: `docker-archive:FILE[:reference]`.
-    DockerArchive(PathBuf, Option<String>),
+    /// An image layout: `oci:DIR[:name][@digest]`.
+    Layout(PathBuf, LocalName),
+    /// A tar of an image layout: `oci-archive:FILE[:name][@digest]`.
+    OciArchive(PathBuf, LocalName),
+    /// What `docker save` writes: `docker-archive:FILE[:reference][@digest]`.
+    DockerArchive(PathBuf, LocalName),
+}
+
+/// What an image in a layout or archive is called there. Where nothing is given, the only one is meant; a digest decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalName {
+    /// A tag, or a whole reference as podman and docker give images.
+    pub name: Option<String>,
+    /// The digest.
+    pub digest: Option<Digest>,
 }
 
 impl FromStr for Location {
     type Err = Error;
 
+    /// Where a path has colons, the longest that exists is meant (containers-transports(5)).
     fn from_str(text: &str) -> Result<Self> {
         for scheme in ["oci://", "docker://"] {
             if let Some(reference) = text.strip_prefix(scheme) {
                 return registry(text, reference);
             }
         }
-        let (place, named): (fn(_, _) -> _, _) = match text.split_once(':') {
+        let (place, rest): (fn(_, _) -> _, _) = match text.split_once(':') {
             Some(("oci", rest)) => (Self::Layout, rest),
             Some(("oci-archive", rest)) => (Self::OciArchive, rest),
-            Some(("docker-archive", rest)) => {
-                let (file, reference) = match rest.split_once(':') {
-                    Some((file, reference)) => (file, Some(reference.to_owned())),
-                    None => (rest, None),
-                };
-                return Ok(Self::DockerArchive(path(text, file)?, reference));
-            }
+            Some(("docker-archive", rest)) => (Self::DockerArchive, rest),
             _ => return registry(text, text),
         };
-        match named.rsplit_once(':').map(|(file, tag)| (file, tag.parse())) {
-            Some((file, Ok(tag))) => Ok(place(path(text, file)?, Some(tag))),
-            _ => Ok(place(path(text, named)?, None)),
+        let (rest, digest) = match rest.rsplit_once('@').map(|(named, digest)| (named, digest.parse())) {
+            Some((named, Ok(digest))) => (named, Some(digest)),
+            _ => (rest, None),
+        };
+        let (path, name) = path_and_name(rest);
+        match (path, name) {
+            ("", _) => Err(wrong(text, "it names no file")),
+            (_, Some("")) => Err(wrong(text, "the name after the colon is empty")),
+            _ => Ok(place(path.into(), LocalName { name: name.map(str::to_owned), digest })),
         }
     }
 }
@@ -55,12 +67,13 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, path, name) = match self {
             Self::Registry(reference) => return reference.fmt(f),
-            Self::Layout(path, tag) => ("oci", path, tag.as_ref().map(Tag::as_str)),
-            Self::OciArchive(path, tag) => ("oci-archive", path, tag.as_ref().map(Tag::as_str)),
-            Self::DockerArchive(path, name) => ("docker-archive", path, name.as_deref()),
+            Self::Layout(path, name) => ("oci", path, name),
+            Self::OciArchive(path, name) => ("oci-archive", path, name),
+            Self::DockerArchive(path, name) => ("docker-archive", path, name),
         };
         write!(f, "{scheme}:{}", path.display())?;
-        name.map_or(Ok(()), |name| write!(f, ":{name}"))
+        name.name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))?;
+        name.digest.map_or(Ok(()), |digest| write!(f, "@{digest}"))
     }
 }
 
@@ -71,6 +84,8 @@ pub struct Endpoint {
     pub store: Arc<dyn ImageStore>,
     /// The image; none is the only one in a source, and by digest alone in a target.
     pub name: Option<ManifestName>,
+    /// Where else, in a source, what is attached to the image is kept.
+    pub apart: Option<Arc<dyn ImageStore>>,
 }
 
 impl Location {
@@ -79,10 +94,19 @@ impl Location {
         let limits = client.limits();
         Ok(match self {
             Self::Registry(reference) => on_registry(client, reference),
-            Self::Layout(path, tag) => named(Arc::new(Layout::open(path, limits)?), tag),
-            Self::OciArchive(path, tag) => named(Arc::new(OciArchive::open(path, limits)?), tag),
-            Self::DockerArchive(path, name) => {
-                named(Arc::new(DockerArchive::open(path, name.as_deref(), limits)?), &None)
+            Self::Layout(path, name) => {
+                let layout = Layout::open(path, limits)?;
+                let name = name.in_source(|name| layout.called(name))?;
+                named(Arc::new(layout), name)
+            }
+            Self::OciArchive(path, name) => {
+                let archive = OciArchive::open(path, limits)?;
+                let name = name.in_source(|name| archive.called(name))?;
+                named(Arc::new(archive), name)
+            }
+            Self::DockerArchive(path, LocalName { name, digest }) => {
+                let archive = DockerArchive::open(path, name.as_deref(), limits)?;
+                named(Arc::new(archive), digest.map(ManifestName::Digest))
             }
         })
     }
@@ -92,14 +116,55 @@ impl Location {
         let limits = client.limits();
         Ok(match self {
             Self::Registry(reference) => on_registry(client, reference),
-            Self::Layout(path, tag) => named(Arc::new(Layout::create(path, limits)?), tag),
-            Self::OciArchive(path, tag) => named(Arc::new(OciArchive::create(path, limits)?), tag),
-            Self::DockerArchive(path, name) => {
+            Self::Layout(path, name) => {
+                let name = name.in_target(self)?;
+                named(Arc::new(Layout::create(path, limits)?), name)
+            }
+            Self::OciArchive(path, name) => {
+                let name = name.in_target(self)?;
+                named(Arc::new(OciArchive::create(path, limits)?), name)
+            }
+            Self::DockerArchive(_, LocalName { digest: Some(_), .. }) => {
+                return Err(wrong(&self.to_string(), "dockers have no names with digests; name a tag"));
+            }
+            Self::DockerArchive(path, LocalName { name, .. }) => {
                 let archive = DockerSave::create(path, name.as_deref(), limits)?;
-                let tag = Some(archive.tag().clone());
-                named(Arc::new(archive), &tag)
+                let tag = ManifestName::Tag(archive.tag().clone());
+                named(Arc::new(archive), Some(tag))
             }
         })
+    }
+
+    /// The manifest with this digest at the same place.
+    #[must_use]
+    pub fn by_digest(&self, digest: Digest) -> Self {
+        let by = |name: &LocalName| LocalName { digest: Some(digest), ..name.clone() };
+        match self {
+            Self::Registry(reference) => Self::Registry(reference.by_digest(digest)),
+            Self::Layout(path, name) => Self::Layout(path.clone(), by(name)),
+            Self::OciArchive(path, name) => Self::OciArchive(path.clone(), by(name)),
+            Self::DockerArchive(path, name) => Self::DockerArchive(path.clone(), by(name)),
+        }
+    }
+}
+
+impl LocalName {
+    fn in_source(&self, called: impl FnOnce(&str) -> Result<Digest>) -> Result<Option<ManifestName>> {
+        let named = match (self.digest, &self.name) {
+            (None, Some(name)) => Some(called(name)?),
+            (digest, _) => digest,
+        };
+        Ok(named.map(ManifestName::Digest))
+    }
+
+    fn in_target(&self, place: &Location) -> Result<Option<ManifestName>> {
+        let no_tag =
+            |_| wrong(&place.to_string(), "an image is put there under a tag; name one after the last colon");
+        match (self.digest, &self.name) {
+            (Some(digest), _) => Ok(Some(ManifestName::Digest(digest))),
+            (None, Some(name)) => name.parse::<Tag>().map(ManifestName::Tag).map(Some).map_err(no_tag),
+            (None, None) => Ok(None),
+        }
     }
 }
 
@@ -109,26 +174,47 @@ fn on_registry(client: &Client, reference: &Reference) -> Endpoint {
         (None, tag) => tag.clone().map(ManifestName::Tag),
     };
     let store = RegistryStore::new(client.clone(), reference.repository.clone());
-    Endpoint { store: Arc::new(store), name }
+    Endpoint { store: Arc::new(store), name, apart: None }
 }
 
-fn named(store: Arc<dyn ImageStore>, tag: &Option<Tag>) -> Endpoint {
-    Endpoint { store, name: tag.clone().map(ManifestName::Tag) }
+fn named(store: Arc<dyn ImageStore>, name: Option<ManifestName>) -> Endpoint {
+    Endpoint { store, name, apart: None }
 }
 
 fn registry(text: &str, reference: &str) -> Result<Location> {
-    let wrong = |error: signet_formats::oci::ReferenceError| Error::Location {
-        text: text.to_owned(),
-        reason: error.to_string(),
-    };
-    reference.parse().map(Location::Registry).map_err(wrong)
+    if let Some((transport, rest)) = text.split_once(':') {
+        // A host may have such a name: then a port follows.
+        let is_host = rest.split_once('/').is_some_and(|(port, _)| port.parse::<u16>().is_ok());
+        if FOREIGN.contains(&transport) && !is_host {
+            let reason = format!("`{transport}:` is not read or written here; {OURS} are");
+            return Err(wrong(text, reason));
+        }
+    }
+    reference.parse().map(Location::Registry).map_err(|error: ReferenceError| wrong(text, error))
 }
 
-fn path(text: &str, path: &str) -> Result<PathBuf> {
-    match path.is_empty() {
-        true => Err(Error::Location { text: text.to_owned(), reason: "it names no file".to_owned() }),
-        false => Ok(path.into()),
-    }
+/// Transports of containers/image that are not ours: as references they would be images of Docker Hub.
+const FOREIGN: [&str; 7] =
+    ["containers-storage", "dir", "docker-daemon", "oci-dir", "ostree", "sif", "tarball"];
+
+const OURS: &str = "registries, `oci:`, `oci-archive:` and `docker-archive:`";
+
+/// The longest path that exists and the name after it; else the first colon ends the path.
+fn path_and_name(text: &str) -> (&str, Option<&str>) {
+    let colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).filter(|at| !is_drive(*at)).collect();
+    let ends = once(text.len()).chain(colons.iter().rev().copied());
+    let existing = ends.filter_map(|end| text.get(..end)).find(|path| Path::new(path).exists());
+    let path = existing.or_else(|| text.get(..*colons.first()?)).unwrap_or(text);
+    (path, text.strip_prefix(path).and_then(|rest| rest.strip_prefix(':')))
+}
+
+/// Whether a colon at this place is that of `C:`.
+fn is_drive(at: usize) -> bool {
+    cfg!(windows) && at == 1
+}
+
+fn wrong(text: &str, reason: impl ToString) -> Error {
+    Error::Location { text: text.to_owned(), reason: reason.to_string() }
 }
 
 #[cfg(test)]
@@ -137,22 +223,46 @@ mod tests {
 
     #[test]
     fn the_spellings_of_containers_image_are_read() {
-        let tag = |text: &str| Some(text.parse().unwrap());
+        let called = |name: &str| LocalName { name: Some(name.to_owned()), digest: None };
         let reference = |text: &str| Location::Registry(text.parse().unwrap());
+        let digest = Digest::sha256(b"");
+        let by_digest = LocalName { name: None, digest: Some(digest) };
+        let in_dir = format!("oci:dir@{digest}");
         let cases = [
             ("alpine", reference("alpine")),
+            ("dir:5000/app:1", reference("dir:5000/app:1")),
             ("docker://alpine:3", reference("alpine:3")),
             ("oci://127.0.0.1:5000/a", reference("127.0.0.1:5000/a")),
-            ("oci:dir", Location::Layout("dir".into(), None)),
-            ("oci:/a/b:v1", Location::Layout("/a/b".into(), tag("v1"))),
-            ("oci-archive:a.tar:v1", Location::OciArchive("a.tar".into(), tag("v1"))),
-            ("docker-archive:a.tar:r/x:v1", Location::DockerArchive("a.tar".into(), Some("r/x:v1".into()))),
+            ("oci:dir", Location::Layout("dir".into(), LocalName::default())),
+            ("oci:/a/b:v1", Location::Layout("/a/b".into(), called("v1"))),
+            (&in_dir, Location::Layout("dir".into(), by_digest)),
+            ("oci-archive:a.tar:v1", Location::OciArchive("a.tar".into(), called("v1"))),
+            ("oci-archive:a.tar:h:1/x:v1", Location::OciArchive("a.tar".into(), called("h:1/x:v1"))),
+            ("docker-archive:a.tar:r/x:v1", Location::DockerArchive("a.tar".into(), called("r/x:v1"))),
         ];
         for (text, want) in cases {
-            assert_eq!(text.parse::<Location>(), Ok(want), "{text}");
+            assert_eq!(text.parse::<Location>(), Ok(want.clone()), "{text}");
+            assert_eq!(want.to_string().parse(), Ok(want), "what is printed is read: {text}");
         }
-        for text in ["oci:", "oci-archive::v1", "a//b", ""] {
+        // As references they would be images of Docker Hub.
+        let foreign = ["dir:some/where", "docker-daemon:app:1", "containers-storage:app"];
+        for text in ["oci:", "oci-archive::v1", "oci:dir:", "a//b", ""].into_iter().chain(foreign) {
             assert!(matches!(text.parse::<Location>(), Err(Error::Location { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn of_paths_with_colons_the_longest_that_exists_is_meant() {
+        let directory = tempfile::tempdir().unwrap();
+        let [short, long] = ["a", "a:b"].map(|name| directory.path().join(name));
+        std::fs::create_dir(&short).unwrap();
+        let read = |text: String| match text.parse() {
+            Ok(Location::Layout(path, name)) => (path, name.name.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(format!("oci:{}:1", long.display())), (short, "b:1".to_owned()));
+        std::fs::create_dir(&long).unwrap();
+        assert_eq!(read(format!("oci:{}:1", long.display())), (long.clone(), "1".to_owned()));
+        assert_eq!(read(format!("oci:{}", long.display())), (long, String::new()));
     }
 }

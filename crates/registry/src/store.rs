@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use signet_crypto::Digest;
+use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::{Descriptor, Manifest, Repository, Tag};
 
 use crate::attachment::Added;
@@ -123,12 +123,15 @@ impl ImageStore for RegistryStore {
     }
 
     async fn put_referrer(&self, manifest: &Resolved, subject: &Digest) -> Result<Attached> {
-        let media_type = &manifest.descriptor.media_type;
-        self.client.attach(&self.repository, subject, media_type, manifest.bytes.clone()).await
+        self.client.attach_resolved(&self.repository, subject, manifest).await
     }
 
     async fn tag(&self, manifest: &Resolved, tag: &Tag) -> Result<()> {
-        self.push(manifest, &ManifestName::Tag(tag.clone())).await
+        match manifest.digest().algorithm() {
+            DigestAlgorithm::Sha256 => self.push(manifest, &ManifestName::Tag(tag.clone())).await,
+            // Pushed under its tag it would be another manifest to the registry, without what refers to this one.
+            _ => self.client.tag_by_digest(&self.repository, manifest, tag).await,
+        }
     }
 
     async fn put_attachment(&self, image: &Resolved, tag: &Tag) -> Result<bool> {

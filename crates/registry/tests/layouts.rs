@@ -256,6 +256,112 @@ async fn an_archive_that_is_written_again_keeps_its_other_tags() {
     assert_eq!(std::fs::read(place("other")).unwrap(), b"a letter");
 }
 
+/// A private archive became readable for all, a link was replaced by a file, and a pipe was waited for without end.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_archive_keeps_its_mode_and_links_and_is_no_pipe() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
+    let copy_to = async |kind: &str, file: &str| {
+        copied(&format!("oci:{}:v1", place("layout")), &format!("{kind}:{}:v1", place(file))).await
+    };
+    copy_to("oci-archive", "real.tar").await.unwrap();
+    std::fs::set_permissions(place("real.tar"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::create_dir(place("links")).unwrap();
+    symlink("../real.tar", place("links/archive")).unwrap();
+    symlink("../new.tar", place("links/to-come")).unwrap();
+    for (link, target) in [("links/archive", "real.tar"), ("links/to-come", "new.tar")] {
+        copy_to("oci-archive", link).await.unwrap();
+        assert!(std::fs::symlink_metadata(place(link)).unwrap().is_symlink(), "{link}");
+        let there = OciArchive::open(Path::new(&place(target)), &Limits::default()).unwrap();
+        assert_eq!(there.resolve(None).await.unwrap().digest(), image.digest(), "{link}");
+    }
+    let mode = std::fs::metadata(place("real.tar")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(std::process::Command::new("mkfifo").arg(place("pipe")).status().unwrap().success());
+    for (kind, file) in [("oci-archive", "pipe"), ("docker-archive", "pipe"), ("oci-archive", "links")] {
+        let refused = copy_to(kind, file).await;
+        assert!(matches!(refused, Err(Error::Io { .. })), "{kind}:{file}: {refused:?}");
+    }
+    let absent = copy_to("oci-archive", "absent/new.tar").await.unwrap_err().to_string();
+    let reason = std::io::Error::from_raw_os_error(2);
+    assert_eq!(absent, format!("`{}`: {reason}", place("absent/new.tar")));
+}
+
+/// Each unpacked what was there, and the last one's file replaced those of the others, who had said "copied".
+#[tokio::test]
+async fn two_copies_into_an_archive_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest).display().to_string();
+    let image = put_image(&layout(&directory.path().join("layout")), 1, "v1").await;
+    let from = format!("oci:{}:v1", place("layout"));
+    let at_once = |target: fn(usize) -> String| {
+        let copies = (0..4).map(|i| {
+            let (from, to) = (from.clone(), target(i).replace("DIR", &place("")));
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(copied(&from, &to))
+            })
+        });
+        let copies: Vec<_> = copies.collect();
+        copies.into_iter().map(|copy| copy.join().unwrap()).collect::<Vec<_>>()
+    };
+    for report in at_once(|i| format!("oci-archive:DIR/all.tar:v{i}")) {
+        assert_eq!(report.unwrap().referrers, 1);
+    }
+    let all = OciArchive::open(Path::new(&place("all.tar")), &Limits::default()).unwrap();
+    for i in 0..4 {
+        let name = ManifestName::Tag(format!("v{i}").parse().unwrap());
+        assert_eq!(all.resolve(Some(&name)).await.unwrap().digest(), image.digest());
+    }
+    let saved = at_once(|i| format!("docker-archive:DIR/one.tar:app:v{i}"));
+    assert_eq!(
+        saved.iter().filter(|report| report.is_ok()).count(),
+        1,
+        "such a one is written once: {saved:?}"
+    );
+}
+
+/// Whoever was killed left all that had been fetched, for ever.
+#[tokio::test]
+async fn what_killed_writers_left_goes_with_the_next_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |rest: &str| directory.path().join(rest);
+    let source = layout(&place("from"));
+    let digest = put_image(&source, 1, "v1").await.digest();
+    let from = format!("oci:{}:v1", place("from").display());
+    let (to, archive) =
+        (format!("oci:{}:v1", place("to").display()), format!("oci-archive:{}", place("a.tar").display()));
+    layout(&place("to"));
+    let blobs = place("to/blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    let blob = |name: &str| {
+        let path = blobs.join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(old).unwrap();
+        (path, file)
+    };
+    let (left, _) = blob(&format!(".{}.aB3xYz", digest.hex()));
+    let (written, locked) = blob(&format!(".{}.zZ9aBc", digest.hex()));
+    locked.lock().unwrap();
+    let (others, _) = blob(".notes.backup");
+    for name in [".signet-archive-a.tar.aB3xYz", ".signet-archive-a.tar.b.aB3xYz", ".a.tar.backup"] {
+        std::fs::create_dir_all(place(name).join("layout/blobs")).unwrap();
+    }
+    copied(&from, &to).await.unwrap();
+    copied(&from, &archive).await.unwrap();
+    assert_eq!([&left, &written, &others].map(|path| path.exists()), [false, true, true]);
+    let mut names: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, [".a.tar.backup", ".signet-archive-a.tar.b.aB3xYz", "a.tar", "from", "to"]);
+}
+
 #[tokio::test]
 async fn a_docker_archive_is_written_with_its_signatures_and_read_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -270,7 +376,7 @@ async fn a_docker_archive_is_written_with_its_signatures_and_read_again() {
         let opened = target.parse::<Location>().unwrap().source(&Client::new(Options::default())).unwrap();
         assert_eq!(opened.store.resolve(None).await.unwrap().digest(), image.digest(), "{file}");
         let again = copied(&from, &target).await;
-        assert!(matches!(again, Err(Error::Location { .. })), "it is there: {again:?}");
+        assert!(matches!(again, Err(Error::Io { .. })), "it is there: {again:?}");
     }
     let index = serde_json::json!({
         "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [image.descriptor],

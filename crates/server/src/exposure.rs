@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 pub struct Reach<'a> {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Where operators ask, if that is elsewhere.
+    /// Where its operators ask, if anywhere.
     pub admin: Option<SocketAddr>,
-    /// Whether it speaks HTTPS there.
+    /// Whether it speaks HTTPS where it listens.
     pub tls: bool,
     /// The URL that clients are told, if it is not where it listens: that of a proxy in front.
     pub url: Option<&'a str>,
@@ -22,20 +22,19 @@ impl Reach<'_> {
     pub fn stated_url(&self) -> Result<Option<String>, ReachError> {
         let url = self.url.map(base_url).transpose()?;
         // A proxy in front opens it to those who are told its URL.
-        let elsewhere = url.filter(|url| !is_of_this_machine(url)).map(|url| format!("`{url}`"));
-        let place = elsewhere.or_else(|| beyond_loopback(self.listen));
+        let told = url.filter(|url| !is_of_this_machine(url)).map(|url| format!("`{url}`"));
+        let place = told.or_else(|| beyond_loopback(self.listen));
         let is_secret = url.map_or(self.tls, |url| url.starts_with("https://"));
-        match (place, self.admin.and_then(beyond_loopback)) {
-            (Some(place), _) | (None, Some(place)) if self.dev => {
-                Err(ReachError::exposed(place, Exposure::Development))
-            }
-            (Some(place), _) if !is_secret => Err(ReachError::exposed(place, Exposure::InTheClear)),
+        let admin = self.admin.filter(|_| self.dev).and_then(beyond_loopback);
+        match place.or(admin) {
+            Some(place) if self.dev => Err(ReachError::exposed(place, Exposure::Development)),
+            Some(place) if !is_secret => Err(ReachError::exposed(place, Exposure::InTheClear)),
             _ => Ok(url.map(str::to_owned)),
         }
     }
 }
 
-/// An address, if other machines reach it.
+/// An address that other machines reach.
 fn beyond_loopback(address: SocketAddr) -> Option<String> {
     (!address.ip().is_loopback()).then(|| address.to_string())
 }
@@ -133,11 +132,20 @@ mod tests {
         assert_eq!(open(here, false, Some("http://ca.example"), false), clear("`http://ca.example`"));
         assert_eq!(open(everywhere, false, None, false), clear(everywhere));
         assert_eq!(open(everywhere, false, Some("http://localhost"), false), clear(everywhere));
+        assert_eq!(open(everywhere, true, Some("http://ca.example"), false), clear("`http://ca.example`"));
         assert_eq!(open(everywhere, false, https, false), Ok(https.map(str::to_owned)));
         assert_eq!(open(everywhere, true, None, false), Ok(None));
         for (listen, tls, url) in [(everywhere, true, None), (here, true, https)] {
             assert_eq!(open(listen, tls, url, true).unwrap_err().1, Exposure::Development);
         }
         assert_eq!(open(here, true, Some("http://ca.example"), false), clear("`http://ca.example`"));
+    }
+
+    #[test]
+    fn operators_of_development_ask_on_this_machine_only() {
+        let (listen, admin) = ("127.0.0.1:1".parse().unwrap(), "0.0.0.0:2".parse().ok());
+        let reach = Reach { listen, admin, tls: false, url: None, dev: true };
+        assert_eq!(reach.stated_url(), Err(ReachError::exposed("0.0.0.0:2".into(), Exposure::Development)));
+        assert_eq!(Reach { dev: false, ..reach }.stated_url(), Ok(None));
     }
 }

@@ -68,7 +68,8 @@ async fn version_1_is_gone_on_with() {
     store.finish_upload(&app, upload, &whole).await.unwrap();
     assert_eq!(read(&store, &app, &whole).await, b"halfwhole");
 
-    let now = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
+    let now =
+        GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
     let collected = store.collect_garbage(now).await.unwrap();
     assert_eq!(collected.manifests, []);
     assert_eq!(collected.blobs.len(), 2, "{collected:?}: what was just pushed, and the mounted layer");

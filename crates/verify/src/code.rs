@@ -74,7 +74,7 @@ macro_rules! codes {
 codes! {
     // What was, or was not, found for the subject.
     1001 Unsigned Denied "no signature was found"
-        "Everything attached to the image was read, and none of it is a signature."
+        "Everything attached to the image was read, and none of it is a signature of a kind that is verified here: a Sigstore bundle, or cosign's."
         "sign it with `signet sign --key KEY IMAGE`, or check that the signature was copied along with the image"
     1002 SubjectMismatch Denied "the signature is for something else"
         "A signature names the digest it was made for, and that digest is not the one being verified."

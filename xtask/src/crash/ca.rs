@@ -205,9 +205,9 @@ impl TokenIssuer {
             client_id: "sigstore".to_owned(),
             provider: Provider::Email { unverified: false },
             issuer_claim: None,
-            challenge_claim: "email".to_owned(),
-            allowed: Vec::new(),
-            allowed_repositories: Vec::new(),
+            challenge_claim: "email".into(),
+            allowed: None,
+            allowed_repositories: None,
             tls_authorities: None,
         };
         issuers.add(issuer).map_err(|error| error.to_string())?;

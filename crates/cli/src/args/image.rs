@@ -37,6 +37,9 @@ pub(crate) struct CopyArgs {
     /// To where, in the same spellings.
     #[arg(value_name = "DST")]
     pub(crate) destination: String,
+    /// Copy the image and its platforms only, and nothing that is attached to them.
+    #[arg(long)]
+    pub(crate) no_referrers: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

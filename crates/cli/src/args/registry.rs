@@ -15,7 +15,7 @@ pub(crate) enum RegistryCommand {
     Gc(Deferred<GcArgs>),
 }
 
-/// Remove what nothing refers to. Signatures of what is kept are kept.
+/// Remove what nothing refers to. Signatures of what is kept are kept, also those in a repository of their own.
 ///
 /// What is young is kept too, for whoever is about to push what will refer to it. Uploads go that were begun and left: empty
 /// ones after a quarter of an hour, others after a day.
@@ -27,6 +27,10 @@ pub(crate) struct GcArgs {
     /// Remove only what is older, such as `24h`. Longer than any push takes.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1h")]
     pub(crate) older_than: Duration,
+    /// Remove also signatures and other attachments of images that no repository here has. Without it they are kept:
+    /// their images may be in another registry.
+    #[arg(long)]
+    pub(crate) absent_subjects: bool,
     /// Say what would be removed and remove nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

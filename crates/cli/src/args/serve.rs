@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signet_server::host::{Host, TlsFiles};
 use signet_server::rekor::Identities;
 
 use super::deferred::Deferred;
-use super::shared::duration;
+use super::shared::{address, duration};
 use crate::error::CliError;
 use crate::stack::LogFormat;
 
@@ -43,7 +42,7 @@ pub(crate) struct ServeTrustArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3005", value_parser = address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -60,7 +59,7 @@ pub(crate) struct ServeLogArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The log's name, fixed at the first start. Unset: a name that nobody else has.
     #[arg(long, value_name = "NAME")]
@@ -95,7 +94,8 @@ pub(crate) struct ServeLogArgs {
 }
 
 /// What a search tells of identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SearchMode {
     /// All of it.
@@ -123,7 +123,7 @@ pub(crate) struct ServeWitnessArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3006", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The witness's name, fixed at the first start. Unset: a name made from its key.
     #[arg(long, value_name = "NAME")]
@@ -149,7 +149,7 @@ pub(crate) struct ServeRegistryArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Collect garbage so often while it runs, such as `24h`; what is younger than an hour is kept. Unset:
     /// only `signet registry gc` does.
@@ -196,7 +196,7 @@ pub(crate) struct ServeTsaArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// For development: believe this machine's clock, state no accuracy. On loopback only.
     #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp"])]
@@ -232,7 +232,7 @@ pub(crate) struct ServeCaArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5555", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The URL that clients reach it by. Beyond loopback it is needed without TLS: the `https://` URL of a proxy in front.
     #[arg(long, value_name = "URL")]
@@ -274,7 +274,7 @@ pub(crate) struct ServeOidcDevArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5557", value_parser = address)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) operators: OperatorArgs,

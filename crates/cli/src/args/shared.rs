@@ -1,6 +1,7 @@
 //! Options that several commands share.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,6 +121,14 @@ pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads an address to listen on. By the name `localhost` the IPv4 one is meant.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let expected =
+        "expected an IP address and a port, such as `127.0.0.1:5000`; `0.0.0.0:5000` for all of this machine";
+    numbers.as_deref().unwrap_or(text).parse().map_err(|_| expected.to_owned())
+}
+
 /// Reads a time of RFC 3339.
 pub(crate) fn time(text: &str) -> Result<i64, String> {
     signet_formats::time::parse(text).map_err(|error| error.to_string())
@@ -202,22 +211,33 @@ pub(crate) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
 
 /// Reads `90`, `90s`, `3m` or `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(end) => text.split_at(end),
-        None => (text, "s"),
+    let seconds = match text.parse() {
+        Ok(seconds) => Some(seconds),
+        Err(_) => seconds_of_parts(text),
     };
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("expected a number and `s`, `m` or `h`".to_owned()),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
     match seconds {
+        None => Err("expected a number and `s`, `m` or `h`, such as `90s` or `1m30s`".to_owned()),
         Some(seconds @ 1..=MAX_SECONDS) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected a time between 1s and 24h".to_owned()),
     }
 }
+
+/// `1h2m3s`, as Go writes durations and cosign shows them; each unit once, the larger first.
+fn seconds_of_parts(mut text: &str) -> Option<u64> {
+    let (mut seconds, mut last) = (0_u64, u64::MAX);
+    while !text.is_empty() {
+        let (number, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let unit = rest.chars().next()?;
+        let factor = UNITS.iter().find_map(|(name, factor)| (*name == unit).then_some(*factor))?;
+        // More than fits is more than may be.
+        seconds = seconds.saturating_add(number.parse::<u64>().ok()?.saturating_mul(factor));
+        (text, last) = (rest.strip_prefix(unit).filter(|_| factor < last)?, factor);
+    }
+    (last < u64::MAX).then_some(seconds)
+}
+
+/// What a duration is written in, and how many seconds that is.
+const UNITS: [(char, u64); 3] = [('h', 3600), ('m', 60), ('s', 1)];
 
 /// cosign's names (its `options/predicate.go`).
 const PREDICATE_TYPES: [(&str, &str); 10] = [
@@ -237,6 +257,15 @@ const MAX_SECONDS: u64 = 24 * 3600;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_have_the_name_of_this_machine_and_needs_a_port() {
+        assert_eq!(address("localhost:5000"), Ok(([127, 0, 0, 1], 5000).into()));
+        assert_eq!(address("0.0.0.0:0"), Ok(([0, 0, 0, 0], 0).into()));
+        for text in [":5000", "5000", "localhost", "registry.example:5000"] {
+            assert!(address(text).unwrap_err().contains("`127.0.0.1:5000`"), "{text}");
+        }
+    }
 
     #[test]
     fn algorithms_are_known_by_our_names_and_cosigns() {
@@ -291,6 +320,8 @@ mod tests {
     fn durations_have_a_unit_and_bounds() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("3m"), Ok(Duration::from_secs(180)));
+        assert_eq!(duration("3m0s"), Ok(Duration::from_secs(180)), "as cosign shows its default");
+        assert_eq!(duration("1h1m30s"), Ok(Duration::from_secs(3690)));
         for text in ["", "0s", "25h", "3d", "m", "-1s", "99999999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
         }

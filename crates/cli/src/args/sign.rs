@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use signet_crypto::Scheme;
+use signet_formats::oci::Platform;
+use signet_images::parse_platform;
 
 use super::shared::{Annotations, annotations, scheme};
 use super::{ConnectionArgs, CosignSignArgs, KeylessArgs, PasswordArgs};
@@ -28,9 +30,10 @@ pub(crate) struct SignArgs {
     /// How to sign where the key can do more than one: `rsa-pss-sha256`, `ed25519ph`, or a name of cosign's.
     #[arg(long, visible_alias = "signing-algorithm", value_name = "SCHEME", value_parser = scheme)]
     pub(crate) scheme: Option<Scheme>,
-    /// Sign these platforms of an index only, such as `linux/arm64`; the index itself is not signed.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "index_only")]
-    pub(crate) platform: Vec<String>,
+    /// Sign these platforms of an index only, such as `linux/arm64` or `linux/amd64,linux/arm64`; the index itself is not
+    /// signed. Without a variant every variant is meant.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = parse_platform, conflicts_with = "index_only")]
+    pub(crate) platform: Vec<Platform>,
     /// Sign the index only and not the platforms in it.
     #[arg(long)]
     pub(crate) index_only: bool,

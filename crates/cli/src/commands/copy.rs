@@ -1,6 +1,6 @@
 //! `signet copy`.
 
-use signet_registry::{CopyOptions, CopyReport, copy};
+use signet_registry::{CopyOptions, CopyReport, Endpoint, ManifestName, copy};
 
 use crate::args::CopyArgs;
 use crate::document::CopyDocument;
@@ -15,14 +15,21 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
     let (from, to) = (connection::place(&args.source)?, connection::place(&args.destination)?);
     block_on(async {
         let client = connection::client(&args.connection, &[from.clone(), to.clone()]);
-        let source = connection::source(&client, &from)?;
+        let source = Endpoint {
+            apart: connection::attachments_apart(&client, &from)?,
+            ..connection::source(&client, &from)?
+        };
         let target = to.target(&client)?;
         let progress = Progress::of_bytes("copying", face);
-        let report = copy(&source, &target, &CopyOptions::default(), &|event| progress.copied(&event)).await;
+        let options = CopyOptions { referrers: !args.no_referrers, ..CopyOptions::default() };
+        let report = copy(&source, &target, &options, &|event| progress.copied(&event)).await;
         drop(progress);
         let report = report?;
         for digest in &report.missing {
             face.note(&format!("{from} lists {digest} as attached and does not have it: it was not copied"))?;
+        }
+        for name in &report.refused {
+            face.note(&format!("{name} is attached and {from} does not let you have it: it was not copied"))?;
         }
         face.result(&document(args, &report), render::copied)?;
         Ok(Status::Yes)
@@ -42,6 +49,7 @@ fn document(args: &CopyArgs, report: &CopyReport) -> CopyDocument {
         referrers: report.referrers,
         attachments: report.attachments,
         missing: report.missing.clone(),
+        refused: report.refused.iter().map(ManifestName::to_string).collect(),
         race_possible: report.race_possible,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use signet_formats::x509::Certificate;
 use signet_keys::read_public;
 use signet_server::exposure::Reach;
 use signet_server::fulcio::{self, HttpCtLog};
@@ -31,25 +32,18 @@ pub(crate) fn run(args: &ServeCaArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
-    let (listen, url, dev) = (args.listen, args.public_url.as_deref(), args.dev);
-    let (admin, tls) = (args.operators.admin, args.tls.tls_cert.is_some());
-    let url = Reach { listen, admin, tls, url, dev }.stated_url()?;
     // All that is given is read before anything is made.
-    let hierarchy = hierarchy(args)?;
-    refuse_given(hierarchy.is_some(), dev)?;
-    let roots = read_roots(&args.ct_root)?;
-    let issuers = args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?;
-    let their_log = their_log(args)?;
+    let Given { url, hierarchy, roots, issuers, log } = Given::read(args)?;
     let operators = Operators::begin(&args.operators).await?;
     let dir = DataDir::open(&args.data, Kind::Ca)?;
-    refuse_directory(&dir, hierarchy.is_some(), dev)?;
+    refuse_directory(&dir, hierarchy.is_some(), args.dev)?;
     let host = args.tls.listen(args.listen).await?;
     let dev = match args.dev {
         true => Some(DevIssuer::open(dir.disk(), dir.path(), &format!("{}{}", host.url(), oidc_dev::PATH))?),
         false => None,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let (log, own_log) = match their_log {
+    let (log, own_log) = match log {
         Some(log) => (log, None),
         None => {
             let log = own_log(&dir, &clock).await?;
@@ -82,6 +76,39 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
         log.log().close().await;
     }
     Ok(Status::Yes)
+}
+
+/// What the authority is given, as it was found to be usable.
+struct Given {
+    /// The URL that clients are told, if it is not where it listens.
+    url: Option<String>,
+    hierarchy: Option<Hierarchy>,
+    /// Of others, whose certificates its own log takes.
+    roots: Vec<Certificate>,
+    issuers: Issuers,
+    /// The log of certificates, unless it keeps one itself.
+    log: Option<Arc<dyn CtLog>>,
+}
+
+impl Given {
+    fn read(args: &ServeCaArgs) -> Result<Self, CliError> {
+        let reach = Reach {
+            listen: args.listen,
+            admin: args.operators.admin,
+            tls: args.tls.tls_cert.is_some(),
+            url: args.public_url.as_deref(),
+            dev: args.dev,
+        };
+        let (url, hierarchy) = (reach.stated_url()?, hierarchy(args)?);
+        refuse_given(hierarchy.is_some(), args.dev)?;
+        Ok(Self {
+            url,
+            hierarchy,
+            roots: read_roots(&args.ct_root)?,
+            issuers: args.issuers.as_deref().map_or_else(|| Ok(Issuers::default()), read_issuers)?,
+            log: their_log(args)?,
+        })
+    }
 }
 
 /// The log of certificates that the authority keeps itself.

@@ -240,7 +240,7 @@ impl Job<'_> {
         self.progress.done(1);
         Ok(SignedBody {
             name: connection::name_by_digest(site.place, digest),
-            platform: target.platform,
+            platform: target.platform.map(|platform| platform.to_string()),
             action: if stored.is_some() { SignAction::Signed } else { SignAction::Present },
             identity: self.method.identity().await?,
             race_possible: stored.as_ref().is_some_and(|stored| stored.race_possible),

@@ -79,7 +79,12 @@ fn of_which(args: &FsckArgs) -> CliError {
 
 fn gc(args: &GcArgs, face: Face) -> Answer {
     block_on(async {
-        let options = GcOptions { grace: args.older_than, dry_run: args.dry_run, ..GcOptions::default() };
+        let options = GcOptions {
+            grace: args.older_than,
+            without_subject: args.absent_subjects,
+            dry_run: args.dry_run,
+            ..GcOptions::default()
+        };
         let report = open(&args.data)?.collect_garbage(options).await?;
         face.result(&gc_document(args, report), render::gc)?;
         Ok(Status::Yes)
@@ -98,6 +103,7 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
         contents: report.contents,
         bytes: report.bytes,
         uploads: report.uploads.len(),
+        without_subject: names(report.without_subject),
         damaged: report.damaged.iter().map(ToString::to_string).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! `signet tree`: index → platforms → signatures → attestations.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -101,6 +102,7 @@ fn leaf(manifest: &Resolved, platform: Option<String>) -> TreeNode {
         platform,
         tag: None,
         artifact_type: artifact_type(manifest),
+        predicate_type: predicate_type(manifest),
         unread: Vec::new(),
         children: Vec::new(),
     }
@@ -113,6 +115,16 @@ fn artifact_type(manifest: &Resolved) -> Option<String> {
         _ => manifest.manifest.effective_artifact_type(),
     }
     .map(brief)
+}
+
+/// What was attested: of a bundle in its annotations, of cosign's older attestations in those of the layers.
+fn predicate_type(manifest: &Resolved) -> Option<String> {
+    let layers =
+        manifest.manifest.layers().iter().filter_map(|layer| layer.annotations.get(LAYER_PREDICATE_TYPE));
+    let stated = manifest.manifest.annotations.get(PREDICATE_TYPE).into_iter().chain(layers);
+    let stated: BTreeSet<_> = stated.map(String::as_str).collect();
+    let is_attestation = kind(manifest) == "attestation" && !stated.is_empty();
+    is_attestation.then(|| brief(&stated.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
 /// What a manifest says it is.
@@ -137,5 +149,7 @@ fn kind(manifest: &Resolved) -> &'static str {
 
 /// The annotation in which cosign's bundles state what was signed.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+/// The annotation in which the layers of cosign's older attestations do.
+const LAYER_PREDICATE_TYPE: &str = "predicateType";
 /// Manifests of one tree.
 const MAX_NODES: usize = 10_000;

@@ -180,6 +180,9 @@ pub(crate) struct TreeNode {
     /// The artifact type that it states.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) artifact_type: Option<String>,
+    /// The predicate types of an attestation, as its manifest says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) predicate_type: Option<String>,
     /// What could not be read below it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unread: Vec<String>,

@@ -83,6 +83,9 @@ pub(crate) struct GcDocument {
     pub(crate) bytes: u64,
     /// How many uploads that were begun and never finished.
     pub(crate) uploads: usize,
+    /// Manifests kept although what they are attached to is in no repository here, as `REPOSITORY@DIGEST`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) without_subject: Vec<String>,
     /// Repositories left alone because a manifest or tag in them is damaged.
     pub(crate) damaged: Vec<String>,
 }
@@ -115,6 +118,9 @@ pub(crate) struct CopyDocument {
     /// Manifests that the source lists as attached and does not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) missing: Vec<Digest>,
+    /// What is attached and the source did not let the client have: digests, and tags of cosign's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) refused: Vec<String>,
     /// Whether another writer could still have removed a signature from a list unseen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) race_possible: bool,

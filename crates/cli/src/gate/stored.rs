@@ -23,8 +23,7 @@ impl Attached {
     pub(super) async fn list(repository: Repository, manifest: &Digest) -> Result<Self, Error> {
         let listed = repository.referrers(manifest).await?.into_complete()?;
         let mut tags = Vec::new();
-        for suffix in ["sig", "att"] {
-            let tag = Tag::cosign_attachment(manifest, suffix);
+        for tag in ["sig", "att"].iter().filter_map(|suffix| Tag::cosign_attachment(manifest, suffix)) {
             let digest = repository.tagged(&tag).await?;
             tags.push((tag, digest));
         }

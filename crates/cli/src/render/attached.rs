@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
+use signet_formats::oci::media_type;
 use signet_verify::Outcome;
 
 use super::verdict::when;
@@ -20,7 +21,13 @@ pub(crate) fn inspected(document: &InspectDocument) -> String {
     }
     for other in &document.others {
         let kind = other.artifact_type.as_deref().unwrap_or("of no stated type");
-        let _ = writeln!(text, "\n{}\n  artifact        {}", Plain(&other.origin), Plain(kind));
+        let _ = writeln!(
+            text,
+            "\n{}\n  artifact        {}{}",
+            Plain(&other.origin),
+            Plain(kind),
+            unverified(kind)
+        );
     }
     for unread in &document.unread {
         let (origin, reason) = (Plain(&unread.origin), Plain(&unread.reason));
@@ -106,6 +113,16 @@ fn beside(text: &mut String, claims: &ClaimsBody) -> std::fmt::Result {
     }
 }
 
+/// What is to be said of an artifact that is a signature and not verified here.
+fn unverified(kind: &str) -> &'static str {
+    match kind {
+        media_type::NOTARY_SIGNATURE => {
+            " (a signature of the Notary Project, which this release does not verify)"
+        }
+        _ => "",
+    }
+}
+
 /// An image and what hangs from it.
 pub(crate) fn tree(document: &TreeDocument) -> String {
     let mut text = format!("{}\n", Plain(&document.image));
@@ -119,7 +136,8 @@ fn branch(text: &mut String, node: &TreeNode, indent: &str, last: bool) -> std::
     let platform = node.platform.as_deref().map(|platform| format!(" {platform}")).unwrap_or_default();
     let place = node.tag.as_deref().map(|tag| format!(" (tag {tag})")).unwrap_or_default();
     let artifact = match (node.kind, &node.artifact_type) {
-        ("artifact" | "attestation", Some(kind)) => format!(" {kind}"),
+        ("artifact", Some(kind)) => format!(" {kind}{}", unverified(kind)),
+        ("attestation", Some(kind)) => format!(" {}", node.predicate_type.as_ref().unwrap_or(kind)),
         _ => String::new(),
     };
     let said = Plain(format_args!("{platform}{artifact} {}{place}", node.digest));

@@ -46,8 +46,14 @@ pub(crate) fn gc(document: &GcDocument) -> String {
         0 => String::new(),
         count => format!("{verb} {count} uploads that were never finished\n"),
     };
+    let without_subject = match document.without_subject.len() {
+        0 => String::new(),
+        count => format!(
+            "kept {count} manifests attached to what no repository here has; `--absent-subjects` removes them too\n"
+        ),
+    };
     format!(
-        "{lines}{damaged}{uploads}{verb} {} manifests, {} blobs and {} bytes of content\n",
+        "{lines}{damaged}{without_subject}{uploads}{verb} {} manifests, {} blobs and {} bytes of content\n",
         manifests.len(),
         blobs.len(),
         document.bytes

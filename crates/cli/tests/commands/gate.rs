@@ -98,6 +98,25 @@ fn what_the_policy_denies_is_not_served_and_the_pusher_may_read_what_it_signs() 
     run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
 }
 
+/// One bill of materials that nobody had signed kept the image, which podman pulls, from every copy.
+#[test]
+fn an_image_that_is_permitted_is_copied_without_what_is_not() {
+    let setting = Setting::new();
+    let server = RegistryServer::signet(signet());
+    let outside = server.repository("team/app");
+    let (index, _) = outside.push_index("1", "content");
+    let sbom = outside.push_referrer(&index, "application/spdx+json", b"{}");
+    let image = setting.image();
+    setting.ci(&["copy", &outside.tagged("1"), &image]).exits(0);
+    setting.ci(&["sign", "--key", "my.key", &image]).exits(0);
+    let copied = setting.alice(&["copy", &image, "oci:pulled:1"]).exits(0);
+    assert!(copied.stderr.contains(&format!("{sbom} is attached and ")), "{}", copied.stderr);
+    run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:pulled:1"]).exits(0);
+    let alone = setting.alice(&["copy", "--no-referrers", &image, "oci:alone:1"]).exits(0);
+    assert_eq!(alone.stderr, "");
+    run(&setting.sandbox, &["verify", "--key", "my.pub", "oci:alone:1"]).exits(1);
+}
+
 /// Whom nobody trusted any more had been trusted until the registry was started again.
 #[test]
 fn a_changed_policy_is_taken_over_while_it_serves() {

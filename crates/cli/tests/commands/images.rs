@@ -61,6 +61,22 @@ fn inspect_tells_what_is_verified_from_what_is_claimed() {
     setting.shows("tree-junk", 0, &["tree", &other.tagged("1")]);
 }
 
+/// It was "no signature was found", and one who reads that thinks that it was lost.
+#[test]
+fn a_signature_of_the_notary_project_is_told_of() {
+    let setting = Setting::new();
+    let other = setting.server.repository("other");
+    let subject = other.push_image("1", "content");
+    let verify = ["verify", "--key", "my.pub", &other.tagged("1")];
+    let note = "of the Notary Project, which this release does not verify";
+    assert!(!run(&setting.sandbox, &verify).exits(1).says(note));
+    other.push_referrer(&subject, "application/vnd.cncf.notary.signature", b"an envelope");
+    assert!(run(&setting.sandbox, &verify).exits(1).says(&format!("has a signature {note}")));
+    for command in ["tree", "inspect"] {
+        assert!(run(&setting.sandbox, &[command, &other.tagged("1")]).exits(0).says(note), "{command}");
+    }
+}
+
 #[test]
 fn a_legacy_signature_is_made_once_and_verified() {
     let setting = Setting::new();

@@ -70,7 +70,8 @@ fn an_index_of_indexes_is_signed_to_the_last_platform_each_manifest_once() {
 fn a_platform_is_found_in_an_index_of_indexes() {
     let setting = Setting::new();
     let [outer, _, _, amd64, arm64] = setting.manifests.as_slice() else { panic!("five manifests") };
-    let signed = setting.signs(&["--platform", "linux/arm64", &setting.image]);
+    // One platform in two spellings, as containerd and docker take them.
+    let signed = setting.signs(&["--platform", "linux/arm64,linux/arm64/v8", &setting.image]);
     assert_eq!(signed, [(*arm64, "linux/arm64".to_owned())]);
     setting.verify(&setting.repository, outer, 1);
     setting.verify(&setting.repository, amd64, 1);

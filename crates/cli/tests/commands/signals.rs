@@ -26,6 +26,41 @@ fn ctrl_c_ends_a_client_with_status_130_and_without_words() {
     assert_eq!(client.wait().expect("it ends").code(), Some(130));
 }
 
+/// A cancelled job and a closed terminal left all that had been fetched beside the target.
+#[test]
+fn a_client_that_is_told_to_end_or_loses_its_terminal_leaves_nothing_behind() {
+    for (signal, status) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let sandbox = Sandbox::new();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let image = format!("{}/app:1", listener.local_addr().expect("bound"));
+        std::fs::create_dir(sandbox.path("out")).expect("a directory");
+        let mut client = spawn(&sandbox, &["copy", &image, "oci-archive:out/app.tar:1"]);
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        stream.read_exact(&mut [0]).expect("the client asks");
+        let left = || std::fs::read_dir(sandbox.path("out")).expect("it is there").count();
+        assert!(left() > 0, "it writes there");
+        kill(signal, &client);
+        assert_eq!(said(&mut client), ("".to_owned(), "".to_owned()));
+        assert_eq!((client.wait().expect("it ends").code(), left()), (Some(status), 0), "{signal}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_runs_under_nohup_outlives_its_terminal() {
+    let sandbox = with_keys();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let image = format!("{}/app:1", listener.local_addr().expect("bound"));
+    let mut command = sandbox.command("sh");
+    command.args(["-c", r#"trap '' HUP; exec "$0" "$@""#]).arg(signet());
+    let mut client = command.args(["verify", "--key", "my.pub", &image]).spawn().expect("sh runs");
+    let (mut stream, _) = listener.accept().expect("the client connects");
+    stream.read_exact(&mut [0]).expect("the client asks");
+    kill("-HUP", &client);
+    kill("-TERM", &client);
+    assert_eq!(client.wait().expect("it ends").code(), Some(143));
+}
+
 /// A file of 8 GiB takes a while to hash; nobody has to wait for its end.
 #[test]
 fn ctrl_c_ends_hashing_at_once() {

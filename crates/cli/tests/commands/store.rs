@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use insta::assert_snapshot;
-use signet_testkit::Sandbox;
+use signet_testkit::{Sandbox, Service};
 
 use crate::service;
 use crate::text::shown;
-use crate::{run, with_keys};
+use crate::{run, signet, with_keys};
 
 #[test]
 fn a_directory_is_sound_until_a_byte_changes() {
@@ -63,6 +63,40 @@ fn what_nothing_refers_to_is_removed_and_signatures_stay() {
     run(&sandbox, &["verify", "--key", "my.pub", &image]).exits(0);
 }
 
+/// They were removed, since the image that they refer to is in another repository; it was unsigned from then on.
+#[test]
+fn signatures_kept_in_a_repository_of_their_own_survive_gc() {
+    let sandbox = with_keys();
+    let apart = |service: &Service, args: &[&str]| {
+        let mut command = sandbox.command(signet());
+        let signatures = format!("{}/sigs", service.address());
+        command.args(args).env("COSIGN_REPOSITORY", signatures).status().expect("signet runs").code()
+    };
+    let service = service::registry(&sandbox, "data");
+    let repository = service.repository("app");
+    for format in ["bundle", "cosign-legacy"] {
+        repository.push_image(format, format);
+        let sign = ["sign", "--key", "my.key", "--format", format, &repository.tagged(format)];
+        assert_eq!(apart(&service, &sign), Some(0), "{format}");
+    }
+    drop(service);
+    make_old(&sandbox.path("data"));
+    let gc = |more: &[&str]| run(&sandbox, &[&["registry", "gc", "--data", "data"], more].concat()).exits(0);
+    assert!(gc(&[]).says("removed 0 manifests"));
+    let service = service::registry(&sandbox, "data");
+    let repository = service.repository("app");
+    for format in ["bundle", "cosign-legacy"] {
+        let verify = ["verify", "--key", "my.pub", &repository.tagged(format)];
+        assert_eq!(apart(&service, &verify), Some(0), "{format}");
+    }
+    drop(service);
+
+    fs::remove_dir_all(sandbox.path("data/repositories/app")).expect("the image can go");
+    let kept = gc(&["--older-than", "1s"]);
+    assert!(kept.says("kept 1 manifests attached to what no repository here has"), "{kept}");
+    assert!(gc(&["--older-than", "1s", "--absent-subjects"]).says("removed sigs@sha256:"));
+}
+
 #[test]
 fn a_directory_that_is_not_one_of_ours_is_refused() {
     let sandbox = with_keys();
@@ -88,6 +122,7 @@ fn a_directory_has_one_process_and_a_port_one_service() {
     let address = service.address();
     let taken = ["serve", "registry", "--data", "other", "--listen", address];
     assert_snapshot!("serve-port-taken", named(&sandbox, &taken, 3).replace(address, "the address"));
+    assert!(!sandbox.path("other").exists(), "a start that is refused leaves nothing behind");
     let open = ["serve", "registry", "--data", "other", "--listen", "0.0.0.0:0"];
     assert_snapshot!("serve-open-to-the-network", named(&sandbox, &open, 2));
 }

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use serde_json::Value;
+use signet_formats::base64;
+use signet_formats::merkle::{self, Hash, MerkleError, leaf_hash};
+use signet_formats::tlog::{Nodes, consistency_proof};
 use signet_testkit::{LogServer, Sandbox, Service, request};
 
 use crate::service;
@@ -36,14 +39,36 @@ fn whoever_asks_too_often_is_told_how_long_to_wait() {
     let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
     sandbox.write("logs", format!("logs/v0\nvkey {}\nqpd 24\n", log.key()));
     let witness = witness(&sandbox, "logs");
-    let body = format!("old 0\n\n{}", checkpoint(&log));
-    let ask = || request(witness.address(), "POST", "/add-checkpoint", &[], body.as_bytes()).unwrap();
-    for number in 0..10 {
-        assert_eq!(ask().status, 200, "{number}");
+    let mut leaves = Leaves(Vec::new());
+    // What was cosigned already may be asked for as often as one likes.
+    let mut ask = |size: u64| {
+        if leaves.0.len() < usize::try_from(size).unwrap() {
+            leaves.0.push(leaf_hash(size.to_string().as_bytes()));
+            assert_eq!(log.add(&size.to_string()).status, 200);
+        }
+        let proof = consistency_proof(&leaves, size - 1, size).unwrap();
+        let proof: String = proof.iter().map(|hash| format!("{}\n", base64::encode(hash))).collect();
+        let body = format!("old {}\n{proof}\n{}", size - 1, checkpoint(&log));
+        request(witness.address(), "POST", "/add-checkpoint", &[], body.as_bytes()).unwrap()
+    };
+    for size in 1..=10 {
+        assert_eq!(ask(size).status, 200, "{size}");
     }
-    let refused = ask();
+    let refused = ask(11);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!(refused.status == 429 && (3_500..=3_601).contains(&wait), "{} {wait}", refused.status);
+}
+
+/// The hashes of a log's leaves.
+struct Leaves(Vec<Hash>);
+
+impl Nodes for Leaves {
+    type Error = MerkleError;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, MerkleError> {
+        let [start, end] = [index, index + 1].map(|index| usize::try_from(index << level).unwrap());
+        Ok(merkle::root(self.0.get(start..end).unwrap()))
+    }
 }
 
 fn checkpoint(log: &LogServer) -> String {
@@ -90,7 +115,7 @@ fn a_log_publishes_what_its_witness_cosigned_and_nothing_else() {
     let log = LogServer::start(signet(), &sandbox, &with);
     let added = log.add("two");
     assert_eq!((added.status, added.body.as_slice()), (200, b"1".as_slice()));
-    assert!(checkpoint(&log).contains("\n3\n"));
+    assert!(checkpoint(&log).contains("\n2\n"), "what was refused before anybody was asked is not kept");
 }
 
 #[test]

@@ -67,6 +67,31 @@ fn signatures_in_another_repository_are_found_by_both() {
         denied(&sandbox.run(signet(), &["verify", "--key", &public, image]));
         let verify = ["verify", "--new-bundle-format=false", "--key", &public];
         assert_eq!(apart(&cosign, &[&verify[..], &IGNORE, &[image]].concat()), Some(0));
+        // A copy has them beside the image.
+        assert_eq!(apart(&signet(), &["copy", image, "oci:carried:1"]), Some(0));
+        sandbox.run(signet(), &["verify", "--key", &public, "oci:carried:1"]).succeeds();
+    }
+}
+
+/// cosign's own way into an air gap.
+#[test]
+fn what_cosign_saved_is_verified_and_copied_with_its_signatures() {
+    for cosign in ["cosign", "cosign2"] {
+        let Some([cosign]) = peers([cosign]) else { return };
+        let sandbox = Sandbox::new();
+        let server = RegistryServer::signet(signet());
+        let repository = server.repository("images");
+        let image = repository.at(&repository.push_image("1", "content"));
+        let (key, public) = (private(MAIN), public(MAIN));
+        sandbox.run(signet(), &["sign", "--key", &key, "--format", "cosign-legacy", &image]).succeeds();
+        sandbox.run(&cosign, &["save", "--dir", "saved", &image]).succeeds();
+        let (_, digest) = image.split_once('@').expect("it is named by digest");
+        for place in ["oci:saved", &format!("oci:saved@{digest}")] {
+            sandbox.run(signet(), &["verify", "--key", &public, place]).succeeds();
+        }
+        sandbox.run(signet(), &["copy", "oci:saved", "oci:carried:1"]).succeeds();
+        sandbox.run(signet(), &["verify", "--key", &public, "oci:carried:1"]).succeeds();
+        denied(&sandbox.run(signet(), &["verify", "--key", &crate::keys::public(OTHER), "oci:carried:1"]));
     }
 }
 

@@ -28,7 +28,9 @@ impl EvidenceKind {
         let is_json = named.starts_with(media_type::SIGSTORE_BUNDLE_PREFIX) || JSON_TYPES.contains(&named);
         let is_cose = named == COSE
             && layer.annotations.is_empty()
-            && config.is_some_and(|config| [NOTARY, media_type::OCI_EMPTY].contains(&config));
+            && config.is_some_and(|config| {
+                [media_type::NOTARY_SIGNATURE, media_type::OCI_EMPTY].contains(&config)
+            });
         match is_cose {
             true => Some(Self::Cose),
             false => is_json.then_some(Self::Json),
@@ -81,8 +83,6 @@ const JSON_TYPES: [&str; 4] = [
 ];
 /// Notary Project's other envelope.
 const COSE: &str = "application/cose";
-/// What Notary Project's signatures have for a configuration, or nothing at all.
-const NOTARY: &str = "application/vnd.cncf.notary.signature";
 const TAR_BLOCK: usize = 512;
 /// Where a tar header has its checksum.
 const TAR_CHECKSUM: std::ops::Range<usize> = 148..156;
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn cose_is_evidence_only_where_nothing_can_be_run() {
         let mut layer = layer(COSE);
-        for config in [NOTARY, media_type::OCI_EMPTY] {
+        for config in [media_type::NOTARY_SIGNATURE, media_type::OCI_EMPTY] {
             assert_eq!(kind(config, &layer), Some(EvidenceKind::Cose));
         }
         for config in [media_type::OCI_CONFIG, media_type::DOCKER_CONFIG] {
@@ -154,7 +154,7 @@ mod tests {
         }
         let position = "io.github.containers.zstd-chunked.manifest-position";
         layer.annotations.insert(position.to_owned(), "100:200:300:1".to_owned());
-        assert_eq!(kind(NOTARY, &layer), None);
+        assert_eq!(kind(media_type::NOTARY_SIGNATURE, &layer), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptor::Descriptor;
 use super::media_type;
-use crate::exact::exact;
+use crate::exact::{exact, null_is_absent};
 
 /// The largest manifest that is read, in bytes (distribution-spec: registries accept at least 4 MiB).
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -39,7 +39,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free-form annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_is_absent", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -55,7 +55,9 @@ impl Manifest {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(|_| ManifestError::Malformed)?;
+        let malformed = |error: serde_json::Error| ManifestError::Malformed(shortened(&error.to_string()));
+        let mut manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        manifest.complete();
         if manifest.schema_version != 2 {
             return Err(ManifestError::SchemaVersion);
         }
@@ -66,6 +68,15 @@ impl Manifest {
         match manifest.media_type.as_deref().and_then(ManifestKind::of_media_type) {
             Some(stated) if stated != manifest.kind() => Err(ManifestError::Ambiguous),
             _ => Ok(manifest),
+        }
+    }
+
+    /// An index may say `null` for no manifests (Go writes so), and is one by its media type then.
+    fn complete(&mut self) {
+        let stated = self.media_type.as_deref().and_then(ManifestKind::of_media_type);
+        let has_content = self.manifests.is_some() || self.layers.is_some() || self.config.is_some();
+        if stated == Some(ManifestKind::Index) && !has_content {
+            self.manifests = Some(Vec::new());
         }
     }
 
@@ -116,12 +127,13 @@ impl ManifestKind {
 }
 
 /// Why a manifest was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestError {
     /// It is an image manifest and an index at once, neither, or not what its media type says.
     Ambiguous,
-    /// It is not JSON of the manifest's shape, with its fields as they are spelt.
-    Malformed,
+    /// It is not JSON of the manifest's shape, with its fields as they are spelt; what is wrong, and where. Printable and
+    /// short.
+    Malformed(String),
     /// `schemaVersion` is not 2.
     SchemaVersion,
     /// It is larger than [`MAX_MANIFEST_BYTES`].
@@ -130,16 +142,23 @@ pub enum ManifestError {
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ambiguous => "the manifest is not clearly an image manifest or an index",
-            Self::Malformed => "the manifest is malformed",
-            Self::SchemaVersion => "the manifest's schemaVersion is not 2",
-            Self::TooLarge => "the manifest is larger than 4 MiB",
-        })
+        match self {
+            Self::Ambiguous => f.write_str("the manifest is not clearly an image manifest or an index"),
+            Self::Malformed(reason) => write!(f, "the manifest is malformed: {reason}"),
+            Self::SchemaVersion => f.write_str("the manifest's schemaVersion is not 2"),
+            Self::TooLarge => f.write_str("the manifest is larger than 4 MiB"),
+        }
     }
 }
 
 impl std::error::Error for ManifestError {}
+
+/// Words in which the document itself may be quoted.
+fn shortened(words: &str) -> String {
+    words.chars().filter(|character| !character.is_control()).take(MAX_REASON_CHARS).collect()
+}
+
+const MAX_REASON_CHARS: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -169,11 +188,8 @@ mod tests {
         for name in
             ["Layers", "layer\u{17f}", "LAYERS", "Config", "Manifests", "Subject", "MediaType", "mediatype"]
         {
-            assert_eq!(
-                read(&with(image.clone(), "", name, json!(null))),
-                Err(ManifestError::Malformed),
-                "{name}"
-            );
+            let refused = read(&with(image.clone(), "", name, json!(null)));
+            assert!(matches!(refused, Err(ManifestError::Malformed(_))), "{name}: {refused:?}");
         }
         for (at, name) in [("/config", "Digest"), ("/layers/0", "dige\u{17f}t"), ("/subject", "Size")] {
             assert!(read(&with(image.clone(), at, name, json!(1))).is_err(), "{at} {name}");
@@ -181,6 +197,38 @@ mod tests {
         for (at, name) in [("", "Manifests"), ("/manifests/0", "URLs"), ("/manifests/0/platform", "OS")] {
             assert!(read(&with(index.clone(), at, name, json!([]))).is_err(), "{at} {name}");
         }
+    }
+
+    /// Go writes `null` for what is empty and reads it so; such images ran everywhere and were "malformed" here.
+    #[test]
+    fn null_is_absent_wherever_a_member_may_be() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let blob = json!({"mediaType": "a/b", "digest": digest, "size": 1});
+        let image = json!({"schemaVersion": 2, "config": blob, "layers": [blob]});
+        let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": [blob]});
+        for name in ["mediaType", "artifactType", "subject", "annotations", "manifests"] {
+            assert_eq!(read(&with(image.clone(), "", name, json!(null))), read(&image), "{name}");
+        }
+        for name in ["artifactType", "annotations", "platform", "urls"] {
+            for (document, at) in [(&image, "/layers/0"), (&index, "/manifests/0")] {
+                assert_eq!(read(&with(document.clone(), at, name, json!(null))), read(document), "{name}");
+            }
+        }
+        let platform = json!({"architecture": "amd64", "os": "linux", "variant": null, "os.version": null});
+        assert!(read(&with(index.clone(), "/manifests/0", "platform", platform)).is_ok());
+        let empty = read(&with(index.clone(), "", "manifests", json!(null))).unwrap();
+        assert_eq!((empty.kind(), empty.manifests().len()), (ManifestKind::Index, 0));
+        assert!(read(&with(image, "", "schemaVersion", json!(null))).is_err(), "it has to be there");
+    }
+
+    #[test]
+    fn a_malformed_manifest_is_told_what_is_wrong_with_it_in_few_words() {
+        let refused = |bytes: &[u8]| Manifest::parse(bytes).unwrap_err().to_string();
+        let missing = refused(br#"{"mediaType": "a/b"}"#);
+        assert!(missing.contains("schemaVersion") && missing.contains("line 1 column"), "{missing}");
+        let long = format!(r#"{{"schemaVersion": "{}"}}"#, "\\u001b[2Jx".repeat(1_000));
+        let long = refused(long.as_bytes());
+        assert!(long.len() < 300 && !long.contains('\u{1b}'), "{long}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json"
 pub const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// The start of every Sigstore bundle media type, old spelling and new.
 pub const SIGSTORE_BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
+/// The artifact type of a Notary Project signature.
+pub const NOTARY_SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 /// The payload of a cosign legacy signature.
 pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// A DSSE envelope, the layer of a cosign legacy attestation.

@@ -185,9 +185,10 @@ impl Tag {
         Self(format!("{}-{}", digest.algorithm(), hex.get(..64).unwrap_or(&hex)))
     }
 
-    /// The tag under which cosign keeps what it attached to `digest`: `sha256-<hex>.<suffix>`.
-    pub fn cosign_attachment(digest: &Digest, suffix: &str) -> Self {
-        Self(format!("{}-{}.{suffix}", digest.algorithm(), digest.hex()))
+    /// The tag under which cosign keeps what it attached to `digest`: `sha256-<hex>.<suffix>`. A sha512 digest has none:
+    /// it would be longer than a tag may be.
+    pub fn cosign_attachment(digest: &Digest, suffix: &str) -> Option<Self> {
+        format!("{}-{}.{suffix}", digest.algorithm(), digest.hex()).parse().ok()
     }
 
     /// The text.

@@ -1,9 +1,11 @@
 //! Credential helper programs: `docker-credential-<name> get`, server on stdin, JSON on stdout.
 
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use signet_http::printable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
@@ -27,7 +29,7 @@ pub(super) async fn ask(
     let program = signet_platform::program(&format!("docker-credential-{name}"));
     let program = directory.map_or_else(|| program.clone().into(), |directory| directory.join(&program));
     let talk = tokio::time::timeout(limits.helper, run(&program, server, limits.small_bytes));
-    let (success, output) = match talk.await {
+    let Outcome { success, output, complaint } = match talk.await {
         Ok(outcome) => outcome.map_err(|error| failed(&error.to_string()))?,
         Err(_) => return Err(failed("no answer in time")),
     };
@@ -37,16 +39,31 @@ pub(super) async fn ask(
     match success {
         true => parse(&output).map(Some).ok_or_else(|| failed("the answer is malformed")),
         false if is_miss(&output) => Ok(None),
-        false => Err(failed("it failed")),
+        false => {
+            let said = [&*output, &*complaint].into_iter().find_map(words);
+            Err(failed(
+                &said.map_or("it failed and said nothing".to_owned(), |said| format!("it failed: {said}")),
+            ))
+        }
     }
 }
 
-async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<(bool, Vec<u8>)> {
+/// What a helper did.
+struct Outcome {
+    success: bool,
+    output: Vec<u8>,
+    /// The beginning of what it wrote to standard error.
+    complaint: Vec<u8>,
+}
+
+async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<Outcome> {
+    // A file and no pipe: what a helper leaves running may keep a pipe open after it ended.
+    let mut complaints = tempfile::tempfile()?;
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(complaints.try_clone()?)
         .kill_on_drop(true)
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -57,10 +74,20 @@ async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<(bool
     if let Some(stdout) = child.stdout.take() {
         stdout.take(most as u64 + 1).read_to_end(&mut output).await?;
     }
-    if output.len() > most {
-        return Ok((false, output));
+    let success = output.len() <= most && child.wait().await?.success();
+    let mut complaint = Vec::new();
+    if !success {
+        complaints.rewind()?;
+        complaints.take(COMPLAINT).read_to_end(&mut complaint)?;
     }
-    Ok((child.wait().await?.success(), output))
+    Ok(Outcome { success, output, complaint })
+}
+
+/// Why a helper failed, in the first line that says something. What may be an answer is not shown: a secret is in it.
+fn words(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !text.contains('{'))?;
+    Some(printable(line))
 }
 
 /// `<token>` as the user name marks an identity token (docker-credential-helpers).
@@ -73,14 +100,16 @@ fn parse(output: &[u8]) -> Option<Credentials> {
 }
 
 fn is_miss(output: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(output);
-    text.contains("credentials not found") || text.trim().is_empty()
+    String::from_utf8_lossy(output).contains("credentials not found")
 }
 
 fn is_name(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     first && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
+
+/// Bytes of a complaint that are read.
+const COMPLAINT: u64 = 4096;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -127,6 +156,22 @@ mod tests {
         };
         assert_eq!(reason(play("slow", limits).await), "no answer in time");
         assert_eq!(reason(play("endless", Limits::default()).await), "the answer is too long");
-        assert_eq!(reason(play("failing", Limits::default()).await), "it failed");
+    }
+
+    /// gcloud and others fail with their reason on standard error: that was taken for having no credentials.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_helper_that_fails_is_no_helper_without_credentials() {
+        for (part, wanted) in [
+            ("failing", "it failed: oops"),
+            ("locked", "it failed: ERROR: the key is locked"),
+            ("silent", "it failed and said nothing"),
+            ("secret", "it failed and said nothing"),
+        ] {
+            match play(part, Limits::default()).await {
+                Err(Error::CredentialHelper { reason, .. }) => assert_eq!(reason, wanted, "{part}"),
+                other => panic!("{part}: {other:?}"),
+            }
+        }
     }
 }

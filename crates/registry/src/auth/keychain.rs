@@ -146,6 +146,15 @@ impl Keychain {
         Ok(Found::nowhere(Credentials::Anonymous))
     }
 
+    /// That there are no credentials, and where they were looked for.
+    pub(crate) fn has_none(&self) -> String {
+        let files: Vec<_> = self.files.iter().map(|file| format!("`{}`", file.display())).collect();
+        match files.is_empty() {
+            true => "none were given".to_owned(),
+            false => format!("there are none for it in {}", files.join(", ")),
+        }
+    }
+
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let directory = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = directory("HOME").or_else(|| directory("USERPROFILE"));

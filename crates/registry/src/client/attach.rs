@@ -54,15 +54,26 @@ impl Client {
     ) -> Result<Attached> {
         let digest = Digest::sha256(&manifest);
         let resolved = Resolved::new("the referrer", manifest, Some(media_type), digest)?;
-        let names_subject = resolved.manifest.subject.as_ref().is_some_and(|s| s.digest == *subject);
+        self.attach_resolved(repository, subject, &resolved).await
+    }
+
+    /// The same of a manifest that was read, by the digest that it was read by.
+    pub(crate) async fn attach_resolved(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        manifest: &Resolved,
+    ) -> Result<Attached> {
+        let names_subject = manifest.manifest.subject.as_ref().is_some_and(|s| s.digest == *subject);
         if !names_subject {
             return Err(Error::malformed("the referrer", format!("its subject is not {subject}")));
         }
+        let (digest, media_type) = (manifest.digest(), &manifest.descriptor.media_type);
         let name = ManifestName::Digest(digest);
-        let pushed = self.push_manifest(repository, &name, media_type, resolved.bytes.clone(), None).await?;
+        let pushed = self.push_manifest(repository, &name, media_type, manifest.bytes.clone(), None).await?;
         match pushed.subject_accepted {
             true => Ok(Attached::Api { digest }),
-            false => self.list_by_tag(repository, subject, &referrer(&resolved)).await,
+            false => self.list_by_tag(repository, subject, &referrer(manifest)).await,
         }
     }
 

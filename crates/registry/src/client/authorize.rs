@@ -81,7 +81,7 @@ impl Transport {
         headers: &HeaderMap,
         refused: Option<&str>,
     ) -> Result<String> {
-        let challenge = Challenge::of(headers).ok_or_else(|| unauthorized(call))?;
+        let challenge = Challenge::of(headers).ok_or_else(|| self.unauthorized(call))?;
         self.renew(call, challenge, refused).await
     }
 
@@ -108,7 +108,7 @@ impl Transport {
             (Challenge::Basic, Credentials::Basic { username, password }) => {
                 Ok(lasting(basic(&username, &password)))
             }
-            (Challenge::Basic, _) => Err(unauthorized(call)),
+            (Challenge::Basic, _) => Err(self.unauthorized(call)),
             (Challenge::Bearer { realm, service }, credentials) => {
                 self.token(call, realm, service.as_deref(), &credentials).await
             }
@@ -148,8 +148,19 @@ impl Transport {
                 let retry_after = retry_after(response.headers());
                 Err(Error::Server { what, status, detail: Told::read(response).await.words(), retry_after })
             }
-            _ => Err(Error::Unauthorized { registry }),
+            _ => Err(self.unauthorized(call)),
         }
+    }
+
+    /// What a 401 means: that nobody said who asks, or that the registry does not take who that is.
+    pub(super) fn unauthorized(&self, call: &Call<'_>) -> Error {
+        let known = lock(&self.grants.credentials).get(call.repository).cloned();
+        let wants = match known {
+            Some(Credentials::Anonymous) => format!("credentials, and {}", self.options.keychain.has_none()),
+            Some(_) => "other credentials than it was given".to_owned(),
+            None => "credentials, and does not say how they are given".to_owned(),
+        };
+        Error::Unauthorized { registry: call.repository.registry.to_string(), wants }
     }
 
     async fn credentials(&self, repository: &Repository) -> Result<Credentials> {
@@ -174,10 +185,6 @@ fn accepted_realm(call: &Call<'_>, realm: &str) -> Result<Url> {
         "http" if local => Ok(url),
         _ => Err(refused(shown(&url), "it is not HTTPS")),
     }
-}
-
-fn unauthorized(call: &Call<'_>) -> Error {
-    Error::Unauthorized { registry: call.repository.registry.to_string() }
 }
 
 fn basic(username: &str, password: &str) -> String {

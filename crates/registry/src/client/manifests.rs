@@ -217,6 +217,27 @@ impl Client {
         Ok(PushOutcome { digest, subject_accepted: answer.headers.contains_key(SUBJECT), condition_held })
     }
 
+    /// Stores a manifest by its digest and points a tag at that (distribution-spec 1.2, "Pushing Manifests": `?tag=`).
+    pub(crate) async fn tag_by_digest(
+        &self,
+        repository: &Repository,
+        manifest: &Resolved,
+        tag: &Tag,
+    ) -> Result<()> {
+        let digest = manifest.digest();
+        let mut call =
+            self.manifest_call(Method::PUT, repository, &ManifestName::Digest(digest), Access::Push)?;
+        call.url.query_pairs_mut().append_pair("tag", tag.as_str());
+        let media_type = manifest.descriptor.media_type.as_str();
+        let call = call.header(CONTENT_TYPE, media_type).body(Payload::Bytes(manifest.bytes.clone()));
+        let answer = self.send_manifest(&call).await?;
+        check_stated(&answer, digest)?;
+        match answer.headers.get(TAGS).is_some_and(|tags| tags == tag.as_str()) {
+            true => Ok(()),
+            false => Err(Error::TagNotSet { tag: format!("{repository}:{tag}"), digest: digest.into() }),
+        }
+    }
+
     /// Sends a manifest, again while the registry reads what other writers are just writing.
     async fn send_manifest(&self, call: &Call<'_>) -> Result<Answer> {
         let mut attempts = Attempts::new(self.limits());
@@ -344,4 +365,6 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 const SUBJECT: &str = "oci-subject";
+/// The tags that a registry pointed at a manifest which was pushed by its digest.
+const TAGS: &str = "oci-tag";
 const CONDITION: &str = "signet-condition";

@@ -8,7 +8,7 @@ use signet_http::{CollectError, Failure, host, printable, retry_after};
 use super::call::Call;
 use crate::{Advice, Error, Result};
 
-/// The answer if it is a success, else what its status says.
+/// The answer if it is a success, else what its status says; a 401 is its caller's to explain.
 pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Response> {
     let (status, what) = (response.status(), call.what.clone());
     if status.is_success() {
@@ -16,7 +16,6 @@ pub(super) async fn judge(call: &Call<'_>, response: Response) -> Result<Respons
     }
     let registry = call.repository.registry.to_string();
     Err(match status.as_u16() {
-        401 => Error::Unauthorized { registry },
         403 => {
             let told = Told::read(response).await;
             Error::Forbidden { what, detail: told.words(), advice: told.advice() }

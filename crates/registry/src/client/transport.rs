@@ -146,14 +146,21 @@ impl Transport {
         // Where a redirect led, nobody is told who we are.
         let challenged = response.status() == StatusCode::UNAUTHORIZED && *response.url() == call.url;
         if !own || !challenged {
-            return judge(call, response).await;
+            return self.judged(call, response).await;
         }
         let fresh = self.authorize(call, response.headers(), known.as_deref()).await?;
         if call.body.is_spent() {
-            return judge(call, response).await;
+            return self.judged(call, response).await;
         }
         let response = self.redirected(call, Some(&fresh)).await?;
-        judge(call, response).await
+        self.judged(call, response).await
+    }
+
+    async fn judged(&self, call: &Call<'_>, response: Response) -> Result<Response> {
+        match response.status() {
+            StatusCode::UNAUTHORIZED => Err(self.unauthorized(call)),
+            _ => judge(call, response).await,
+        }
     }
 
     /// Whether `url` is of the call's registry itself, and not of storage that it named.

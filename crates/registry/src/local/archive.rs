@@ -1,7 +1,8 @@
 //! A tar of an image layout (`oci-archive:`).
 //!
-//! Not trusted, as the layout in it is not. Written beside its name and renamed when it is whole.
+//! Not trusted, as the layout in it is not. Written beside its name and renamed when it is whole, by one writer at a time.
 
+use std::ffi::OsString;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +11,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Tag};
-use signet_platform::{Access, Staged};
+use signet_platform::{Access, Staged, WriterLock, without_path};
 use tempfile::TempDir;
 
+use super::destination;
 use super::layout::Layout;
+use super::leftovers;
 use super::reader::{Reader, Tree, blob_name};
 use super::tarball::Tarball;
 use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
@@ -31,9 +34,16 @@ enum State {
     /// A layout beside the file, which becomes the file in the end.
     Writing {
         layout: Layout,
-        directory: Mutex<Option<TempDir>>,
+        staging: Mutex<Option<Staging>>,
         file: PathBuf,
     },
+}
+
+/// What is taken away when the archive is written or given up, in this order.
+struct Staging {
+    directory: TempDir,
+    /// Others that write the same file wait, and find in it what is written now.
+    _lock: WriterLock,
 }
 
 impl OciArchive {
@@ -45,7 +55,7 @@ impl OciArchive {
 
     /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
     pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
-        Self::write(file, limits, |root| match file.exists() {
+        Self::write(file, limits, |root| match file.is_file() {
             true => unpack(&Tarball::open(file, limits)?, root),
             false => Ok(()),
         })
@@ -57,14 +67,22 @@ impl OciArchive {
         limits: &Limits,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
-        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        let directory = tempfile::Builder::new().prefix(".signet-archive-").tempdir_in(parent);
-        let directory = directory.map_err(|error| Error::io(parent, &error))?;
-        fill(directory.path())?;
-        let layout = Layout::create(directory.path(), limits)?;
-        let directory = Mutex::new(Some(directory));
-        Ok(Self { state: State::Writing { layout, directory, file: file.to_owned() } })
+        let file = destination::of(file)?;
+        let staging = Staging::beside(&file)?;
+        let root = staging.directory.path().join("layout");
+        std::fs::create_dir(&root).map_err(|error| Error::io(&root, &error))?;
+        fill(&root)?;
+        let layout = Layout::create(&root, limits)?;
+        let staging = Mutex::new(Some(staging));
+        Ok(Self { state: State::Writing { layout, staging, file } })
+    }
+
+    /// The image that is called so: by its whole name, or by a tag that is one image's only.
+    pub fn called(&self, name: &str) -> Result<Digest> {
+        match &self.state {
+            State::Reading(reader) => reader.called(name),
+            State::Writing { layout, .. } => layout.called(name),
+        }
     }
 
     pub(super) fn layout(&self) -> Result<&Layout> {
@@ -75,6 +93,22 @@ impl OciArchive {
                 reason: "it was opened to read".to_owned(),
             }),
         }
+    }
+}
+
+impl Staging {
+    /// The directory in which `file` is written. What killed writers of it left goes.
+    fn beside(file: &Path) -> Result<Self> {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let failed = |error: std::io::Error| Error::io(file, &without_path(error));
+        let lock = WriterLock::on(file).map_err(failed)?;
+        let mut prefix = OsString::from(".signet-archive-");
+        prefix.push(file.file_name().unwrap_or_default());
+        prefix.push(".");
+        leftovers::remove_staging(parent, &prefix);
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(failed)?;
+        Ok(Self { directory, _lock: lock })
     }
 }
 
@@ -134,9 +168,9 @@ impl ImageStore for OciArchive {
     }
 
     async fn finish(&self) -> Result<()> {
-        let State::Writing { layout, directory, file } = &self.state else { return Ok(()) };
+        let State::Writing { layout, staging, file } = &self.state else { return Ok(()) };
         layout.finish().await?;
-        let Some(_staged) = directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(_staging) = staging.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
         // Elsewhere, so that Ctrl-C is heard meanwhile and takes the directory away.
@@ -178,10 +212,13 @@ fn is_of_layout(name: &str) -> bool {
     matches!(name, "oci-layout" | "index.json") || is_blob().is_some()
 }
 
-/// The files of a layout as a tar, in the order of their names, with nothing of this machine in the headers.
+/// The files of the layout in a staging directory as a tar, in the order of their names, with nothing of this machine in the headers.
 fn pack(root: &Path, file: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(file, &error);
-    let mut staged = Staged::beside(file, Access::Public).map_err(failed)?;
+    let mut staged = Staged::within(root.parent().unwrap_or(root), file, Access::Public).map_err(failed)?;
+    if let Some(permissions) = destination::permissions(file) {
+        staged.file().set_permissions(permissions).map_err(failed)?;
+    }
     let mut tar = tar::Builder::new(BufWriter::new(staged.file()));
     for name in files_below(root, Path::new(""), MAX_DEPTH).map_err(failed)? {
         let content = std::fs::File::open(root.join(&name)).map_err(failed)?;

@@ -217,7 +217,7 @@ fn layer_descriptor(tarball: &Tarball, name: &str) -> Result<Descriptor> {
 }
 
 /// Whether two spellings name the same image by Docker's normalisation.
-fn same_name(a: &str, b: &str) -> bool {
+pub(super) fn same_name(a: &str, b: &str) -> bool {
     match (a.parse::<Reference>(), b.parse::<Reference>()) {
         (Ok(a), Ok(b)) => a == b,
         _ => a == b,

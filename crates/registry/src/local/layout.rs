@@ -15,6 +15,7 @@ use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, Tag, media_type};
 use signet_platform::{Access, Existing, Staged, write_whole};
 
+use super::leftovers;
 use super::listed::REF_NAME;
 use super::read_bounded;
 use super::reader::{Reader, Tree, blob_name, is_named};
@@ -47,6 +48,7 @@ impl Layout {
     /// A layout that is there, or a new empty one.
     pub fn create(root: &Path, limits: &Limits) -> Result<Self> {
         if root.join("oci-layout").exists() {
+            leftovers::remove_unfinished_blobs(root);
             return Self::open(root, limits);
         }
         let layout = Self::at(root, limits);
@@ -61,6 +63,11 @@ impl Layout {
     fn at(root: &Path, limits: &Limits) -> Self {
         let reader = Reader::new(Tree::Directory(root.to_owned()), limits);
         Self { root: root.to_owned(), reader, unlisted: Mutex::default() }
+    }
+
+    /// The image that is called so: by its whole name, or by a tag that is one image's only.
+    pub fn called(&self, name: &str) -> Result<Digest> {
+        self.reader.called(name)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -154,6 +161,8 @@ impl Layout {
         let failed = |error: std::io::Error| Error::io(&path, &error);
         std::fs::create_dir_all(&directory).map_err(failed)?;
         let mut staged = Staged::beside(&path, Access::Public).map_err(failed)?;
+        // So that it is not taken for a leftover. Where there are no locks, nothing is.
+        let _ = staged.file().lock();
         let mut file = tokio::fs::File::from_std(staged.file().try_clone().map_err(failed)?);
         while let Some(chunk) = content.next().await {
             tokio::io::AsyncWriteExt::write_all(&mut file, &chunk?).await.map_err(failed)?;

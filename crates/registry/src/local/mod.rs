@@ -1,8 +1,10 @@
 //! Images in files: layouts and archives.
 
 mod archive;
+mod destination;
 mod docker;
 mod layout;
+mod leftovers;
 mod listed;
 mod reader;
 mod save;

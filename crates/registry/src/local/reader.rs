@@ -84,6 +84,10 @@ impl Reader {
         }
     }
 
+    pub(super) fn called(&self, name: &str) -> Result<Digest> {
+        self.index()?.called(name, &self.tree.shown())
+    }
+
     pub(super) async fn blob(&self, blob: &Descriptor) -> Result<BlobStream> {
         let name = blob_name(&blob.digest);
         match &self.tree {
@@ -127,6 +131,7 @@ impl Reader {
     fn by_tag(&self, tag: &Tag) -> Result<Resolved> {
         let listed = self.index()?;
         let entry = listed.index.manifests().iter().find(|entry| is_named(entry, tag));
+        let entry = entry.or_else(|| listed.saved_by_cosign(tag));
         let missing = || Error::NotFound { what: format!("{}: {tag}", self.tree.shown()) };
         self.manifest(entry.ok_or_else(missing)?)
     }

@@ -39,9 +39,6 @@ impl DockerSave {
             ),
             reason,
         };
-        if file.exists() {
-            return Err(wrong("the file is there, and such an archive is only written anew".to_owned()));
-        }
         let reference =
             name.map(str::parse::<Reference>).transpose().map_err(|error| wrong(error.to_string()))?;
         let tag = match &reference {
@@ -53,7 +50,10 @@ impl DockerSave {
                 .parse()
                 .map_err(|error: signet_formats::oci::ReferenceError| wrong(error.to_string()))?,
         };
-        let archive = OciArchive::write(file, limits, |_| Ok(()))?;
+        let archive = OciArchive::write(file, limits, |_| match file.exists() {
+            true => Err(Error::Io { path: file.display().to_string(), reason: THERE.to_owned() }),
+            false => Ok(()),
+        })?;
         Ok(Self { archive, name: reference, tag, image: Mutex::new(None) })
     }
 
@@ -152,6 +152,8 @@ impl ImageStore for DockerSave {
         self.archive.limits()
     }
 }
+
+const THERE: &str = "it is there, and such an archive is only written anew: remove it, or name another";
 
 /// An entry of `manifest.json`.
 #[derive(Serialize)]

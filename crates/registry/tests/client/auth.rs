@@ -40,6 +40,20 @@ async fn loops_of_401() {
     assert_eq!(server.seen().len(), 2);
 }
 
+/// Who had none at all was told that others were wanted "than it was given".
+#[tokio::test]
+async fn a_401_tells_who_has_no_credentials_from_who_has_others() {
+    let server = Double::always(|| Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"x\"")).await;
+    let said = async |keychain: Keychain| {
+        client_with(keychain).resolve(&server.reference()).await.unwrap_err().to_string()
+    };
+    let given = said(basic()).await;
+    assert_eq!(given, format!("{} wants other credentials than it was given", server.host));
+    let none = said(Keychain::of_files(vec!["/nowhere/a.json".into(), "/nowhere/b.json".into()])).await;
+    let wanted = "credentials, and there are none for it in `/nowhere/a.json`, `/nowhere/b.json`";
+    assert_eq!(none, format!("{} wants {wanted}", server.host));
+}
+
 #[tokio::test]
 async fn a_token_realm_elsewhere_over_http() {
     for realm in ["http://tokens.example/t", "ftp://127.0.0.1/t", "not a url"] {

@@ -49,6 +49,10 @@ impl Shelf {
         }
     }
 
+    pub(crate) fn has_manifest(&self, name: &str) -> bool {
+        self.manifests.lock().unwrap().contains_key(&("app".to_owned(), name.to_owned()))
+    }
+
     /// Adds an entry to the list under the fallback tag of `subject` in `app`, as another client does.
     pub(crate) fn add_to_list(&self, subject: &Digest, entry: &Descriptor) {
         let mut manifests = self.manifests.lock().unwrap();

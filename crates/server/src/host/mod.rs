@@ -2,6 +2,7 @@
 
 mod health;
 mod idle;
+mod linger;
 mod pace;
 mod tls;
 
@@ -31,6 +32,7 @@ use tower::Service;
 
 pub use health::health;
 use idle::Idle;
+pub(crate) use linger::Lingering;
 pub(crate) use pace::Paced;
 pub use tls::TlsFiles;
 

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
 use super::evidence::Evidence;
+use super::failures::Failures;
 use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
@@ -60,15 +61,18 @@ impl Config {
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let (listen, tls) = (self.listen, self.acceptor()?);
-        App::listen(self.open()?, listen, tls).await
+        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
+        // Before the directory is made: a start that is refused leaves nothing behind.
+        let listening = self.listener().await?;
+        let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
+        Ok(App::at(listening, self.over(store, authenticator), tls))
     }
 
     /// The same over another store than a data directory.
     pub async fn build_over<S: RegistryStore + Clone>(self, store: S) -> Result<App<S>, BuildError> {
-        let (listen, tls) = (self.listen, self.acceptor()?);
-        let authenticator = self.authenticator()?;
-        App::listen(self.over(store, authenticator), listen, tls).await
+        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
+        let listening = self.listener().await?;
+        Ok(App::at(listening, self.over(store, authenticator), tls))
     }
 
     /// Checks the configuration and opens the data directory, for a process that listens itself.
@@ -86,8 +90,17 @@ impl Config {
             gate: self.gate,
             evidence: Evidence::new(),
             manifest_turns: Turns::new(LARGE_MANIFESTS, LARGE_MANIFESTS_EACH),
+            failures: Failures::default(),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
+    }
+
+    async fn listener(&self) -> Result<(TcpListener, SocketAddr), BuildError> {
+        let listen = self.listen;
+        let failed = |error| BuildError::Listen { listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((listener, address))
     }
 
     fn acceptor(&self) -> Result<Option<TlsAcceptor>, BuildError> {
@@ -149,15 +162,9 @@ pub struct App<S = FsRegistry> {
 }
 
 impl<S: RegistryStore + Clone> App<S> {
-    async fn listen(
-        registry: Registry<S>,
-        listen: SocketAddr,
-        tls: Option<TlsAcceptor>,
-    ) -> Result<Self, BuildError> {
-        let failed = |error| BuildError::Listen { listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { registry, listener, address, tls })
+    fn at(listening: (TcpListener, SocketAddr), registry: Registry<S>, tls: Option<TlsAcceptor>) -> Self {
+        let (listener, address) = listening;
+        Self { registry, listener, address, tls }
     }
 
     /// Where it listens.

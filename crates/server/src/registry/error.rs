@@ -1,10 +1,10 @@
 //! Errors as the distribution API answers them.
 
-use std::io;
+use std::{fmt, io};
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use signet_store::registry::StoreError;
+use signet_store::registry::{StoreError, is_full};
 use signet_verify::Code;
 
 use super::response::{self, Body};
@@ -35,6 +35,11 @@ impl ApiError {
     pub(super) fn with_header(mut self, name: http::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Whether it is not the client that can do something about it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.status.is_server_error()
     }
 
     /// Adds a code of Signet's own and what to do next.
@@ -85,9 +90,18 @@ impl From<StoreError> for ApiError {
                 let told = Self::new(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, message);
                 told.with_detail(Code::DataCorrupt.to_string(), HEAL.to_owned())
             }
+            StoreError::Io(why) if is_full(&why) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, UNKNOWN, "the registry's disk is full")
+            }
             // `Io` and what is added later: ours, not the client's.
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, message),
         }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status.as_u16(), self.message)
     }
 }
 

@@ -61,7 +61,7 @@ impl Housekeeping {
 
     async fn collect_garbage(&self) {
         let Some(GarbageCollection { every, grace }) = self.garbage else { return };
-        let options = GcOptions { grace, uploads: self.upload_age, dry_run: false };
+        let options = GcOptions { grace, uploads: self.upload_age, ..GcOptions::default() };
         loop {
             sleep(every).await;
             match self.service.store.collect_garbage(options).await {

@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyDataStream, BodyExt};
-use hyper::body::Incoming;
 use signet_crypto::Digest;
 use signet_formats::oci::{MAX_MANIFEST_BYTES, Tag};
 use signet_store::registry::{Expect, ManifestPush};
@@ -17,6 +16,7 @@ use super::request;
 use super::response::{self, Body};
 use super::route::ManifestName;
 use super::service::{Call, Service};
+use crate::host::Lingering;
 
 impl Service {
     pub(super) async fn manifest(
@@ -53,7 +53,7 @@ impl Service {
         &self,
         call: &Call,
         name: &ManifestName,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<Response<Body>, ApiError> {
         let expect = request::expectation(&call.headers)?;
         let media_type = media_type(call)?;
@@ -117,13 +117,13 @@ fn media_type(call: &Call) -> Result<String, ApiError> {
 
 /// What has come of a manifest.
 struct Received {
-    body: BodyDataStream<Incoming>,
+    body: BodyDataStream<Lingering>,
     bytes: BytesMut,
     ended: bool,
 }
 
 impl Received {
-    fn new(body: Incoming) -> Self {
+    fn new(body: Lingering) -> Self {
         Self { body: body.into_data_stream(), bytes: BytesMut::new(), ended: false }
     }
 

@@ -10,6 +10,7 @@ mod blobs;
 mod browser;
 mod error;
 mod evidence;
+mod failures;
 mod gate;
 mod housekeeping;
 mod htpasswd;

@@ -13,11 +13,13 @@ use super::auth::Authenticator;
 use super::browser;
 use super::error::{self, ApiError};
 use super::evidence::Evidence;
+use super::failures::Failures;
 use super::gate::PullGate;
 use super::request::{self, Query};
 use super::response::{self, Body};
 use super::rights::{Principal, Right};
 use super::route::{Place, Route};
+use crate::host::Lingering;
 use crate::turns::Turns;
 
 /// What every request is answered from.
@@ -31,6 +33,8 @@ pub(super) struct Service {
     pub(super) evidence: Evidence,
     /// Bounds how many large manifests are received, and so in memory, at once.
     pub(super) manifest_turns: Turns<String>,
+    /// What the operator is told of.
+    pub(super) failures: Failures,
 }
 
 /// A request to a repository by someone who may make it.
@@ -46,13 +50,18 @@ impl Service {
     /// Answers a request; errors are answers too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let line = LogLine::begin(&request);
-        let response = self.route(request).await.unwrap_or_else(ApiError::into_response);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let response = self.route(request).await.unwrap_or_else(|error| {
+            self.failures.tell(&error, &method, uri.path());
+            error.into_response()
+        });
         line.into_iter().for_each(|line| line.end(response.status()));
         response
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let (parts, body) = request.into_parts();
+        let body = Lingering::new(&parts.headers, body);
         if matches!(self.authenticator, Authenticator::Open) {
             browser::refuse_pages(&parts.headers, self.public_host.as_deref())?;
         }
@@ -73,7 +82,7 @@ impl Service {
         self.dispatch(place, &call, body).await
     }
 
-    async fn dispatch(&self, place: Place, call: &Call, body: Incoming) -> Result<Response<Body>, ApiError> {
+    async fn dispatch(&self, place: Place, call: &Call, body: Lingering) -> Result<Response<Body>, ApiError> {
         match (&call.method, place) {
             (&Method::GET | &Method::HEAD, Place::Blob(digest)) => self.blob(call, &digest).await,
             (&Method::DELETE, Place::Blob(digest)) => self.delete_blob(call, &digest).await,

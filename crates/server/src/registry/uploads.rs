@@ -7,7 +7,6 @@ use futures_util::TryStreamExt;
 use http::{HeaderName, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_store::UploadId;
 use signet_store::registry::{ByteStream, MountFrom, StoreError};
@@ -16,10 +15,14 @@ use super::error::{self, ApiError};
 use super::request;
 use super::response::{self, Body};
 use super::service::{Call, Service};
-use crate::host::Paced;
+use crate::host::{Lingering, Paced};
 
 impl Service {
-    pub(super) async fn start_upload(&self, call: &Call, body: Incoming) -> Result<Response<Body>, ApiError> {
+    pub(super) async fn start_upload(
+        &self,
+        call: &Call,
+        body: Lingering,
+    ) -> Result<Response<Body>, ApiError> {
         if let Some(digest) = call.query.digest("mount")?
             && self.mount(call, &digest).await?
         {
@@ -52,7 +55,7 @@ impl Service {
         &self,
         call: &Call,
         id: UploadId,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<Response<Body>, ApiError> {
         let start = request::chunk_start(&call.headers)?;
         let offset = self.append(call, id, start, body).await?;
@@ -63,7 +66,7 @@ impl Service {
         &self,
         call: &Call,
         id: UploadId,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<Response<Body>, ApiError> {
         let digest = call.required_digest()?;
         let start = request::chunk_start(&call.headers)?;
@@ -80,7 +83,7 @@ impl Service {
         &self,
         call: &Call,
         digest: &Digest,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<Response<Body>, ApiError> {
         let body: Vec<Bytes> = paced(body).try_collect().await.map_err(StoreError::BodyBrokeOff)?;
         self.store.put_blob(&call.repository, digest, body.concat().into()).await?;
@@ -93,7 +96,7 @@ impl Service {
         id: UploadId,
         start: Option<u64>,
         digest: &Digest,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<Response<Body>, ApiError> {
         if !body.is_end_stream() || start.is_some() {
             self.append(call, id, start, body).await?;
@@ -107,7 +110,7 @@ impl Service {
         call: &Call,
         id: UploadId,
         start: Option<u64>,
-        body: Incoming,
+        body: Lingering,
     ) -> Result<u64, ApiError> {
         Ok(self.store.append_upload(&call.repository, id, start, paced(body)).await?)
     }
@@ -125,7 +128,7 @@ impl Service {
     }
 }
 
-fn paced(body: Incoming) -> ByteStream {
+fn paced(body: Lingering) -> ByteStream {
     Box::pin(Paced::new(body.into_data_stream()))
 }
 

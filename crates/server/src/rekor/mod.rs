@@ -41,5 +41,5 @@ pub fn operators(shards: Arc<Shards>) -> Router {
 
 /// Whether the log can do its work now.
 pub fn is_ready(shards: &Shards) -> bool {
-    shards.active().is_some_and(|log| log.is_writing() && log.is_published())
+    shards.active().is_some_and(|log| log.is_writing() && log.is_confirmed() && log.is_published())
 }

@@ -98,9 +98,8 @@ impl Config {
     /// The URL that clients are told, if it is not where the stack listens. Refuses what would be open to the
     /// network and should not be.
     fn stated_url(&self) -> Result<Option<String>, ReachError> {
-        let Self { listen, dev, .. } = *self;
-        let (tls, url) = (self.tls.is_some(), self.public_url.as_deref());
-        let reach = Reach { listen, admin: self.admin, tls, url, dev };
+        let Self { listen, admin, dev, .. } = *self;
+        let reach = Reach { listen, admin, tls: self.tls.is_some(), url: self.public_url.as_deref(), dev };
         let url = reach.stated_url()?;
         let is_open =
             self.registry.as_ref().is_some_and(|registry| registry.auth.is_none() && !registry.anonymous);

@@ -217,6 +217,11 @@ impl Log {
         !self.shared.behind.load(Ordering::Acquire)
     }
 
+    /// Whether its witnesses have said that they have seen nothing newer: before that it takes nothing new.
+    pub fn is_confirmed(&self) -> bool {
+        !self.shared.doubted.load(Ordering::Acquire)
+    }
+
     /// Whether there is somebody to write: false after a failure, a defect, or [`Log::close`].
     pub fn is_writing(&self) -> bool {
         self.failure().is_none() && self.ended.has_changed().is_ok()
@@ -348,6 +353,8 @@ struct Shared {
     witnesses: Option<Arc<Witnesses>>,
     /// Whether something is durable that is not published.
     behind: AtomicBool,
+    /// Whether witnesses have to say first that they have seen nothing newer.
+    doubted: AtomicBool,
     frozen: AtomicBool,
     closing: watch::Sender<bool>,
     failure: OnceLock<String>,

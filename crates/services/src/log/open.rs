@@ -441,7 +441,7 @@ impl Loaded {
         // From here on there are segments that earlier versions cannot read.
         self.dir.upgrade()?;
         let (index, wal, segments) = (self.index()?, self.writer()?, self.archive.segments.clone());
-        let Self { dir, identity, archive, runs, .. } = self;
+        let Self { dir, identity, found, archive, runs } = self;
         let (limits, chunks) = (config.limits, archive.chunks);
         let shared = Arc::new(Shared {
             dir,
@@ -451,6 +451,7 @@ impl Loaded {
             places: RwLock::new(Places::new(chunks * TILE_WIDTH, archive.places)),
             layout: archive.layout,
             behind: AtomicBool::new(is_behind),
+            doubted: AtomicBool::new(false),
             witnesses: config.witnesses,
             tree: RwLock::new(archive.tree),
             segments: RwLock::new(segments.with(&wal)),
@@ -463,7 +464,16 @@ impl Loaded {
         });
         let (queue, messages) = mpsc::sync_channel(limits.queue);
         let refresh = config.refresh;
-        let start = Start { shared: Arc::clone(&shared), queue: messages, wal, index, runs, chunks, refresh };
+        let start = Start {
+            shared: Arc::clone(&shared),
+            queue: messages,
+            wal,
+            index,
+            runs,
+            chunks,
+            refresh,
+            is_new: found.is_none(),
+        };
         let (ending, ended) = watch::channel(());
         writer::start(start, runtime, ending)?;
         Ok(Log { shared, queue, ended })

@@ -55,16 +55,18 @@ pub(super) struct Start {
     pub(super) chunks: u64,
     /// How old a published checkpoint may get.
     pub(super) refresh: Option<Duration>,
+    /// Whether the log was just made: nobody has seen anything of it.
+    pub(super) is_new: bool,
 }
 
 /// Starts the writer on a thread of its own. It ends with the last handle of the log, on
 /// [`Message::Close`], or when the disk fails; `ended` is dropped when it has let go of everything.
 pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> io::Result<()> {
-    let Start { shared, queue, wal, index, runs, chunks, refresh } = start;
+    let Start { shared, queue, wal, index, runs, chunks, refresh, is_new } = start;
     let filing = Filing::start(Arc::clone(&shared), runs)?;
     let published = Instant::now();
     let is_final = shared.frozen.load(Ordering::Acquire);
-    let doubt = shared.witnesses.as_ref().map(|_| "they were not asked yet".to_owned());
+    let doubt = shared.witnesses.as_ref().filter(|_| !is_new).map(|_| "they were not asked yet".to_owned());
     let (began, unpublished) = (None, None);
     let writer = Writer {
         shared,
@@ -216,6 +218,7 @@ impl Writer {
 
     fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), Failure> {
         self.ask_witnesses()?;
+        self.shared.doubted.store(self.is_in_doubt(), Ordering::Release);
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;

@@ -62,6 +62,11 @@ pub enum StoreError {
     UploadUnknown,
 }
 
+/// Whether there is no room for what was to be written.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn list(digests: &[Digest]) -> String {
     digests.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -9,9 +9,10 @@
 //!                    /_tags/<tag>                     the digest it names
 //!                    /_referrers/<digest>/<digest>    subject, then the descriptor of what refers to it
 //!                    /_indexes/<digest>/<digest>      empty: manifest, then an index that lists it
+//!                    /_removed/<digest>               empty: this manifest was removed, and others still refer to it
 //!                    /_uploads/<id>.<algorithm>       what was uploaded so far
 //! ```
-//! In a directory's name the digest has `-` for `:`. The last two lists repeat what the manifests say.
+//! In a directory's name the digest has `-` for `:`. The lists of referrers and indexes repeat what the manifests say.
 
 use std::fs;
 use std::io;
@@ -89,6 +90,15 @@ impl Layout {
     /// The entry of an index among those that list a manifest.
     pub(super) fn index(&self, repository: &RepositoryName, child: &Digest, index: &Digest) -> PathBuf {
         self.indexes(repository, child).join(file_name(index))
+    }
+
+    pub(super) fn all_removed(&self, repository: &RepositoryName) -> PathBuf {
+        self.repository(repository).join("_removed")
+    }
+
+    /// The mark that a manifest was here.
+    pub(super) fn removed(&self, repository: &RepositoryName, digest: &Digest) -> PathBuf {
+        self.all_removed(repository).join(file_name(digest))
     }
 
     pub(super) fn uploads(&self, repository: &RepositoryName) -> PathBuf {

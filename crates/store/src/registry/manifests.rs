@@ -8,7 +8,7 @@ use signet_formats::oci::{Descriptor, Manifest, ManifestError, ManifestKind};
 
 use super::backlinks::{MAX_TRACKED_CHILDREN, descriptor_of};
 use super::files::Inner;
-use super::layout::{file_name, read_if_present};
+use super::layout::{entry_names, file_name, read_if_present};
 use super::{Expect, ManifestPush, PushedManifest, StoreError, StoredManifest};
 use crate::name::RepositoryName;
 
@@ -83,6 +83,10 @@ impl Inner {
                 self.remove_tag(repository, &tag)?;
             }
         }
+        if !entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
+            // Says that its signatures are not those of an image of another registry: garbage from here on.
+            self.disk().mark(&self.layout.removed(repository, digest))?;
+        }
         self.remove_manifest(repository, digest)?;
         Ok(true)
     }
@@ -156,7 +160,9 @@ impl ManifestPush {
     /// (CVE-2021-41190).
     pub fn parse(&self) -> Result<Manifest, StoreError> {
         let manifest = Manifest::parse(&self.bytes)?;
-        ManifestKind::of_media_type(&self.media_type).ok_or(ManifestError::Malformed)?;
+        let unknown =
+            || ManifestError::Malformed("its `Content-Type` is none of a manifest or an index".to_owned());
+        ManifestKind::of_media_type(&self.media_type).ok_or_else(unknown)?;
         match fits(&self.media_type, &manifest) {
             true => Ok(manifest),
             false => Err(ManifestError::Ambiguous.into()),

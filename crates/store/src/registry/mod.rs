@@ -33,7 +33,7 @@ use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::Tag;
 
 pub use blobs::OpenBlob;
-pub use error::StoreError;
+pub use error::{StoreError, is_full};
 pub use files::{FsRegistry, Limits};
 pub use fsck::{Finding, FsckReport};
 pub use gc::{GcOptions, GcReport};

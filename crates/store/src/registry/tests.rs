@@ -12,7 +12,8 @@ use signet_formats::oci::{Descriptor, Manifest, media_type};
 use super::*;
 use crate::fs::{Disk, Faults, Step};
 
-const NOW: GcOptions = GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, dry_run: false };
+const NOW: GcOptions =
+    GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
     FsRegistry::open(dir, Limits { blob_bytes: 1 << 20, uploads: 8 }).unwrap()
@@ -331,6 +332,71 @@ async fn signatures_survive_garbage_collection() {
     let all = store.collect_garbage(NOW).await.unwrap();
     assert_eq!((all.manifests.len(), all.blobs.len()), (4, 2));
     assert_eq!(store.collect_garbage(NOW).await.unwrap(), GcReport::default());
+}
+
+/// `COSIGN_REPOSITORY` keeps them so: they went with the first collection, and the image was unsigned.
+#[tokio::test]
+async fn signatures_kept_in_a_repository_of_their_own_survive_garbage_collection() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, app, signatures) = (open(dir.path()), name("team/app"), name("sigs"));
+    let config = push_blob(&store, &app, b"{}").await;
+    let signature = push_blob(&store, &signatures, b"{}").await;
+    let signed = push(&store, &app, image(config, &[], None), &["1"], Expect::Anything).await.unwrap();
+    let elsewhere = Digest::sha256(b"an image of another registry");
+    let sign = async |subject| {
+        let manifest = image(signature, &[], Some(subject));
+        push(&store, &signatures, manifest, &[], Expect::Anything).await.unwrap()
+    };
+    let of_ours = sign(signed).await;
+    let countersignature = sign(of_ours).await;
+    let of_theirs = sign(elsewhere).await;
+    let untagged = push(&store, &signatures, image(signature, &[signature], None), &[], Expect::Anything);
+    let untagged = untagged.await.unwrap();
+
+    let report = store.collect_garbage(NOW).await.unwrap();
+    assert_eq!(report.manifests, [(signatures.clone(), untagged)]);
+    assert_eq!(report.without_subject, [(signatures.clone(), of_theirs)]);
+    for digest in [of_ours, countersignature, of_theirs] {
+        assert!(store.manifest(&signatures, &digest).await.unwrap().is_some(), "{digest}");
+    }
+    let all = store.collect_garbage(GcOptions { without_subject: true, ..NOW }).await.unwrap();
+    assert_eq!(all.manifests, [(signatures.clone(), of_theirs)]);
+
+    // An image that is only signed elsewhere and not here may live on in another registry.
+    store.delete_manifest(&app, &signed).await.unwrap();
+    let kept = store.collect_garbage(NOW).await.unwrap();
+    assert_eq!((kept.manifests, kept.without_subject), (vec![], vec![(signatures.clone(), of_ours)]));
+    let all = store.collect_garbage(GcOptions { without_subject: true, ..NOW }).await.unwrap();
+    assert_eq!(all.manifests.len(), 2);
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn signatures_beside_an_image_go_after_it_was_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, repository) = (open(dir.path()), name("a"));
+    let config = push_blob(&store, &repository, b"{}").await;
+    let put = async |subject| {
+        push(&store, &repository, image(config, &[], subject), &[], Expect::Anything).await.unwrap()
+    };
+    let subject = put(None).await;
+    let signature = put(Some(subject)).await;
+    let removed = store.inner.layout.removed(&repository, &subject);
+    // By a collection, when the signature is younger than the grace, and by whoever pushes.
+    let link = store.inner.layout.manifest_link(&repository, &subject);
+    let then = std::time::SystemTime::now() - Duration::from_secs(7200);
+    fs::File::options().append(true).open(link).unwrap().set_modified(then).unwrap();
+    assert_eq!(
+        store.collect_garbage(GcOptions::default()).await.unwrap().manifests,
+        [(repository.clone(), subject)]
+    );
+    assert!(removed.is_file());
+    assert_eq!(store.fsck().await.unwrap().findings, []);
+    assert_eq!(put(None).await, subject);
+    store.delete_manifest(&repository, &subject).await.unwrap();
+    let report = store.collect_garbage(NOW).await.unwrap();
+    assert_eq!((report.manifests, report.without_subject), (vec![(repository, signature)], vec![]));
+    assert!(!removed.exists(), "nothing refers to it any more");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use super::blobs::hash_file;
 use super::files::{FsRegistry, Inner};
 use super::layout::{Layout, entry_names};
-use super::{ByteStream, StoreError};
+use super::{ByteStream, StoreError, is_full};
 use crate::name::{RepositoryName, UploadId};
 
 impl FsRegistry {
@@ -40,7 +40,9 @@ impl FsRegistry {
             let failed_before = inner.disk().has_failed();
             let appended = writer::append(&inner, &upload, &mut progress, body).await;
             upload.touch();
-            if appended.is_err() && inner.disk().has_failed() && !failed_before {
+            // What came of it would keep the disk full for a day.
+            let has_no_room = matches!(&appended, Err(StoreError::Io(error)) if is_full(error));
+            if has_no_room || (appended.is_err() && inner.disk().has_failed() && !failed_before) {
                 inner.give_up(id, &upload, &mut progress);
             }
             appended
@@ -135,7 +137,7 @@ impl Inner {
         uploads.map(|(id, upload)| (upload.repository.clone(), id)).collect()
     }
 
-    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again.
+    /// Ends an upload whose sync failed: its bytes may be gone, and nothing would say so again. Or one without room.
     fn give_up(&self, id: UploadId, upload: &Upload, progress: &mut Progress) {
         self.disk().discard(&upload.path);
         progress.ended = true;

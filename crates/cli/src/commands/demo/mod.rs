@@ -14,6 +14,7 @@ use signet_verify::Code;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::app::INTERRUPTED;
 use crate::args::DemoArgs;
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
@@ -51,7 +52,7 @@ async fn with_registry(args: &DemoArgs, face: Face, directory: &Path) -> Answer 
     let mut interrupted = std::pin::pin!(runtime::stopped());
     let shown = tokio::select! {
         biased;
-        () = &mut interrupted => Err(Stop::Interrupted),
+        () = &mut interrupted => Err(Stop::Interrupted(INTERRUPTED)),
         shown = show(&stage, face) => shown,
     };
     if shown.is_ok() && args.keep {

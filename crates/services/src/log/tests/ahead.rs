@@ -42,7 +42,7 @@ async fn where_nobody_proves_that_it_was_put_back_it_signs_nothing_either() {
     }
     assert_eq!((log.durable(), village.contradictions()), (1, 0), "nothing was written or signed");
     assert!(add(&log, 0).await.duplicate, "what is published is found");
-    assert!(log.failure().is_none(), "a word alone ends nothing");
+    assert!(log.failure().is_none() && !log.is_confirmed(), "a word alone ends nothing");
     village.is_shy.store(false, Ordering::Relaxed);
     while log.failure().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -78,4 +78,25 @@ async fn one_witness_alone_does_not_stop_a_log_by_its_word() {
     village.lying.lock().unwrap().push("one");
     let log = village.open(dir.path(), &signer).await;
     assert_eq!(add(&log, 1).await.index, 1);
+}
+
+/// Its first entry is made before those are there who are started beside it.
+#[tokio::test]
+async fn a_new_log_keeps_entries_before_its_witnesses_are_there() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    village.set_down(&["one", "two", "three"]);
+    let log = village.open(dir.path(), &signer).await;
+    assert!(matches!(log.add(entry(0)).await, Err(AddError::Unwitnessed(_))));
+    assert_eq!(log.durable(), 1);
+    log.close().await;
+    drop(log);
+    let log = village.open(dir.path(), &signer).await;
+    assert!(matches!(log.add(entry(1)).await, Err(AddError::Unwitnessed(_))));
+    assert_eq!(log.durable(), 1, "it might be one that was put back");
+    village.set_down(&[]);
+    while !log.is_published() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(log.head().checkpoint.size == 1 && log.is_confirmed());
 }

@@ -45,6 +45,7 @@ fn in_contents(layout: &Layout, strays: &mut Vec<PathBuf>) -> io::Result<()> {
 fn in_part(dir: &Path, name: &str, strays: &mut Vec<PathBuf>) -> io::Result<()> {
     match name {
         "_tags" => others(dir, |name| name.parse::<Tag>().is_ok(), strays),
+        "_removed" => others(dir, |name| digest_of_file_name(name).is_some(), strays),
         "_uploads" => others(dir, is_upload, strays),
         "_blobs" | "_manifests" => below(dir, |algorithm, hex| digest(algorithm, hex).is_some(), strays),
         "_indexes" | "_referrers" => below(

@@ -1,23 +1,25 @@
 //! Garbage collection: what nothing keeps any more goes.
 //!
 //! Kept is what is tagged, what a kept index lists, and what refers to something kept: so a signature
-//! lives as long as its image. What is younger than the grace is kept too, for whoever is about to
-//! push what will refer to it. A push is never raced: a repository's links are judged under its lock,
-//! and content is removed only if no link to it was made since the collection began.
+//! lives as long as its image. What refers to something of another repository lives as long as any has it, and what
+//! refers to something that none has is kept as well: its image may be in another registry. What is younger than
+//! the grace is kept too, for whoever is about to push what will refer to it. A push is never raced: a repository's
+//! links are judged under its lock, and content is removed only if no link to it was made since the collection began.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+mod keep;
+
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use signet_crypto::Digest;
-use signet_formats::oci::Manifest;
 
+use self::keep::{Held, Kept};
 use super::StoreError;
 use super::files::Inner;
-use super::layout::{Links, entry_names, present};
+use super::layout::{Links, digest_of_file_name, entry_names, present};
 use crate::name::{RepositoryName, UploadId};
 
 /// How garbage is collected.
@@ -27,13 +29,15 @@ pub struct GcOptions {
     pub grace: Duration,
     /// Uploads that nobody added to for this long go too.
     pub uploads: Duration,
+    /// Remove also what refers to something that no repository here has.
+    pub without_subject: bool,
     /// Remove nothing.
     pub dry_run: bool,
 }
 
 impl Default for GcOptions {
     fn default() -> Self {
-        Self { grace: HOUR, uploads: 24 * HOUR, dry_run: false }
+        Self { grace: HOUR, uploads: 24 * HOUR, without_subject: false, dry_run: false }
     }
 }
 
@@ -52,14 +56,17 @@ pub struct GcReport {
     pub uploads: Vec<(RepositoryName, UploadId)>,
     /// Repositories left alone because a manifest or tag there is damaged and does not say what it keeps.
     pub damaged: Vec<RepositoryName>,
+    /// Manifests that nothing keeps but that what they refer to may be in another registry: no repository here has it.
+    pub without_subject: Vec<(RepositoryName, Digest)>,
 }
 
 impl Inner {
     pub(super) fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, StoreError> {
         let _journal = Journal::begin(self)?;
         let (mut report, mut linked) = (GcReport::default(), HashSet::new());
+        let held = self.held()?;
         for repository in self.layout.repository_names()? {
-            self.collect_repository(&repository, options, &mut report, &mut linked)?;
+            self.collect_repository(&repository, options, &held, &mut report, &mut linked)?;
         }
         self.collect_contents(options, &linked, &mut report)?;
         report.uploads = self.collect_uploads(options);
@@ -77,6 +84,7 @@ impl Inner {
         &self,
         repository: &RepositoryName,
         options: GcOptions,
+        held: &Held,
         report: &mut GcReport,
         linked: &mut HashSet<Digest>,
     ) -> Result<(), StoreError> {
@@ -84,29 +92,27 @@ impl Inner {
         let _exclusive = self.exclusive(repository);
         let manifests = self.layout.linked(repository, Links::Manifests)?;
         let blobs = self.layout.linked(repository, Links::Blobs)?;
-        let kept = match self.kept(repository, &manifests, known, options.grace) {
+        let kept = match self.kept(repository, &manifests, known, held, options) {
             Ok(kept) => kept,
             Err(StoreError::Corrupt(_) | StoreError::CorruptTag(_) | StoreError::Manifest(_)) => {
                 report.damaged.push(repository.clone());
-                linked.extend(manifests);
-                linked.extend(blobs);
+                linked.extend(manifests.into_iter().chain(blobs));
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        for digest in manifests {
-            if kept.contains(&digest) {
-                linked.insert(digest);
-                continue;
-            }
-            if !options.dry_run {
-                self.remove_manifest(repository, &digest)?;
-            }
-            report.manifests.push((repository.clone(), digest));
+        let (keep, go): (Vec<_>, Vec<_>) =
+            manifests.into_iter().partition(|digest| kept.digests.contains(digest));
+        linked.extend(keep);
+        if !options.dry_run {
+            self.remove_manifests(repository, &go, &kept)?;
         }
+        report.manifests.extend(go.into_iter().map(|digest| (repository.clone(), digest)));
+        let without_subject = kept.without_subject.iter();
+        report.without_subject.extend(without_subject.map(|digest| (repository.clone(), *digest)));
         for digest in blobs {
             let link = self.layout.blob_link(repository, &digest);
-            if kept.contains(&digest) || is_young(&link, options.grace)? {
+            if kept.digests.contains(&digest) || is_young(&link, options.grace)? {
                 linked.insert(digest);
                 continue;
             }
@@ -118,58 +124,27 @@ impl Inner {
         Ok(())
     }
 
-    /// What the repository's manifests name, as far as they can be read. It is their digests that say so and no lock:
-    /// whoever pulls or pushes meanwhile need not wait until all are read.
-    fn known(&self, repository: &RepositoryName) -> Result<HashMap<Digest, Names>, StoreError> {
-        let manifests = self.layout.linked(repository, Links::Manifests)?;
-        let read = |digest: Digest| {
-            let _shared = self.shared(repository);
-            self.names(repository, &digest).ok().map(|names| (digest, names))
-        };
-        Ok(manifests.into_iter().filter_map(read).collect())
-    }
-
-    fn names(&self, repository: &RepositoryName, digest: &Digest) -> Result<Names, StoreError> {
-        let stored = self.read_manifest(repository, digest)?.ok_or(StoreError::Corrupt(*digest))?;
-        Ok(Names::of(&Manifest::parse(&stored.bytes)?))
-    }
-
-    /// The manifests that are kept, and the blobs that they keep. What is not `known` is read.
-    fn kept(
+    /// Removes manifests that no tag names. Of those that something kept still refers to it is remembered that they
+    /// were here, as long as something does.
+    fn remove_manifests(
         &self,
         repository: &RepositoryName,
         manifests: &[Digest],
-        mut known: HashMap<Digest, Names>,
-        grace: Duration,
-    ) -> Result<HashSet<Digest>, StoreError> {
-        let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
         for digest in manifests {
-            let names = match known.entry(*digest) {
-                Entry::Occupied(names) => names.into_mut(),
-                Entry::Vacant(unread) => unread.insert(self.names(repository, digest)?),
-            };
-            if let Some(subject) = names.subject {
-                referrers.entry(subject).or_default().push(*digest);
+            if kept.subjects.contains(digest) {
+                self.disk().mark(&self.layout.removed(repository, digest))?;
+            }
+            self.remove_manifest(repository, digest)?;
+        }
+        for name in entry_names(&self.layout.all_removed(repository))? {
+            let Some(digest) = digest_of_file_name(&name) else { continue };
+            if !kept.subjects.contains(&digest) {
+                self.disk().remove(&self.layout.removed(repository, &digest))?;
             }
         }
-        let mut pending = Vec::new();
-        for (tag, named) in self.all_tags(repository)? {
-            // What it kept nobody knows: nothing goes.
-            pending.push(named.ok_or(StoreError::CorruptTag(tag))?);
-        }
-        for digest in manifests {
-            if is_young(&self.layout.manifest_link(repository, digest), grace)? {
-                pending.push(*digest);
-            }
-        }
-        let mut kept = HashSet::new();
-        while let Some(digest) = pending.pop() {
-            if kept.insert(digest) {
-                pending.extend(known.get(&digest).into_iter().flat_map(|names| &names.kept));
-                pending.extend(referrers.get(&digest).into_iter().flatten());
-            }
-        }
-        Ok(kept)
+        Ok(())
     }
 
     fn collect_contents(
@@ -243,22 +218,6 @@ impl Drop for Journal<'_> {
     }
 }
 
-/// What a manifest names.
-struct Names {
-    /// What it keeps. A foreign layer too, if somebody pushed it.
-    kept: Vec<Digest>,
-    /// What it refers to, which it does not keep.
-    subject: Option<Digest>,
-}
-
-impl Names {
-    fn of(manifest: &Manifest) -> Self {
-        let blobs = manifest.config.iter().chain(manifest.layers());
-        let kept = blobs.chain(manifest.manifests()).map(|descriptor| descriptor.digest).collect();
-        Self { kept, subject: manifest.subject.as_ref().map(|subject| subject.digest) }
-    }
-}
-
 fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
     let Some(marked) = present(fs::metadata(link))? else { return Ok(false) };
     // A time to come, after the clock was set back, counts as young.
@@ -267,30 +226,3 @@ fn is_young(link: &Path, grace: Duration) -> Result<bool, StoreError> {
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-
-#[cfg(test)]
-mod tests {
-    use super::super::Expect;
-    use super::super::tests::{image, name, open, push, push_blob};
-    use super::*;
-
-    /// All manifests of a repository had been read under its lock, for which its pulls and those of others waited.
-    #[tokio::test]
-    async fn what_was_read_beside_pulls_is_not_read_again_while_they_wait() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, repository) = (open(dir.path()), name("a"));
-        let config = push_blob(&store, &repository, b"{}").await;
-        let kept =
-            push(&store, &repository, image(config, &[], None), &["1"], Expect::Anything).await.unwrap();
-        let inner = &store.inner;
-        let pulling = inner.shared(&repository);
-        let known = inner.known(&repository).unwrap();
-        drop(pulling);
-        assert_eq!(known.keys().collect::<Vec<_>>(), [&kept]);
-        fs::remove_file(inner.layout.content(&kept)).unwrap();
-        let found = inner.kept(&repository, &[kept], known, Duration::ZERO).unwrap();
-        assert_eq!(found, HashSet::from([kept, config]));
-        let unread = inner.kept(&repository, &[kept], HashMap::new(), Duration::ZERO);
-        assert!(matches!(unread, Err(StoreError::Corrupt(_))), "{unread:?}");
-    }
-}
