@@ -51,7 +51,7 @@ fn chain(call: &Call<'_>, answer: Answer) -> Result<Vec<Certificate>, Error> {
     if issued.chain.certificates.len() > MAX_CHAIN {
         return Err(call.malformed("the chain is too long"));
     }
-    certificates_from_pem(&issued.chain.certificates.concat()).map_err(|error| call.malformed(error))
+    certificates_from_pem(&issued.chain.certificates.join("\n")).map_err(|error| call.malformed(error))
 }
 
 #[derive(Serialize)]
