@@ -41,6 +41,13 @@ impl Made {
         self
     }
 
+    /// The same without the parts whose keys were moved away, to have them make others.
+    pub(super) fn without_moved_keys(mut self, data: &Path) -> Self {
+        let is_moved = |part: Part| part.may_change_keys() && part.is_in(data) && part.key(data).is_none();
+        self.0.retain(|part, _| !is_moved(*part));
+        self
+    }
+
     /// The same, and what there is in the directory now.
     fn noting(mut self, data: &Path) -> Self {
         for part in PARTS.into_iter().filter(|part| part.is_in(data)) {

@@ -76,9 +76,6 @@ impl Names {
     }
 
     fn begin(kept: Option<Self>, root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
-        if let Some(kept @ Self { dev: Some(_), .. }) = kept {
-            return Ok(kept);
-        }
         let new = || Self {
             log: vec![Shard::new("log", now)],
             ct: vec![Shard::new("ct", now)],
@@ -87,7 +84,12 @@ impl Names {
             dev: None,
             made: Made::default(),
         };
-        let names = Self { dev: Some(dev), ..kept.unwrap_or_else(new) };
+        let mut names = Self { dev: Some(dev), ..kept.clone().unwrap_or_else(new) };
+        // Before others are made: whoever dies in between is not to find keys that nobody knows.
+        names.made = names.made.without_moved_keys(root.path());
+        if kept.as_ref() == Some(&names) {
+            return Ok(names);
+        }
         let path = root.path().join(FILE);
         names.keep(root).map_err(|error| StackError::Names { path, why: error.to_string() })?;
         Ok(names)
@@ -230,6 +232,20 @@ mod tests {
         );
         assert!(matches!(Names::of(&root, 1, false), Err(StackError::Mode { dev: true })));
         assert_eq!(Names::of(&root, 1, true).unwrap(), names);
+    }
+
+    /// Who died between making others and noting them would find keys that nobody knows, and start no more.
+    #[test]
+    fn keys_that_were_moved_away_are_forgotten_before_others_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = DataDir::open(dir.path(), Kind::Stack).unwrap();
+        drop(DataDir::open(&dir.path().join("tsa"), Kind::Tsa).unwrap());
+        let logs = r#""log":[{"origin":"a","start":1}],"ct":[{"origin":"b","start":1}],"dev":false"#;
+        fs::write(dir.path().join(FILE), format!(r#"{{{logs},"made":{{"tsa":["sha256:former"]}}}}"#))
+            .unwrap();
+        let names = Names::of(&root, 1, false).unwrap();
+        assert!(names.made.is_empty());
+        assert_eq!(Names::read(&root).unwrap(), Some(names));
     }
 
     #[test]
