@@ -49,6 +49,8 @@ fn command(rest: &str) -> Option<String> {
 /// The command that the arguments name. Of a value that cannot be read clap does not say whose it is.
 fn asked_for(arguments: impl Iterator<Item = String>) -> String {
     let (mut at, mut name) = (Cli::command(), "signet".to_owned());
+    // Groups of commands are defined when they are asked for: now.
+    at.build();
     for argument in arguments {
         let Some(next) = at.find_subcommand(&argument).cloned() else { continue };
         name = format!("{name} {}", next.get_name());
