@@ -2,7 +2,7 @@ use signet_formats::cms::SignedData;
 use signet_formats::sct::{Sct, read_list};
 use signet_formats::static_ct::tile_leaves;
 use signet_formats::timestamp::{ReceivedRequest, TimestampToken, TstInfo};
-use signet_formats::tlog::{Entries, EntryProof, Nodes, Resource, TileNodes, push_entry};
+use signet_formats::tlog::{Entries, EntryProof, Nodes, Resource, TileNodes, full_path, push_entry};
 use signet_formats::x509::{Certificate, CertificateRequest, Name};
 
 /// A certificate keeps its bytes; everything it says can be asked.
@@ -50,6 +50,7 @@ pub fn tlog(data: &[u8]) {
         assert_eq!(proof.to_string().parse().as_ref(), Ok(&proof));
         let _ = proof.verify(content);
     }
+    let _ = full_path(name);
     let Ok(resource) = name.parse::<Resource>() else { return };
     assert_eq!(resource.to_string(), name);
     match resource {

@@ -93,9 +93,3 @@ fn requested_globals() -> GlobalArgs {
 const BROKEN_PIPE: u8 = 141;
 /// What a shell shows for a process that SIGINT ended.
 pub(crate) const INTERRUPTED: u8 = 130;
-/// What a shell shows for a process that SIGTERM ended.
-#[cfg(unix)]
-pub(crate) const TERMINATED: u8 = 143;
-/// What a shell shows for a process that SIGHUP ended.
-#[cfg(unix)]
-pub(crate) const HUNG_UP: u8 = 129;

@@ -11,8 +11,6 @@ use futures_util::future::LocalBoxFuture;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::app::INTERRUPTED;
-#[cfg(unix)]
-use crate::app::{HUNG_UP, TERMINATED};
 use crate::error::{Answer, CliError, Stop};
 
 /// Runs a client command on this thread until it ends, Ctrl-C is pressed or another signal asks for its end.
@@ -155,3 +153,9 @@ async fn ended() -> u8 {
 const FAREWELL: Duration = Duration::from_millis(300);
 /// Longer than a farewell takes.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What a shell shows for a process that SIGTERM ended.
+#[cfg(unix)]
+const TERMINATED: u8 = 143;
+/// What a shell shows for a process that SIGHUP ended.
+#[cfg(unix)]
+const HUNG_UP: u8 = 129;

@@ -35,6 +35,11 @@ pub fn reuses_addresses() -> bool {
     cfg!(not(windows))
 }
 
+/// Whether a path may begin with a drive, as `C:` is one.
+pub fn has_drives() -> bool {
+    cfg!(windows)
+}
+
 /// Lets this process open as many files as it may ask for. How many that are; `None` if nothing limits them that is known.
 pub fn raise_open_files() -> Option<u64> {
     system::raise_open_files()

@@ -210,7 +210,7 @@ fn path_and_name(text: &str) -> (&str, Option<&str>) {
 
 /// Whether a colon at this place is that of `C:`.
 fn is_drive(at: usize) -> bool {
-    cfg!(windows) && at == 1
+    signet_platform::has_drives() && at == 1
 }
 
 fn wrong(text: &str, reason: impl ToString) -> Error {

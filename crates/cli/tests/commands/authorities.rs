@@ -227,7 +227,7 @@ fn a_service_says_on_standard_error_what_goes_wrong() {
         let said = String::from_utf8(sandbox.read("said")).unwrap();
         // A last line without its end is still being written.
         let mut lines = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        if let Some(line) = lines.find(|line| line.contains("no cosignature")) {
+        if let Some(line) = lines.find(|line| line.contains("nothing new is signed yet")) {
             break line.to_owned();
         }
         assert_eq!(log.try_wait().unwrap(), None, "it runs");

@@ -38,7 +38,11 @@ fn what_a_retired_key_proved_stays_proven_and_nothing_later_counts() {
     sign(&sandbox, &before, "before.json");
     sandbox.write("old.json", std::fs::read(before.said("trustedRoot")).expect("it was written"));
     drop(before);
-    std::fs::rename(sandbox.path("up/tsa"), sandbox.path("tsa")).expect("it is there");
+    std::fs::create_dir(sandbox.path("aside")).expect("the sandbox is ours");
+    for file in ["made.json", "root.key", "root.pem", "tsa.key", "tsa.pem"] {
+        let (from, to) = (format!("up/tsa/{file}"), format!("aside/{file}"));
+        std::fs::rename(sandbox.path(&from), sandbox.path(&to)).expect("it is there");
+    }
 
     // Without a word about the old key, what it proved is lost.
     let careless = start(&sandbox, "");
