@@ -110,7 +110,7 @@ struct WireSignature<'a> {
 
 impl<'a> WireEnvelope<'a> {
     pub(crate) fn read(self) -> Result<Envelope, FieldError> {
-        let payload_type = proto_json::required(self.payload_type, "payloadType")?.0.into_owned();
+        let payload_type = proto_json::required(self.payload_type, "payloadType")?.into_str().into_owned();
         let signatures = proto_json::list(self.signatures, "signatures")?;
         if payload_type.is_empty() {
             return Err(FieldError::Missing { field: "payloadType" });
@@ -127,11 +127,11 @@ impl<'a> WireEnvelope<'a> {
 
     pub(crate) fn of(envelope: &'a Envelope) -> Self {
         let wire = |signature: &'a Signature| WireSignature {
-            sig: Some(Text::base64(&signature.sig)),
+            sig: Some(Text::Base64(&signature.sig)),
             keyid: signature.keyid.as_deref().map(Text::from),
         };
         Self {
-            payload: Some(Text::base64(&envelope.payload)),
+            payload: Some(Text::Base64(&envelope.payload)),
             payload_type: Some(envelope.payload_type.as_str().into()),
             signatures: Some(envelope.signatures.iter().map(wire).collect()),
         }
@@ -142,7 +142,7 @@ impl WireSignature<'_> {
     fn read(self) -> Result<Signature, FieldError> {
         Ok(Signature {
             sig: proto_json::bytes(self.sig, "signatures.sig")?,
-            keyid: self.keyid.map(|id| id.0.into_owned()).filter(|id| !id.is_empty()),
+            keyid: self.keyid.map(|id| id.into_str().into_owned()).filter(|id| !id.is_empty()),
         })
     }
 }

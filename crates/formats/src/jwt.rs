@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use signet_crypto::{KeyAlgorithm, PublicKey, Scheme};
 
+use crate::asn1::{self, Encode};
+use crate::base64;
 use crate::json::{self, JsonError};
-use crate::{asn1, base64};
 
 /// The longest token that is read, in bytes. Real ones have 0.5 to 4 KiB.
 pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
@@ -231,7 +232,7 @@ struct Header {
 /// The DER of an ECDSA signature that is two numbers of this length.
 fn ecdsa_der(signature: &[u8], length: usize) -> Option<Vec<u8>> {
     let (r, s) = signature.split_at_checked(length)?;
-    (s.len() == length).then(|| asn1::sequence(&[&asn1::integer(r), &asn1::integer(s)]))
+    (s.len() == length).then(|| asn1::sequence(&[&asn1::integer(r), &asn1::integer(s)]).der())
 }
 
 const TABLE: &[(JwtAlgorithm, &str, Scheme)] = &[

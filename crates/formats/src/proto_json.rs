@@ -82,18 +82,31 @@ impl std::error::Error for FieldError {}
 
 /// A string that is borrowed from the document where it has no escapes.
 #[derive(Clone, Debug)]
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+pub(crate) enum Text<'a> {
+    /// As it stands there.
+    Plain(Cow<'a, str>),
+    /// The base64 spelling of bytes, made when it is written.
+    Base64(&'a [u8]),
+}
 
-impl Text<'_> {
-    /// The base64 spelling of `bytes`.
-    pub(crate) fn base64(bytes: &[u8]) -> Text<'static> {
-        Text(Cow::Owned(base64::encode(bytes)))
+impl<'a> Text<'a> {
+    /// The string.
+    pub(crate) fn into_str(self) -> Cow<'a, str> {
+        match self {
+            Self::Plain(text) => text,
+            Self::Base64(bytes) => Cow::Owned(base64::encode(bytes)),
+        }
+    }
+
+    /// The string, if it has any characters.
+    fn non_empty(self) -> Option<Cow<'a, str>> {
+        Some(self.into_str()).filter(|text| !text.is_empty())
     }
 }
 
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self::Plain(Cow::Borrowed(text))
     }
 }
 
@@ -105,7 +118,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        match self {
+            Self::Plain(text) => serializer.serialize_str(text),
+            Self::Base64(bytes) => base64::serialize(bytes, serializer),
+        }
     }
 }
 
@@ -119,11 +135,11 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
+        Ok(Text::Plain(Cow::Borrowed(text)))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+        Ok(Text::Plain(Cow::Owned(text.to_owned())))
     }
 }
 
@@ -248,20 +264,20 @@ pub(crate) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, Fi
 
 /// The bytes of a field that must be there and not be empty.
 pub(crate) fn bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
-    let text = required(value.filter(|text| !text.0.is_empty()), field)?;
-    base64::decode(text.0.as_bytes()).map_err(|_| FieldError::Base64 { field })
+    let text = required(value.and_then(Text::non_empty), field)?;
+    base64::decode(text.as_bytes()).map_err(|_| FieldError::Base64 { field })
 }
 
 /// As [`bytes`], for what [`base64::decode_any`] is for.
 pub(crate) fn bytes_in_any_form(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
-    let text = required(value.filter(|text| !text.0.is_empty()), field)?;
-    base64::decode_any(&text.0).map_err(|_| FieldError::Base64 { field })
+    let text = required(value.and_then(Text::non_empty), field)?;
+    base64::decode_any(&text).map_err(|_| FieldError::Base64 { field })
 }
 
 /// As [`bytes`], for what [`base64::decode_folded`] is for.
 pub(crate) fn folded_bytes(value: Option<Text<'_>>, field: &'static str) -> Result<Vec<u8>, FieldError> {
-    let text = required(value.filter(|text| !text.0.is_empty()), field)?;
-    base64::decode_folded(&text.0).map_err(|_| FieldError::Base64 { field })
+    let text = required(value.and_then(Text::non_empty), field)?;
+    base64::decode_folded(&text).map_err(|_| FieldError::Base64 { field })
 }
 
 /// The bytes of a field that must be there and have the length of `N`.

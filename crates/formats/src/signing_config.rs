@@ -43,7 +43,7 @@ impl SigningConfig {
     pub fn parse(bytes: &[u8]) -> Result<Self, SigningConfigError> {
         let wire: Wire<'_> =
             json::parse(bytes, MAX_SIGNING_CONFIG_BYTES).map_err(SigningConfigError::Json)?;
-        let media_type = proto_json::required(wire.media_type, "mediaType")?.0;
+        let media_type = proto_json::required(wire.media_type, "mediaType")?.into_str();
         if media_type != MEDIA_TYPE {
             return Err(SigningConfigError::UnknownVersion(media_type.into_owned()));
         }
@@ -244,7 +244,7 @@ fn api_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u32>,
 
 impl<'a> WireService<'a> {
     fn read(self) -> Result<Service, SigningConfigError> {
-        let url = proto_json::required(self.url, "url")?.0.into_owned();
+        let url = proto_json::required(self.url, "url")?.into_str().into_owned();
         let of_http = ["https://", "http://"].iter().any(|scheme| {
             url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
         });
@@ -255,7 +255,7 @@ impl<'a> WireService<'a> {
             url,
             api_version: proto_json::required(self.major_api_version, "majorApiVersion")?,
             validity: self.valid_for.ok_or(SigningConfigError::Validity)?.read()?,
-            operator: self.operator.map(|name| name.0.into_owned()).unwrap_or_default(),
+            operator: self.operator.map(|name| name.into_str().into_owned()).unwrap_or_default(),
         })
     }
 
@@ -281,8 +281,9 @@ struct WireValidity<'a> {
 impl WireValidity<'_> {
     fn read(self) -> Result<Validity, SigningConfigError> {
         let start = self.start.ok_or(SigningConfigError::Validity)?;
-        let start = time::parse_start(&start.0).map_err(|_| FieldError::Time { field: "validFor.start" })?;
-        let end = self.end.map(|end| time::parse(&end.0)).transpose();
+        let start =
+            time::parse_start(&start.into_str()).map_err(|_| FieldError::Time { field: "validFor.start" })?;
+        let end = self.end.map(|end| time::parse(&end.into_str())).transpose();
         let end = end.map_err(|_| FieldError::Time { field: "validFor.end" })?;
         match end {
             Some(end) if end < start => Err(SigningConfigError::Validity),
@@ -292,7 +293,7 @@ impl WireValidity<'_> {
 
     fn of(validity: &Validity) -> Result<Self, FieldError> {
         let text = |seconds, field| {
-            time::format(seconds).map(|text| Text(text.into())).map_err(|_| FieldError::Time { field })
+            time::format(seconds).map(|text| Text::Plain(text.into())).map_err(|_| FieldError::Time { field })
         };
         Ok(Self {
             start: Some(text(validity.start, "validFor.start")?),

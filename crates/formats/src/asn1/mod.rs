@@ -11,8 +11,8 @@ use der::asn1::{BitStringRef, GeneralizedTime, UtcTime};
 use der::{Decode, Header, SliceReader, Tag, TagNumber};
 
 pub(crate) use write::{
-    bit_string, boolean, encode, explicit, generalized_time, integer, named_bits, null, octets, oid,
-    sequence, set_of, tag, time, unsigned, utf8,
+    Encode, bit_string, boolean, constructed_of, explicit, generalized_time, integer, named_bits, null,
+    octets, oid, primitive_of, sequence, set_of, tag, time, unsigned, utf8,
 };
 
 /// The bytes are not DER of the expected shape.

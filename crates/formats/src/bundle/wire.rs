@@ -25,7 +25,7 @@ pub(super) struct WireBundle<'a> {
 
 impl<'a> WireBundle<'a> {
     pub(super) fn read(self) -> Result<Bundle, BundleError> {
-        let media_type = proto_json::required(self.media_type, "mediaType")?.0;
+        let media_type = proto_json::required(self.media_type, "mediaType")?.into_str();
         let version = Version::of_media_type(&media_type)
             .ok_or_else(|| BundleError::UnknownVersion(media_type.into_owned()))?;
         let content = match (self.message_signature, self.dsse_envelope) {
@@ -75,9 +75,9 @@ struct WireMaterial<'a> {
 impl<'a> WireMaterial<'a> {
     fn read(self) -> Result<Material, BundleError> {
         match (self.public_key, self.x509_certificate_chain, self.certificate) {
-            (Some(key), None, None) => {
-                Ok(Material::PublicKeyHint(key.hint.map(|hint| hint.0.into_owned()).unwrap_or_default()))
-            }
+            (Some(key), None, None) => Ok(Material::PublicKeyHint(
+                key.hint.map(|hint| hint.into_str().into_owned()).unwrap_or_default(),
+            )),
             (None, Some(chain), None) => chain.read().map(Material::Chain),
             (None, None, Some(raw)) => {
                 Ok(Material::Certificate(proto_json::bytes(raw.raw_bytes, "certificate.rawBytes")?))
@@ -91,7 +91,7 @@ impl<'a> WireMaterial<'a> {
     }
 
     fn of(bundle: &'a Bundle) -> Self {
-        let raw = |der: &Vec<u8>| WireRaw { raw_bytes: Some(Text::base64(der)) };
+        let raw = |der: &'a Vec<u8>| WireRaw { raw_bytes: Some(Text::Base64(der)) };
         let (mut public_key, mut chain, mut certificate) = (None, None, None);
         match &bundle.material {
             Material::PublicKeyHint(hint) => {
@@ -102,7 +102,7 @@ impl<'a> WireMaterial<'a> {
                 chain = Some(WireChain { certificates: Some(ders.iter().map(raw).collect()) });
             }
         }
-        let stamp = |der: &Vec<u8>| WireTimestamp { signed_timestamp: Some(Text::base64(der)) };
+        let stamp = |der: &'a Vec<u8>| WireTimestamp { signed_timestamp: Some(Text::Base64(der)) };
         let stamps = bundle.timestamps.iter().map(stamp).collect::<List<_, MAX_TIMESTAMPS>>();
         Self {
             public_key,
@@ -181,7 +181,7 @@ struct WireMessageSignature<'a> {
     signature: Option<Text<'a>>,
 }
 
-impl WireMessageSignature<'_> {
+impl<'a> WireMessageSignature<'a> {
     fn read(self) -> Result<Content, BundleError> {
         Ok(Content::MessageSignature {
             digest: self.message_digest.filter(WireDigest::is_stated).map(WireDigest::read).transpose()?,
@@ -189,8 +189,8 @@ impl WireMessageSignature<'_> {
         })
     }
 
-    fn of(digest: Option<&Digest>, signature: &[u8]) -> Self {
-        Self { message_digest: digest.map(WireDigest::of), signature: Some(Text::base64(signature)) }
+    fn of(digest: Option<&'a Digest>, signature: &'a [u8]) -> Self {
+        Self { message_digest: digest.map(WireDigest::of), signature: Some(Text::Base64(signature)) }
     }
 }
 
@@ -203,7 +203,7 @@ struct WireDigest<'a> {
     digest: Option<Text<'a>>,
 }
 
-impl WireDigest<'_> {
+impl<'a> WireDigest<'a> {
     /// cosign writes `{}` beside an Ed25519 signature, which is over the message itself.
     fn is_stated(&self) -> bool {
         self.algorithm.is_some() || self.digest.is_some()
@@ -216,8 +216,8 @@ impl WireDigest<'_> {
         Digest::from_bytes(algorithm, &value).map_err(|_| BundleError::Digest)
     }
 
-    fn of(digest: &Digest) -> Self {
+    fn of(digest: &'a Digest) -> Self {
         let name = proto_json::hash_name(digest.algorithm());
-        Self { algorithm: Some(EnumValue::Name(name.into())), digest: Some(Text::base64(digest.as_bytes())) }
+        Self { algorithm: Some(EnumValue::Name(name.into())), digest: Some(Text::Base64(digest.as_bytes())) }
     }
 }

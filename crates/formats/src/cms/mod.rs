@@ -9,7 +9,7 @@ use const_oid::ObjectIdentifier;
 use der::Tag;
 use signet_crypto::{Digest, DigestAlgorithm, KeyError};
 
-use crate::asn1::{self, Malformed, Reader, Tlv};
+use crate::asn1::{self, Encode, Malformed, Reader, Tlv};
 use crate::x509::{self, Certificate, SignatureAlgorithm, X509Error};
 
 pub use write::{CmsSigner, ToBeSigned};
@@ -182,7 +182,7 @@ impl SignerInfo {
             id,
             digest_algorithm,
             // "A separate encoding of the signedAttrs field is performed": SET OF instead of [0].
-            signed_bytes: asn1::encode(asn1::tag::SET, &[attributes.value]),
+            signed_bytes: asn1::primitive_of(asn1::tag::SET, attributes.value).der(),
             attributes: SignedAttributes::read(&attributes)?,
             signature_algorithm,
             signature,

@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 use signet_crypto::{Digest, DigestAlgorithm, Scheme};
 
 use super::oid;
-use crate::asn1;
+use crate::asn1::{self, Encode};
 use crate::time::TimeError;
 use crate::x509::{self, Certificate, SignatureAlgorithm};
 
@@ -28,15 +28,15 @@ impl CmsSigner {
     pub fn new(certificate: &Certificate, scheme: Scheme) -> Option<Self> {
         let digest = scheme.digest()?;
         let signature_algorithm = SignatureAlgorithm::of_scheme(scheme)?.identifier()?;
-        let serial = asn1::encode(asn1::tag::INTEGER, &[certificate.serial()]);
+        let serial = asn1::primitive_of(asn1::tag::INTEGER, certificate.serial());
         let issuer = certificate.issuer().der();
-        let names = asn1::sequence(&[&asn1::explicit(DIRECTORY_NAME, issuer)]);
+        let names = asn1::sequence(&[&asn1::explicit(DIRECTORY_NAME, &[&issuer])]).der();
         // The hash is SHA-256, the DEFAULT of ESSCertIDv2, and so not named (RFC 5035 §4).
-        let hash = asn1::octets(certificate.fingerprint().as_bytes());
-        let ess = asn1::sequence(&[&hash, &asn1::sequence(&[&names, &serial])]);
-        let ess = asn1::sequence(&[&asn1::sequence(&[&ess])]);
+        let hash = asn1::octets(certificate.fingerprint().as_bytes()).der();
+        let ess = asn1::sequence(&[&hash, &asn1::sequence(&[&names, &serial])]).der();
+        let ess = asn1::sequence(&[&asn1::sequence(&[&ess])]).der();
         Some(Self {
-            id: asn1::sequence(&[issuer, &serial]),
+            id: asn1::sequence(&[&issuer, &serial]).der(),
             digest,
             digest_algorithm: x509::encode_bare_digest_algorithm(digest),
             signature_algorithm,
@@ -80,46 +80,47 @@ impl ToBeSigned<'_> {
 
     /// The DER ContentInfo of the SignedData with this signature and these certificates, each DER.
     pub fn signed(&self, signature: &[u8], certificates: &[&[u8]]) -> Vec<u8> {
-        let encapsulated = asn1::explicit(0, &asn1::octets(self.content));
-        let signed_data = asn1::sequence(&[
-            // Version 3: the content is not `data` (RFC 5652 §5.1).
-            &asn1::integer(&[3]),
-            &asn1::encode(asn1::tag::SET, &[&self.signer.digest_algorithm]),
-            &asn1::sequence(&[&asn1::oid(&self.content_type), &encapsulated]),
-            &implicit_set(certificates),
-            &asn1::encode(asn1::tag::SET, &[&self.signer_info(signature)]),
-        ]);
-        asn1::sequence(&[&asn1::oid(&oid::SIGNED_DATA), &asn1::explicit(0, &signed_data)])
+        let mut certificates = certificates.to_vec();
+        certificates.sort_unstable();
+        let certificates: Vec<&dyn Encode> = certificates.iter().map(|der| der as &dyn Encode).collect();
+        // A SET OF under the tag [0], which is left out if there are none.
+        let certificates = (!certificates.is_empty())
+            .then(|| asn1::constructed_of(asn1::tag::CONTEXT_CONSTRUCTED, &certificates));
+        let content = asn1::octets(self.content);
+        asn1::sequence(&[
+            &asn1::oid(&oid::SIGNED_DATA),
+            &asn1::explicit(
+                0,
+                &[&asn1::sequence(&[
+                    // Version 3: the content is not `data` (RFC 5652 §5.1).
+                    &asn1::integer(&[3]),
+                    &asn1::constructed_of(asn1::tag::SET, &[&self.signer.digest_algorithm]),
+                    &asn1::sequence(&[&asn1::oid(&self.content_type), &asn1::explicit(0, &[&content])]),
+                    &certificates,
+                    &asn1::constructed_of(asn1::tag::SET, &[&self.signer_info(signature)]),
+                ])],
+            ),
+        ])
+        .der()
     }
 
     fn signer_info(&self, signature: &[u8]) -> Vec<u8> {
-        // Inside, the attributes stand under the tag [0] in place of SET.
-        let attributes: Vec<u8> = std::iter::once(asn1::tag::CONTEXT_CONSTRUCTED)
-            .chain(self.attributes.iter().skip(1).copied())
-            .collect();
         asn1::sequence(&[
             &asn1::integer(&[1]),
             &self.signer.id,
             &self.signer.digest_algorithm,
-            &attributes,
+            // Inside, the attributes stand under the tag [0] in place of SET.
+            &[asn1::tag::CONTEXT_CONSTRUCTED].as_slice(),
+            &self.attributes.get(1..).unwrap_or_default(),
             &self.signer.signature_algorithm,
             &asn1::octets(signature),
         ])
+        .der()
     }
 }
 
-/// The certificates under the tag `[0]` of a SET OF; nothing if there are none.
-fn implicit_set(certificates: &[&[u8]]) -> Vec<u8> {
-    let mut sorted = certificates.to_vec();
-    sorted.sort_unstable();
-    match sorted.is_empty() {
-        true => Vec::new(),
-        false => asn1::encode(asn1::tag::CONTEXT_CONSTRUCTED, &sorted),
-    }
-}
-
-fn attribute(oid: &ObjectIdentifier, value: &[u8]) -> Vec<u8> {
-    asn1::sequence(&[&asn1::oid(oid), &asn1::encode(asn1::tag::SET, &[value])])
+fn attribute(oid: &ObjectIdentifier, value: &dyn Encode) -> Vec<u8> {
+    asn1::sequence(&[&asn1::oid(oid), &asn1::constructed_of(asn1::tag::SET, &[value])]).der()
 }
 
 /// `directoryName` of GeneralName.

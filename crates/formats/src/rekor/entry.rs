@@ -129,8 +129,8 @@ impl<'a> WireEntry<'a> {
             log_index: proto_json::unsigned(self.log_index, "logIndex")?,
             log_id: proto_json::array(self.log_id.and_then(|id| id.key_id), "logId")?,
             kind: EntryKind {
-                kind: proto_json::required(kind.kind, "kindVersion.kind")?.0.into_owned(),
-                version: proto_json::required(kind.version, "kindVersion.version")?.0.into_owned(),
+                kind: proto_json::required(kind.kind, "kindVersion.kind")?.into_str().into_owned(),
+                version: proto_json::required(kind.version, "kindVersion.version")?.into_str().into_owned(),
             },
             integrated_time: integrated_time(self.integrated_time)?,
             promise: promise.map(|set| proto_json::bytes(set, "signedEntryTimestamp")).transpose()?,
@@ -143,7 +143,7 @@ impl<'a> WireEntry<'a> {
         Self {
             // No number of ours exceeds what was read from an i64 or counted in memory.
             log_index: Some(signed(entry.log_index)),
-            log_id: Some(WireLogId { key_id: Some(Text::base64(&entry.log_id)) }),
+            log_id: Some(WireLogId { key_id: Some(Text::Base64(&entry.log_id)) }),
             kind_version: Some(WireKindVersion {
                 kind: Some(entry.kind.kind.as_str().into()),
                 version: Some(entry.kind.version.as_str().into()),
@@ -152,9 +152,9 @@ impl<'a> WireEntry<'a> {
             inclusion_promise: entry
                 .promise
                 .as_ref()
-                .map(|set| WirePromise { signed_entry_timestamp: Some(Text::base64(set)) }),
+                .map(|set| WirePromise { signed_entry_timestamp: Some(Text::Base64(set)) }),
             inclusion_proof: entry.proof.as_ref().map(WireProof::of),
-            canonicalized_body: Some(Text::base64(&entry.body)),
+            canonicalized_body: Some(Text::Base64(&entry.body)),
         }
     }
 }
@@ -209,16 +209,16 @@ impl<'a> WireProof<'a> {
                 .into_iter()
                 .map(|hash| sha256(Some(hash), "inclusionProof.hashes"))
                 .collect::<Result<_, _>>()?,
-            checkpoint: checkpoint.map(|text| text.0.into_owned()).filter(|text| !text.is_empty()),
+            checkpoint: checkpoint.map(|text| text.into_str().into_owned()).filter(|text| !text.is_empty()),
         })
     }
 
     fn of(proof: &'a InclusionProof) -> Self {
         Self {
             log_index: Some(signed(proof.log_index)),
-            root_hash: Some(Text::base64(proof.root_hash.as_bytes())),
+            root_hash: Some(Text::Base64(proof.root_hash.as_bytes())),
             tree_size: Some(signed(proof.tree_size)),
-            hashes: Some(proof.hashes.iter().map(|hash| Text::base64(hash.as_bytes())).collect()),
+            hashes: Some(proof.hashes.iter().map(|hash| Text::Base64(hash.as_bytes())).collect()),
             checkpoint: proof
                 .checkpoint
                 .as_deref()

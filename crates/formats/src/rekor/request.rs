@@ -44,7 +44,7 @@ impl HashedRekordRequest {
 
     /// The request as it is posted.
     pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
-        let raw = |bytes: &[u8]| Some(Raw { raw_bytes: Some(Text::base64(bytes)) });
+        let raw = |bytes| Some(Raw { raw_bytes: Some(Text::Base64(bytes)) });
         let (x509_certificate, public_key) = match &self.signature.verifier {
             Verifier::Certificate(der) => (raw(der), None),
             Verifier::PublicKey(spki) => (None, raw(spki)),
@@ -52,9 +52,9 @@ impl HashedRekordRequest {
         let key_details = Some(EnumValue::Name(self.signature.key_details.name().into()));
         let request = Request {
             hashed_rekord: Some(HashedRekord {
-                digest: Some(Text::base64(&self.digest)),
+                digest: Some(Text::Base64(&self.digest)),
                 signature: Some(Signature {
-                    content: Some(Text::base64(&self.signature.signature)),
+                    content: Some(Text::Base64(&self.signature.signature)),
                     verifier: Some(WireVerifier { x509_certificate, public_key, key_details }),
                 }),
             }),

@@ -11,7 +11,7 @@ use der::asn1::BitStringRef;
 use der::{Decode, Tag};
 use signet_crypto::{Digest, DigestAlgorithm};
 
-use crate::asn1::{self, Malformed, Reader, Tlv};
+use crate::asn1::{self, Encode, Malformed, Reader, Tlv};
 use crate::cms::{CmsError, SignedData};
 use crate::x509::{self, Certificate};
 
@@ -254,7 +254,8 @@ fn read_time(time: &Tlv<'_>) -> Result<(i64, u16), Malformed> {
         && fraction.bytes().all(|byte| byte.is_ascii_digit())
         && !fraction.ends_with('0');
     let millis = fraction.chars().chain("00".chars()).take(3).collect::<String>();
-    let whole = asn1::encode(asn1::tag::GENERALIZED_TIME, &[whole.as_bytes(), b"Z"]);
+    let whole = format!("{whole}Z");
+    let whole = asn1::primitive_of(asn1::tag::GENERALIZED_TIME, whole.as_bytes()).der();
     match digits {
         true => {
             let seconds = Tlv::whole(&whole, Tag::GeneralizedTime)?.time()?;

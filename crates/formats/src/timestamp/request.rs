@@ -5,7 +5,7 @@ use der::Tag;
 use signet_crypto::Digest;
 
 use super::{PkiFailure, TimestampError, TstInfo, read_imprint};
-use crate::asn1::{self, Malformed, Tlv};
+use crate::asn1::{self, Encode, Malformed, Tlv};
 use crate::x509;
 
 /// The largest request that is read, in bytes. Real ones have 50 to 120.
@@ -30,12 +30,16 @@ pub struct TimestampRequest {
 impl TimestampRequest {
     /// The DER to send, of content type `application/timestamp-query`.
     pub fn to_der(&self) -> Vec<u8> {
-        let policy = self.policy.map(|policy| asn1::oid(&policy));
-        let nonce = self.nonce.map(|nonce| asn1::integer(&nonce.to_be_bytes()));
-        // DEFAULT FALSE is left out in DER.
-        let certificates = self.with_certificates.then(|| asn1::boolean(true));
-        let optional = [policy, nonce, certificates].map(Option::unwrap_or_default);
-        asn1::sequence(&[&asn1::integer(&[1]), &encode_imprint(&self.imprint), &optional.concat()])
+        let nonce = self.nonce.map(u64::to_be_bytes);
+        asn1::sequence(&[
+            &asn1::integer(&[1]),
+            &encode_imprint(&self.imprint),
+            &self.policy.as_ref().map(asn1::oid),
+            &nonce.as_ref().map(|nonce| asn1::integer(nonce)),
+            // DEFAULT FALSE is left out in DER.
+            &self.with_certificates.then(|| asn1::boolean(true)),
+        ])
+        .der()
     }
 
     /// Checks that a token answers this request: digest, nonce and, if one was asked for, policy.
@@ -117,5 +121,5 @@ impl From<Malformed> for PkiFailure {
 
 fn encode_imprint(imprint: &Digest) -> Vec<u8> {
     let algorithm = x509::encode_digest_algorithm(imprint.algorithm());
-    asn1::sequence(&[&algorithm, &asn1::octets(imprint.as_bytes())])
+    asn1::sequence(&[&algorithm, &asn1::octets(imprint.as_bytes())]).der()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use const_oid::ObjectIdentifier;
 
 use super::{GRANTED, REJECTION, ReceivedRequest};
-use crate::asn1;
+use crate::asn1::{self, Encode};
 use crate::time::TimeError;
 
 /// What an authority is about to state in answer to a request: the content of a token.
@@ -31,26 +31,29 @@ pub struct Statement<'a> {
 impl Statement<'_> {
     /// The DER of the TSTInfo; an error if the time has no text.
     pub fn to_der(&self) -> Result<Vec<u8>, TimeError> {
-        let nonce = self.request.nonce.as_ref().map(|nonce| asn1::encode(asn1::tag::INTEGER, &[nonce]));
-        // `ordering` DEFAULT FALSE is left out in DER. The name is a CHOICE, so its own tag stays inside.
-        let authority = self.authority.map(|name| asn1::explicit(0, &asn1::explicit(DIRECTORY_NAME, name)));
-        Ok(asn1::sequence(&[
+        let nonce = self.request.nonce.as_ref();
+        // The name is a CHOICE, so its own tag stays inside.
+        let authority =
+            self.authority.map(|name| asn1::explicit(0, &[&asn1::explicit(DIRECTORY_NAME, &[&name])]).der());
+        let statement = asn1::sequence(&[
             &asn1::integer(&[1]),
             &asn1::oid(&self.policy),
             &self.request.imprint_der,
             &asn1::integer(&self.serial.to_be_bytes()),
             &asn1::generalized_time(self.seconds, self.millis)?,
-            &self.accuracy.map(accuracy).unwrap_or_default(),
-            &nonce.unwrap_or_default(),
-            &authority.unwrap_or_default(),
-        ]))
+            &self.accuracy.map(accuracy),
+            // `ordering` DEFAULT FALSE is left out in DER.
+            &nonce.map(|nonce| asn1::primitive_of(asn1::tag::INTEGER, nonce)),
+            &authority,
+        ])
+        .der();
+        Ok(statement)
     }
 }
 
 /// The `TimeStampResp` that grants a token.
 pub fn granted(token: &[u8]) -> Vec<u8> {
-    let status = asn1::sequence(&[&asn1::integer(&[GRANTED as u8])]);
-    asn1::sequence(&[&status, token])
+    asn1::sequence(&[&asn1::sequence(&[&asn1::integer(&[GRANTED as u8])]), &token]).der()
 }
 
 /// The `TimeStampResp` that refuses a request, with a sentence about why.
@@ -59,8 +62,9 @@ pub fn rejected(failure: PkiFailure, text: &str) -> Vec<u8> {
         &asn1::integer(&[REJECTION as u8]),
         &asn1::sequence(&[&asn1::utf8(text)]),
         &asn1::named_bits(&[failure.bit()]),
-    ]);
-    asn1::sequence(&[&status])
+    ])
+    .der();
+    asn1::sequence(&[&status]).der()
 }
 
 /// Why a request is refused (RFC 3161 §2.4.2, PKIFailureInfo).
@@ -139,15 +143,14 @@ impl fmt::Display for PkiFailure {
 /// `Accuracy`: seconds, milliseconds and microseconds, each left out if zero; finer parts are rounded up.
 fn accuracy(accuracy: Duration) -> Vec<u8> {
     let micros = accuracy.as_nanos().div_ceil(1_000);
-    let part = |tag: u8, value: u128| match value {
-        0 => Vec::new(),
-        _ => asn1::encode(tag, &[&asn1::unsigned(&value.to_be_bytes())]),
-    };
+    let part =
+        |tag: u8, value: u128| (value > 0).then(|| asn1::integer(&value.to_be_bytes()).tagged(tag).der());
     asn1::sequence(&[
         &part(asn1::tag::INTEGER, micros / 1_000_000),
         &part(asn1::tag::CONTEXT_PRIMITIVE, micros / 1_000 % 1_000),
         &part(asn1::tag::CONTEXT_PRIMITIVE | 1, micros % 1_000),
     ])
+    .der()
 }
 
 /// `directoryName` of GeneralName.

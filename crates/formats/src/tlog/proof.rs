@@ -22,11 +22,12 @@ pub fn tree_root<N: Nodes>(nodes: &N, size: u64) -> Result<Hash, N::Error> {
 /// The hash of the leaves from `start` to `end`, as a tree of their own. `start` has to be where a
 /// subtree of that many leaves can begin: a multiple of the power of two that spans them.
 pub fn range_root<N: Nodes>(nodes: &N, start: u64, end: u64) -> Result<Hash, N::Error> {
-    let mut hash = None;
+    let (mut hash, mut at) = (None, end);
     // From the smallest peak, which is the rightmost, to the left.
-    let parts: Vec<(u8, u64)> = peaks(start, end).collect();
-    for (level, index) in parts.into_iter().rev() {
-        let left = nodes.node(level, index)?;
+    while at > start {
+        let level = (at - start).trailing_zeros();
+        at -= 1 << level;
+        let left = nodes.node(level as u8, at >> level)?;
         hash = Some(hash.map_or(left, |right| node_hash(&left, &right)));
     }
     hash.ok_or_else(|| MerkleError::IndexOutOfRange { index: start, size: end }.into())

@@ -43,7 +43,7 @@ impl TrustedRoot {
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustedRootError> {
         let wire: WireRoot<'_> =
             json::parse(bytes, MAX_TRUSTED_ROOT_BYTES).map_err(TrustedRootError::Json)?;
-        let media_type = proto_json::required(wire.media_type, "mediaType")?.0;
+        let media_type = proto_json::required(wire.media_type, "mediaType")?.into_str();
         let version = Version::of_media_type(&media_type)
             .ok_or_else(|| TrustedRootError::UnknownVersion(media_type.into_owned()))?;
         Ok(Self {
@@ -285,7 +285,7 @@ impl WireLog<'_> {
             validity: validity(key.valid_for)?,
             log_id: proto_json::required(self.log_id, "logId")?.read("logId")?,
             checkpoint_key_id: checkpoint_key_id.transpose()?,
-            operator: self.operator.map(|name| name.0.into_owned()),
+            operator: self.operator.map(|name| name.into_str().into_owned()),
         };
         match log.contradiction() {
             Some(field) => Err(TrustedRootError::Contradiction { log: log.base_url, field }),
@@ -350,7 +350,7 @@ impl WireAuthority<'_> {
                 .map(|raw| proto_json::bytes(raw.raw_bytes, "certChain.rawBytes"))
                 .collect::<Result<_, _>>()?,
             validity: validity(self.valid_for)?,
-            operator: self.operator.map(|name| name.0.into_owned()),
+            operator: self.operator.map(|name| name.into_str().into_owned()),
         })
     }
 }
@@ -390,8 +390,9 @@ struct WireValidity<'a> {
 fn validity(wire: Option<WireValidity<'_>>) -> Result<Validity, TrustedRootError> {
     let wire = wire.ok_or(TrustedRootError::MissingValidityStart)?;
     let start = wire.start.ok_or(TrustedRootError::MissingValidityStart)?;
-    let start = time::parse_start(&start.0).map_err(|_| FieldError::Time { field: "validFor.start" })?;
-    let end = wire.end.map(|end| time::parse(&end.0)).transpose();
+    let start =
+        time::parse_start(&start.into_str()).map_err(|_| FieldError::Time { field: "validFor.start" })?;
+    let end = wire.end.map(|end| time::parse(&end.into_str())).transpose();
     let end = end.map_err(|_| FieldError::Time { field: "validFor.end" })?;
     let validity = Validity { start, end };
     if end.is_some_and(|end| end < start) {
@@ -401,7 +402,7 @@ fn validity(wire: Option<WireValidity<'_>>) -> Result<Validity, TrustedRootError
 }
 
 fn text(value: Option<Text<'_>>) -> String {
-    value.map(|text| text.0.into_owned()).unwrap_or_default()
+    value.map(|text| text.into_str().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

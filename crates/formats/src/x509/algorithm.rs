@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 use der::Tag;
 use signet_crypto::{DigestAlgorithm, KeyAlgorithm, PublicKey, Scheme, SignatureInvalid};
 
-use crate::asn1::{self, Malformed, Tlv};
+use crate::asn1::{self, Encode, Malformed, Tlv};
 
 /// A signature algorithm as an AlgorithmIdentifier names it. The curve of ECDSA is the key's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +101,8 @@ impl SignatureAlgorithm {
             Self::RsaPss(_) | Self::Unsupported(_) => return None,
         };
         // Only RSA has parameters, and they are NULL (RFC 4055 §5).
-        let parameters = if matches!(self, Self::RsaPkcs1(_)) { asn1::null() } else { Vec::new() };
-        Some(asn1::sequence(&[&asn1::oid(&oid), &parameters]))
+        let parameters = matches!(self, Self::RsaPkcs1(_)).then(asn1::null);
+        Some(asn1::sequence(&[&asn1::oid(&oid), &parameters]).der())
     }
 
     /// Reads an AlgorithmIdentifier of a signature.
@@ -159,12 +159,12 @@ pub(crate) fn digest_algorithm(
 
 /// The AlgorithmIdentifier of a digest, with the NULL parameters that `openssl ts` writes too.
 pub(crate) fn encode_digest_algorithm(algorithm: DigestAlgorithm) -> Vec<u8> {
-    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm)), &asn1::null()])
+    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm)), &asn1::null()]).der()
 }
 
 /// The same without parameters, as CMS writers have to encode it (RFC 5754 §2).
 pub(crate) fn encode_bare_digest_algorithm(algorithm: DigestAlgorithm) -> Vec<u8> {
-    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm))])
+    asn1::sequence(&[&asn1::oid(&digest_oid(algorithm))]).der()
 }
 
 fn digest_oid(algorithm: DigestAlgorithm) -> ObjectIdentifier {

@@ -25,7 +25,7 @@ pub use name::{Name, NameAttribute};
 pub use request::CertificateRequest;
 pub use write::{NewExtension, TbsCertificate, distinguished_name, key_id, signed_certificate};
 
-use crate::asn1::{self, Malformed, Reader, Tlv};
+use crate::asn1::{self, Encode, Malformed, Reader, Tlv};
 use crate::pem;
 use crate::sct::{self, Sct, SctError};
 use extensions::{Extension, Extensions};
@@ -244,12 +244,11 @@ impl Certificate {
             .map(|extension| self.slice(&extension.whole))
             .collect();
         let before = self.slice(&self.layout.before_extensions);
-        if kept.is_empty() {
-            return asn1::encode(asn1::tag::SEQUENCE, &[before]);
+        let kept: Vec<&dyn Encode> = kept.iter().map(|extension| extension as &dyn Encode).collect();
+        match kept.is_empty() {
+            true => asn1::sequence(&[&before]).der(),
+            false => asn1::sequence(&[&before, &asn1::explicit(3, &[&asn1::sequence(&kept)])]).der(),
         }
-        let list = asn1::encode(asn1::tag::SEQUENCE, &kept);
-        let tagged = asn1::explicit(3, &list);
-        asn1::encode(asn1::tag::SEQUENCE, &[before, &tagged])
     }
 
     fn read_tbs(der: &[u8], tbs: &Tlv<'_>, outer_algorithm: &Tlv<'_>) -> Result<Self, X509Error> {

@@ -68,6 +68,7 @@ async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> {
     let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
     let checkpoint = &added.head.checkpoint;
+    let note = str::from_utf8(&added.head.note).map_err(|error| internal(&error))?;
     let hashes = log.inclusion_proof(added.index, checkpoint.size).map_err(|error| internal(&error))?;
     let sha256 = |hash: &[u8; 32]| Digest::from_bytes(DigestAlgorithm::Sha256, hash);
     let hashes: Result<Vec<Digest>, _> = hashes.iter().map(sha256).collect();
@@ -76,7 +77,7 @@ fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> 
         root_hash: sha256(&checkpoint.root).map_err(|error| internal(&error))?,
         tree_size: checkpoint.size,
         hashes: hashes.map_err(|error| internal(&error))?,
-        checkpoint: Some(String::from_utf8_lossy(&added.head.note).into_owned()),
+        checkpoint: Some(note.to_owned()),
     };
     let log_id = *log.signer().log_id();
     let entry = TlogEntry {

@@ -11,7 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use signet_services::authority::chain_pem;
 use signet_services::tsa::Tsa;
 
@@ -33,7 +34,8 @@ pub fn operators(tsa: Tsa) -> Router {
     metrics::operators_of("tsa", move || ready.is_ready(), move |page| services::timestamps(page, &tsa))
 }
 
-async fn timestamp(State(tsa): State<Tsa>, headers: HeaderMap, body: Body) -> Response<Body> {
+async fn timestamp(State(tsa): State<Tsa>, request: Request<Body>) -> Response<Body> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let form = match headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(form) {
         Some(form) => form,
         None => return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `application/timestamp-query`"),
