@@ -35,7 +35,7 @@ impl Envelope {
 
     /// The envelope as JSON.
     pub fn to_json(&self) -> Result<String, DsseError> {
-        serde_json::to_string(&WireEnvelope::of(self))
+        proto_json::to_string(&WireEnvelope::of(self))
             .map_err(|error| DsseError::Json(JsonError::Malformed(error.to_string())))
     }
 

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::ser::Formatter;
 use signet_crypto::DigestAlgorithm;
 
 use crate::base64;
@@ -80,12 +82,35 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
+/// The JSON of a document.
+pub(crate) fn to_string(document: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    write(document, &mut text)?;
+    String::from_utf8(text).map_err(ser::Error::custom)
+}
+
+/// Writes the JSON of a document.
+pub(crate) fn write(document: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
+    document.serialize(&mut serde_json::Serializer::with_formatter(text, Spelling))
+}
+
+/// Spells bytes in base64, in which there is nothing to escape, and so nothing to look for.
+struct Spelling;
+
+impl Formatter for Spelling {
+    fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, bytes: &[u8]) -> io::Result<()> {
+        self.begin_string(writer)?;
+        base64::write(bytes, writer)?;
+        self.end_string(writer)
+    }
+}
+
 /// A string that is borrowed from the document where it has no escapes.
 #[derive(Clone, Debug)]
 pub(crate) enum Text<'a> {
     /// As it stands there.
     Plain(Cow<'a, str>),
-    /// The base64 spelling of bytes, made when it is written.
+    /// The base64 spelling of bytes, made when it is written, which only [`write`] does.
     Base64(&'a [u8]),
 }
 
@@ -120,7 +145,7 @@ impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Plain(text) => serializer.serialize_str(text),
-            Self::Base64(bytes) => base64::serialize(bytes, serializer),
+            Self::Base64(bytes) => serializer.serialize_bytes(bytes),
         }
     }
 }

@@ -9,7 +9,7 @@ use signet_crypto::Digest;
 
 use crate::dsse::Envelope;
 use crate::json::{self, JsonError};
-use crate::proto_json::FieldError;
+use crate::proto_json::{self, FieldError};
 use crate::rekor::TlogEntry;
 use wire::WireBundle;
 
@@ -56,7 +56,7 @@ impl Bundle {
     /// The bundle as v0.3 JSON, whatever version it was read from; an error where v0.3 cannot say it.
     pub fn to_json(&self) -> Result<String, BundleError> {
         self.keeps_rules_of(Version::V03, false)?;
-        serde_json::to_string(&WireBundle::of(self))
+        proto_json::to_string(&WireBundle::of(self))
             .map_err(|error| BundleError::Json(JsonError::Malformed(error.to_string())))
     }
 

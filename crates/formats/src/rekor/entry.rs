@@ -45,7 +45,7 @@ impl TlogEntry {
     pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
         // A log writes thousands a second: made as large as needed at once, it is never moved.
         let mut text = Vec::with_capacity(self.about_json_len());
-        serde_json::to_writer(&mut text, &WireEntry::of(self))
+        proto_json::write(&WireEntry::of(self), &mut text)
             .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))?;
         Ok(text)
     }

@@ -59,7 +59,8 @@ impl HashedRekordRequest {
                 }),
             }),
         };
-        serde_json::to_vec(&request)
+        proto_json::to_string(&request)
+            .map(String::into_bytes)
             .map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))
     }
 }

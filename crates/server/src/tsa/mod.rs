@@ -11,7 +11,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
-use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use signet_services::authority::chain_pem;
 use signet_services::tsa::Tsa;
@@ -35,12 +34,12 @@ pub fn operators(tsa: Tsa) -> Router {
 }
 
 async fn timestamp(State(tsa): State<Tsa>, request: Request<Body>) -> Response<Body> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let form = match headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(form) {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let form = match content_type.and_then(|value| value.to_str().ok()).and_then(form) {
         Some(form) => form,
         None => return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `application/timestamp-query`"),
     };
-    let body = match read_body(body, MAX_BODY).await {
+    let body = match read_body(request.into_body(), MAX_BODY).await {
         Ok(body) => body,
         Err(status) => return problem(status, unreceived(status)),
     };

@@ -1,6 +1,7 @@
 //! The tree's nodes in memory: all from height 16 up, below that those of the newest entries.
 
-use signet_formats::merkle::{Hash, node_hash};
+use signet_formats::merkle::{Hash, MerkleError, node_hash};
+use signet_formats::tlog::Nodes;
 
 use super::chunk::{CHUNK_HEIGHT, CHUNK_WIDTH};
 
@@ -97,20 +98,30 @@ impl Tree {
     }
 }
 
+impl Nodes for Tree {
+    type Error = Absent;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, Absent> {
+        Self::node(self, level, index).ok_or(Absent)
+    }
+}
+
+/// A node that is not in memory, or that there is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Absent;
+
+impl From<MerkleError> for Absent {
+    fn from(_: MerkleError) -> Self {
+        Self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use signet_formats::merkle::{self, leaf_hash};
-    use signet_formats::tlog::{Nodes, tree_root};
+    use signet_formats::tlog::tree_root;
 
     use super::*;
-
-    impl Nodes for Tree {
-        type Error = merkle::MerkleError;
-
-        fn node(&self, level: u8, index: u64) -> Result<Hash, Self::Error> {
-            Ok(Self::node(self, level, index).expect("the node is in memory"))
-        }
-    }
 
     fn leaf(index: u64) -> Hash {
         leaf_hash(&index.to_be_bytes())
