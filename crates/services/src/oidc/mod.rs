@@ -27,7 +27,7 @@ pub use claim::ClaimPath;
 pub use config::{ConfigError, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
-pub use names::is_email;
+pub use names::{MAX_TEXT, is_email};
 pub use patterns::Identities;
 
 use crate::clock::Clock;

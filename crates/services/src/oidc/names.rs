@@ -46,8 +46,8 @@ pub(super) fn is_trust_domain(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_TRUST_DOMAIN && name.chars().all(plain)
 }
 
-/// The longest text in a certificate, in bytes.
-pub(super) const MAX_TEXT: usize = 2_048;
+/// The longest text that a certificate says of its bearer, in bytes.
+pub const MAX_TEXT: usize = 2_048;
 const MAX_EMAIL: usize = 320;
 /// SPIFFE-ID §2.3.
 const MAX_SPIFFE_ID: usize = 2_048;

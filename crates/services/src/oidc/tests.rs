@@ -148,6 +148,7 @@ async fn errors_name_the_claim_and_what_was_wanted() {
         (set("email_verified", json!("yes")), r#"claim `email_verified` is `"yes"`, wanted `true`"#),
         (set("email_verified", Value::Null), "claim `email_verified` is missing or empty"),
         (set("email", json!("")), "claim `email` is missing or empty"),
+        (set("email", Value::Null), "claim `email` is missing or empty"),
         (set("email", json!(["a@b.c"])), r#"claim `email` is `["a@b.c"]`, wanted text"#),
         (set("email", json!("a@b@c")), r#"claim `email` is `"a@b@c"`, wanted a plain e-mail address"#),
         (set("exp", json!(NOW - 30)), "claim `exp` is 1794999970, wanted a time after 1795000000"),
@@ -640,7 +641,7 @@ fn a_development_issuer_is_on_loopback_only() {
     ] {
         assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_err(), "{url}");
     }
-    for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://127.0.0.1"] {
+    for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://[::1]/x", "http://127.0.0.1"] {
         assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_ok(), "{url}");
     }
 }
