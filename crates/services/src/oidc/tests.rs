@@ -186,6 +186,26 @@ async fn a_token_of_another_key_or_with_other_claims_is_not_believed() {
     assert_eq!(verifier.verify(&other_key).await, Err(TokenError::Token(JwtError::SignatureInvalid)));
 }
 
+/// Whoever may send a token writes no lines of his own into the authority's log.
+#[tokio::test]
+async fn what_a_stranger_wrote_is_said_in_short_and_on_one_line() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let verifier = verifier(&issuer, &clock, email_issuer());
+    let odd = format!("a\n2026-11-22 ERROR forged \u{202e}{}", "a".repeat(9_000));
+    let claims = json!({ "iss": odd }).to_string();
+    let quoted = json!(odd).to_string();
+    for (header, claims) in [
+        (json!({ "alg": odd }).to_string(), "{}".to_owned()),
+        (r#"{"alg":"ES256"}"#.to_owned(), claims),
+        (r#"{"alg":"ES256"}"#.to_owned(), format!(r#"{{{quoted}:1,{quoted}:2}}"#)),
+    ] {
+        let token = format!("{}.{}.AAAA", base64::encode_url(header), base64::encode_url(claims));
+        let said = verifier.verify(&token).await.unwrap_err().to_string();
+        assert!(said.contains("forged") && said.len() < 300, "{said}");
+        assert!(!said.contains(['\n', '\u{202e}']), "{said:?}");
+    }
+}
+
 #[tokio::test]
 async fn keys_are_fetched_once_an_hour_and_for_an_unknown_key_but_not_at_a_strangers_pace() {
     let (issuer, clock) = (FalseIssuer::new(), clock());
