@@ -314,8 +314,15 @@ impl From<LogOpenError> for CliError {
     fn from(error: LogOpenError) -> Self {
         let code = match error {
             LogOpenError::Dir(error) => return error.into(),
-            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
-                Code::DataCorrupt
+            LogOpenError::Damaged(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "`signet log fsck` finds the rest; put back from a copy what is damaged or gone, never all of the log from an older one: it would sign a second history",
+                );
+            }
+            LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put back the newest copy; an older one must not go on: if there is none that is newer, begin another log, with another name",
+                );
             }
             LogOpenError::OtherKind { found, .. } => {
                 return Self::new(Code::DataDirForeign, error.to_string()).hint(match found {
@@ -339,7 +346,11 @@ impl From<WitnessOpenError> for CliError {
         let code = match error {
             WitnessOpenError::Dir(error) => return error.into(),
             WitnessOpenError::Key(error) => return error.into(),
-            WitnessOpenError::Damaged { .. } => Code::DataCorrupt,
+            WitnessOpenError::Damaged { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put it back as it was last; from an older copy it would cosign a second history: without it, begin another witness, with another key",
+                );
+            }
             WitnessOpenError::Other { .. } => Code::DataDirForeign,
             WitnessOpenError::Name { .. } | WitnessOpenError::LogKey(_) => Code::UsageInvalid,
             _ => Code::ServiceFailed,
