@@ -314,7 +314,7 @@ pub(crate) struct DevTokenArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OperatorArgs {
     /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
     /// How the lines of its log are written, on standard error.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
