@@ -84,6 +84,7 @@ fn build(mut builder: Builder) -> Result<Runtime, CliError> {
 #[cfg(unix)]
 mod signals {
     use std::future::{Future, poll_fn};
+    use std::sync::LazyLock;
     use std::task::Poll;
 
     use tokio::signal::unix::{SignalKind, signal};
@@ -103,10 +104,9 @@ mod signals {
     /// Waits for Ctrl-C, SIGTERM or SIGHUP, from the call on: what a shell shows for a process that it ended. What is half
     /// done is cleaned up then. What the process was started to ignore stays ignored, but for Ctrl-C.
     pub(super) fn ended() -> impl Future<Output = u8> {
-        let ignored = ignored();
         let others = [(SignalKind::terminate(), TERMINATED), (SignalKind::hangup(), HUNG_UP)];
         let mut kinds = vec![(SignalKind::interrupt(), INTERRUPTED)];
-        kinds.extend(others.into_iter().filter(|(kind, _)| ignored & bit(*kind) == 0));
+        kinds.extend(others.into_iter().filter(|(kind, _)| *IGNORED & bit(*kind) == 0));
         first_of(&kinds)
     }
 
@@ -125,12 +125,12 @@ mod signals {
 
     /// The signals that the process was started to ignore, as `nohup` does it with SIGHUP: a bit for each. Where the system
     /// does not say it, SIGHUP is left alone and does what it always does.
-    fn ignored() -> u64 {
+    static IGNORED: LazyLock<u64> = LazyLock::new(|| {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
         mask.unwrap_or_else(|| bit(SignalKind::hangup()))
-    }
+    });
 
     fn bit(kind: SignalKind) -> u64 {
         1 << (kind.as_raw_value() - 1)
