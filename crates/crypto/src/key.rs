@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey, VerificationAlgorithm};
 use const_oid::ObjectIdentifier;
 use der::asn1::{BitStringRef, UintRef};
-use der::{AnyRef, Decode, Document, Encode, SliceReader};
+use der::{AnyRef, Decode, Encode, SliceReader};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 
 use crate::{Digest, DigestAlgorithm, PrehashedSha512, Scheme};
@@ -39,16 +39,6 @@ impl PublicKey {
         }
         let parsed = parse(default_scheme(algorithm)?, bits)?;
         Ok(Self { spki: spki.to_vec(), algorithm, bits: bits.to_vec(), parsed })
-    }
-
-    /// Reads a PEM `PUBLIC KEY`.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let (label, document) =
-            Document::from_pem(pem.trim_ascii_start()).map_err(|_| KeyError::Malformed)?;
-        match label {
-            "PUBLIC KEY" => Self::from_spki_der(document.as_bytes()),
-            _ => Err(KeyError::Unsupported),
-        }
     }
 
     /// Builds the SubjectPublicKeyInfo of a key from its algorithm and raw bits.

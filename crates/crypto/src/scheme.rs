@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::{DigestAlgorithm, KeyAlgorithm};
 
 /// One way of making a signature.
@@ -112,6 +114,34 @@ impl FromStr for Scheme {
 
     fn from_str(name: &str) -> Result<Self, ()> {
         TABLE.iter().find(|(_, known)| *known == name).map(|(scheme, _)| *scheme).ok_or(())
+    }
+}
+
+impl Serialize for Scheme {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scheme {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|()| de::Error::custom("no scheme of signatures has this name"))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Scheme {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scheme".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A scheme of signatures: key algorithm, padding and hash.",
+            "type": "string",
+            "enum": TABLE.iter().map(|(_, name)| *name).collect::<Vec<_>>(),
+        })
     }
 }
 

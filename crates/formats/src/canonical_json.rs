@@ -147,6 +147,11 @@ impl Formatter for Layout {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         writer.write_all(es6_number(value).as_bytes())
     }
+
+    /// JSON that somebody wrote is in his order.
+    fn write_raw_fragment<W: ?Sized + Write>(&mut self, _: &mut W, _: &str) -> io::Result<()> {
+        Err(ErrorKind::InvalidData.into())
+    }
 }
 
 /// RFC 8785 §3.2.3: members in the order of their names' UTF-16 code units. Most are written in it.
@@ -316,6 +321,12 @@ mod tests {
             }
         }
         assert_eq!(to_string(&Twice), Err(CanonicalError::NotJson));
+    }
+
+    #[test]
+    fn json_as_somebody_wrote_it_is_not_canonical() {
+        let raw = serde_json::value::RawValue::from_string(r#"{"b": 1, "a": 2}"#.to_owned()).unwrap();
+        assert_eq!(to_string(&[raw]), Err(CanonicalError::NotJson));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], max_bytes: usize) -> Re
 }
 
 /// What is said of a document, which may repeat any text of it.
-fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     shortened(text, MAX_SAID).into_owned()
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use signet_crypto::{KeyError, PublicKey};
+
 use crate::base64;
 
 /// The largest PEM text that is read, in bytes.
@@ -55,6 +57,15 @@ pub fn certificates(text: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
             _ => Err(PemError::Label(block.label)),
         })
         .collect()
+}
+
+/// The key of a text that must have one `PUBLIC KEY` and no other block.
+pub fn public_key(text: &str) -> Result<PublicKey, KeyError> {
+    let block = single(text.trim_ascii_start().as_bytes()).map_err(|_| KeyError::Malformed)?;
+    match block.label.as_str() {
+        PUBLIC_KEY => PublicKey::from_spki_der(&block.contents),
+        _ => Err(KeyError::Unsupported),
+    }
 }
 
 /// The text of one block, in lines of 64 characters.
@@ -127,6 +138,7 @@ const DASHES: &str = "-----";
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use signet_crypto::KeyAlgorithm;
 
     use super::*;
 
@@ -165,6 +177,19 @@ mod tests {
         assert_eq!(parse(encode("A", b"").repeat(MAX_BLOCKS + 1).as_bytes()), Err(PemError::TooMany));
         assert_eq!(parse(encode("A", b"").repeat(MAX_BLOCKS).as_bytes()).unwrap().len(), MAX_BLOCKS);
         assert_eq!(single(encode("A", b"").repeat(2).as_bytes()), Err(PemError::TooMany));
+    }
+
+    /// A policy takes the key of a file that `--key` takes, whichever tool wrote it.
+    #[test]
+    fn a_public_key_may_have_text_around_it_and_lines_of_any_length() {
+        let key = PublicKey::from_bits(KeyAlgorithm::Ed25519, &[9; 32]).unwrap();
+        let text = encode(PUBLIC_KEY, key.spki_der());
+        let (start, end) = text.split_at(50);
+        for text in [text.clone(), format!("\n  {text}"), format!("of ci:\n{start}\n{end}until 2030\n")] {
+            assert_eq!(public_key(&text).as_ref(), Ok(&key), "{text}");
+        }
+        assert_eq!(public_key(&text.repeat(2)), Err(KeyError::Malformed));
+        assert_eq!(public_key(&text.replace(PUBLIC_KEY, "RSA PUBLIC KEY")), Err(KeyError::Unsupported));
     }
 
     proptest! {

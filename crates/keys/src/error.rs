@@ -29,6 +29,9 @@ pub enum Error {
     /// The file's: neither PEM with a key's label nor a JWK.
     #[error("not a key: no PEM block or JSON Web Key of a known kind")]
     NotAKey,
+    /// The file's: two public keys, or two private ones, of which only one would be used.
+    #[error("there is more than one key in the file; each needs a file of its own")]
+    SeveralKeys,
     /// The caller's: a public key where a private one is needed.
     #[error("this is a public key; a private key is needed")]
     PublicKeyGiven,

@@ -7,6 +7,7 @@ use std::path::Path;
 use aws_lc_rs::hmac;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_platform::{Access, Existing, write_whole};
+use zeroize::Zeroizing;
 
 use crate::private::random;
 
@@ -18,7 +19,7 @@ impl HashKey {
     /// The key in a file; `None` if there is no file, or no key in it.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
         match fs::read(path) {
-            Ok(bytes) => Ok(bytes.try_into().ok().map(|bytes: [u8; BYTES]| Self::of(&bytes))),
+            Ok(bytes) => Ok(Zeroizing::new(bytes).as_slice().try_into().ok().map(Self::of)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -26,8 +27,8 @@ impl HashKey {
 
     /// A new key, and the file that keeps it, for its owner only. What was there is replaced.
     pub fn make(path: &Path) -> io::Result<Self> {
-        let bytes = random::<BYTES>().map_err(io::Error::other)?;
-        write_whole(path, &bytes, Access::Private, Existing::Replace)?;
+        let bytes = Zeroizing::new(random::<BYTES>().map_err(io::Error::other)?);
+        write_whole(path, bytes.as_slice(), Access::Private, Existing::Replace)?;
         Ok(Self::of(&bytes))
     }
 

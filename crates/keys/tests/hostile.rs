@@ -158,6 +158,24 @@ fn halves_are_not_confused() {
     }
 }
 
+/// Only the first of several keys was read, and who gave a file of two trusted one without knowing.
+#[test]
+fn a_file_of_several_keys_is_refused() {
+    let [one, other] = [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519].map(|algorithm| {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let public = encode_public(key.public_key(), PublicFormat::Pem).unwrap();
+        (key.encode(PrivateFormat::Pkcs8).unwrap().to_vec(), public)
+    });
+    let private = |bytes: &[u8]| read_private_bytes(bytes, &|| Ok(Password::default()));
+    let two = [&*one.1, b"another key:\n", &other.1].concat();
+    assert!(matches!(read_public_bytes(&two), Err(Error::SeveralKeys)));
+    assert!(matches!(describe(&two), Err(Error::SeveralKeys)));
+    assert!(matches!(private(&[&*one.0, &other.0].concat()), Err(Error::SeveralKeys)));
+    // Both halves of a pair, and what is no key beside one.
+    private(&[&*one.0, &one.1].concat()).unwrap();
+    read_public_bytes(&[&*one.1, &pem("CERTIFICATE", b"x")].concat()).unwrap();
+}
+
 #[test]
 fn halves_that_do_not_belong_together_are_refused() {
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa { bits: 2048 }] {

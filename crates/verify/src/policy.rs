@@ -10,6 +10,7 @@ use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_saphyr::UserMessageFormatter;
 use signet_crypto::{Digest, PublicKey};
+use signet_formats::pem;
 
 /// A policy: principals, and the rules that must all hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +157,7 @@ impl KeyReference {
 
     /// The key, if the reference is its PEM.
     pub fn as_key(&self) -> Option<PublicKey> {
-        PublicKey::from_pem(&self.0).ok()
+        pem::public_key(&self.0).ok()
     }
 
     fn validate(&self) -> Result<(), PolicyError> {

@@ -3,6 +3,7 @@
 //! An optimisation only: deciding with prepared trust gives the same bytes as deciding with the snapshot.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use signet_crypto::{Digest, PublicKey};
 use signet_formats::note::VerifierKey;
@@ -36,10 +37,10 @@ impl PreparedTrust {
         Ok(Self {
             id: id_of(snapshot),
             keys: prepare_keys(&snapshot.keys)?,
-            logs: collect(&snapshot.logs, PreparedLog::new)?,
-            certificate_logs: collect(&snapshot.certificate_logs, PreparedLog::new)?,
-            certificate_authorities: collect(&snapshot.certificate_authorities, PreparedAuthority::new)?,
-            timestamp_authorities: collect(&snapshot.timestamp_authorities, PreparedAuthority::new)?,
+            logs: PreparedLog::all(&snapshot.logs)?,
+            certificate_logs: PreparedLog::all(&snapshot.certificate_logs)?,
+            certificate_authorities: PreparedAuthority::all(&snapshot.certificate_authorities)?,
+            timestamp_authorities: PreparedAuthority::all(&snapshot.timestamp_authorities)?,
             witnesses: collect(&snapshot.witnesses, witness)?,
         })
     }
@@ -81,8 +82,15 @@ pub(crate) enum Voucher {
 }
 
 impl Voucher {
-    fn new(operator: Option<&String>, instance: &[u8]) -> Self {
-        match operator.filter(|operator| !operator.is_empty()) {
+    /// Of an instance, which a trust root lists once for each span of time: where the listing does not state the operator,
+    /// another one of the instance may.
+    fn of<'a>(
+        own: &'a Option<String>,
+        of_others: impl Iterator<Item = &'a Option<String>>,
+        instance: &[u8],
+    ) -> Self {
+        let mut stated = iter::once(own).chain(of_others).flatten();
+        match stated.find(|operator| !operator.is_empty()) {
             Some(operator) => Self::Operator(operator.clone()),
             None => Self::Instance(instance.to_vec()),
         }
@@ -100,11 +108,18 @@ pub(crate) struct PreparedLog {
 }
 
 impl PreparedLog {
-    fn new(log: &TrustedLog) -> Result<Self, TrustUnusable> {
+    fn all(trusted: &[TrustedLog]) -> Result<Vec<Self>, TrustUnusable> {
+        collect(trusted, |log| {
+            let same = trusted.iter().filter(|other| other.log_id == log.log_id);
+            Self::new(log, Voucher::of(&log.operator, same.map(|other| &other.operator), &log.log_id.0))
+        })
+    }
+
+    fn new(log: &TrustedLog, voucher: Voucher) -> Result<Self, TrustUnusable> {
         let unusable = || TrustUnusable(format!("log `{}`: unusable key", log.base_url));
         let key = trusted_root::log_key(&log.key.0).ok_or_else(unusable)?;
         Ok(Self {
-            voucher: Voucher::new(log.operator.as_ref(), &log.log_id.0),
+            voucher,
             base_url: log.base_url.clone(),
             key,
             log_id: log.log_id.0.clone(),
@@ -132,11 +147,17 @@ pub(crate) struct PreparedAuthority {
 }
 
 impl PreparedAuthority {
-    fn new(authority: &TrustedAuthority) -> Result<Self, TrustUnusable> {
-        let label = match authority.uri.is_empty() {
-            true => &authority.name,
-            false => &authority.uri,
-        };
+    fn all(trusted: &[TrustedAuthority]) -> Result<Vec<Self>, TrustUnusable> {
+        collect(trusted, |authority| {
+            let label = label(authority);
+            let same =
+                trusted.iter().filter(|other| self::label(other) == label).map(|other| &other.operator);
+            Self::new(authority, Voucher::of(&authority.operator, same, label.as_bytes()))
+        })
+    }
+
+    fn new(authority: &TrustedAuthority, voucher: Voucher) -> Result<Self, TrustUnusable> {
+        let label = label(authority);
         let unusable = |why: String| TrustUnusable(format!("authority `{label}`: {why}"));
         if authority.certificates.is_empty() {
             return Err(unusable("no certificates".to_owned()));
@@ -146,8 +167,7 @@ impl PreparedAuthority {
         };
         let certificates = collect(&authority.certificates, parse)?;
         let signatures = certificates.iter().map(CheckedSignature::of).collect();
-        let voucher = Voucher::new(authority.operator.as_ref(), label.as_bytes());
-        Ok(Self { voucher, name: label.clone(), certificates, signatures, valid_for: authority.valid_for })
+        Ok(Self { voucher, name: label.to_owned(), certificates, signatures, valid_for: authority.valid_for })
     }
 
     /// The certificate at the top, which is trusted by being here.
@@ -158,6 +178,14 @@ impl PreparedAuthority {
     /// The certificate that signs timestamps, if the trust root names it and not only its issuers.
     pub(crate) fn leaf(&self) -> Option<&Certificate> {
         self.certificates.first().filter(|certificate| !certificate.is_ca())
+    }
+}
+
+/// What an authority is told by.
+fn label(authority: &TrustedAuthority) -> &str {
+    match authority.uri.is_empty() {
+        true => &authority.name,
+        false => &authority.uri,
     }
 }
 

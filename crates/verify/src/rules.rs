@@ -69,7 +69,9 @@ fn claim<'a>(rule: &'a Rule, policy: &PreparedPolicy<'_>, assessment: &Assessmen
         .filter(|name| policy.principal(name).is_some_and(|p| is_principal(p, &assessment.identity)))
         .collect();
     let node = match principals.is_empty() {
-        false => Node::pass(Check::Principal).found(principals.join(", ")),
+        false => {
+            Node { scheme: assessment.scheme, ..Node::pass(Check::Principal).found(principals.join(", ")) }
+        }
         true => mismatch(rule, policy, &assessment.identity),
     };
     (node.about(&assessment.origin), principals)

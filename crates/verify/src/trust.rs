@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use signet_crypto::{Digest, PublicKey};
 use signet_formats::base64::Base64;
+use signet_formats::canonical_json;
 use signet_formats::trusted_root::{self, TrustedRoot, TrustedRootError};
 
 /// An immutable set of trust anchors. Its id is the SHA-256 of its canonical JSON.
@@ -170,9 +171,8 @@ impl fmt::Display for Window {
 
 /// The id of a value: the SHA-256 of its canonical JSON.
 pub(crate) fn id_of<T: Serialize>(value: &T) -> Digest {
-    // Canonical JSON has no integers beyond 2^53, as a size that somebody states may be: plain JSON has.
-    let json = signet_formats::canonical_json::to_string(value).ok();
-    // Values of this crate are plain trees of texts, integers and lists: they always have that.
-    let json = json.or_else(|| serde_json::to_string(value).ok()).unwrap_or_default();
-    Digest::sha256(json.as_bytes())
+    // Canonical JSON has no integers beyond 2^53, as a size that somebody states may be. Plain JSON has: the values of this
+    // crate, which are trees of texts, integers and lists, always have it.
+    let json = canonical_json::to_string(value).ok().or_else(|| serde_json::to_string(value).ok());
+    Digest::sha256(json.unwrap_or_default().as_bytes())
 }

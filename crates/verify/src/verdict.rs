@@ -42,14 +42,11 @@ impl Verdict {
         self.outcome == Outcome::Allow
     }
 
-    /// Whether one of the sound signatures is by a key and of this scheme.
-    pub fn has_sound(&self, scheme: Scheme) -> bool {
-        let by = format!(", {scheme}");
-        let of_it = |check: &Node| {
-            check.check == Check::Cryptography && check.about.as_deref().is_some_and(|key| key.ends_with(&by))
-        };
-        let signatures = self.checks.children.iter().filter(|node| node.check == Check::Signature);
-        signatures.filter(|node| !node.failed()).any(|signature| signature.children.iter().any(of_it))
+    /// Whether a signature of this scheme counts for a rule.
+    pub fn counts(&self, scheme: Scheme) -> bool {
+        let rules = self.checks.children.iter().filter(|node| node.check == Check::Rule);
+        let mut signatures = rules.flat_map(|rule| &rule.children);
+        signatures.any(|signature| !signature.failed() && signature.scheme == Some(scheme))
     }
 }
 
@@ -134,6 +131,9 @@ pub struct Node {
     /// What was wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
+    /// The scheme of the signature, where it stands for a principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
     /// The rule that was applied and where it stands.
     pub spec: String,
     /// The checks that this one rests on.
@@ -216,6 +216,7 @@ impl Node {
             about: None,
             found: None,
             wanted: None,
+            scheme: None,
             spec: check.spec().to_owned(),
             children: Vec::new(),
         }

@@ -45,12 +45,14 @@ fn answer(vectors: &Path, directory: &Path) -> String {
         Ok(trust) => trust,
         Err(e) => return format!("unusable trust root: {e}"),
     };
-    let key =
-        match std::fs::read_to_string(directory.join("key.pub")).ok().map(|pem| PublicKey::from_pem(&pem)) {
-            Some(Err(e)) => return format!("unusable key: {e}"),
-            Some(Ok(key)) => Some(key),
-            None => None,
-        };
+    let key = match std::fs::read_to_string(directory.join("key.pub"))
+        .ok()
+        .map(|pem| signet_formats::pem::public_key(&pem))
+    {
+        Some(Err(e)) => return format!("unusable key: {e}"),
+        Some(Ok(key)) => Some(key),
+        None => None,
+    };
     let verdict = verdict(vectors, directory, trust, key);
     match verdict.code {
         None => "allow".to_owned(),

@@ -263,7 +263,7 @@ fn every_scheme_is_decided() {
 #[test]
 fn ecdsa_p384_with_sha_256_counts() {
     let world = World::new();
-    let key = PublicKey::from_pem(&signet_formats::pem::encode(
+    let key = signet_formats::pem::public_key(&signet_formats::pem::encode(
         signet_formats::pem::PUBLIC_KEY,
         &signet_formats::base64::decode(P384_KEY).unwrap(),
     ));

@@ -248,12 +248,12 @@ impl Job<'_> {
         })
     }
 
-    /// Whether a sound signature of this key or identity, for this repository, is among them; of the scheme, if one is
-    /// asked for.
+    /// Whether a sound signature of this key or identity, for this repository and with these annotations, is among them;
+    /// of the scheme, if one is asked for.
     fn is_signed(&self, site: &Site<'_>, manifest: &Resolved, mut signatures: Evidence, own: &Trust) -> bool {
         let name = site.name.as_deref();
         let verdict = decision::about_manifest(manifest, name, &mut signatures, own, clock::now());
-        verdict.is_allowed() && self.args.scheme.is_none_or(|scheme| verdict.has_sound(scheme))
+        verdict.is_allowed() && self.args.scheme.is_none_or(|scheme| verdict.counts(scheme))
     }
 
     async fn sign_manifest(&self, site: &Site<'_>, manifest: &Resolved) -> Result<attach::Stored, Stop> {

@@ -74,6 +74,11 @@ fn a_scheme_that_is_asked_for_is_signed_with_once() {
     assert!(sign(&["--scheme", "ed25519ph"]));
     assert!(sign(&["--scheme", "ed25519"]));
     assert!(sign(&[]));
+    // One of the scheme lacks the annotation, and one with the annotation is of another scheme.
+    let annotated = ["--scheme", "ed25519ph", "-a", "by=ci"];
+    assert!(!sign(&["-a", "by=ci"]));
+    assert!(!sign(&annotated));
+    assert!(sign(&annotated));
 }
 
 /// What is signed beside the digest, a policy can demand; so it is to be seen.

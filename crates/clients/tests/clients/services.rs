@@ -33,7 +33,7 @@ async fn the_authority_is_told_token_key_and_proof_once() {
     let request = &body["publicKeyRequest"];
     assert_eq!(request["proofOfPossession"], base64::encode("proof"));
     let pem = request["publicKey"]["content"].as_str().unwrap();
-    assert_eq!(PublicKey::from_pem(pem).unwrap(), key());
+    assert_eq!(signet_formats::pem::public_key(pem).unwrap(), key());
 }
 
 #[tokio::test]

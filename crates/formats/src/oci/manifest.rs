@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::descriptor::Descriptor;
 use super::media_type;
 use crate::exact::{exact, null_is_absent};
+use crate::json;
 
 /// The largest manifest that is read, in bytes (distribution-spec: registries accept at least 4 MiB).
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -55,7 +56,7 @@ impl Manifest {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let malformed = |error: serde_json::Error| ManifestError::Malformed(shortened(&error.to_string()));
+        let malformed = |error: serde_json::Error| ManifestError::Malformed(json::said(&error.to_string()));
         let mut manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         manifest.complete();
         if manifest.schema_version != 2 {
@@ -152,13 +153,6 @@ impl fmt::Display for ManifestError {
 }
 
 impl std::error::Error for ManifestError {}
-
-/// Words in which the document itself may be quoted.
-fn shortened(words: &str) -> String {
-    words.chars().filter(|character| !character.is_control()).take(MAX_REASON_CHARS).collect()
-}
-
-const MAX_REASON_CHARS: usize = 200;
 
 #[cfg(test)]
 mod tests {

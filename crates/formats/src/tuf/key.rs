@@ -61,7 +61,7 @@ impl Key {
         let key = match self.keytype.as_str() {
             "ed25519" => PublicKey::from_bits(KeyAlgorithm::Ed25519, &hex::decode(&self.keyval.public).ok()?),
             "ecdsa" | "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" => self.ecdsa(scheme),
-            "rsa" => PublicKey::from_pem(&self.keyval.public),
+            "rsa" => pem::public_key(&self.keyval.public),
             _ => return None,
         };
         key.ok().filter(|key| scheme.fits(key.algorithm())).map(|key| (key, scheme))
@@ -73,7 +73,7 @@ impl Key {
                 PublicKey::from_bits(KeyAlgorithm::EcdsaP384, &point)
             }
             Ok(point) => PublicKey::from_bits(KeyAlgorithm::EcdsaP256, &point),
-            Err(_) => PublicKey::from_pem(&self.keyval.public),
+            Err(_) => pem::public_key(&self.keyval.public),
         }
     }
 }

@@ -56,7 +56,7 @@ fn openssl_reads_the_same_from_every_certificate() {
         assert_eq!(field("notBefore="), iso(certificate.not_before()));
         assert_eq!(field("notAfter="), iso(certificate.not_after()));
         let pem = theirs.get(theirs.find("-----BEGIN").unwrap()..).unwrap();
-        match (certificate.public_key(), signet_crypto::PublicKey::from_pem(pem)) {
+        match (certificate.public_key(), signet_formats::pem::public_key(pem)) {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs),
             (ours, theirs) => assert_eq!(ours.err(), theirs.err()),
         }

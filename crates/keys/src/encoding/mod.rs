@@ -8,7 +8,7 @@ mod scrypt;
 mod sigstore;
 mod traditional;
 
-use std::fmt;
+use std::{fmt, str};
 
 use signet_crypto::{KeyAlgorithm, KeyError, PublicKey};
 use zeroize::Zeroizing;
@@ -119,13 +119,21 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Of the two halves of a pair in one file the first counts. Of two public keys or two private ones none does: who
+    /// wrote the file meant both.
     pub(crate) fn in_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let text = bytes.trim_ascii_start();
         if text.first() == Some(&b'{') {
             return Ok(Self { form: jwk::form(text)?, content: Zeroizing::new(text.to_vec()) });
         }
-        let (label, content) = pem::decode(text)?;
-        Ok(Self { form: Form::of_label(label)?, content })
+        let mut blocks = pem::blocks(str::from_utf8(text).map_err(|_| Error::NotAKey)?);
+        let block = blocks.next().ok_or(Error::NotAKey)?;
+        let form = Form::of_label(block.label)?;
+        let mut others = blocks.filter_map(|other| Form::of_label(other.label).ok());
+        match others.any(|other| other.kind() == form.kind()) {
+            true => Err(Error::SeveralKeys),
+            false => Ok(Self { form, content: block.content()? }),
+        }
     }
 
     /// How the key is encrypted, in words; `None` if it is not.

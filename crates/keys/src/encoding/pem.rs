@@ -1,26 +1,45 @@
-//! The PEM block of a key file.
-
-use std::str;
+//! The PEM blocks of a key file. What is in them may be secret, so it is decoded into memory that is cleared.
 
 use der::pem::{Decoder, LineEnding, encode_string};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// The label and content of the first block that is not `EC PARAMETERS`, which `openssl ecparam -genkey`
-/// writes in front of the key. Text outside of blocks is ignored (RFC 7468 §2).
-pub(super) fn decode(text: &[u8]) -> Result<(&str, Zeroizing<Vec<u8>>), Error> {
-    let text = str::from_utf8(text).map_err(|_| Error::NotAKey)?;
-    let mut rest = text;
-    loop {
-        let start = rest.find(BEGIN).ok_or(Error::NotAKey)?;
-        let block = rest.get(start..).ok_or(Error::NotAKey)?;
-        let (label, after) =
-            block.strip_prefix(BEGIN).and_then(|b| b.split_once("-----")).ok_or(Error::NotAKey)?;
-        if label != EC_PARAMETERS {
-            return Ok((label, content(block, label)?));
+/// A block that is not decoded yet.
+pub(super) struct Block<'a> {
+    pub(super) label: &'a str,
+    /// The block, and what follows it.
+    text: &'a str,
+}
+
+/// The blocks that are not `EC PARAMETERS`, which `openssl ecparam -genkey` writes in front of the key. Text outside of
+/// blocks is ignored (RFC 7468 §2).
+pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
+    let block = |(start, begin): (usize, &str)| {
+        let (_, text) = text.split_at_checked(start)?;
+        let (label, _) = text.strip_prefix(begin)?.split_once("-----")?;
+        Some(Block { label, text })
+    };
+    text.match_indices(BEGIN).filter_map(block).filter(|block| block.label != EC_PARAMETERS)
+}
+
+impl Block<'_> {
+    pub(super) fn content(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let malformed = |what| Error::Malformed { format: "PEM", what };
+        let end = format!("-----END {}-----", self.label);
+        let length = self.text.find(&end).ok_or(malformed("the block has no end"))? + end.len();
+        let block = self.text.get(..length).unwrap_or(self.text);
+        if block.contains("Proc-Type:") {
+            return Err(Error::UnsupportedEncryption {
+                what: "OpenSSL's old PEM encryption (`openssl pkcs8 -topk8` rewrites it)",
+            });
         }
-        rest = after;
+        let mut decoder =
+            Decoder::new_detect_wrap(block.as_bytes()).map_err(|_| malformed("not RFC 7468"))?;
+        // Allocated once, so that no copy of a secret is left behind by growing.
+        let mut content = Zeroizing::new(vec![0; decoder.remaining_len()]);
+        decoder.decode(&mut content).map_err(|_| malformed("not base64"))?;
+        Ok(content)
     }
 }
 
@@ -37,23 +56,6 @@ pub(super) const SEC1: &str = "EC PRIVATE KEY";
 pub(super) const PKCS1: &str = "RSA PRIVATE KEY";
 pub(super) const SPKI: &str = "PUBLIC KEY";
 pub(super) const PKCS1_PUBLIC: &str = "RSA PUBLIC KEY";
-
-fn content(block: &str, label: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let malformed = |what| Error::Malformed { format: "PEM", what };
-    let end = format!("-----END {label}-----");
-    let length = block.find(&end).ok_or(malformed("the block has no end"))? + end.len();
-    let block = block.get(..length).unwrap_or(block);
-    if block.contains("Proc-Type:") {
-        return Err(Error::UnsupportedEncryption {
-            what: "OpenSSL's old PEM encryption (`openssl pkcs8 -topk8` rewrites it)",
-        });
-    }
-    let mut decoder = Decoder::new_detect_wrap(block.as_bytes()).map_err(|_| malformed("not RFC 7468"))?;
-    // Allocated once, so that no copy of a secret is left behind by growing.
-    let mut content = Zeroizing::new(vec![0; decoder.remaining_len()]);
-    decoder.decode(&mut content).map_err(|_| malformed("not base64"))?;
-    Ok(content)
-}
 
 const BEGIN: &str = "-----BEGIN ";
 const EC_PARAMETERS: &str = "EC PARAMETERS";

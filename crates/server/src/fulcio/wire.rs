@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use signet_crypto::PublicKey;
 use signet_formats::x509::CertificateRequest;
 use signet_formats::{base64, json, pem};
 use signet_services::ca::Proof;
@@ -23,7 +22,7 @@ pub(super) fn read(body: &[u8], bearer: Option<&str>) -> Result<(String, Proof),
 }
 
 fn signature(request: &PublicKeyRequest) -> Result<Proof, String> {
-    let key = PublicKey::from_pem(&request.public_key.content);
+    let key = pem::public_key(&request.public_key.content);
     let key = key.map_err(|error| format!("`publicKeyRequest.publicKey.content`: {error}"))?;
     let signature = base64::decode_any(&request.proof_of_possession);
     let signature = signature.map_err(|_| "`publicKeyRequest.proofOfPossession` is not base64")?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use signet_crypto::PublicKey;
-use signet_formats::{base64, json};
+use signet_formats::{base64, json, pem};
 use signet_services::ca::Proof;
 
 use super::wire::certificate_request;
@@ -23,7 +23,7 @@ fn signature(key: &Key, signature: &str) -> Result<Proof, String> {
     let content = base64::decode_any(&key.content).map_err(|_| "`publicKey.content` is not base64")?;
     // The API asks for DER, cosign sends PEM.
     let key = match std::str::from_utf8(&content) {
-        Ok(pem) => PublicKey::from_pem(pem),
+        Ok(text) => pem::public_key(text),
         Err(_) => PublicKey::from_spki_der(&content),
     };
     let key = key.map_err(|error| format!("`publicKey.content`: {error}"))?;

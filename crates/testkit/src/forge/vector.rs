@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use signet_crypto::{Digest, PublicKey};
 use signet_formats::base64::Base64;
+use signet_formats::pem;
 use signet_verify::{
     CertificateIdentity, Content, Evidence, EvidenceItem, KeyReference, Matcher, Policy, PredicateRule,
     Principal, Rule, Subject, TrustSnapshot,
@@ -51,7 +52,7 @@ impl Vector {
 
     /// The key, where one signed and it can be read.
     pub fn public_key(&self) -> Option<PublicKey> {
-        PublicKey::from_pem(self.key.as_deref()?).ok()
+        pem::public_key(self.key.as_deref()?).ok()
     }
 
     fn read(sigstore: &Path, folder: &Path) -> Self {

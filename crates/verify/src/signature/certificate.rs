@@ -96,7 +96,7 @@ fn check_scts(
             logs.insert(log.voucher.clone());
         }
     }
-    let found = format!("{} timestamps, {} of trusted logs", scts.len(), logs.len());
+    let found = format!("{} timestamps, {} of trusted logs", scts.len(), nodes.len());
     (Some(Node::pass(Check::CertificateTransparency).found(found).resting_on(nodes)), logs)
 }
 

@@ -94,11 +94,10 @@ impl Side<'_> {
     }
 
     fn verifier(&self, logged: &Verifier) -> Mismatch {
-        let same = match (&self.candidate.beside.material, logged, self.signed_by) {
+        let known = self.signed_by.and_then(|by| by.known);
+        let same = match (&self.candidate.beside.material, logged, known) {
             (Material::Certificate { leaf, .. }, Verifier::Certificate(der), _) => leaf.der() == der,
-            (Material::Key { .. }, Verifier::PublicKey(spki), Some(SignedBy::Key(known))) => {
-                known.key.spki_der() == spki
-            }
+            (Material::Key { .. }, Verifier::PublicKey(spki), Some(known)) => known.key.spki_der() == spki,
             _ => false,
         };
         differs(same, "key or certificate")
@@ -113,16 +112,28 @@ impl Side<'_> {
 
     fn can_have_used(&self, scheme: Scheme) -> bool {
         match (&self.candidate.beside.material, self.signed_by) {
-            (Material::Certificate { leaf, .. }, _) => {
+            (_, Some(by)) => scheme.fits(by.algorithm),
+            (Material::Certificate { leaf, .. }, None) => {
                 leaf.public_key().is_ok_and(|key| scheme.fits(key.algorithm()))
             }
-            (Material::Key { .. }, Some(SignedBy::Key(known))) => scheme.fits(known.key.algorithm()),
-            _ => false,
+            (Material::Key { .. }, None) => false,
         }
     }
 
     fn hashed_rekord_v2(&self, body: &HashedRekordV002) -> Mismatch {
-        self.signed(&body.digest).or_else(|| self.signature_v2(&body.signature))
+        self.signed(&body.digest)
+            .or_else(|| self.signature_v2(&body.signature))
+            .or_else(|| self.algorithm(body))
+    }
+
+    /// The log checks such a signature by the algorithm that it states, over a digest of that algorithm's hash. Those of
+    /// envelopes it checked by SHA-256, whatever it stated.
+    fn algorithm(&self, body: &HashedRekordV002) -> Mismatch {
+        let stated = body.signature.key_details.meaning();
+        let hash = stated.and_then(|(_, scheme)| scheme.digest());
+        let hashed = hash.is_none_or(|hash| hash == body.digest.algorithm());
+        let used = self.signed_by.is_none_or(|by| stated == Some((by.algorithm, by.scheme)));
+        differs(hashed && used, "algorithm")
     }
 
     fn dsse_v1(&self, body: &DsseV001) -> Mismatch {

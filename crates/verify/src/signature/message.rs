@@ -1,6 +1,6 @@
 //! What was signed, and whether the signature is over it.
 
-use signet_crypto::{Digest, DigestAlgorithm, PublicKey, Scheme};
+use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, PublicKey, Scheme};
 use signet_formats::base64;
 
 use super::candidate::{Candidate, Material, Message};
@@ -13,16 +13,16 @@ use crate::verdict::{Check, Node};
 /// The outcome of checking the signature itself.
 pub(super) struct Signed<'a> {
     pub(super) node: Node,
-    /// Whose key it was, if the signature verifies.
+    /// What verifies the signature, if something does.
     pub(super) by: Option<SignedBy<'a>>,
 }
 
-/// The key that verifies a signature.
-pub(super) enum SignedBy<'a> {
-    /// A key of the policy.
-    Key(&'a PreparedKey),
-    /// The key in the candidate's certificate.
-    Certificate,
+/// The key and the scheme that verify a signature.
+pub(super) struct SignedBy<'a> {
+    /// The key of the policy; none where it is the one in the candidate's certificate.
+    pub(super) known: Option<&'a PreparedKey>,
+    pub(super) algorithm: KeyAlgorithm,
+    pub(super) scheme: Scheme,
 }
 
 /// Whether the signature is about the subject.
@@ -62,10 +62,10 @@ pub(super) fn check_signature<'a>(context: &Context<'a>, candidate: &Candidate<'
     match &candidate.beside.material {
         Material::Certificate { leaf, .. } => match leaf.public_key() {
             Ok(key) => {
-                let outcome = verify(context, candidate, &key);
-                let by = outcome.is_ok().then_some(SignedBy::Certificate);
+                let (outcome, algorithm) = (verify(context, candidate, &key), key.algorithm());
+                let by = outcome.ok().map(|scheme| SignedBy { known: None, algorithm, scheme });
                 let node = Node::of(Check::Cryptography, outcome.map(|_| ()));
-                Signed { node: node.about(format!("certificate key {}", key.algorithm())), by }
+                Signed { node: node.about(format!("certificate key {algorithm}")), by }
             }
             Err(e) => Signed {
                 node: Node::fail(Check::Cryptography, Code::SchemeUnsupported).found(e.to_string()),
@@ -89,11 +89,9 @@ fn by_policy_key<'a>(context: &Context<'a>, candidate: &Candidate<'_>, hint: Opt
     for known in &tried {
         match verify(context, candidate, &known.key) {
             Ok(scheme) => {
-                let about = format!("key {}, {scheme}", known.key.id());
-                return Signed {
-                    node: Node::pass(Check::Cryptography).about(about),
-                    by: Some(SignedBy::Key(known)),
-                };
+                let node = Node::pass(Check::Cryptography).about(format!("key {}, {scheme}", known.key.id()));
+                let by = SignedBy { known: Some(known), algorithm: known.key.algorithm(), scheme };
+                return Signed { node, by: Some(by) };
             }
             Err(failure) => code = more_open(code, failure),
         }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
 
-use signet_crypto::Digest;
+use signet_crypto::{Digest, Scheme};
 use signet_formats::x509::Certificate;
 
 use self::candidate::{Candidate, FormError, Material};
@@ -49,6 +49,8 @@ pub(crate) struct Assessment {
     pub(crate) node: Node,
     /// Who made it, if it is sound.
     pub(crate) identity: Identity,
+    /// The scheme that verifies it, if one does.
+    pub(crate) scheme: Option<Scheme>,
     /// The predicate type, if a statement was signed.
     pub(crate) predicate_type: Option<String>,
     /// The annotations that were signed: of each subject that is the subject, or of the payload.
@@ -81,6 +83,7 @@ impl Assessment {
             origin: origin.to_owned(),
             node: Node::pass(Check::Signature).about(origin).resting_on(vec![form]),
             identity: Identity::Unknown,
+            scheme: None,
             predicate_type: None,
             annotations: Vec::new(),
             times: Vec::new(),
@@ -186,6 +189,7 @@ fn assess(context: &Context<'_>, candidate: &Candidate<'_>) -> Assessment {
         origin: candidate.origin.to_owned(),
         node: Node::pass(Check::Signature).about(candidate.origin).resting_on(nodes),
         identity: identity(candidate, signed.by.as_ref()),
+        scheme: signed.by.map(|by| by.scheme),
         predicate_type: candidate.predicate_type().map(str::to_owned),
         annotations: candidate.annotations(context.subject),
         times,
@@ -218,7 +222,7 @@ fn check_signer(
             let checked = certificate::check(leaf, supplied, times, context.trust, context.budget);
             (checked.nodes, checked.certificate_logs)
         }
-        (Material::Key { .. }, Some(SignedBy::Key(key))) => {
+        (Material::Key { .. }, Some(SignedBy { known: Some(key), .. })) => {
             let decision_time = [context.at];
             let when = if times.is_empty() { &decision_time } else { times };
             let outside = when.iter().find(|time| !key.is_trusted_at(**time));
@@ -237,7 +241,7 @@ fn check_signer(
 fn identity(candidate: &Candidate<'_>, signed_by: Option<&SignedBy<'_>>) -> Identity {
     match (&candidate.beside.material, signed_by) {
         (Material::Certificate { leaf, .. }, Some(_)) => certificate_identity(leaf),
-        (Material::Key { .. }, Some(SignedBy::Key(key))) => Identity::Key(key.key.id()),
+        (Material::Key { .. }, Some(SignedBy { known: Some(key), .. })) => Identity::Key(key.key.id()),
         _ => Identity::Unknown,
     }
 }

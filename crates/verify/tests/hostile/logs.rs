@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
-use signet_crypto::{Digest, KeyAlgorithm};
+use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm};
 use signet_formats::base64::Base64;
+use signet_formats::bundle;
 use signet_formats::cosign::LegacySignature;
-use signet_formats::rekor::{EntryKind, TlogEntry};
+use signet_formats::rekor::{Body, EntryKind, PublicKeyDetails, TlogEntry};
 use signet_testkit::forge::{Case, Entry, Key, Log, Logging, SIGNED_AT, Signing, World, bundle_item};
 use signet_verify::{Code, Content};
 
@@ -83,6 +84,42 @@ fn exchange(world: &World, entry: &mut TlogEntry, other: &TlogEntry, field: &str
         },
         &[],
     );
+}
+
+/// An entry of Rekor v2 says by which algorithm the signature was made, and by the digest's hash it says so again.
+#[test]
+fn an_entry_that_contradicts_itself_about_the_algorithm() {
+    use DigestAlgorithm::{Sha256, Sha384, Sha512};
+    use PublicKeyDetails as Details;
+    let world = World::new();
+    let logged = |key: &Key, hash: DigestAlgorithm, details: PublicKeyDetails| {
+        let mut bundle = Signing::keyless_v2(&world, key).over_statement("p").bundle();
+        let bundle::Content::Dsse(envelope) = &bundle.content else { panic!("it has an envelope") };
+        let Ok(Body::HashedRekordV002(mut body)) = bundle.tlog_entries[0].decode_body() else {
+            panic!("it is an entry of Rekor v2")
+        };
+        body.digest = Digest::of(hash, &envelope.pae());
+        body.signature.key_details = details;
+        let (kind, body) = (("hashedrekord", "0.0.2"), body.to_body().unwrap());
+        let entry = Entry { kind, body, index: 5, integrated: None, with_proof: true };
+        bundle.tlog_entries = vec![world.rekor_v2.add(&entry, &[])];
+        keyless(&world, &bundle)
+    };
+    let key = Key::new(KeyAlgorithm::EcdsaP384);
+    assert_allowed(&logged(&key, Sha384, Details::PkixEcdsaP384Sha384));
+    for (hash, details) in [
+        (Sha256, Details::PkixEcdsaP384Sha384),
+        (Sha512, Details::PkixEcdsaP384Sha384),
+        (Sha384, Details::PkixEcdsaP384Sha256),
+        (Sha256, Details::PkixEcdsaP384Sha256),
+    ] {
+        assert_denied(&logged(&key, hash, details), Code::LogEntryMismatch);
+    }
+    let key = Key::new(KeyAlgorithm::Rsa { bits: 2048 });
+    assert_allowed(&logged(&key, Sha256, Details::PkixRsaPkcs1v15_2048Sha256));
+    for details in [Details::PkixRsaPkcs1v15_3072Sha256, Details::PkixRsaPss2048Sha256] {
+        assert_denied(&logged(&key, Sha256, details), Code::LogEntryMismatch);
+    }
 }
 
 /// CVE-2022-36056: the promise beside a legacy signature was checked, but not against the signature.

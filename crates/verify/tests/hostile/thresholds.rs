@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use signet_crypto::PublicKey;
+use signet_crypto::{KeyAlgorithm, PublicKey, Scheme};
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::note::{NoteSignature, VerifierKey};
 use signet_testkit::forge::{
@@ -123,6 +123,57 @@ fn one_operator_counts_once() {
         assert_allowed(&decide(demand, ["", ""]));
         assert_denied(&decide(demand, ["one", "one"]), code);
     }
+}
+
+/// A log or an authority is listed once for each span of time; its operator may stand in one of the listings only.
+#[test]
+fn an_operator_that_is_stated_once_is_that_of_every_span() {
+    let (world, key) = (World::new(), Key::p256());
+    let mut bundle = Signing::keyless_v1(&world, &key).bundle();
+    let later = Entry {
+        kind: ("hashedrekord", "0.0.1"),
+        body: bundle.tlog_entries[0].body.clone(),
+        index: 9,
+        integrated: Some(SIGNED_AT + 10),
+        with_proof: true,
+    };
+    bundle.tlog_entries.push(world.rekor_v1.add(&later, &[]));
+    bundle.timestamps =
+        [0, 10].map(|after| world.stamper.stamp(bundle.signature(), SIGNED_AT + after)).into();
+    let mut case = keyless(&world, &bundle);
+    let (logs, stampers) = (&mut case.trust.logs, &mut case.trust.timestamp_authorities);
+    (logs[0].valid_for.end, stampers[0].valid_for.end) = (Some(SIGNED_AT), Some(SIGNED_AT));
+    let (mut log, mut stamper) = (logs[0].clone(), stampers[0].clone());
+    (log.valid_for, stamper.valid_for) = (Window::default(), Window::default());
+    (log.operator, stamper.operator) = (Some("one".to_owned()), Some("one".to_owned()));
+    logs.push(log);
+    stampers.push(stamper);
+    assert_allowed(&case);
+    let rule = &mut case.policy.spec.rules[0];
+    rule.timestamps = 2;
+    assert_denied(&case, Code::TimestampMissing);
+    let rule = &mut case.policy.spec.rules[0];
+    (rule.timestamps, rule.log_entries) = (0, Some(2));
+    assert_denied(&case, Code::LogEntryMissing);
+}
+
+/// One signature is of the scheme that is asked for, and another one is what the rule wants.
+#[test]
+fn a_scheme_counts_with_the_signature_that_meets_the_rule() {
+    let (world, mut key) = (World::new(), Key::new(KeyAlgorithm::Ed25519));
+    let (mut items, spdx) = (Vec::new(), "https://spdx.dev/Document");
+    for (scheme, predicate_type) in [(Scheme::Ed25519, spdx), (Scheme::Ed25519ph, "another")] {
+        key.scheme = scheme;
+        let bundle = Signing::by_key(&world, &key).over_statement(predicate_type).bundle();
+        items.push(item(bundle_item(&bundle)));
+    }
+    let mut case = signed_by(&world, &[&key], &[key.public()], 1);
+    case.evidence.items = items;
+    let verdict = case.decide();
+    assert!(verdict.counts(Scheme::Ed25519) && verdict.counts(Scheme::Ed25519ph));
+    case.policy.spec.rules[0].predicate_type = PredicateRule::Exactly(spdx.to_owned());
+    let verdict = case.decide();
+    assert!(verdict.is_allowed() && verdict.counts(Scheme::Ed25519) && !verdict.counts(Scheme::Ed25519ph));
 }
 
 /// The same entry twice is refused as such.

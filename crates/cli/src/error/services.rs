@@ -1,12 +1,5 @@
-//! How a command ends, and the one place where every crate's errors get their codes.
+//! What our own services say, with its code.
 
-use std::fmt::Display;
-use std::io;
-use std::path::Path;
-
-use signet_clients::Error as ClientError;
-use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
-use signet_registry::{Advice, Error as RegistryError};
 use signet_server::exposure::{Exposure, ReachError};
 use signet_server::host::HostError;
 use signet_server::registry::BuildError;
@@ -22,260 +15,9 @@ use signet_services::tsa::TsaError;
 use signet_services::witness::OpenError as WitnessOpenError;
 use signet_store::OpenError;
 use signet_store::registry::StoreError;
-use signet_verify::{Class, Code, Outcome, PolicyError, Verdict};
+use signet_verify::Code;
 
-use crate::app::INTERRUPTED;
-
-/// What a command returns.
-pub(crate) type Answer = Result<Status, Stop>;
-
-/// How a command that ran to its end ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Status {
-    /// Yes. Exit status 0.
-    Yes,
-    /// No. Exit status 1.
-    No,
-    /// It could not be decided. Exit status 3.
-    Undecided,
-    /// A defect of Signet. Exit status 4.
-    Internal,
-}
-
-impl Status {
-    /// The process's exit status.
-    pub(crate) fn exit_status(self) -> u8 {
-        match self {
-            Self::Yes => 0,
-            Self::No => Class::Denied.exit_status(),
-            Self::Undecided => Class::Undecided.exit_status(),
-            Self::Internal => Class::Internal.exit_status(),
-        }
-    }
-
-    /// How a verdict counts among others.
-    pub(crate) fn of_verdict(verdict: &Verdict) -> Self {
-        match verdict.outcome {
-            Outcome::Allow => Self::Yes,
-            Outcome::Deny => Self::No,
-            Outcome::Undecidable => Self::Undecided,
-        }
-    }
-
-    /// How something that ended with this code counts among others.
-    pub(crate) fn of(code: Code) -> Self {
-        match code.class() {
-            Class::Denied => Self::No,
-            Class::Usage | Class::Undecided => Self::Undecided,
-            Class::Internal => Self::Internal,
-        }
-    }
-}
-
-/// Why a command did not run to its end.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// An error with its code.
-    Error(Box<CliError>),
-    /// Whoever read our output has gone. Nothing is said.
-    BrokenPipe,
-    /// Ctrl-C, or another signal that asks for the end; the status that a shell shows for it.
-    Interrupted(u8),
-}
-
-impl Stop {
-    /// A failure to write to standard output or error.
-    pub(crate) fn output(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => CliError::new(Code::FileUnwritable, format!("standard output: {error}")).into(),
-        }
-    }
-}
-
-impl<E: Into<CliError>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        let error = error.into();
-        match error.interrupted {
-            true => Self::Interrupted(INTERRUPTED),
-            false => Self::Error(Box::new(error)),
-        }
-    }
-}
-
-/// An error as the user meets it: the code says what happened, the detail why, the hint what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CliError {
-    /// The code, whose title is the headline.
-    pub(crate) code: Code,
-    /// What it was about, and why.
-    pub(crate) detail: String,
-    /// What to do about it.
-    pub(crate) hint: String,
-    /// Whether it is no error but Ctrl-C, at a prompt.
-    interrupted: bool,
-}
-
-impl CliError {
-    /// An error with the hint of its code.
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: code.hint().to_owned(), interrupted: false }
-    }
-
-    /// The same, with a hint that knows more.
-    #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        self
-    }
-
-    /// The same, where a service's configuration is meant, with the files to look into.
-    #[must_use]
-    pub(crate) fn looking_into<'a>(self, files: impl IntoIterator<Item = &'a Path>) -> Self {
-        let files: Vec<String> = files.into_iter().map(|path| format!("`{}`", path.display())).collect();
-        match self.code == Code::ConfigInvalid && !files.is_empty() {
-            true => self.hint(format!("look into {}", files.join(" and "))),
-            false => self,
-        }
-    }
-
-    /// Something that cannot happen.
-    pub(crate) fn internal(error: impl Display) -> Self {
-        Self::new(Code::Internal, error.to_string())
-    }
-
-    /// A file that cannot be read.
-    pub(crate) fn unreadable(path: &Path, error: impl Display) -> Self {
-        let told = Self::new(Code::FileUnreadable, about(path, error));
-        match path == Path::new("-") {
-            true => told.hint("standard input is `/dev/stdin`"),
-            false => told,
-        }
-    }
-
-    /// A file that cannot be written.
-    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AlreadyExists => Self::new(Code::WouldOverwrite, about(path, "it exists")),
-            _ => Self::new(Code::FileUnwritable, about(path, error)),
-        }
-    }
-
-    /// A policy file that cannot be used.
-    pub(crate) fn policy(path: &Path, error: &PolicyError) -> Self {
-        Self::new(Code::PolicyInvalid, about(path, error))
-    }
-}
-
-/// "`path`: why".
-pub(crate) fn about(path: &Path, why: impl Display) -> String {
-    format!("`{}`: {why}", path.display())
-}
-
-impl From<FileError> for CliError {
-    fn from(error: FileError) -> Self {
-        let interrupted = matches!(&error.error, KeyError::NoPassword(PasswordError::Source(source))
-            if source.kind() == io::ErrorKind::Interrupted);
-        Self { interrupted, ..Self::new(key_code(&error.error), error.to_string()) }
-    }
-}
-
-fn key_code(error: &KeyError) -> Code {
-    match error {
-        KeyError::Unreadable(_) => Code::FileUnreadable,
-        KeyError::Unwritable(_) => Code::FileUnwritable,
-        KeyError::WouldOverwrite => Code::WouldOverwrite,
-        KeyError::WrongPassword | KeyError::NoPassword(_) => Code::PasswordWrong,
-        KeyError::Library { .. } => Code::Internal,
-        _ => Code::KeyUnusable,
-    }
-}
-
-impl From<SignError> for CliError {
-    fn from(error: SignError) -> Self {
-        let code = match error {
-            SignError::UnsupportedScheme { .. } => Code::AlgorithmNotInFormat,
-            SignError::NeedsMessage { .. } | SignError::WrongDigest { .. } => Code::Internal,
-            _ => Code::KeyUnusable,
-        };
-        Self::new(code, error.to_string())
-    }
-}
-
-impl From<RegistryError> for CliError {
-    fn from(error: RegistryError) -> Self {
-        let told = Self::new(registry_code(&error), error.to_string());
-        match (refusal(&error), &error) {
-            // It is the registry's word, and not ours.
-            (Some(advice), _) => {
-                Self { detail: format!("{}\nthe registry advises: {}", told.detail, advice.hint), ..told }
-            }
-            (None, RegistryError::TagNotSet { digest, .. }) => told.hint(format!(
-                "everything is there but the tag: name the image by `@{digest}`, as target, too"
-            )),
-            _ => told,
-        }
-    }
-}
-
-/// What a registry of Signet's said when its policy refused the pull. Of the codes that a registry could
-/// claim this is the only one that is its to give.
-fn refusal(error: &RegistryError) -> Option<&Advice> {
-    match error {
-        RegistryError::Forbidden { advice: Some(advice), .. } => {
-            Some(advice).filter(|advice| advice.code == Code::PullDenied.to_string())
-        }
-        _ => None,
-    }
-}
-
-/// The code of what a registry, layout or archive did not give or take.
-pub(crate) fn registry_code(error: &RegistryError) -> Code {
-    match error {
-        RegistryError::Unreachable { .. } => Code::RegistryUnreachable,
-        RegistryError::Tls { .. } => Code::TlsFailed,
-        RegistryError::Unauthorized { .. } => Code::RegistryUnauthorized,
-        RegistryError::Forbidden { .. } if refusal(error).is_some() => Code::PullDenied,
-        RegistryError::Forbidden { .. } => Code::RegistryForbidden,
-        RegistryError::NotFound { .. } | RegistryError::SeveralImages { .. } => Code::ImageNotFound,
-        RegistryError::Timeout { .. } => Code::RegistryTimeout,
-        RegistryError::TooLarge { .. } | RegistryError::LimitHit { .. } => Code::ResponseTooLarge,
-        RegistryError::DigestMismatch { .. } | RegistryError::SizeMismatch { .. } => Code::DigestMismatch,
-        RegistryError::Malformed { .. } => Code::RegistryResponseMalformed,
-        RegistryError::RateLimited { .. } => Code::RegistryRateLimited,
-        RegistryError::RedirectRefused { .. } => Code::RedirectRefused,
-        RegistryError::RealmRefused { .. } => Code::TokenRealmRefused,
-        RegistryError::PlainHttpRefused { .. } => Code::PlainHttpRefused,
-        RegistryError::CredentialHelper { .. } => Code::CredentialHelperFailed,
-        RegistryError::Conflict { .. } => Code::ConcurrentUpdate,
-        RegistryError::TagImmutable { .. } => Code::TagImmutable,
-        RegistryError::Server { .. } => Code::RegistryFailed,
-        RegistryError::Refused { .. } | RegistryError::TagNotSet { .. } => Code::RegistryRefused,
-        RegistryError::Configuration { .. } => Code::FileUnreadable,
-        RegistryError::Io { .. } | RegistryError::Damaged { .. } => Code::LayoutUnusable,
-        RegistryError::Location { .. } => Code::ReferenceInvalid,
-    }
-}
-
-impl From<ClientError> for CliError {
-    fn from(error: ClientError) -> Self {
-        let code = match &error {
-            ClientError::Setup(_) => Code::FileUnreadable,
-            ClientError::Url { .. } | ClientError::Tls { .. } | ClientError::Redirected { .. } => {
-                Code::TrustServiceUntrusted
-            }
-            ClientError::Unreachable { .. } | ClientError::Timeout { .. } => Code::TrustServiceUnreachable,
-            ClientError::Refused { .. } => Code::TrustServiceRefused,
-            ClientError::Failed { .. } => Code::TrustServiceFailed,
-            ClientError::Frozen { .. } => Code::LogFrozen,
-            ClientError::Malformed { .. } => Code::TrustServiceMalformed,
-            ClientError::Token { .. } => Code::IdentityTokenUnusable,
-            ClientError::NoToken { .. } => Code::IdentityTokenMissing,
-            ClientError::Login(_) => Code::LoginFailed,
-        };
-        Self::new(code, error.to_string())
-    }
-}
+use super::CliError;
 
 impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
@@ -314,8 +56,15 @@ impl From<LogOpenError> for CliError {
     fn from(error: LogOpenError) -> Self {
         let code = match error {
             LogOpenError::Dir(error) => return error.into(),
-            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
-                Code::DataCorrupt
+            LogOpenError::Damaged(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "`signet log fsck` finds the rest; put back from a copy what is damaged or gone, never all of the log from an older one: it would sign a second history",
+                );
+            }
+            LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put back the newest copy; an older one must not go on: if there is none that is newer, begin another log, with another name",
+                );
             }
             LogOpenError::OtherKind { found, .. } => {
                 return Self::new(Code::DataDirForeign, error.to_string()).hint(match found {
@@ -339,7 +88,11 @@ impl From<WitnessOpenError> for CliError {
         let code = match error {
             WitnessOpenError::Dir(error) => return error.into(),
             WitnessOpenError::Key(error) => return error.into(),
-            WitnessOpenError::Damaged { .. } => Code::DataCorrupt,
+            WitnessOpenError::Damaged { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put it back as it was last; from an older copy it would cosign a second history: without it, begin another witness, with another key",
+                );
+            }
             WitnessOpenError::Other { .. } => Code::DataDirForeign,
             WitnessOpenError::Name { .. } | WitnessOpenError::LogKey(_) => Code::UsageInvalid,
             _ => Code::ServiceFailed,
@@ -486,6 +239,7 @@ impl From<CaError> for CliError {
     fn from(error: CaError) -> Self {
         match error {
             CaError::Authority(error) => error.into(),
+            CaError::Ct(error) => error.into(),
             CaError::Dir(error) => error.into(),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }
