@@ -172,8 +172,8 @@ pub enum HostError {
 }
 
 /// The body of a request, of at most `limit` bytes; otherwise the status to answer with.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
-    read_body_within(body, limit, BODY_WITHIN).await
+pub(crate) fn read_body(body: Body, limit: usize) -> impl Future<Output = Result<Bytes, StatusCode>> {
+    read_body_within(body, limit, BODY_WITHIN)
 }
 
 async fn read_body_within(body: Body, limit: usize, within: Duration) -> Result<Bytes, StatusCode> {

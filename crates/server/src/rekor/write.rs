@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Response, StatusCode};
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::rekor::{EntryKind, InclusionProof, MAX_REQUEST_BYTES, TlogEntry};
@@ -52,8 +53,8 @@ fn refuse_frozen(served: &Served) -> Result<(), ApiError> {
 }
 
 /// What adds an entry, unless that takes longer than clients wait. It may still be added then: who asks again is told where.
-async fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    timeout(ADD_WITHIN, adding).await.unwrap_or(Err(ApiError::Add(AddError::Busy)))
+fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> impl Future<Output = Result<T, ApiError>> {
+    timeout(ADD_WITHIN, adding).map(|done| done.unwrap_or(Err(ApiError::Add(AddError::Busy))))
 }
 
 /// The body, copied: as it comes it is part of the connection's buffer, which could not be used again while it waits.

@@ -9,9 +9,10 @@ mod json;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::routing::{get, post};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
 use signet_services::authority::chain_pem;
 use signet_services::tsa::Tsa;
 
@@ -33,13 +34,8 @@ pub fn operators(tsa: Tsa) -> Router {
     metrics::operators_of("tsa", move || ready.is_ready(), move |page| services::timestamps(page, &tsa))
 }
 
-async fn timestamp(State(tsa): State<Tsa>, request: Request<Body>) -> Response<Body> {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let form = match content_type.and_then(|value| value.to_str().ok()).and_then(form) {
-        Some(form) => form,
-        None => return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `application/timestamp-query`"),
-    };
-    let body = match read_body(request.into_body(), MAX_BODY).await {
+async fn timestamp(State(tsa): State<Tsa>, form: Form, body: Body) -> Response<Body> {
+    let body = match read_body(body, MAX_BODY).await {
         Ok(body) => body,
         Err(status) => return problem(status, unreceived(status)),
     };
@@ -64,6 +60,17 @@ async fn certificates(State(tsa): State<Tsa>) -> Response<Body> {
 enum Form {
     Der,
     Json,
+}
+
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let unknown =
+            || problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `application/timestamp-query`");
+        content_type.and_then(form).ok_or_else(unknown)
+    }
 }
 
 /// The form that a media type names; its parameters say nothing here.
