@@ -1,9 +1,10 @@
 //! What is asked of a registry: one request, and what it needs to be allowed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, Method};
 use reqwest::{RequestBuilder, Url};
@@ -71,17 +72,18 @@ impl<'a> Call<'a> {
 pub(super) enum Payload {
     Empty,
     Bytes(Bytes),
-    /// Sent once; where the stream itself fails, its error is kept here.
+    /// Sent once, after a pause; where the stream itself fails, its error is kept here.
     Stream {
         content: Mutex<Option<BlobStream>>,
         size: u64,
+        pause: Duration,
         failure: Arc<Mutex<Option<Error>>>,
     },
 }
 
 impl Payload {
-    pub(super) fn stream(content: BlobStream, size: u64) -> Self {
-        Self::Stream { content: Mutex::new(Some(content)), size, failure: Arc::default() }
+    pub(super) fn stream(content: BlobStream, size: u64, pause: Duration) -> Self {
+        Self::Stream { content: Mutex::new(Some(content)), size, pause, failure: Arc::default() }
     }
 
     /// Why the content itself broke off, if it did.
@@ -101,10 +103,10 @@ impl Payload {
         match self {
             Self::Empty => request,
             Self::Bytes(bytes) => request.body(bytes.clone()),
-            Self::Stream { content, size, failure } => {
+            Self::Stream { content, size, pause, failure } => {
                 let failure = Arc::clone(failure);
-                let stream = futures_util::stream::iter(lock(content).take()).flatten();
-                let noted = stream.inspect(move |item: &Result<Bytes>| {
+                let content = after(*pause, lock(content).take());
+                let noted = content.inspect(move |item: &Result<Bytes>| {
                     if let Err(error) = item {
                         *lock(&failure) = Some(error.clone());
                     }
@@ -113,6 +115,17 @@ impl Payload {
             }
         }
     }
+}
+
+/// The content, once the pause is over.
+fn after(pause: Duration, content: Option<BlobStream>) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    let paused = async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        futures_util::stream::iter(content)
+    };
+    futures_util::stream::once(paused).flatten().flatten()
 }
 
 /// What may be done in a repository; a later one includes the earlier.

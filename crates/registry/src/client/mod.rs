@@ -14,6 +14,7 @@ mod referrers;
 mod response;
 mod resume;
 mod retry;
+mod tags;
 mod transport;
 mod upload;
 

@@ -1,5 +1,7 @@
 //! Pushing blobs: mount, one request, or chunks where the registry wants them.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
@@ -34,6 +36,16 @@ enum Opening<'a> {
     Mount(&'a Repository),
     /// To take it out of this very request (distribution-spec, "Single POST").
     Whole(Bytes),
+}
+
+/// How content is sent, after what came of it before.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    /// In several requests.
+    chunked: bool,
+    /// How long it waits for the answer to the head of its request. A registry that refuses it there and closes the
+    /// connection takes its answer away from who is writing to it.
+    pause: Duration,
 }
 
 enum Session {
@@ -109,13 +121,16 @@ impl Client {
         F: Future<Output = Result<BlobStream>>,
     {
         let mut attempts = Attempts::new(self.limits());
-        let (mut chunked, mut renewed) = (false, false);
+        let (mut manner, mut renewed) = (Manner::default(), false);
         loop {
-            match self.push_once(repository, blob, &opening, &open, chunked).await {
-                Err(error) if !chunked && wants_chunks(&error) => chunked = true,
+            match self.push_once(repository, blob, &opening, &open, manner).await {
+                Err(error) if !manner.chunked && wants_chunks(&error) => manner.chunked = true,
                 // A token that ended in the middle has been renewed; the content starts over.
                 Err(Error::Unauthorized { .. }) if !renewed => renewed = true,
-                Err(error) if attempts.again(&error).await => {}
+                Err(error) if attempts.again(&error).await => {
+                    let broke_off = matches!(error, Error::Unreachable { .. });
+                    manner.pause = if broke_off { FOR_AN_ANSWER } else { Duration::ZERO };
+                }
                 done => return done,
             }
         }
@@ -127,7 +142,7 @@ impl Client {
         blob: &Descriptor,
         opening: &Opening<'_>,
         open: &impl Fn() -> F,
-        chunked: bool,
+        manner: Manner,
     ) -> Result<BlobPush>
     where
         F: Future<Output = Result<BlobStream>>,
@@ -143,9 +158,13 @@ impl Client {
             Session::Open(location) => Begun::new(self, repository, location),
         };
         let sent = async {
-            match (open().await?, chunked) {
-                (content, true) => self.send_chunks(repository, blob, &mut upload.at, content).await,
-                (content, false) => self.send_whole(repository, blob, upload.at.clone(), content).await,
+            let content = open().await?;
+            match manner.chunked {
+                true => self.send_chunks(repository, blob, &mut upload.at, content).await,
+                false => {
+                    let content = Payload::stream(content, blob.size, manner.pause);
+                    self.send_whole(repository, blob, upload.at.clone(), content).await
+                }
             }
         };
         match sent.await {
@@ -196,11 +215,10 @@ impl Client {
         repository: &Repository,
         blob: &Descriptor,
         session: Url,
-        content: BlobStream,
+        content: Payload,
     ) -> Result<()> {
         let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
-        let call = call.body(Payload::stream(content, blob.size));
-        self.transport().send(&call, blob.size).await.map(|_| ())
+        self.transport().send(&call.body(content), blob.size).await.map(|_| ())
     }
 
     async fn send_chunks(
@@ -281,5 +299,7 @@ fn wants_chunks(error: &Error) -> bool {
 }
 
 const OCTETS: &str = "application/octet-stream";
+/// Registries refuse what they refuse by its head, and clients that wait for that (RFC 9110, 10.1.1) wait as long.
+const FOR_AN_ANSWER: Duration = Duration::from_secs(1);
 /// Larger blobs are not sent along with a request that may be answered with a session all the same.
 const WHOLE_AT_ONCE: usize = 64 << 10;
