@@ -1,17 +1,16 @@
 //! What is asked of a registry: one request, and what it needs to be allowed.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, Method};
 use reqwest::{RequestBuilder, Url};
 use signet_formats::oci::Repository;
 
 use super::transport::lock;
-use crate::stream::BlobStream;
 use crate::{Error, Result};
 
 /// A request to a registry.
@@ -72,18 +71,17 @@ impl<'a> Call<'a> {
 pub(super) enum Payload {
     Empty,
     Bytes(Bytes),
-    /// Sent once, after a pause; where the stream itself fails, its error is kept here.
+    /// Sent once; where the stream itself fails, its error is kept here.
     Stream {
-        content: Mutex<Option<BlobStream>>,
+        content: Mutex<Option<BoxStream<'static, Result<Bytes>>>>,
         size: u64,
-        pause: Duration,
         failure: Arc<Mutex<Option<Error>>>,
     },
 }
 
 impl Payload {
-    pub(super) fn stream(content: BlobStream, size: u64, pause: Duration) -> Self {
-        Self::Stream { content: Mutex::new(Some(content)), size, pause, failure: Arc::default() }
+    pub(super) fn stream(content: BoxStream<'static, Result<Bytes>>, size: u64) -> Self {
+        Self::Stream { content: Mutex::new(Some(content)), size, failure: Arc::default() }
     }
 
     /// Why the content itself broke off, if it did.
@@ -103,10 +101,10 @@ impl Payload {
         match self {
             Self::Empty => request,
             Self::Bytes(bytes) => request.body(bytes.clone()),
-            Self::Stream { content, size, pause, failure } => {
+            Self::Stream { content, size, failure } => {
                 let failure = Arc::clone(failure);
-                let content = after(*pause, lock(content).take());
-                let noted = content.inspect(move |item: &Result<Bytes>| {
+                let stream = futures_util::stream::iter(lock(content).take()).flatten();
+                let noted = stream.inspect(move |item: &Result<Bytes>| {
                     if let Err(error) = item {
                         *lock(&failure) = Some(error.clone());
                     }
@@ -115,17 +113,6 @@ impl Payload {
             }
         }
     }
-}
-
-/// The content, once the pause is over.
-fn after(pause: Duration, content: Option<BlobStream>) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let paused = async move {
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        futures_util::stream::iter(content)
-    };
-    futures_util::stream::once(paused).flatten().flatten()
 }
 
 /// What may be done in a repository; a later one includes the earlier.

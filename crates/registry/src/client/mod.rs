@@ -6,6 +6,7 @@ mod authorize;
 mod begun;
 mod blobs;
 mod call;
+mod caution;
 mod date;
 mod manifests;
 mod pages;

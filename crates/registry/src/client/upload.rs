@@ -1,9 +1,8 @@
 //! Pushing blobs: mount, one request, or chunks where the registry wants them.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
@@ -11,6 +10,7 @@ use signet_formats::oci::{Descriptor, Repository};
 
 use super::begun::Begun;
 use super::call::{Access, Call, Payload};
+use super::caution::cautiously;
 use super::redirect::follow;
 use super::retry::Attempts;
 use super::{Client, url};
@@ -43,9 +43,8 @@ enum Opening<'a> {
 struct Manner {
     /// In several requests.
     chunked: bool,
-    /// How long it waits for the answer to the head of its request. A registry that refuses it there and closes the
-    /// connection takes its answer away from who is writing to it.
-    pause: Duration,
+    /// So that a refusal in the midst of it is read.
+    cautious: bool,
 }
 
 enum Session {
@@ -128,8 +127,7 @@ impl Client {
                 // A token that ended in the middle has been renewed; the content starts over.
                 Err(Error::Unauthorized { .. }) if !renewed => renewed = true,
                 Err(error) if attempts.again(&error).await => {
-                    let broke_off = matches!(error, Error::Unreachable { .. });
-                    manner.pause = if broke_off { FOR_AN_ANSWER } else { Duration::ZERO };
+                    manner.cautious = matches!(error, Error::Unreachable { .. });
                 }
                 done => return done,
             }
@@ -162,7 +160,7 @@ impl Client {
             match manner.chunked {
                 true => self.send_chunks(repository, blob, &mut upload.at, content).await,
                 false => {
-                    let content = Payload::stream(content, blob.size, manner.pause);
+                    let content = if manner.cautious { cautiously(content) } else { content.boxed() };
                     self.send_whole(repository, blob, upload.at.clone(), content).await
                 }
             }
@@ -215,10 +213,11 @@ impl Client {
         repository: &Repository,
         blob: &Descriptor,
         session: Url,
-        content: Payload,
+        content: BoxStream<'static, Result<Bytes>>,
     ) -> Result<()> {
         let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
-        self.transport().send(&call.body(content), blob.size).await.map(|_| ())
+        let call = call.body(Payload::stream(content, blob.size));
+        self.transport().send(&call, blob.size).await.map(|_| ())
     }
 
     async fn send_chunks(
@@ -299,7 +298,5 @@ fn wants_chunks(error: &Error) -> bool {
 }
 
 const OCTETS: &str = "application/octet-stream";
-/// Registries refuse what they refuse by its head, and clients that wait for that (RFC 9110, 10.1.1) wait as long.
-const FOR_AN_ANSWER: Duration = Duration::from_secs(1);
 /// Larger blobs are not sent along with a request that may be answered with a session all the same.
 const WHOLE_AT_ONCE: usize = 64 << 10;
