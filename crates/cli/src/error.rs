@@ -97,8 +97,8 @@ impl<E: Into<CliError>> From<E> for Stop {
     fn from(error: E) -> Self {
         let error = error.into();
         match error.interrupted {
-            true => Self::Interrupted(INTERRUPTED),
-            false => Self::Error(Box::new(error)),
+            Some(status) => Self::Interrupted(status),
+            None => Self::Error(Box::new(error)),
         }
     }
 }
@@ -112,14 +112,19 @@ pub(crate) struct CliError {
     pub(crate) detail: String,
     /// What to do about it.
     pub(crate) hint: String,
-    /// Whether it is no error but Ctrl-C, at a prompt.
-    interrupted: bool,
+    /// Set where it is no error but a signal that asks for the end: the status that a shell shows for it.
+    interrupted: Option<u8>,
 }
 
 impl CliError {
     /// An error with the hint of its code.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: code.hint().to_owned(), interrupted: false }
+        Self { code, detail: detail.into(), hint: code.hint().to_owned(), interrupted: None }
+    }
+
+    /// No error, but a signal that asks for the end.
+    pub(crate) fn interrupted(status: u8) -> Self {
+        Self { interrupted: Some(status), ..Self::internal("interrupted") }
     }
 
     /// The same, with a hint that knows more.
@@ -174,9 +179,14 @@ pub(crate) fn about(path: &Path, why: impl Display) -> String {
 
 impl From<FileError> for CliError {
     fn from(error: FileError) -> Self {
-        let interrupted = matches!(&error.error, KeyError::NoPassword(PasswordError::Source(source))
-            if source.kind() == io::ErrorKind::Interrupted);
-        Self { interrupted, ..Self::new(key_code(&error.error), error.to_string()) }
+        match &error.error {
+            KeyError::NoPassword(PasswordError::Source(source))
+                if source.kind() == io::ErrorKind::Interrupted =>
+            {
+                Self::interrupted(INTERRUPTED)
+            }
+            _ => Self::new(key_code(&error.error), error.to_string()),
+        }
     }
 }
 
@@ -314,8 +324,15 @@ impl From<LogOpenError> for CliError {
     fn from(error: LogOpenError) -> Self {
         let code = match error {
             LogOpenError::Dir(error) => return error.into(),
-            LogOpenError::Damaged(_) | LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
-                Code::DataCorrupt
+            LogOpenError::Damaged(_) => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "`signet log fsck` finds the rest; put back from a copy what is damaged or gone, never all of the log from an older one: it would sign a second history",
+                );
+            }
+            LogOpenError::Forked { .. } | LogOpenError::WentBack { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put back the newest copy; an older one must not go on: if there is none that is newer, begin another log, with another name",
+                );
             }
             LogOpenError::OtherKind { found, .. } => {
                 return Self::new(Code::DataDirForeign, error.to_string()).hint(match found {
@@ -339,7 +356,11 @@ impl From<WitnessOpenError> for CliError {
         let code = match error {
             WitnessOpenError::Dir(error) => return error.into(),
             WitnessOpenError::Key(error) => return error.into(),
-            WitnessOpenError::Damaged { .. } => Code::DataCorrupt,
+            WitnessOpenError::Damaged { .. } => {
+                return Self::new(Code::DataCorrupt, error.to_string()).hint(
+                    "put it back as it was last; from an older copy it would cosign a second history: without it, begin another witness, with another key",
+                );
+            }
             WitnessOpenError::Other { .. } => Code::DataDirForeign,
             WitnessOpenError::Name { .. } | WitnessOpenError::LogKey(_) => Code::UsageInvalid,
             _ => Code::ServiceFailed,

@@ -65,6 +65,7 @@ pub(crate) fn refresh() -> Result<(), CliError> {
         Ok(Status::Yes)
     });
     match updated {
+        Err(Stop::Interrupted(status)) => Err(CliError::interrupted(status)),
         Err(Stop::Error(error)) if !usable || is_refusal(error.code) => Err(*error),
         _ => Ok(()),
     }

@@ -2,16 +2,15 @@
 
 use std::future::Future;
 use std::num::NonZero;
-#[cfg(unix)]
-use std::task::Poll;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
-use crate::app::INTERRUPTED;
 use crate::error::{Answer, CliError, Stop};
+use signals::ended;
+pub(crate) use signals::stopped;
 
 /// Runs a client command on this thread until it ends, Ctrl-C is pressed or another signal asks for its end.
 pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
@@ -82,80 +81,85 @@ fn build(mut builder: Builder) -> Result<Runtime, CliError> {
     builder.enable_all().build().map_err(CliError::internal)
 }
 
-/// Waits for Ctrl-C, or where there are signals for SIGTERM: from the call on, not only once it is waited for, so that a
-/// service that has said that it is ready can be told to stop.
 #[cfg(unix)]
-pub(crate) fn stopped() -> impl Future<Output = ()> {
+mod signals {
+    use std::future::{Future, poll_fn};
+    use std::sync::LazyLock;
+    use std::task::Poll;
+
     use tokio::signal::unix::{SignalKind, signal};
-    let [mut interrupt, mut terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    async move {
-        // Where a signal cannot be waited for, the other one still can.
-        tokio::select! {
-            Some(()) = received(&mut interrupt) => {}
-            Some(()) = received(&mut terminate) => {}
-            else => std::future::pending().await,
+
+    use crate::app::INTERRUPTED;
+
+    /// Waits for Ctrl-C or SIGTERM: from the call on, not only once it is waited for, so that a service that has said that
+    /// it is ready can be told to stop.
+    pub(crate) fn stopped() -> impl Future<Output = ()> {
+        let first =
+            first_of(&[(SignalKind::interrupt(), INTERRUPTED), (SignalKind::terminate(), TERMINATED)]);
+        async {
+            first.await;
         }
     }
-}
 
-/// Waits for Ctrl-C, SIGTERM or SIGHUP, from the call on: what a shell shows for a process that it ended. What is half
-/// done is cleaned up then.
-#[cfg(unix)]
-fn ended() -> impl Future<Output = u8> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let heard = |kind: SignalKind| (!is_ignored(kind)).then(|| signal(kind).ok()).flatten();
-    let mut signals = [
-        (INTERRUPTED, signal(SignalKind::interrupt()).ok()),
-        (TERMINATED, heard(SignalKind::terminate())),
-        (HUNG_UP, heard(SignalKind::hangup())),
-    ];
-    std::future::poll_fn(move |context| {
-        let mut came = signals.iter_mut().filter_map(|(status, signal)| {
-            let polled = signal.as_mut()?.poll_recv(context);
-            matches!(polled, Poll::Ready(Some(()))).then_some(*status)
-        });
-        came.next().map_or(Poll::Pending, Poll::Ready)
-    })
-}
-
-/// Whether the process was started with a signal ignored, as `nohup` does it with SIGHUP: then it stays so. Where the
-/// system does not say it, a SIGHUP does what it always does.
-#[cfg(unix)]
-fn is_ignored(kind: tokio::signal::unix::SignalKind) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    match ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()) {
-        Some(mask) => mask & (1 << (kind.as_raw_value() - 1)) != 0,
-        None => kind == tokio::signal::unix::SignalKind::hangup(),
+    /// Waits for Ctrl-C, SIGTERM or SIGHUP, from the call on: what a shell shows for a process that it ended. What is half
+    /// done is cleaned up then. What the process was started to ignore stays ignored, but for Ctrl-C.
+    pub(super) fn ended() -> impl Future<Output = u8> {
+        let others = [(SignalKind::terminate(), TERMINATED), (SignalKind::hangup(), HUNG_UP)];
+        let mut kinds = vec![(SignalKind::interrupt(), INTERRUPTED)];
+        kinds.extend(others.into_iter().filter(|(kind, _)| *IGNORED & bit(*kind) == 0));
+        first_of(&kinds)
     }
+
+    /// Waits for the first of these signals, from the call on: what stands beside it. One that cannot be waited for never
+    /// comes.
+    fn first_of(kinds: &[(SignalKind, u8)]) -> impl Future<Output = u8> + use<> {
+        let heard = |(kind, status): &(SignalKind, u8)| Some((signal(*kind).ok()?, *status));
+        let mut signals: Vec<_> = kinds.iter().filter_map(heard).collect();
+        poll_fn(move |context| {
+            let came = signals.iter_mut().find_map(|(signal, status)| {
+                matches!(signal.poll_recv(context), Poll::Ready(Some(()))).then_some(*status)
+            });
+            came.map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// The signals that the process was started to ignore, as `nohup` does it with SIGHUP: a bit for each. Where the system
+    /// does not say it, SIGHUP is left alone and does what it always does.
+    static IGNORED: LazyLock<u64> = LazyLock::new(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap_or_else(|| bit(SignalKind::hangup()))
+    });
+
+    fn bit(kind: SignalKind) -> u64 {
+        1 << (kind.as_raw_value() - 1)
+    }
+
+    /// What a shell shows for a process that SIGTERM ended.
+    const TERMINATED: u8 = 143;
+    /// What a shell shows for a process that SIGHUP ended.
+    const HUNG_UP: u8 = 129;
 }
 
-#[cfg(unix)]
-async fn received(signal: &mut std::io::Result<tokio::signal::unix::Signal>) -> Option<()> {
-    signal.as_mut().ok()?.recv().await
-}
-
-/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-pub(crate) async fn stopped() {
-    ended().await;
-}
+mod signals {
+    use crate::app::INTERRUPTED;
 
-/// Waits for Ctrl-C: what a shell shows for a process that it ended.
-#[cfg(not(unix))]
-async fn ended() -> u8 {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => INTERRUPTED,
-        Err(_) => std::future::pending().await,
+    /// Waits for Ctrl-C.
+    pub(crate) async fn stopped() {
+        ended().await;
+    }
+
+    /// Waits for Ctrl-C: what a shell shows for a process that it ended.
+    pub(super) async fn ended() -> u8 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => INTERRUPTED,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
 const FAREWELL: Duration = Duration::from_millis(300);
 /// Longer than a farewell takes.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What a shell shows for a process that SIGTERM ended.
-#[cfg(unix)]
-const TERMINATED: u8 = 143;
-/// What a shell shows for a process that SIGHUP ended.
-#[cfg(unix)]
-const HUNG_UP: u8 = 129;

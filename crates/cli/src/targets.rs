@@ -95,12 +95,11 @@ impl Survey<'_> {
         let is_there = |asked: &&Platform| self.there.iter().any(|found| is_platform(found, asked));
         let Some(missing) = self.platforms.iter().find(|asked| !is_there(asked)) else { return Ok(()) };
         let there: Vec<_> = self.there.iter().map(Platform::to_string).collect();
-        let detail = match self.there.is_empty() {
-            true => format!("`{missing}` was asked for, and the image is not an index of platforms"),
-            false => format!("`{missing}` was asked for, and the index has {}", there.join(", ")),
+        let (found, hint) = match there.is_empty() {
+            true => ("the image is not an index of platforms".to_owned(), NO_INDEX),
+            false => (format!("the index has {}", there.join(", ")), OTHER_PLATFORM),
         };
-        Err(CliError::new(Code::UsageInvalid, detail)
-            .hint("choose a platform that is there, or leave out `--platform`"))
+        Err(CliError::new(Code::UsageInvalid, format!("`{missing}` was asked for, and {found}")).hint(hint))
     }
 }
 
@@ -110,6 +109,8 @@ fn platform(descriptor: &Descriptor) -> Option<Platform> {
     stated.filter(|platform| platform.os != "unknown" || platform.architecture != "unknown")
 }
 
+const NO_INDEX: &str = "leave out `--platform`: an image that is for one platform is signed as it is";
+const OTHER_PLATFORM: &str = "choose a platform that is there, or leave out `--platform`";
 /// Manifests of one image that are signed; the registry's gate follows as many children of an index.
 const MAX_TARGETS: usize = 1_000;
 /// Manifests read at once.

@@ -1,5 +1,7 @@
 //! Command lines that cannot be read, and what whoever wrote them may have meant.
 
+use std::ffi::OsString;
+
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, Error};
 use signet_verify::Code;
@@ -9,11 +11,20 @@ use crate::error::CliError;
 
 /// What clap reports, as an error of ours.
 pub(crate) fn refusal(error: &Error) -> CliError {
-    let text = error.render().to_string();
+    let text = words(error);
     let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let hint = of_cosign(error).map_or_else(|| hint(rest), str::to_owned);
     CliError::new(Code::UsageInvalid, message.trim_end()).hint(hint)
+}
+
+/// What clap says. With `--bundle` files stand where images do.
+fn words(error: &Error) -> String {
+    let text = error.render().to_string();
+    match text.contains("--bundle <") {
+        true => text.replace("<IMAGE>", "<FILE>"),
+        false => text,
+    }
 }
 
 /// What to write for a command or option of cosign's that Signet has under another name, or not at all.
@@ -30,7 +41,7 @@ fn of_cosign(error: &Error) -> Option<&'static str> {
 /// What clap says after its message (usage, suggestions), without its pointer to `--help`, which the hint is.
 fn hint(rest: &str) -> String {
     let lines = rest.lines().filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let command = command(rest).unwrap_or_else(|| asked_for(std::env::args().skip(1)));
+    let command = command(rest).unwrap_or_else(|| asked_for(std::env::args_os().skip(1)));
     let mut hint = format!("see `{command} --help`");
     for line in lines {
         hint.push_str("\n  ");
@@ -47,13 +58,14 @@ fn command(rest: &str) -> Option<String> {
 }
 
 /// The command that the arguments name. Of a value that cannot be read clap does not say whose it is.
-fn asked_for(arguments: impl Iterator<Item = String>) -> String {
-    let (mut at, mut name) = (Cli::command(), "signet".to_owned());
+fn asked_for(arguments: impl Iterator<Item = OsString>) -> String {
+    let mut signet = Cli::command();
     // Groups of commands are defined when they are asked for: now.
-    at.build();
+    signet.build();
+    let (mut at, mut name) = (&signet, "signet".to_owned());
     for argument in arguments {
-        let Some(next) = at.find_subcommand(&argument).cloned() else { continue };
-        name = format!("{name} {}", next.get_name());
+        let Some(next) = at.find_subcommand(argument) else { continue };
+        name.extend([" ", next.get_name()]);
         at = next;
     }
     name
@@ -109,8 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_missed_as_a_file() {
+        for command in ["sign", "verify"] {
+            let missed = refused(&format!("signet {command} --bundle b.json"));
+            assert!(missed.detail.ends_with("<FILE>..."), "{missed:?}");
+            assert!(missed.hint.contains(&format!("signet {command} --bundle <")), "{missed:?}");
+            assert!(refused(&format!("signet {command}")).detail.ends_with("<IMAGE>..."));
+        }
+    }
+
+    #[test]
     fn a_value_that_cannot_be_read_leads_to_the_help_of_its_command() {
-        let of = |line: &str| asked_for(line.split(' ').skip(1).map(str::to_owned));
+        let of = |line: &str| asked_for(line.split(' ').skip(1).map(OsString::from));
         assert_eq!(of("signet verify --timeout x i"), "signet verify");
         assert_eq!(of("signet --output json serve registry --listen x"), "signet serve registry");
         assert_eq!(of("signet"), "signet");

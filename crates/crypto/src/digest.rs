@@ -74,9 +74,9 @@ impl Digest {
     }
 
     fn from_lc(algorithm: DigestAlgorithm, value: lc::Digest) -> Self {
-        let mut bytes = [0; MAX_LEN];
-        for (slot, byte) in bytes.iter_mut().zip(value.as_ref()) {
-            *slot = *byte;
+        let (mut bytes, value) = ([0; MAX_LEN], value.as_ref());
+        if let Some(head) = bytes.get_mut(..value.len()) {
+            head.copy_from_slice(value);
         }
         Self { algorithm, bytes }
     }

@@ -110,9 +110,13 @@ impl Writer {
     }
 }
 
-/// What is wrong with the journal at `path`: lines that are no JSON. A last one that a crash cut off is not wrong.
+/// What is wrong with the journal at `path`, if there is one: lines that are no JSON. A last one that a crash cut off is not wrong.
 pub fn fsck(path: &Path) -> Vec<String> {
-    let Ok(file) = File::open(path) else { return Vec::new() };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![error.to_string()],
+    };
     let (mut findings, mut reader, mut line) = (Vec::new(), BufReader::new(file), Vec::new());
     for number in 1_u64.. {
         line.clear();
@@ -194,6 +198,15 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().map(|line| line.parse().unwrap()).collect::<Vec<i32>>(), numbers);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_is_not_called_sound() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        assert!(fsck(&file).is_empty(), "there is none");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(fsck(&file.join("journal")).len(), 1);
     }
 
     /// Fails the second step that it is meant for.

@@ -161,7 +161,7 @@ pub(crate) struct LogMonitorArgs {
     /// Who has to have cosigned the log's checkpoints, as C2SP tlog-policy.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) witness_policy: Option<PathBuf>,
-    /// How long ago the quorum of the witness policy may have cosigned at most: what is older is told of.
+    /// How long ago the quorum of the witness policy may have cosigned at most, up to 24h: what is older is told of.
     #[arg(long, value_name = "TIME", requires = "witness_policy")]
     pub(crate) max_age: Option<String>,
     /// Tell of entries with this subject of a certificate.

@@ -176,6 +176,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_address_may_be_given_by_the_name_of_this_machine() {
+        let kinds = ["log", "tsa", "ca --dev", "trust", "witness", "oidc-dev"];
+        let services = kinds.map(|kind| format!("serve {kind} --admin localhost:2"));
+        for service in services.iter().map(String::as_str).chain(["serve registry", "up"]) {
+            let line = format!("signet {service} --data d --listen localhost:1");
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use signet_server::host::{Host, TlsFiles};
 use signet_server::rekor::Identities;
+use signet_services::log::{MAX_INTERVAL, MAX_WITNESS_WITHIN};
 
 use super::deferred::Deferred;
 use super::shared::{address, duration};
@@ -82,10 +83,10 @@ pub(crate) struct ServeLogArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) at_least: Option<PathBuf>,
     /// How long a witness may take, in milliseconds, at most 10000.
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=MAX_WITNESS_WITHIN.as_secs() * 1_000))]
     pub(crate) witness_timeout_ms: u64,
-    /// The least time between two checkpoints, in milliseconds. Unset: 10, with witnesses 1000, which is what they take.
-    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    /// The least time between two checkpoints, in milliseconds, at most 60000. Unset: 10, with witnesses 1000, which is what they take.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(..=MAX_INTERVAL.as_secs() * 1_000))]
     pub(crate) checkpoint_interval_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -313,7 +314,7 @@ pub(crate) struct DevTokenArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OperatorArgs {
     /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
     /// How the lines of its log are written, on standard error.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]

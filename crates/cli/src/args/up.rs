@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::time;
+use super::shared::{address, time};
 
 /// Write the state of a signing stack, which may be running, to one file.
 ///
@@ -59,7 +59,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR", required_unless_present_any = ["config", "print_config"])]
     pub(crate) data: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one. Unset: 127.0.0.1:7446.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// The URL that clients reach it by. Unset: where it listens.
     #[arg(long, value_name = "URL")]

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
-use signet_server::stack::{self, BackupError, Restored, Witnessed};
+use signet_server::stack::{self, BackupError, Copied, Restored, Witnessed};
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
@@ -20,16 +20,14 @@ use crate::runtime;
 pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
-    if !is_standard(&args.out) {
+    let to_standard = is_standard(&args.out);
+    if !to_standard {
         refuse_inside(&args.data, &args.out)?;
     }
-    let write = |out: &mut dyn Write| {
-        let write = if args.moves { stack::move_out } else { stack::backup };
-        write(&args.data, BufWriter::new(out), clock::now()).map_err(CliError::from)
-    };
-    let copied = match is_standard(&args.out) {
-        true => write(&mut io::stdout().lock())?,
-        false => files::write_secret(&args.out, |file| write(file))?,
+    let now = clock::now();
+    let copied = match args.moves {
+        true => stack::move_out(&args.data, now, |archive| keep(&args.out, archive))?,
+        false => keep(&args.out, &|out| stack::backup(&args.data, out, now))?,
     };
     let document = BackupDocument {
         data: args.data.display().to_string(),
@@ -37,17 +35,28 @@ pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
         files: copied.files,
         bytes: copied.bytes,
     };
-    match is_standard(&args.out) {
+    match to_standard {
         // There is nothing but the archive on standard output.
-        true => face.note(written(&document).trim_end())?,
-        false => face.result(&document, written)?,
+        true => face.note(written(&document, "on standard output").trim_end())?,
+        false => face.result(&document, |document| written(document, &format!("in `{}`", document.file)))?,
     }
     Ok(Status::Yes)
 }
 
-fn written(document: &BackupDocument) -> String {
-    let BackupDocument { data, file, files, bytes } = document;
-    format!("{files} files with {bytes} bytes of `{data}` are in `{file}`\n")
+/// Has the archive written to where it is to stay.
+fn keep(
+    out: &Path,
+    archive: &dyn Fn(&mut dyn Write) -> Result<Copied, BackupError>,
+) -> Result<Copied, CliError> {
+    match is_standard(out) {
+        true => Ok(archive(&mut BufWriter::new(io::stdout().lock()))?),
+        false => files::write_secret(out, |file| Ok(archive(&mut BufWriter::new(file))?)),
+    }
+}
+
+fn written(document: &BackupDocument, place: &str) -> String {
+    let BackupDocument { data, files, bytes, file: _ } = document;
+    format!("{files} files with {bytes} bytes of `{data}` are {place}\n")
 }
 
 /// Whether an archive goes through a pipe.

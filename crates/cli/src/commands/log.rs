@@ -1,5 +1,6 @@
 //! `signet log`: work on a log's data directory.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -180,7 +181,11 @@ async fn ask(data: &Path, asked: Request) -> Result<Reply, CliError> {
 /// What the running log that is asked in `requests` answers.
 async fn ask_running(requests: &Path, asked: &Request, data: &Path) -> Result<Reply, CliError> {
     request(requests, asked).await.map_err(|error| {
-        CliError::new(Code::ServiceFailed, about(data, error)).hint("it has to be running to be asked")
+        let told = CliError::new(Code::ServiceFailed, about(data, &error));
+        match error.kind() {
+            io::ErrorKind::TimedOut => told.hint("it has to be running to be asked"),
+            _ => told,
+        }
     })
 }
 

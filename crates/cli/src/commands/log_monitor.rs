@@ -1,5 +1,6 @@
 //! `signet log monitor`.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,15 @@ pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
     let client = HttpLogs::default();
     let monitor = open(args, &config, &client)?;
     let webhook = args.webhook.clone().or(config.webhook);
-    let mut watching =
-        Watching { monitor, client, webhook, untold: Vec::new(), unshown: Vec::new(), once: args.once, face };
+    let mut watching = Watching {
+        monitor,
+        client,
+        webhook,
+        untold: VecDeque::new(),
+        unshown: Vec::new(),
+        once: args.once,
+        face,
+    };
     let mut status = Status::Yes;
     loop {
         // What it found is told; how it ends, when it is stopped, says nothing.
@@ -60,7 +68,7 @@ struct Watching {
     client: HttpLogs,
     webhook: Option<String>,
     /// What the webhook has not taken yet.
-    untold: Vec<LogFinding>,
+    untold: VecDeque<LogFinding>,
     /// What was not printed yet.
     unshown: Vec<LogFinding>,
     once: bool,
@@ -100,9 +108,9 @@ impl Watching {
 
     async fn tell(&mut self) -> Result<(), String> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
-        while let Some(finding) = self.untold.first() {
+        while let Some(finding) = self.untold.front() {
             self.client.post(webhook, finding).await?;
-            self.untold.remove(0);
+            self.untold.pop_front();
         }
         Ok(())
     }

@@ -32,12 +32,12 @@ pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     let shards = Arc::new(shards);
     let log = shards.active().ok_or_else(|| CliError::internal("no shard takes entries"))?;
     let host = args.tls.listen(args.listen).await?;
-    let stop = runtime::stopped();
-    face.result(&document(args, &log, &host, operators.address()), text)?;
     let router = rekor::sharded_router(Arc::clone(&shards), kind(args)).map_err(CliError::internal)?;
     let search = args.search.map(|mode| Searching::open(&shards, mode.into())).transpose();
     let search = search.map_err(|error| CliError::unwritable(&args.data, &error))?;
     let router = search.iter().fold(router, |router, search| router.merge(search.router()));
+    let stop = runtime::stopped();
+    face.result(&document(args, &log, &host, operators.address()), text)?;
     let _following: JoinSet<()> = search.iter().cloned().map(Searching::follow).collect();
     let _answering = operators.answer(rekor::operators(Arc::clone(&shards)));
     let ready = Arc::clone(&shards);

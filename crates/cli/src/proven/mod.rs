@@ -61,7 +61,10 @@ impl Proven {
 
     /// By a key, with the services of the config that was given.
     pub(crate) fn by_key(signing: Signing, args: &ServicesArgs) -> Result<Self, CliError> {
-        let (config, root) = configured(args)?;
+        let (config, root) = configured(args).map_err(|error| match error.code {
+            Code::SigningUnconfigured => error.hint(NO_SERVICES),
+            _ => error,
+        })?;
         let services = Services::of(&config, args.services_cacert.as_deref(), &root.current())?;
         if services.counts() == (0, 0) {
             return Err(config
@@ -231,3 +234,4 @@ fn digest_of(subject: &Subject) -> String {
 
 /// How far the clocks of logs and timestamp authorities may be ahead of this one's, in seconds.
 const MAX_SKEW: i64 = 60;
+const NO_SERVICES: &str = "give `--signing-config FILE` and `--trusted-root FILE`, or pin a root that leads to both with `signet trust init`; without services the key signs if the option that asks for them is left out";

@@ -1,5 +1,6 @@
 //! From what the file says to a stack that listens.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use signet_server::registry::{AuthFiles, GarbageCollection, PullGate};
 use signet_server::stack::{CaConfig, Config, LogConfig, RegistryConfig, Stack, TsaConfig, WitnessConfig};
 use signet_services::authority::Issuer;
 use signet_services::ca::{Hierarchy, Rate};
-use signet_services::log::Limits;
+use signet_services::log::{Limits, MAX_INTERVAL, MAX_QUEUE, MAX_WITNESS_WITHIN};
 use signet_services::oidc::Issuers;
 use signet_services::tsa::Identity;
 use signet_verify::Code;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::StackFile;
 use super::sections::{CaSection, LogSection, RegistrySection, TsaSection, WitnessSection};
+use super::span::Span;
 use crate::clock;
 use crate::commands::authorities::{read_authority, read_issuers, read_roots, time_servers};
 use crate::commands::witnesses::{WITNESSED_INTERVAL, read_policy, witnessed_logs, witnesses_of};
@@ -96,13 +98,15 @@ fn gate(section: &RegistrySection, url: Option<&str>) -> Result<Option<Gate>, Cl
 }
 
 fn log(section: &LogSection) -> Result<LogConfig, CliError> {
-    let LogSection { ml_dsa, interval, queue, queue_bytes, search, .. } = *section;
-    let (queue, queue_bytes) = (positive("log.queue", queue)?, positive("log.queueBytes", queue_bytes)?);
-    let mut limits = Limits { queue, queue_bytes, interval: interval.0 };
+    let LogSection { ml_dsa, interval, queue, queue_bytes, witness_timeout, search, .. } = *section;
+    let queue = at_most("log.queue", positive("log.queue", queue)?, MAX_QUEUE)?;
+    let interval = at_most("log.interval", interval, Span(MAX_INTERVAL))?.0;
+    let within = at_most("log.witnessTimeout", witness_timeout, Span(MAX_WITNESS_WITHIN))?.0;
+    let mut limits = Limits { queue, queue_bytes: positive("log.queueBytes", queue_bytes)?, interval };
     let witnesses = section.witness_policy.as_deref().map(read_policy).transpose()?;
     let witnesses = witnesses.map(|policy| {
         limits.interval = limits.interval.max(WITNESSED_INTERVAL);
-        witnesses_of(policy, section.witness_timeout.0)
+        witnesses_of(policy, within)
     });
     Ok(LogConfig { ml_dsa, limits, witnesses, search: search.map(Into::into) })
 }
@@ -161,6 +165,14 @@ fn positive<T: Default + PartialEq>(key: &str, number: T) -> Result<T, CliError>
     }
 }
 
+/// A value that is not larger than what makes sense.
+fn at_most<T: PartialOrd + Display>(key: &str, value: T, most: T) -> Result<T, CliError> {
+    match value > most {
+        true => Err(CliError::new(Code::ConfigInvalid, format!("`{key}` is {value}, and at most {most}"))),
+        false => Ok(value),
+    }
+}
+
 /// Two keys that go together.
 fn pair(
     first: &str,
@@ -172,5 +184,29 @@ fn pair(
         (Some(one), Some(other)) => Ok(Some((one, other))),
         (None, None) => Ok(None),
         _ => Err(CliError::new(Code::ConfigInvalid, format!("`{first}` and `{second}` go together"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_log_is_bounded() {
+        let most = || LogSection {
+            interval: Span(MAX_INTERVAL),
+            queue: MAX_QUEUE,
+            witness_timeout: Span(MAX_WITNESS_WITHIN),
+            ..LogSection::default()
+        };
+        assert!(log(&most()).is_ok());
+        let more = |span: Duration| Span(span + Duration::from_millis(1));
+        for section in [
+            LogSection { interval: more(MAX_INTERVAL), ..most() },
+            LogSection { queue: MAX_QUEUE + 1, ..most() },
+            LogSection { witness_timeout: more(MAX_WITNESS_WITHIN), ..most() },
+        ] {
+            assert_eq!(log(&section).err().map(|error| error.code), Some(Code::ConfigInvalid));
+        }
     }
 }

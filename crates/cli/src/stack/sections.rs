@@ -131,9 +131,9 @@ impl Default for RegistrySection {
 pub(crate) struct LogSection {
     /// Sign checkpoints with ML-DSA-44 as well. A log that has begun to goes on.
     pub(crate) ml_dsa: bool,
-    /// The least time between two checkpoints under load; an entry that finds the log idle does not wait.
+    /// The least time between two checkpoints under load, at most a minute; an entry that finds the log idle does not wait.
     pub(crate) interval: Span,
-    /// How many entries may wait; more are refused as too many.
+    /// How many entries may wait, at most 1048576; more are refused as too many.
     pub(crate) queue: usize,
     /// How many bytes of entries may wait.
     pub(crate) queue_bytes: usize,
@@ -141,7 +141,7 @@ pub(crate) struct LogSection {
     /// witnesses.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) witness_policy: Option<PathBuf>,
-    /// How long a witness may take.
+    /// How long a witness may take, at most 10s.
     pub(crate) witness_timeout: Span,
     /// Serve a search of the entries, at `/api/v1/search`: `public` tells the identities that it finds, `hashed-identity` only
     /// their hashes. Unset: none.

@@ -324,7 +324,7 @@ fn a_backup_goes_through_a_pipe_and_its_keys_lie_nowhere_else() {
     let pipe = format!("{signet} backup --data up --out - | {signet} restore --from - --data new");
     let piped = sandbox.command("sh").args(["-c", &pipe]).output().expect("a shell");
     let said = String::from_utf8_lossy(&piped.stderr).into_owned();
-    assert!(piped.status.success() && said.contains("files with"), "{said}");
+    assert!(piped.status.success() && said.contains("of `up` are on standard output"), "{said}");
     assert!(!sandbox.path("-").exists());
     run(&sandbox, &["fsck", "--data", "new"]).exits(0);
     assert!(sandbox.path("new/registry/signet.json").is_file());

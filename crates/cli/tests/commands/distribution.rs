@@ -26,7 +26,8 @@ fn a_root_is_made_by_several_and_followed_by_everybody() {
     assert!(rehearsed.says("nothing was written") && !sandbox.path("repo").exists());
     run(&sandbox, &create).exits(0);
     let publish = ["trust", "publish", "--data", "repo"];
-    run(&sandbox, &[&publish[..], &["--rehearse"]].concat()).exits(3).refuses_saying(&["SGN-1802"]);
+    let unsigned = run(&sandbox, &[&publish[..], &["--rehearse"]].concat()).exits(3);
+    assert!(unsigned.says("SGN-1802") && unsigned.says("hint: have enough of those sign it"), "{unsigned}");
     // On the signers' own machines.
     std::fs::rename(sandbox.path("repo/staged/root.json"), sandbox.path("root.json")).expect("it is staged");
     for (key, complete) in [("1.key", false), ("1.key", false), ("3.key", true)] {

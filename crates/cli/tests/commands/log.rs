@@ -290,6 +290,7 @@ fn a_log_with_less_than_somebody_saw_is_not_served() {
     let serve = ["serve", "log", "--data", "log", "--opaque", "--listen", "127.0.0.1:0", "--at-least"];
     let less = run(&sandbox, &[&serve[..], &["head"]].concat()).exits(1);
     assert!(less.says("the log has 1 entries, but a checkpoint of 2 was published"));
+    assert!(less.says("hint: put back the newest copy"), "{less}");
     assert!(less.says("part of a write that was cut off"), "{less}");
     run(&sandbox, &[&serve[..], &["log/log.json"]].concat()).exits(2);
 }
@@ -311,5 +312,6 @@ fn damage_is_found_and_refused() {
     let checked = run(&sandbox, &["log", "fsck", "--data", &data]).exits(1);
     assert!(checked.stdout.starts_with("entry 0 is damaged\n"), "{}", checked.stdout);
     let refused = run(&sandbox, &["serve", "log", "--data", &data, "--listen", "127.0.0.1:0"]);
-    assert!(refused.exits(1).stderr.contains("SGN-4004"));
+    let refused = refused.exits(1);
+    assert!(refused.says("SGN-4004") && refused.says("hint: `signet log fsck` finds the rest"), "{refused}");
 }

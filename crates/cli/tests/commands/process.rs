@@ -33,6 +33,19 @@ fn usage_errors_have_a_code_and_status_2() {
     }
 }
 
+/// What cannot be text was a defect (status 4) where another argument was wrong, too.
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text_are_usage_errors() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = with_keys();
+    let mut command = sandbox.command(signet());
+    command.args(["verify", "--timeout", "soon"]).arg(std::ffi::OsStr::from_bytes(b"app\xff"));
+    let refused = command.output().expect("signet runs");
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && told.contains("see `signet verify --help`"), "{told}");
+}
+
 #[test]
 fn an_error_is_a_document_too_where_json_is_asked_for() {
     let sandbox = with_keys();

@@ -9,8 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use signet_testkit::{Sandbox, request};
 
-use crate::service;
-use crate::{run, signet, with_keys};
+use crate::{distribution, run, service, signet, with_keys};
 
 #[test]
 fn ctrl_c_ends_a_client_with_status_130_and_without_words() {
@@ -19,6 +18,30 @@ fn ctrl_c_ends_a_client_with_status_130_and_without_words() {
     let image = format!("{}/app:1", listener.local_addr().expect("bound"));
     let mut client = spawn(&sandbox, &["verify", "--key", "my.pub", &image]);
     // Whoever asks and is not answered waits.
+    let (mut stream, _) = listener.accept().expect("the client connects");
+    stream.read_exact(&mut [0]).expect("the client asks");
+    kill("-INT", &client);
+    assert_eq!(said(&mut client), ("".to_owned(), "".to_owned()));
+    assert_eq!(client.wait().expect("it ends").code(), Some(130));
+}
+
+/// It was heard and forgotten: the command went on without newer trust.
+#[test]
+fn ctrl_c_ends_the_waiting_for_newer_trust() {
+    let sandbox = with_keys();
+    distribution::person(&sandbox, "1");
+    let service = distribution::published(&sandbox, distribution::TRUSTED_ROOT);
+    let url = format!("http://{}/tuf", service.address());
+    run(&sandbox, &["trust", "init", "--root", "root.json", &url]).exits(0);
+    drop(service);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("bound");
+    sandbox.write(
+        ".local/share/signet/trust/source.json",
+        format!(r#"{{"url": "http://{address}/tuf", "updated": 0}}"#),
+    );
+    let signer = ["--certificate-identity", "me", "--certificate-oidc-issuer", "https://issuer.example"];
+    let mut client = spawn(&sandbox, &[&["verify", "127.0.0.1:1/app"], &signer[..]].concat());
     let (mut stream, _) = listener.accept().expect("the client connects");
     stream.read_exact(&mut [0]).expect("the client asks");
     kill("-INT", &client);

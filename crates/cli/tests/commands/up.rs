@@ -184,6 +184,7 @@ fn a_configuration_that_is_not_understood_is_refused() {
         ("tsa: {ntpAgree: 5}", "5 time servers cannot agree, there are 0"),
         ("limits: {connections: 0}", "`limits.connections` is 0"),
         ("ca: {perIdentity: 0}", "`ca.perIdentity` is 0"),
+        ("log: {witnessTimeout: 10001ms}", "`log.witnessTimeout` is 10001ms, and at most 10s"),
         ("kind: Other", "kind"),
     ];
     for (text, said) in cases {

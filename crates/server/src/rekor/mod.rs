@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `POST /api/v2/log/entries` | 201 with the entry, its proof and checkpoint |
 //! | `GET /api/v2/checkpoint`, `/api/v2/tile/…`, `/api/v2/tile/entries/…` | 200, or 404 |
-//!
 //! | `GET /shard/<origin>/api/v2/…` | the same of a shard that was frozen |
 //! | `GET /api/v1/search?digest=…&key=…&identity=…&since=…&until=…&shard=…&from=…&limit=…` | 200 with the entries found in all shards, if it is served |
 //!

@@ -13,7 +13,7 @@ use signet_crypto::Digest;
 use signet_formats::{json, time};
 use signet_services::log::{Hit, MAX_HITS, Next, Page, Query, SearchError, Searches};
 use signet_services::oidc::FetchError;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
 use crate::answer::full;
@@ -34,8 +34,8 @@ pub fn router(search: Searches, identities: Identities) -> Router {
     // Whoever searches makes work; tiles are read beside it.
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let find = async move |State(search): State<Searches>, RawQuery(query): RawQuery| {
-        let _turn = turns.acquire().await;
-        find(search, identities, query.as_deref().unwrap_or_default())
+        let turn = Arc::clone(&turns).acquire_owned().await.ok();
+        find(search, identities, query.as_deref().unwrap_or_default(), turn)
             .await
             .unwrap_or_else(ApiError::into_answer)
     };
@@ -125,10 +125,20 @@ fn written(query: &Query) -> String {
     given.collect::<Vec<_>>().join("&")
 }
 
-async fn find(search: Searches, identities: Identities, query: &str) -> Result<Response<Body>, ApiError> {
+async fn find(
+    search: Searches,
+    identities: Identities,
+    query: &str,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Result<Response<Body>, ApiError> {
     let query = read(query).map_err(ApiError::Invalid)?;
     let searched = search.clone();
-    let found = tokio::task::spawn_blocking(move || searched.find(&query)).await;
+    let work = move || {
+        // Ends with the work, which goes on when whoever asked has gone away.
+        let _turn = turn;
+        searched.find(&query)
+    };
+    let found = tokio::task::spawn_blocking(work).await;
     let page = found.map_err(|error| ApiError::Internal(error.to_string()))?;
     let page = page.map_err(|error| match error {
         SearchError::NoShard(_) => ApiError::Invalid(error.to_string()),

@@ -81,18 +81,23 @@ pub fn backup(data: &Path, out: impl Write, now: i64) -> Result<Copied, BackupEr
     write_archive(data, out, &About { taken: now, moved: false, listed: true })
 }
 
-/// The same of a stack that is not running, and has moved by that: [`is_moved`] from now on, unless this fails.
-pub fn move_out(data: &Path, out: impl Write, now: i64) -> Result<Copied, BackupError> {
-    let root = DataDir::open(data, Kind::Stack)?;
+/// The same of a stack that is not running, and has moved by that: [`is_moved`] from now on, unless `keep` fails. That
+/// has the archive written, and is done when the archive is where it is to stay.
+pub fn move_out<E: From<BackupError>>(
+    data: &Path,
+    now: i64,
+    keep: impl FnOnce(&dyn Fn(&mut dyn Write) -> Result<Copied, BackupError>) -> Result<Copied, E>,
+) -> Result<Copied, E> {
+    let root = DataDir::open(data, Kind::Stack).map_err(BackupError::from)?;
     let marker = root.path().join(MOVED);
     let failed = |error| BackupError::Io { path: marker.clone(), error };
     // First: an archive that says that the stack has moved must never be beside one that could start.
     root.disk().put(root.path(), &marker, b"").map_err(failed)?;
-    let written = write_archive(data, out, &About { taken: now, moved: true, listed: true });
-    if written.is_err() {
+    let kept = keep(&|out| write_archive(data, out, &About { taken: now, moved: true, listed: true }));
+    if kept.is_err() {
         fs::remove_file(&marker).map_err(failed)?;
     }
-    written
+    kept
 }
 
 /// Whether the stack in this directory has moved: what it was is in an archive.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use signet_server::exposure::{Exposure, ReachError};
-use signet_server::stack::{Config, Stack, StackError, WitnessConfig, fsck};
+use signet_server::stack::{BackupError, Config, Stack, StackError, WitnessConfig, fsck, move_out};
 
 fn config(data: &Path) -> Config {
     let mut config = Config::new(data.to_owned(), ([127, 0, 0, 1], 0).into());
@@ -179,4 +179,20 @@ async fn what_clients_are_told_and_what_operators_ask_counts_as_where_it_listens
     assert_eq!(exposed(true, Some("https://signet.example"), None).await, Some(Exposure::Development));
     assert_eq!(exposed(false, Some("https://signet.example"), Some("0.0.0.0:0")).await, None);
     assert_eq!(exposed(false, Some("http://localhost:5000"), None).await, None);
+}
+
+/// A disk that was full when the archive was to stay left a stack that nothing started, and no archive.
+#[tokio::test]
+async fn a_stack_whose_archive_was_not_kept_has_not_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("up");
+    stopped(&data).await;
+    let kept = move_out(&data, 0, |archive| {
+        archive(&mut std::io::sink())?;
+        Err(BackupError::Foreign("the disk is full".to_owned()))
+    });
+    assert!(matches!(kept, Err(BackupError::Foreign(_))), "{kept:?}");
+    built(&data).await.unwrap().run(std::future::ready(())).await.unwrap();
+    move_out::<BackupError>(&data, 0, |archive| archive(&mut std::io::sink())).unwrap();
+    assert!(matches!(built(&data).await, Err(StackError::Moved { .. })));
 }

@@ -3,7 +3,7 @@
 //!
 //! They are asked at each start, before anything new is signed: about the head that was published last, which says nothing new.
 //! Whoever has seen more is asked for what it saw; only the log's own signature proves it. A word without that stops the
-//! log only as far as the others are no quorum.
+//! log only as far as the others are no quorum. Who was away then is heard as soon as it refuses to cosign.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -14,15 +14,15 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::newest::Unsure;
-use super::witnessing::{Asking, GRACE, Nothing, Target, Witnesses};
+use super::witnessing::{Asking, GRACE, Nothing, Witnesses};
 use super::{OpenError, Shared, verify_head};
 
-/// A witness that has seen something else than the log published last.
+/// What a witness has seen that has seen something else than the log publishes.
 pub(super) struct Ahead {
-    /// Of how many entries.
-    pub(super) size: u64,
+    /// Of how many entries, if it says so.
+    size: Option<u64>,
     /// Its newest checkpoint, if it shows it.
-    pub(super) head: Option<SignedCheckpoint>,
+    head: Option<SignedCheckpoint>,
 }
 
 /// What a witness said of the head that was published last.
@@ -72,11 +72,14 @@ impl Shared {
         match said {
             Said::NoMore => Ok(None),
             Said::Nothing(why) => Ok(Some(why)),
-            Said::Other(ahead, why) => Ok(self.refuse_if_behind(&ahead)?.then_some(why)),
+            Said::Other(ahead, why) => {
+                let is_more = self.refuse_if_behind(&ahead)?;
+                Ok((is_more || ahead.size.is_none()).then_some(why))
+            }
         }
     }
 
-    /// Whether it is only said that there was more. An error if the log has signed it.
+    /// Whether it is said that there was more, and only said. An error if the log has signed it, or something else.
     pub(super) fn refuse_if_behind(&self, ahead: &Ahead) -> Result<bool, OpenError> {
         let found = self.tree.read().unwrap_or_else(PoisonError::into_inner).size();
         let is_ours = |head: &&SignedCheckpoint| {
@@ -93,7 +96,7 @@ impl Shared {
             }
             _ => {}
         }
-        Ok(ahead.size > found)
+        Ok(ahead.size.is_some_and(|size| size > found))
     }
 }
 
@@ -108,28 +111,38 @@ impl Witnesses {
         }
         opinions
     }
-
-    /// The newest checkpoint that a witness has of the log, if it shows it.
-    pub(super) async fn shown(&self, target: &Target, origin: &str) -> Option<SignedCheckpoint> {
-        let asked = timeout(self.within(), self.client().newest(&target.url(), origin)).await;
-        SignedCheckpoint::parse(asked.ok()?.ok()??.as_bytes()).ok()
-    }
 }
 
 impl Asking {
     async fn opinion(self) -> Opinion {
-        let (url, places) = (self.target.url(), self.target.places.clone());
-        let within = self.witnesses.within();
-        let late = || Err(Unsure::Silent(format!("no answer within {} ms", within.as_millis())));
-        let said = match timeout(within, self.reaffirmed()).await.unwrap_or_else(|_| late()) {
+        let places = self.target.places.clone();
+        let said = match self.in_time(self.reaffirmed()).await {
             Ok(_) | Err(Unsure::Older { .. }) => Said::NoMore,
-            Err(Unsure::Silent(why)) => Said::Nothing(format!("`{url}`: {why}")),
             Err(unsure) => {
-                let size = if let Unsure::Newer { published } = unsure { published } else { u64::MAX };
-                let head = self.witnesses.shown(&self.target, &self.signed.checkpoint().origin).await;
-                Said::Other(Ahead { size, head }, format!("`{url}`: {unsure}"))
+                let why = format!("`{}`: {unsure}", self.target.url());
+                match self.seen_instead(&unsure).await {
+                    Some(ahead) => Said::Other(ahead, why),
+                    None => Said::Nothing(why),
+                }
             }
         };
         Opinion { places, said }
+    }
+
+    /// What a witness has seen that answered this; nothing, if it does not contradict.
+    pub(super) async fn seen_instead(&self, unsure: &Unsure) -> Option<Ahead> {
+        let size = match unsure {
+            Unsure::Newer { published } => Some(*published),
+            Unsure::Refused(_) => None,
+            Unsure::Older { .. } | Unsure::Silent(_) => return None,
+        };
+        Some(Ahead { size, head: self.shown().await })
+    }
+
+    /// The newest checkpoint that the witness has of the log, if it shows it.
+    async fn shown(&self) -> Option<SignedCheckpoint> {
+        let (url, origin) = (self.target.url(), &self.signed.checkpoint().origin);
+        let asked = timeout(self.witnesses.within(), self.witnesses.client().newest(&url, origin)).await;
+        SignedCheckpoint::parse(asked.ok()?.ok()??.as_bytes()).ok()
     }
 }

@@ -238,6 +238,11 @@ impl Layout {
         }
     }
 
+    /// How many entries the log has published by that.
+    pub(super) fn published(&self) -> Result<u64, OpenError> {
+        Ok(self.kept()?.map_or(0, |kept| kept.checkpoint().size))
+    }
+
     /// There if the log takes no more entries.
     pub(super) fn frozen(&self) -> PathBuf {
         self.root.join("frozen")

@@ -10,7 +10,7 @@ use signet_formats::tlog::{EntryBundle, EntryProof, MAX_TILE_LEVEL, TILE_HEIGHT,
 use super::OpenError;
 use super::archive::Archive;
 use super::chunk::Layout;
-use super::open::Identity;
+use super::identity::Identity;
 
 /// Writes the log as C2SP tlog-tiles, or static-ct-api, has it: files that any web server can serve. `target` is made; what is in it
 /// already is not read, and overwritten. Returns the number of entries.

@@ -12,8 +12,8 @@ use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 
 use super::archive::Archive;
 use super::chunk::{self, BUNDLES, CHUNK_WIDTH, Layout, Summary};
+use super::identity::Identity;
 use super::index::Runs;
-use super::open::Identity;
 use super::{OpenError, Place, origin_of, policy};
 
 /// What was found.
@@ -70,9 +70,12 @@ pub(super) fn fsck_at(
     let (size, root) = (archive.tree.size(), tree_root(&archive, archive.tree.size())?);
     let Roots { wanted, mut known } = roots;
     known.extend(wanted.contains(&size).then_some((size, root)));
-    if let Some(kept) = &kept {
-        findings.extend(check_checkpoint(&known, size, &identity, kept));
-        findings.extend(check_witnesses(data, kept));
+    match &kept {
+        Some(kept) => {
+            findings.extend(check_checkpoint(&known, size, &identity, kept));
+            findings.extend(check_witnesses(data, kept));
+        }
+        None => findings.push("`checkpoint` is missing".to_owned()),
     }
     findings.extend(Runs::check(&archive.layout).err().map(|error| format!("index: {error}")));
     Ok((FsckReport { origin: identity.origin, size, root, findings }, known))

@@ -11,8 +11,8 @@ use signet_store::DataDir;
 use signet_store::fs::Disk;
 
 use super::chunk::Layout;
-use super::open::{Identity, OpenError};
-use super::{Config, Log, LogSigner};
+use super::identity::Identity;
+use super::{Config, Log, LogSigner, OpenError};
 use crate::own_key::{has_own_key, made_up_name, own_key, wrong_keys};
 
 /// Which log to make, where there is none yet.

@@ -18,6 +18,7 @@ mod filter;
 mod form;
 mod fsck;
 mod home;
+mod identity;
 mod index;
 mod kind;
 mod newest;
@@ -68,10 +69,10 @@ pub use searches::{SearchError, Searches, search};
 pub use shards::{Book, Place, RotateError, Shards, places_of};
 pub use sign::LogSigner;
 pub use tiles::fsck_tiles;
-pub use witnessing::{WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
+pub use witnessing::{MAX_WITNESS_WITHIN, WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 
 use chunk::Layout;
-use open::Identity;
+use identity::Identity;
 use read::Places;
 use segments::Segments;
 use tree::Tree;
@@ -117,6 +118,12 @@ pub struct Limits {
     /// The least time between the beginnings of two batches. An entry that finds the log idle does not wait.
     pub interval: Duration,
 }
+
+/// The most entries that may be let wait: there is room for them from the start.
+pub const MAX_QUEUE: usize = 1 << 20;
+
+/// The longest that an entry may be let wait for others.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -209,7 +216,7 @@ impl Log {
         let Some(witnesses) = &self.shared.witnesses else { return Ok(()) };
         let signed = SignedCheckpoint::parse(&self.head().note).map_err(|error| error.to_string())?;
         let cosigned = witnesses.cosign(&signed, Arc::new(Prover(Arc::clone(&self.shared)))).await;
-        cosigned.map(drop).map_err(|uncosigned| uncosigned.why)
+        cosigned.map(drop)
     }
 
     /// Whether all that is durable is published: false while the witnesses are no quorum.
@@ -238,20 +245,20 @@ impl Log {
     }
 
     /// Takes no more entries, from now on and after every start. What waits is still written: once this returns, the log has
-    /// all that it will ever have.
+    /// all that it will ever have. After an error the next start takes entries again.
     pub async fn freeze(&self) -> io::Result<()> {
         self.shared.frozen.store(true, Ordering::Release);
         let (shared, queue) = (Arc::clone(&self.shared), self.queue.clone());
         let (reached, ended) = oneshot::channel();
         let freeze = move || {
-            shared.identity.freeze(shared.dir.disk(), &shared.layout)?;
+            let kept = shared.identity.freeze(shared.dir.disk(), &shared.layout);
             // An error says that it has ended: nothing more is written anyway.
             drop(queue.send(Message::Freeze(reached)));
-            Ok::<_, io::Error>(())
+            kept
         };
-        tokio::task::spawn_blocking(freeze).await.map_err(io::Error::other)??;
+        let kept = tokio::task::spawn_blocking(freeze).await.map_err(io::Error::other)?;
         drop(ended.await);
-        Ok(())
+        kept
     }
 
     /// Ends the writing, after what waits was written. Reading goes on.

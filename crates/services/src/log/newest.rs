@@ -18,7 +18,7 @@ use signet_formats::tlog::WitnessPolicy;
 use super::chunk::Layout;
 use super::fsck::{fsck_at, verify_head};
 use super::home::keys_of;
-use super::open::Identity;
+use super::identity::Identity;
 use super::{OpenError, Witnesses};
 
 /// What is known of what a log has published.

@@ -5,12 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use signet_formats::checkpoint::SignedCheckpoint;
 use signet_store::fs::Disk;
 
 use super::OpenError;
 use super::chunk::Layout;
-use super::open::Identity;
+use super::identity::Identity;
 use super::shards::{Book, Place};
 
 pub(super) struct Numbered {
@@ -43,7 +42,7 @@ impl Numbered {
             }
         }
         // One that is only prepared has no entries.
-        match size_of(&self.place(active + 1, None).data)? {
+        match Layout::new(&self.place(active + 1, None).data).published()? {
             0 => Ok(()),
             _ => Err(OpenError::Damaged(format!(
                 "`{ACTIVE}` is missing, or names an earlier shard than the last"
@@ -85,17 +84,6 @@ impl Book for Numbered {
     fn turn(&self) -> io::Result<()> {
         let next = self.active().map_err(io::Error::other)? + 1;
         self.disk.put(&self.root.join("tmp"), &self.root.join(ACTIVE), next.to_string().as_bytes())
-    }
-}
-
-/// How many entries the log in a directory has published.
-fn size_of(data: &Path) -> Result<u64, OpenError> {
-    match fs::read(Layout::new(data).checkpoint()) {
-        Ok(bytes) => SignedCheckpoint::parse(&bytes)
-            .map(|kept| kept.checkpoint().size)
-            .map_err(|error| OpenError::Damaged(format!("`{}`: {error}", data.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error.into()),
     }
 }
 

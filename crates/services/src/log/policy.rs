@@ -11,7 +11,7 @@ use signet_formats::tlog::{PolicyLog, WitnessPolicy};
 use signet_store::fs::Disk;
 
 use super::chunk::Layout;
-use super::open::Identity;
+use super::identity::Identity;
 use super::{LogSigner, OpenError, places_of};
 
 /// The witness policy of the newest shard of the log in this directory; `None` if nobody has to cosign.

@@ -2,7 +2,8 @@
 //! write in the directory owns the log anyway.
 //!
 //! Each request has a name of its own: `<name>.request` becomes `<name>.begun` when the log takes it up, and `<name>.answer` is what
-//! came of it. Who asks takes back what was not begun, and waits long for what was.
+//! came of it. Who asks takes back what was not begun, and waits long for what was. Where neither is there any more and no answer,
+//! none comes.
 
 use std::fs;
 use std::io;
@@ -54,7 +55,7 @@ pub enum Answer {
         /// How many of them are published: fewer, while its witnesses are no quorum.
         published: u64,
     },
-    /// Nothing has changed, in words.
+    /// It was not done, in words.
     Refused(String),
 }
 
@@ -100,24 +101,26 @@ impl Shards {
         if fs::rename(asked.file(REQUEST), asked.file(BEGUN)).is_err() {
             return Ok(());
         }
-        let answer = match serde_json::from_slice::<Request>(&fs::read(asked.file(BEGUN))?) {
+        let read = fs::read(asked.file(BEGUN)).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        let answer = match read {
             Ok(request) => self.answer(request, then).await,
             Err(error) => Answer::Refused(error.to_string()),
         };
-        asked.put(ANSWER, &answer)?;
-        remove(&asked.file(BEGUN)).map(drop)
+        let told = asked.put(ANSWER, &answer);
+        remove(&asked.file(BEGUN))?;
+        told
     }
 
     /// Lets the log take no more entries. Nothing more is signed for it.
     async fn freeze(&self) -> Result<Answer, RotateError> {
         let none = || HomeError::Open(OpenError::Damaged("no shard takes entries".to_owned()));
         let log = self.active().ok_or_else(none)?;
-        log.freeze().await.map_err(|error| HomeError::Open(error.into()))?;
+        log.freeze().await.map_err(RotateError::Freeze)?;
         Ok(Answer::Frozen { size: log.durable(), published: log.head().checkpoint.size })
     }
 }
 
-/// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers.
+/// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers in time.
 pub async fn request(root: &Path, request: &Request) -> io::Result<Answer> {
     let asked = Asked { root: root.to_owned(), name: Uuid::new_v4() };
     asked.put(REQUEST, request)?;
@@ -144,20 +147,29 @@ impl Asked {
 
     /// Nobody sees half of it. That it lasts is not needed.
     fn put(&self, extension: &str, content: &impl Serialize) -> io::Result<()> {
-        let unfinished = self.file(UNFINISHED);
-        fs::write(&unfinished, serde_json::to_vec(content).map_err(io::Error::other)?)?;
-        fs::rename(unfinished, self.file(extension))
+        let (unfinished, content) = (self.file(UNFINISHED), serde_json::to_vec(content)?);
+        let put =
+            fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, self.file(extension)));
+        put.inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 
     async fn wait(&self, within: Duration) -> io::Result<Option<Answer>> {
         for _ in 0..within.as_millis() / LOOK_EVERY.as_millis() {
             sleep(LOOK_EVERY).await;
+            // Looked at before the answer: that is there before they go.
+            let is_open = self.file(REQUEST).exists() || self.file(BEGUN).exists();
             match fs::read(self.file(ANSWER)) {
                 Ok(answer) => {
-                    remove(&self.file(ANSWER))?;
-                    return serde_json::from_slice(&answer).map(Some).map_err(io::Error::other);
+                    // What is left there goes at the next start.
+                    let _ = remove(&self.file(ANSWER));
+                    return Ok(Some(serde_json::from_slice(&answer)?));
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_open => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(io::Error::other(
+                        "the running log has given no answer: it has no room for one, or was started again",
+                    ));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -5,21 +5,24 @@
 //! alone cannot ask them about addresses that he knows. What is found is read from the log and compared, so the index can be
 //! wrong only by leaving out. Trusted? No. May it be lost? Yes: it is made again, also if only the key is lost.
 
+mod finding;
+
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use signet_crypto::Digest;
 use signet_formats::rekor::EntryFacts;
-use signet_formats::tlog::{Entries, EntryBundle, TILE_WIDTH};
+use signet_formats::tlog::{EntryBundle, TILE_WIDTH};
 use signet_keys::HashKey;
-use signet_store::fs::{Disk, read_exact_at};
+use signet_store::fs::Disk;
 
 use super::archive::Archive;
 use super::chunk::{CHUNK_WIDTH, Layout};
 use super::{Log, ReadError};
+use finding::{Finding, facts_of};
 
 /// What is looked for. All that is given has to be met.
 #[derive(Clone, Debug, Default)]
@@ -227,98 +230,6 @@ pub(super) fn find_in(archive: &Archive, size: u64, query: &Query) -> Result<Par
     Ok(Part { hits: finding.hits, next })
 }
 
-/// A query being answered.
-struct Finding<'a> {
-    query: &'a Query,
-    layout: &'a Layout,
-    read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
-    size: u64,
-    hits: Vec<(u64, EntryFacts)>,
-    /// What was read last: the next entry is often beside it.
-    last: Option<(EntryBundle, Vec<u8>)>,
-}
-
-impl<'a> Finding<'a> {
-    fn new(
-        query: &'a Query,
-        layout: &'a Layout,
-        read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
-        size: u64,
-    ) -> Self {
-        Self { query, layout, read, size, hits: Vec::new(), last: None }
-    }
-
-    /// Reads what the index names. Returns where to go on.
-    fn by_term(&mut self, term: Term, filed: u64, recent: &[u64]) -> Result<Option<u64>, ReadError> {
-        for number in self.query.from / CHUNK_WIDTH..filed / CHUNK_WIDTH {
-            let named = lookup(&file_of(self.layout, number), term)?;
-            if let Some(next) = self.consider(&named)? {
-                return Ok(Some(next));
-            }
-        }
-        self.consider(recent)
-    }
-
-    /// Looks at the entries at these indices. Where to go on, if enough were found.
-    fn consider(&mut self, indices: &[u64]) -> Result<Option<u64>, ReadError> {
-        let wanted = self.query.from..self.size;
-        for index in indices.iter().filter(|index| wanted.contains(index)) {
-            if self.is_full() {
-                return Ok(Some(*index));
-            }
-            let facts = self.facts(*index)?;
-            self.take(*index, facts);
-        }
-        Ok(None)
-    }
-
-    fn facts(&mut self, index: u64) -> Result<Option<EntryFacts>, ReadError> {
-        let bundle = EntryBundle::of_log(index / TILE_WIDTH, self.size);
-        let bundle = bundle.ok_or_else(|| io::Error::other("no such bundle"))?;
-        let place = usize::try_from(index % TILE_WIDTH).map_err(io::Error::other)?;
-        let bytes = match self.last.take().filter(|(last, _)| *last == bundle) {
-            Some((_, bytes)) => bytes,
-            None => (self.read)(bundle)?,
-        };
-        let facts = Entries::new(&bytes).nth(place).and_then(Result::ok).and_then(EntryFacts::of);
-        self.last = Some((bundle, bytes));
-        Ok(facts)
-    }
-
-    /// Reads so many entries from an index on. Where to go on.
-    fn by_reading(&mut self, from: u64, most: u64) -> Result<Option<u64>, ReadError> {
-        let mut index = from;
-        while let Some(bundle) = EntryBundle::of_log(index / TILE_WIDTH, self.size) {
-            if index.saturating_sub(from) >= most {
-                return Ok(Some(index));
-            }
-            let skip = usize::try_from(index - bundle.first_entry()).map_err(io::Error::other)?;
-            let entries = facts_of(&(self.read)(bundle)?)?;
-            if skip >= entries.len() {
-                return Ok(None);
-            }
-            for facts in entries.into_iter().skip(skip) {
-                if self.is_full() {
-                    return Ok(Some(index));
-                }
-                self.take(index, facts);
-                index += 1;
-            }
-        }
-        Ok(None)
-    }
-
-    fn take(&mut self, index: u64, facts: Option<EntryFacts>) {
-        if let Some(facts) = facts.filter(|facts| self.query.is_met(facts)) {
-            self.hits.push((index, facts));
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.hits.len() >= self.query.limit.clamp(1, MAX_HITS)
-    }
-}
-
 type Term = [u8; 8];
 
 fn term(key: &HashKey, kind: &str, value: &str) -> Term {
@@ -335,38 +246,6 @@ fn terms(with: &HashKey, facts: &EntryFacts) -> Vec<Term> {
     terms.sort_unstable();
     terms.dedup();
     terms
-}
-
-/// The facts of each entry of a bundle; `None` for those of another kind.
-fn facts_of(bundle: &[u8]) -> io::Result<Vec<Option<EntryFacts>>> {
-    Entries::new(bundle).map(|entry| entry.map(EntryFacts::of).map_err(io::Error::other)).collect()
-}
-
-/// The indices under a term in a file.
-fn lookup(path: &Path, term: Term) -> io::Result<Vec<u64>> {
-    let file = File::open(path)?;
-    let count = file.metadata()?.len() / RECORD_BYTES;
-    let record = |number: u64| {
-        let mut halves = [[0; 8]; 2];
-        read_exact_at(&file, halves.as_flattened_mut(), number * RECORD_BYTES)?;
-        Ok::<_, io::Error>(halves)
-    };
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low.midpoint(high);
-        let [found, _] = record(middle)?;
-        if found < term { low = middle + 1 } else { high = middle }
-    }
-    let mut indices = Vec::new();
-    while low < count {
-        let [found, index] = record(low)?;
-        if found != term {
-            break;
-        }
-        indices.push(u64::from_be_bytes(index));
-        low += 1;
-    }
-    Ok(indices)
 }
 
 fn directory(layout: &Layout) -> PathBuf {
@@ -400,6 +279,5 @@ fn settled_key(layout: &Layout) -> io::Result<HashKey> {
 pub const MAX_HITS: usize = 1_000;
 /// The most entries that a page without a term reads.
 const MAX_READ: u64 = 4_096;
-const RECORD_BYTES: u64 = 16;
 /// Below the index's directory.
 const KEY: &str = "key";

@@ -59,7 +59,7 @@ impl Searches {
 pub fn search(shards: &[Place], query: &Query) -> Result<Page, SearchError> {
     let open = |place: &Place| {
         // Read first: a running log may go on meanwhile.
-        let published = Layout::new(&place.data).kept()?.map_or(0, |kept| kept.checkpoint().size);
+        let published = Layout::new(&place.data).published()?;
         let archive = load(&place.data)?;
         let shard = origin_of(&place.data)?.unwrap_or_default();
         Ok((shard, published.min(archive.tree.size()), archive))

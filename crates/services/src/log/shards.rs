@@ -142,8 +142,11 @@ impl Shards {
         self.logs.write().unwrap_or_else(PoisonError::into_inner).push(next.clone());
         // Whoever has just asked which shard takes entries may add one to it yet.
         tokio::time::sleep(GRACE).await;
-        if let Some(last) = last {
-            last.freeze().await.map_err(OpenError::Io).map_err(HomeError::Open)?;
+        if let Some(last) = last
+            && let Err(error) = last.freeze().await
+        {
+            // It takes nothing any more all the same, and the next start freezes all but the newest.
+            tracing::error!(%error, "that the shard before is frozen could not be written");
         }
         Ok(next)
     }
@@ -224,6 +227,9 @@ impl Shards {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RotateError {
+    /// The log takes no more entries, but not for good.
+    #[error("that the log is frozen could not be written, so that its next start takes entries again: {0}")]
+    Freeze(io::Error),
     /// The new shard could not be opened.
     #[error(transparent)]
     Home(#[from] HomeError),

@@ -1,7 +1,6 @@
 //! Cosignatures for what the log publishes: it asks the witnesses of a policy, and publishes nothing without their quorum.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,12 +77,13 @@ impl Witnesses {
         &self.policy
     }
 
-    /// The checkpoint with the cosignatures that came in time; an error, in words, if they are no quorum.
+    /// The checkpoint with the cosignatures that came in time; an error, in words, if they are no quorum. Whoever has seen
+    /// something else is in [`Witnesses::take_ahead`] then, or later.
     pub(super) async fn cosign(
         self: &Arc<Self>,
         signed: &SignedCheckpoint,
         prove: Arc<dyn Prove>,
-    ) -> Result<Note, Uncosigned> {
+    ) -> Result<Note, String> {
         let (sender, mut answers) = mpsc::unbounded_channel();
         for target in &self.targets {
             let asking = self.asking(target, signed, Arc::clone(&prove));
@@ -96,7 +96,7 @@ impl Witnesses {
         while !self.policy.is_met(|place| lines.contains_key(&place)) {
             match answers.recv().await {
                 Some(more) => lines.extend(more),
-                None => return Err(self.missing(&lines, signed).await),
+                None => return Err(self.missing(&lines)),
             }
         }
         let rest = async {
@@ -110,7 +110,7 @@ impl Witnesses {
         }
         let mut note = signed.note().clone();
         let pushed = lines.into_values().try_for_each(|line| note.push(line));
-        pushed.map(|()| note).map_err(|error| Uncosigned { why: error.to_string(), ahead: Vec::new() })
+        pushed.map(|()| note).map_err(|error| error.to_string())
     }
 
     /// Asks each of them whether it has seen nothing newer than this: the checkpoint with what it signed now.
@@ -121,9 +121,7 @@ impl Witnesses {
         let mut answers = Vec::new();
         for target in &self.targets {
             let asking = self.asking(target, signed, Arc::new(Nothing));
-            let late = || Err(Unsure::Silent("it does not answer".to_owned()));
-            let answer = timeout(self.within, asking.reaffirmed()).await.unwrap_or_else(|_| late());
-            answers.push((target.url(), answer));
+            answers.push((target.url(), asking.in_time(asking.reaffirmed()).await));
         }
         answers
     }
@@ -150,31 +148,20 @@ impl Witnesses {
         self.within
     }
 
-    /// Why there is no quorum, and what those show who have seen more.
-    async fn missing(&self, lines: &BTreeMap<usize, NoteSignature>, signed: &SignedCheckpoint) -> Uncosigned {
+    /// What those have seen who did not cosign because they have seen something else; each is told of once.
+    pub(super) fn take_ahead(&self) -> Vec<Ahead> {
+        let taken = |target: &Arc<Target>| target.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.targets.iter().filter_map(taken).collect()
+    }
+
+    /// Why there is no quorum.
+    fn missing(&self, lines: &BTreeMap<usize, NoteSignature>) -> String {
         let statuses = self.targets.iter().map(|target| target.status());
         let why: Vec<String> =
             statuses.filter_map(|status| Some(format!("`{}`: {}", status.url, status.last_error?))).collect();
         let count = lines.len();
-        let why =
-            format!("{count} cosignatures are not the quorum of the witness policy ({})", why.join("; "));
-        let mut ahead = Vec::new();
-        for target in &self.targets {
-            let size = *target.known.lock().await;
-            if size > signed.checkpoint().size {
-                ahead.push(Ahead { size, head: self.shown(target, &signed.checkpoint().origin).await });
-            }
-        }
-        Uncosigned { why, ahead }
+        format!("{count} cosignatures are not the quorum of the witness policy ({})", why.join("; "))
     }
-}
-
-/// Why a checkpoint has no quorum of cosignatures.
-pub(super) struct Uncosigned {
-    /// In words.
-    pub(super) why: String,
-    /// What those show who have seen more of the log.
-    pub(super) ahead: Vec<Ahead>,
 }
 
 /// How a witness is doing.
@@ -213,13 +200,16 @@ pub(super) struct Target {
     pub(super) places: Vec<usize>,
     /// The size that it cosigned last. Held while it is asked: it is asked one thing at a time.
     known: tokio::sync::Mutex<u64>,
+    /// What it has seen instead of what it was asked to cosign, until somebody has heard it.
+    ahead: Mutex<Option<Ahead>>,
     status: Mutex<WitnessStatus>,
 }
 
 impl Target {
     fn new(url: &str, places: Vec<usize>) -> Self {
         let status = WitnessStatus { url: url.to_owned(), size: 0, cosigned: 0, failed: 0, last_error: None };
-        Self { places, known: tokio::sync::Mutex::default(), status: Mutex::new(status) }
+        let (known, ahead) = Default::default();
+        Self { places, known, ahead, status: Mutex::new(status) }
     }
 
     pub(super) fn url(&self) -> String {
@@ -258,31 +248,44 @@ pub(super) struct Asking {
 impl Asking {
     /// Its good lines, by the places of their keys; none if it did not cosign in time.
     async fn run(self) -> Vec<(usize, NoteSignature)> {
-        let within = self.witnesses.within;
-        let late = || Err(format!("no answer within {} ms", within.as_millis()));
-        let answer = timeout(within, self.ask()).await.unwrap_or_else(|_| late());
-        self.target.note(&answer.as_ref().map(|_| self.size()).map_err(Clone::clone));
+        let answer = self.in_time(self.ask()).await;
+        self.target.note(&answer.as_ref().map(|_| self.size()).map_err(ToString::to_string));
+        if let Err(unsure) = &answer
+            && let Some(seen) = self.seen_instead(unsure).await
+        {
+            *self.target.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        }
         answer.unwrap_or_default()
     }
 
-    async fn ask(&self) -> Result<Vec<(usize, NoteSignature)>, String> {
+    /// What comes of asking it, in the time that it has.
+    pub(super) async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Unsure>>,
+    ) -> Result<T, Unsure> {
+        let within = self.witnesses.within;
+        let late = || Err(Unsure::Silent(format!("no answer within {} ms", within.as_millis())));
+        timeout(within, answer).await.unwrap_or_else(|_| late())
+    }
+
+    async fn ask(&self) -> Result<Vec<(usize, NoteSignature)>, Unsure> {
         let mut known = self.target.known.lock().await;
         let mut again = true;
         loop {
-            match self.send(*known).await? {
+            match self.send(*known).await.map_err(Unsure::Silent)? {
                 WitnessAnswer::Cosigned(lines) => {
                     *known = self.size();
-                    return self.good_lines(&lines);
+                    return self.good_lines(&lines).map_err(Unsure::Silent);
                 }
-                WitnessAnswer::Conflict(size) if size > self.size() => {
-                    *known = size;
-                    return Err(format!("it has seen {size} entries of this log, more than there are"));
+                WitnessAnswer::Conflict(published) if published > self.size() => {
+                    *known = published;
+                    return Err(Unsure::Newer { published });
                 }
                 WitnessAnswer::Conflict(size) if again => (*known, again) = (size, false),
                 WitnessAnswer::Conflict(_) => {
-                    return Err("it changes its mind about what it has seen".to_owned());
+                    return Err(Unsure::Refused("it changes its mind about what it has seen".to_owned()));
                 }
-                WitnessAnswer::Refused(why) => return Err(why),
+                WitnessAnswer::Refused(why) => return Err(Unsure::Refused(why)),
             }
         }
     }
@@ -292,13 +295,9 @@ impl Asking {
     pub(super) async fn reaffirmed(&self) -> Result<SignedCheckpoint, Unsure> {
         match self.send(self.size()).await.map_err(Unsure::Silent)? {
             WitnessAnswer::Cosigned(lines) => {
-                let silent = |error: &dyn fmt::Display| Unsure::Silent(error.to_string());
                 let lines = self.good_lines(&lines).map_err(Unsure::Silent)?;
-                let mut note = Note::new(self.signed.note().text()).map_err(|error| silent(&error))?;
-                for (_, line) in lines {
-                    note.push(line).map_err(|error| silent(&error))?;
-                }
-                SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(|error| silent(&error))
+                self.with(lines.into_iter().map(|(_, line)| line))
+                    .ok_or_else(|| Unsure::Silent("its answer is no checkpoint".to_owned()))
             }
             WitnessAnswer::Conflict(published) if published > self.size() => Err(Unsure::Newer { published }),
             WitnessAnswer::Conflict(size) => Err(Unsure::Older { size }),
@@ -323,10 +322,7 @@ impl Asking {
         let good = |place: usize| {
             let key = &self.witnesses.policy.witnesses().get(place)?.key;
             let line = lines.iter().find(|line| line.name() == key.name() && line.key_id() == key.id())?;
-            let mut note = Note::new(self.signed.note().text()).ok()?;
-            note.push(line.clone()).ok()?;
-            let cosigned = SignedCheckpoint::parse(note.to_string().as_bytes()).ok()?;
-            let cosignature = cosignature::verify(&cosigned, key).ok()?;
+            let cosignature = cosignature::verify(&self.with([line.clone()])?, key).ok()?;
             (cosignature.timestamp > 0).then(|| (place, line.clone()))
         };
         let good: Vec<_> = self.target.places.iter().filter_map(|place| good(*place)).collect();
@@ -336,10 +332,19 @@ impl Asking {
         }
     }
 
+    /// The checkpoint with these lines only.
+    fn with(&self, lines: impl IntoIterator<Item = NoteSignature>) -> Option<SignedCheckpoint> {
+        let mut note = Note::new(self.signed.note().text()).ok()?;
+        lines.into_iter().try_for_each(|line| note.push(line)).ok()?;
+        SignedCheckpoint::parse(note.to_string().as_bytes()).ok()
+    }
+
     fn size(&self) -> u64 {
         self.signed.checkpoint().size
     }
 }
 
+/// The longest that witnesses may be given: whoever adds an entry waits for them.
+pub const MAX_WITNESS_WITHIN: Duration = Duration::from_secs(10);
 /// How long those are waited for that are not needed for the quorum.
 pub(super) const GRACE: Duration = Duration::from_millis(50);

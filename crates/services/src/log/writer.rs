@@ -1,5 +1,7 @@
 //! The one task that writes.
 
+mod publish;
+
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -8,21 +10,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::merkle::Hash;
-use signet_formats::note::Note;
-use signet_formats::tlog::{TILE_HEIGHT, consistency_proof, tree_root};
+use signet_formats::tlog::{TILE_HEIGHT, tree_root};
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
 
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::filing::Filing;
 use super::index::{Index, Runs};
 use super::wal::{self, Frame};
-use super::witnessing::{Prove, Uncosigned, Witnesses};
-use super::{AddError, Added, Head, OpenError, ReadError, Shared};
+use super::{AddError, Added, OpenError, ReadError, Shared};
+pub(super) use publish::Prover;
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -83,6 +82,7 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
         doubt,
         unpublished,
     };
+    writer.show_doubt();
     let builder = thread::Builder::new().name("log-writer".to_owned());
     let spawned = builder.spawn(move || {
         writer.run();
@@ -150,6 +150,7 @@ impl Writer {
     /// The next message; without one, as soon as it is time to publish again: what was not witnessed, or a checkpoint that has
     /// grown old. `None` at the end.
     fn wait(&self) -> Option<Option<Message>> {
+        self.show_doubt();
         let again = match self.shared.behind.load(Ordering::Acquire) || self.is_in_doubt() {
             true => Some(PUBLISH_AGAIN_AFTER),
             false => self.until_refresh(),
@@ -187,6 +188,10 @@ impl Writer {
         self.doubt.is_some() && !is_over
     }
 
+    fn show_doubt(&self) {
+        self.shared.doubted.store(self.is_in_doubt(), Ordering::Release);
+    }
+
     /// The entries that wait, and what else the log is told after them.
     fn collect(&self, first: Message) -> (Vec<Submission>, Option<Message>) {
         let (mut batch, mut bytes, mut next) = (Vec::new(), 0, Some(first));
@@ -218,7 +223,7 @@ impl Writer {
 
     fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), Failure> {
         self.ask_witnesses()?;
-        self.shared.doubted.store(self.is_in_doubt(), Ordering::Release);
+        self.show_doubt();
         let fresh = self.stage(batch, waiting)?;
         let (added, all) = (fresh.len(), waiting.len());
         self.write(&fresh)?;
@@ -242,34 +247,6 @@ impl Writer {
         self.shared.counters.duplicates.fetch_add(count(all - added), Ordering::Relaxed);
         self.file_chunks()?;
         Ok(())
-    }
-
-    /// Asks the witnesses, until they have said that nothing newer was seen than what was published.
-    fn ask_witnesses(&mut self) -> Result<(), Failure> {
-        let Some(witnesses) = self.shared.witnesses.clone().filter(|_| self.is_in_doubt()) else {
-            return Ok(());
-        };
-        let asked = self.runtime.block_on(self.shared.unless_closing(self.shared.compare(&witnesses)));
-        let doubt = asked.unwrap_or_else(|| Ok(Err(CLOSING.to_owned())))?.err();
-        if doubt.is_some() && doubt != self.doubt {
-            tracing::warn!(why = doubt, log = self.shared.signer.origin(), "nothing new is signed yet");
-        }
-        self.doubt = doubt;
-        Ok(())
-    }
-
-    /// Publishes, if it may. `Err` says why it was not done.
-    fn try_to_publish(&mut self, is_new: bool) -> Result<Result<(), String>, Failure> {
-        if let Some(doubt) = &self.doubt {
-            return Ok(Err(doubt.clone()));
-        }
-        // Whoever ends the log does not wait for those once more who have just refused.
-        if let Some(why) = self.unpublished.as_ref().filter(|_| self.shared.is_closing() && !is_new) {
-            return Ok(Err(why.clone()));
-        }
-        let published = self.publish()?;
-        self.unpublished = published.clone().err();
-        Ok(published)
     }
 
     /// Finds out which entries are new, and gives them their indices.
@@ -329,66 +306,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs the head of what is durable, has it witnessed, and shows it to readers. `Err` says why too few cosigned.
-    fn publish(&mut self) -> Result<Result<(), String>, Failure> {
-        let size = self.size();
-        let root = tree_root(&self.shared.nodes(), size)?;
-        let origin = self.shared.signer.origin().to_owned();
-        let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
-        let mut note = self.sign(&checkpoint)?;
-        if let Some(witnesses) = self.shared.witnesses.clone() {
-            note = match self.cosign(&witnesses, &note)? {
-                Ok(note) => note,
-                Err(why) => {
-                    self.shared.counters.unwitnessed.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Err(why));
-                }
-            };
-        }
-        self.shared.publish(Head { checkpoint, note: note.to_string().into() });
-        self.published = Instant::now();
-        Ok(Ok(()))
-    }
-
-    /// While the signer fails, nothing else is done.
-    fn sign(&self, checkpoint: &Checkpoint) -> io::Result<Note> {
-        loop {
-            match self.runtime.block_on(self.shared.signer.sign(checkpoint)) {
-                Ok(note) => return Ok(note),
-                Err(error) if self.shared.is_closing() => {
-                    return Err(io::Error::other(error));
-                }
-                Err(error) => {
-                    self.shared.counters.signing_failures.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "the checkpoint could not be signed; trying again");
-                    thread::sleep(SIGN_AGAIN_AFTER);
-                }
-            }
-        }
-    }
-
-    /// What was witnessed is on disk before anybody sees it: after a start it is shown again as it is.
-    fn cosign(&mut self, witnesses: &Arc<Witnesses>, note: &Note) -> Result<Result<Note, String>, Failure> {
-        let signed = SignedCheckpoint::parse(note.to_string().as_bytes()).map_err(io::Error::other)?;
-        let prove = Arc::new(Prover(Arc::clone(&self.shared)));
-        let cosigned = self.runtime.block_on(self.shared.unless_closing(witnesses.cosign(&signed, prove)));
-        let Some(cosigned) = cosigned else { return Ok(Err(CLOSING.to_owned())) };
-        let note = match cosigned {
-            Ok(note) => note,
-            Err(Uncosigned { why, ahead }) => {
-                for ahead in ahead {
-                    if self.shared.refuse_if_behind(&ahead)? {
-                        self.doubt = Some(why.clone());
-                    }
-                }
-                return Ok(Err(why));
-            }
-        };
-        let layout = &self.shared.layout;
-        self.disk().put(&layout.scratch, &layout.checkpoint(), note.to_string().as_bytes())?;
-        Ok(Ok(note))
-    }
-
     /// Gives the chunks that are complete to be filed. Waits if the one before is not filed yet.
     fn file_chunks(&mut self) -> io::Result<()> {
         while self.size() / CHUNK_WIDTH > self.chunks {
@@ -412,31 +329,6 @@ impl Writer {
 
     fn disk(&self) -> &Disk {
         self.shared.dir.disk()
-    }
-}
-
-/// Proofs out of the log's own nodes.
-pub(super) struct Prover(pub(super) Arc<Shared>);
-
-impl Prove for Prover {
-    fn prove(&self, old_size: u64, new_size: u64) -> Result<Vec<Hash>, String> {
-        consistency_proof(&self.0.nodes(), old_size, new_size).map_err(|error| error.to_string())
-    }
-}
-
-impl Shared {
-    /// What is waited for; `None` if the log is being shut down and it has not come soon.
-    async fn unless_closing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut closing = self.closing.subscribe();
-        let given_up = async {
-            // An error says that nobody can end it any more; its handles are held here.
-            let _ = closing.wait_for(|closing| *closing).await;
-            sleep(CLOSING_WITHIN).await;
-        };
-        tokio::select! {
-            done = work => Some(done),
-            () = given_up => None,
-        }
     }
 }
 
@@ -465,7 +357,3 @@ const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long witnesses are waited for yet when the log is shut down.
-const CLOSING_WITHIN: Duration = Duration::from_secs(2);
-const CLOSING: &str = "the log is being shut down";
-const SIGN_AGAIN_AFTER: Duration = Duration::from_millis(500);

@@ -78,11 +78,11 @@ impl LogState {
             return Err(Refusal::Inconsistent(error));
         }
         let is_again = self.newest.as_ref().is_some_and(|newest| newest.checkpoint() == new);
-        match self.lines(shared).filter(|_| is_again) {
-            Some(lines) => return Ok(lines),
-            // Anybody has what was published and can ask for it again: that takes nothing of what the log may have.
-            None if is_again => {}
+        // Anybody has what was published and can ask for it again: that takes nothing of what the log may have.
+        match is_again.then(|| self.lines(shared)) {
             None => self.take(shared).await?,
+            Some(None) => {}
+            Some(Some(lines)) => return Ok(lines),
         }
         self.cosign(shared, request.checkpoint).await
     }

@@ -76,7 +76,11 @@ impl Drafting<'_> {
         };
         let document = standing(&publisher.staged_root(), &root, self.previous, rehearse)?;
         face.result(&document, text)?;
-        face.note("next: each signer runs `signet trust sign --key KEY FILE`, then `signet trust publish`")?;
+        if !rehearse {
+            face.note(
+                "next: each signer runs `signet trust sign --key KEY FILE`, then `signet trust publish`",
+            )?;
+        }
         Ok(Status::Yes)
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::tuf::MAX_ROOT_BYTES;
 use signet_services::clock::SystemClock;
-use signet_services::trust::{Periods, Published, Publisher, SIGNING_CONFIG, TRUSTED_ROOT, root_alert};
+use signet_services::trust::{
+    Periods, Published, Publisher, PublisherError, SIGNING_CONFIG, TRUSTED_ROOT, root_alert,
+};
 use signet_verify::Code;
 
 use super::{roles, text};
@@ -26,14 +28,23 @@ pub(super) fn run(args: &TrustPublishArgs, face: Face) -> Answer {
     let targets = targets(args)?;
     block_on(async {
         if args.rehearse {
-            publisher.rehearse(root.as_deref())?;
+            publisher.rehearse(root.as_deref()).map_err(refused)?;
             face.note("a rehearsal: clients would accept the root, and nothing was published")?;
             return Ok(Status::Yes);
         }
-        let published = publisher.publish(root.as_deref(), &targets).await?;
+        let published = publisher.publish(root.as_deref(), &targets).await.map_err(refused)?;
         face.result(&document(&args.data, published), text)?;
         Ok(Status::Yes)
     })
+}
+
+/// Too few signatures are an attack where a root is followed; here people have yet to sign.
+fn refused(error: PublisherError) -> CliError {
+    let error = CliError::from(error);
+    match error.code {
+        Code::TrustSignatures => error.hint(UNSIGNED),
+        _ => error,
+    }
 }
 
 /// The publisher of a data directory.
@@ -68,4 +79,5 @@ fn document(data: &Path, published: Published) -> TrustDocument {
     }
 }
 
+const UNSIGNED: &str = "have enough of those sign it whose keys it names, and of those whom the root before it names: `signet trust sign --key KEY FILE`";
 const MAX_TARGET: usize = 4 * 1024 * 1024;

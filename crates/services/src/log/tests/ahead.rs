@@ -1,7 +1,7 @@
 //! A log whose witnesses have seen more of it than there is.
 
 use super::crash::copy;
-use super::witnessed::Village;
+use super::witnessed::{TWO_OF_THREE, Village};
 use super::*;
 
 /// The village, and a directory of its log as it was after one entry, of three.
@@ -99,4 +99,50 @@ async fn a_new_log_keeps_entries_before_its_witnesses_are_there() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(log.head().checkpoint.size == 1 && log.is_confirmed());
+}
+
+/// It is asked again with each head, although the others suffice.
+#[tokio::test]
+async fn a_witness_that_was_away_at_the_start_is_heard_later() {
+    for seen in [3, 5] {
+        let signer = signer();
+        let village = Village::new(&signer).await;
+        let (dir, yesterday) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        village.set_down(&["one", "two"]);
+        let log = village.open_for(dir.path(), &signer, "quorum three\n").await;
+        add(&log, 0).await;
+        copy(&dir.path().join("log"), &yesterday.path().join("log"));
+        for number in 1..seen {
+            add(&log, number).await;
+        }
+        log.close().await;
+        village.set_down(&["three"]);
+        let log = village.open_for(yesterday.path(), &signer, "quorum one\n").await;
+        assert_eq!(add(&log, 100).await.index, 1, "who could tell is away");
+        village.set_down(&[]);
+        for number in 101..110 {
+            let Err(refused) = log.add(entry(number)).await else { continue };
+            let why = ["was published", "other entries than its checkpoint"];
+            assert!(why.iter().any(|why| refused.to_string().contains(why)), "{refused}");
+            break;
+        }
+        assert!(log.failure().is_some(), "it signs nothing more");
+    }
+}
+
+/// Else those who send it entries would be told that it takes them.
+#[tokio::test]
+async fn a_log_is_not_confirmed_before_its_witnesses_were_asked() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let log = village.open(dir.path(), &signer).await;
+    assert!(log.is_confirmed(), "nobody has seen anything of a new one");
+    add(&log, 0).await;
+    log.close().await;
+    drop(log);
+    village.silence(&["one", "two", "three"]);
+    let config = village.config_of(dir.path(), TWO_OF_THREE, Duration::from_millis(500));
+    let log = Log::open(config, signer).await.unwrap();
+    assert!(!log.is_confirmed());
+    log.close().await;
 }

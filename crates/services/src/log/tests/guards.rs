@@ -210,6 +210,7 @@ async fn a_log_without_its_checkpoint_is_damaged() {
         matches!(&refused, OpenError::Damaged(why) if why.contains("`checkpoint` is missing")),
         "{refused}"
     );
+    assert_eq!(fsck(&dir.path().join("log")).unwrap().findings, ["`checkpoint` is missing"]);
 }
 
 /// It would end in an hour without.

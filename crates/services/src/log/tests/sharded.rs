@@ -73,6 +73,7 @@ async fn whenever_it_dies_one_shard_takes_entries_and_the_others_do_not() {
         *faults.0.lock().unwrap() = step;
         let rotated = log.rotate(Some("log.example.org/2".into())).await.is_ok();
         log.close().await;
+        let lived = *faults.0.lock().unwrap() > 0;
         drop(log);
         let log = shards(dir.path()).await;
         let all = log.all();
@@ -85,11 +86,65 @@ async fn whenever_it_dies_one_shard_takes_entries_and_the_others_do_not() {
             log.rotate(Some("log.example.org/2".into())).await.unwrap();
         }
         assert_eq!(log.active().unwrap().signer().origin(), "log.example.org/2", "step {step}");
-        if rotated {
-            assert!(step > 10, "the steps were seen");
+        if lived {
+            assert!(rotated && step > 10, "the steps were seen");
             return;
         }
     }
+}
+
+/// Has no room left for new files.
+struct Full(AtomicBool);
+
+impl Faults for Full {
+    fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
+        match step == Step::Create && self.0.load(Ordering::Acquire) {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_that_the_disk_has_no_room_for_says_that_it_ends_with_the_process() {
+    let (dir, full) = (tempfile::tempdir().unwrap(), Arc::new(Full(AtomicBool::new(false))));
+    let log = Shards::open(Disk::with_faults(full.clone()), config(dir.path()), HomeOptions::default());
+    let log = log.await.unwrap();
+    full.0.store(true, Ordering::Release);
+    let Answer::Refused(why) = log.answer(Request::Freeze, |_| ()).await else { panic!("it is frozen") };
+    assert!(why.contains("its next start takes entries again") && why.contains("no storage space"), "{why}");
+    let active = log.active().unwrap();
+    assert_eq!(active.add(entry(1)).await.unwrap_err(), AddError::Frozen, "it takes none meanwhile");
+    log.close().await;
+    drop((log, active));
+    let log = shards_as_they_are(dir.path()).await;
+    add(&log.active().unwrap(), 1).await;
+}
+
+/// Who asked would wait for minutes, and be told that the witnesses may be slow.
+#[tokio::test]
+async fn who_asks_learns_at_once_that_no_answer_can_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = shards(dir.path()).await;
+    let data = dir.path().join("log");
+    let root = data.clone();
+    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    let waiting = loop {
+        tokio::task::yield_now().await;
+        let mut files = fs::read_dir(&data).unwrap().map(|file| file.unwrap().path());
+        if let Some(path) = files.find(|path| path.extension().is_some_and(|end| end == "request")) {
+            break path;
+        }
+    };
+    fs::create_dir(waiting.with_extension("unfinished")).unwrap();
+    tokio::select! {
+        () = log.answer_requests(|_| ()) => {}
+        answer = asked => {
+            let error = answer.unwrap().unwrap_err();
+            assert!(error.to_string().contains("has given no answer"), "{error}");
+        }
+    }
+    assert!(log.active().unwrap().is_frozen());
 }
 
 #[tokio::test]

@@ -63,16 +63,25 @@ impl Village {
 
     /// A log that needs two of the three.
     fn config(self: &Arc<Self>, dir: &Path) -> Config {
-        self.config_of(dir, "group all 2 one two three\nquorum all\n", PATIENT)
+        self.config_of(dir, TWO_OF_THREE, PATIENT)
     }
 
-    fn config_of(self: &Arc<Self>, dir: &Path, policy: &str, within: Duration) -> Config {
+    pub(super) fn config_of(self: &Arc<Self>, dir: &Path, policy: &str, within: Duration) -> Config {
         let witnesses = Witnesses::new(self.policy(policy), Arc::clone(self) as _, within);
         Config { witnesses: Some(Arc::new(witnesses)), ..config(dir) }
     }
 
     pub(super) async fn open(self: &Arc<Self>, dir: &Path, signer: &LogSigner) -> Log {
         Log::open(self.config(dir), signer.clone()).await.unwrap()
+    }
+
+    /// As [`Village::open`], of a log that needs others.
+    pub(super) async fn open_for(self: &Arc<Self>, dir: &Path, signer: &LogSigner, policy: &str) -> Log {
+        Log::open(self.config_of(dir, policy, PATIENT), signer.clone()).await.unwrap()
+    }
+
+    pub(super) fn silence(&self, names: &[&'static str]) {
+        *self.silent.lock().unwrap() = names.to_vec();
     }
 
     pub(super) fn set_down(&self, names: &[&'static str]) {
@@ -189,9 +198,8 @@ async fn without_the_quorum_nothing_is_published() {
 async fn a_silent_witness_delays_nothing_that_does_not_need_it() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let village = Village::new(&signer).await;
-    village.silent.lock().unwrap().push("two");
-    let two_of_three = "group all 2 one two three\nquorum all\n";
-    let log = village.config_of(dir.path(), two_of_three, Duration::from_secs(3));
+    village.silence(&["two"]);
+    let log = village.config_of(dir.path(), TWO_OF_THREE, Duration::from_secs(3));
     let log = Log::open(log, signer).await.unwrap();
     for number in 0..3 {
         assert!(!cosigned(&add(&log, number).await.head, &village.key("two")));
@@ -261,7 +269,7 @@ async fn a_policy_that_wants_none_is_content_with_those_who_answer() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
     let village = Village::new(&signer).await;
     village.set_down(&["one", "two"]);
-    let log = Log::open(village.config_of(dir.path(), "quorum none\n", PATIENT), signer).await.unwrap();
+    let log = village.open_for(dir.path(), &signer, "quorum none\n").await;
     let head = add(&log, 0).await.head;
     assert!(!cosigned(&head, &village.key("one")));
     while village.asked.load(Ordering::Relaxed) < 3 {
@@ -284,6 +292,7 @@ async fn a_kept_checkpoint_that_the_log_did_not_sign_is_refused() {
     assert!(matches!(refused, OpenError::Damaged(_)), "{refused}");
 }
 
+pub(super) const TWO_OF_THREE: &str = "group all 2 one two three\nquorum all\n";
 /// Longer than any witness here takes that answers at all.
 pub(super) const PATIENT: Duration = Duration::from_secs(60);
 /// When it is for the witnesses.
@@ -350,8 +359,7 @@ async fn a_head_that_the_policy_has_no_cosignatures_of_is_cosigned_at_once() {
     log.close().await;
     drop(log);
     // A later policy is not for what is over; who wants none says so.
-    let other = village.config_of(dir.path(), "quorum one-ml-dsa\n", PATIENT);
-    let log = Log::open(other, signer.clone()).await.unwrap();
+    let log = village.open_for(dir.path(), &signer, "quorum one-ml-dsa\n").await;
     assert!(log.is_published());
 }
 
@@ -365,7 +373,7 @@ async fn a_policy_for_other_logs_is_refused_and_not_kept() {
     assert!(matches!(refused.err().unwrap(), OpenError::PolicyOfOthers { .. }));
     let data = dir.path().join("log");
     assert!(policy_of(&data).unwrap().is_none());
-    let log = Log::open(village.config_of(dir.path(), &policy(&signer), PATIENT), signer).await.unwrap();
+    let log = village.open_for(dir.path(), &signer, &policy(&signer)).await;
     add(&log, 0).await;
     assert_eq!(policy_of(&data).unwrap().unwrap().logs().len(), 1);
 }
