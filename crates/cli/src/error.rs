@@ -508,6 +508,7 @@ impl From<CaError> for CliError {
     fn from(error: CaError) -> Self {
         match error {
             CaError::Authority(error) => error.into(),
+            CaError::Ct(error) => error.into(),
             CaError::Dir(error) => error.into(),
             other => Self::new(Code::ServiceFailed, other.to_string()),
         }

@@ -111,6 +111,7 @@ fn authorities() -> Rows {
             format!("at least {}", tsa::ntp::MIN_SERVERS),
         ),
         ("identity token", bytes(jwt::MAX_TOKEN_BYTES)),
+        ("text of a token that is certified", bytes(oidc::MAX_TEXT)),
         ("configuration of token issuers", bytes(oidc::MAX_CONFIG_BYTES)),
         ("document of a token issuer", bytes(oidc::MAX_DOCUMENT_BYTES)),
         ("keys of a token issuer", number(oidc::MAX_KEYS)),

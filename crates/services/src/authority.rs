@@ -13,7 +13,7 @@ use signet_formats::x509::{
 use signet_keys::{FileError, Payload, PrivateKey, SignError, Signer, random};
 use signet_store::DataDir;
 
-use crate::key_files::KeyFiles;
+use crate::key_files::{GIVEN, KeyFiles};
 
 /// A key that issues certificates.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ pub fn refuse_given(is_given: bool, development: bool) -> Result<(), AuthorityEr
 pub fn refuse_directory(dir: &DataDir, is_given: bool, development: bool) -> Result<(), AuthorityError> {
     refuse_given(is_given, development)?;
     let files = KeyFiles::open(dir.disk(), dir.path())?;
-    if !is_given && files.are_given() {
+    if !is_given && files.is_noted(GIVEN) {
         return Err(AuthorityError::Given);
     }
     match files.read(ROOT)? {
@@ -112,7 +112,7 @@ pub(crate) fn take_given(
     let root = chain.last().ok_or(AuthorityError::EmptyChain)?;
     refuse_given(true, development || is_for_development(root))?;
     refuse_directory(dir, true, development)?;
-    KeyFiles::open(dir.disk(), dir.path())?.note_given()
+    KeyFiles::open(dir.disk(), dir.path())?.note(GIVEN)
 }
 
 /// Refuses a directory whose root was made for development where another is wanted, and the other way round: what

@@ -1,9 +1,9 @@
 //! The keys that an authority makes for itself, each with the chain above it: `NAME.key` (0600) and `NAME.pem`.
 //!
 //! A list beside them, `made.json`, says which were made. Without it a key whose certificate is lost could not be told from
-//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. It also says whether
-//! the authority was given a key from elsewhere, so that none is made where that is forgotten once. Trusted? The keys are. May a
-//! file be lost? No; the authority does not start until it is restored.
+//! one that was never finished, and would be made anew: everything that rests on it would stop to verify. It also says what
+//! else must not be made anew: keys of an authority that was given its own, where that is forgotten once, and its log of
+//! certificates. Trusted? The keys are. May a file be lost? No; the authority does not start until it is restored.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use signet_crypto::Digest;
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_keys::{Existing, PasswordSource, PrivateFormat, PrivateKey, read_private, write_private};
+use signet_store::DataDir;
 use signet_store::fs::Disk;
 
-use crate::authority::{AuthorityError, chain_pem, each_issued_by_the_next};
+use crate::authority::{AuthorityError, ROOT, chain_pem, each_issued_by_the_next};
 
 /// The keys and chains of one directory.
 pub(crate) struct KeyFiles<'a> {
@@ -54,14 +55,14 @@ impl<'a> KeyFiles<'a> {
         self.put_list()
     }
 
-    /// Whether the authority was given its keys.
-    pub(crate) fn are_given(&self) -> bool {
-        self.made.contains(GIVEN)
+    /// Whether this stands in the list.
+    pub(crate) fn is_noted(&self, name: &str) -> bool {
+        self.made.contains(name)
     }
 
-    /// Notes that the authority was given its keys.
-    pub(crate) fn note_given(&mut self) -> Result<(), AuthorityError> {
-        match self.made.insert(GIVEN.to_owned()) {
+    /// Notes what is not kept as a key and its chain.
+    pub(crate) fn note(&mut self, name: &str) -> Result<(), AuthorityError> {
+        match self.made.insert(name.to_owned()) {
             true => self.put_list(),
             false => Ok(()),
         }
@@ -97,6 +98,20 @@ pub fn own_root(dir: &Path) -> Option<Digest> {
     chain.first().map(Certificate::fingerprint)
 }
 
+/// Refuses a directory that the list is gone from while the authority runs: it would make others in the place of its keys.
+pub(crate) fn refuse_moved(dir: &DataDir) -> Result<(), AuthorityError> {
+    let path = dir.path().join(LIST);
+    match path.is_file() {
+        true => Ok(()),
+        false => Err(AuthorityError::Lost { path }),
+    }
+}
+
+/// Whether an operator has moved the keys out of this directory, to have others made: a root that is only lost stands in the list.
+pub fn are_moved(dir: &Path) -> bool {
+    ![file(dir, ROOT, CHAIN), dir.join(LIST)].iter().any(|path| path.exists())
+}
+
 /// What is wrong with the keys and chains that an authority keeps in this directory.
 pub fn fsck(dir: &Path) -> Vec<String> {
     let disk = Disk::default();
@@ -106,7 +121,7 @@ pub fn fsck(dir: &Path) -> Vec<String> {
     };
     let all = files.made.iter().cloned().chain(pairs(dir)).collect::<BTreeSet<_>>();
     all.iter()
-        .filter(|name| *name != GIVEN)
+        .filter(|name| !NOTES.contains(&name.as_str()))
         .filter_map(|name| check(&files, name).err().map(|error| error.to_string()))
         .collect()
 }
@@ -157,12 +172,14 @@ fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
     dir.join(format!("{name}.{kind}"))
 }
 
-const ROOT: &str = "root";
 const KEY: &str = "key";
 const CHAIN: &str = "pem";
 const LIST: &str = "made.json";
-/// In the list, for what is kept elsewhere.
-const GIVEN: &str = "given";
+/// In the list: the authority was given its keys.
+pub(crate) const GIVEN: &str = "given";
+/// In the list, and where it is: the log of certificates that the authority keeps itself.
+pub(crate) const OWN_LOG: &str = "ct";
+const NOTES: [&str; 2] = [GIVEN, OWN_LOG];
 
 #[cfg(test)]
 mod tests {

@@ -38,7 +38,7 @@ pub(crate) struct LogFsckArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub(crate) tiles: Option<PathBuf>,
     /// The verifier key that the checkpoint of `--tiles` has to be signed with.
-    #[arg(long, value_name = "VKEY", requires = "tiles")]
+    #[arg(long, value_name = "VKEY", requires = "tiles", conflicts_with = "data")]
     pub(crate) key: Option<String>,
 }
 

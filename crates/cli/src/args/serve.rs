@@ -200,7 +200,7 @@ pub(crate) struct ServeTsaArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3004", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// For development: believe this machine's clock, state no accuracy. On loopback only.
-    #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp"])]
+    #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp", "ntp_agree"])]
     pub(crate) dev: bool,
     /// The private key to sign with.
     #[arg(long, value_name = "FILE", requires = "certificate_chain")]
@@ -242,7 +242,7 @@ pub(crate) struct ServeCaArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "dev")]
     pub(crate) issuers: Option<PathBuf>,
     /// For development: run an issuer whose tokens `signet dev-token` mints. On loopback only.
-    #[arg(long, conflicts_with = "tls_cert")]
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(crate) dev: bool,
     /// The private key to issue with.
     #[arg(long, value_name = "FILE", requires = "certificate_chain")]
@@ -257,7 +257,7 @@ pub(crate) struct ServeCaArgs {
     #[arg(long, value_name = "FILE", requires = "ct_log")]
     pub(crate) ct_log_key: Option<PathBuf>,
     /// PEM roots of other authorities, whose certificates this one's own log takes as well.
-    #[arg(long, value_name = "FILE", conflicts_with = "ct_log")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ct_log", "ct_log_key"])]
     pub(crate) ct_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -297,14 +297,14 @@ pub(crate) struct DevTokenArgs {
     #[arg(long, value_name = "OWNER/REPO", group = "bearer", requires = "workflow")]
     pub(crate) github: Option<String>,
     /// The workflow's file, below `.github/workflows`.
-    #[arg(long, value_name = "FILE", requires = "github")]
+    #[arg(long, value_name = "FILE", requires = "github", conflicts_with_all = ["email", "gitlab", "kubernetes"])]
     pub(crate) workflow: Option<String>,
     /// A token of a GitLab pipeline in this project.
     #[arg(long, value_name = "GROUP/PROJECT", group = "bearer")]
     pub(crate) gitlab: Option<String>,
-    /// The branch or tag that is built.
-    #[arg(long = "ref", value_name = "REF", default_value = "refs/heads/main")]
-    pub(crate) reference: String,
+    /// The branch or tag that is built. Unset: `refs/heads/main`.
+    #[arg(long = "ref", value_name = "REF", conflicts_with_all = ["email", "kubernetes"])]
+    pub(crate) reference: Option<String>,
     /// A token of a Kubernetes service account.
     #[arg(long, value_name = "NAMESPACE/ACCOUNT", group = "bearer")]
     pub(crate) kubernetes: Option<String>,

@@ -117,7 +117,7 @@ pub(crate) struct VerifyBundleArgs {
     #[arg(long, conflicts_with = "key", requires = "certificate_oidc_issuer")]
     pub(crate) certificate_identity: Option<String>,
     /// The OIDC issuer in the certificate.
-    #[arg(long, requires = "certificate_identity")]
+    #[arg(long, conflicts_with = "key", requires = "certificate_identity")]
     pub(crate) certificate_oidc_issuer: Option<String>,
     /// The public key.
     #[arg(long)]

@@ -10,11 +10,13 @@ use signet_services::oidc::Issuers;
 use signet_services::tsa::ntp::NtpConfig;
 use signet_verify::Code;
 
+use crate::args::OperatorArgs;
 use crate::error::CliError;
 
-/// Refuses to let a network reach what is for development.
-pub(crate) fn on_loopback(listen: SocketAddr) -> Result<(), CliError> {
-    Ok(Reach { listen, admin: None, tls: false, url: None, dev: true }.stated_url().map(drop)?)
+/// Refuses to let a network reach what is for development, or what its operators are told.
+pub(crate) fn on_loopback(listen: SocketAddr, operators: &OperatorArgs) -> Result<(), CliError> {
+    let reach = Reach { listen, admin: operators.admin, tls: false, url: None, dev: true };
+    Ok(reach.stated_url().map(drop)?)
 }
 
 /// A key and the certificates that begin with its own.

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &DevTokenArgs, face: Face) -> Answer {
 }
 
 fn bearer(args: &DevTokenArgs) -> Result<Bearer, CliError> {
-    let reference = args.reference.clone();
+    let reference = args.reference.clone().unwrap_or_else(|| MAIN.to_owned());
     match (&args.email, &args.github, &args.gitlab, &args.kubernetes) {
         (Some(address), ..) if is_email(address) => Ok(Bearer::Email(address.clone())),
         (Some(address), ..) => {
@@ -59,3 +59,6 @@ fn path_of_two<'a>(form: &str, text: &'a str) -> Result<(&'a str, &'a str), CliE
     let parts = text.split_once('/').filter(|(first, rest)| !first.is_empty() && !rest.is_empty());
     parts.ok_or_else(|| CliError::new(Code::UsageInvalid, format!("`{text}` is not `{form}`")))
 }
+
+/// What is built, where nothing else is said.
+const MAIN: &str = "refs/heads/main";

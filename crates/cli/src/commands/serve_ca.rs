@@ -10,10 +10,8 @@ use signet_server::fulcio::{self, HttpCtLog};
 use signet_server::host::health;
 use signet_server::{oidc_dev, static_ct};
 use signet_services::authority::{Issuer, refuse_directory, refuse_given};
-use signet_services::ca::{Ca, Config, CtLog, Hierarchy};
+use signet_services::ca::{Ca, Config, CtLog, Hierarchy, own_log};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::CertificateLog;
-use signet_services::made_up_name;
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
@@ -46,7 +44,7 @@ async fn serve(args: &ServeCaArgs, face: Face) -> Answer {
     let (log, own_log) = match log {
         Some(log) => (log, None),
         None => {
-            let log = own_log(&dir, &clock).await?;
+            let log = own_log(&dir, Arc::clone(&clock)).await?;
             (Arc::new(log.clone()) as Arc<dyn CtLog>, Some(log))
         }
     };
@@ -109,14 +107,6 @@ impl Given {
             log: their_log(args)?,
         })
     }
-}
-
-/// The log of certificates that the authority keeps itself.
-async fn own_log(dir: &DataDir, clock: &Arc<dyn Clock>) -> Result<CertificateLog, CliError> {
-    // Its name is fixed when it is made.
-    let path = dir.path().join("ct");
-    let origin = signet_services::log::origin_of(&path)?.unwrap_or_else(|| made_up_name("ct"));
-    Ok(CertificateLog::open(&path, &origin, Arc::clone(clock)).await?)
 }
 
 /// The log of certificates at the URL that was given.

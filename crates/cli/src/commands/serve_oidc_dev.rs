@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
 }
 
 async fn serve(args: &ServeOidcDevArgs, face: Face) -> Answer {
-    on_loopback(args.listen)?;
+    on_loopback(args.listen, &args.operators)?;
     let operators = Operators::begin(&args.operators).await?;
     let dir = DataDir::open(&args.data, Kind::OidcDev)?;
     let host = Host::listen(args.listen, None).await?;

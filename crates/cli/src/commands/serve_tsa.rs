@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ServeTsaArgs, face: Face) -> Answer {
 
 async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if args.dev {
-        on_loopback(args.listen)?;
+        on_loopback(args.listen, &args.operators)?;
     }
     let operators = Operators::begin(&args.operators).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());

@@ -116,11 +116,16 @@ fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() 
 fn development_services_are_on_loopback_only() {
     let sandbox = Sandbox::new();
     for (kind, dev) in [("tsa", &["--dev"][..]), ("ca", &["--dev"]), ("oidc-dev", &[])] {
-        let serve = [&["serve", kind, "--data", "data", "--listen", "0.0.0.0:0"], dev].concat();
-        let refused = run(&sandbox, &serve).exits(2);
-        assert!(refused.says("SGN-4005"), "{refused}");
-        assert!(refused.says("development settings are for this machine only"), "{refused}");
+        let open = ["--listen", "0.0.0.0:0"];
+        // Its metrics tell who works on what.
+        let told = ["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"];
+        for place in [&open[..], &told] {
+            let refused = run(&sandbox, &[&["serve", kind, "--data", "data"], place, dev].concat()).exits(2);
+            assert!(refused.says("SGN-4005"), "{refused}");
+            assert!(refused.says("development settings are for this machine only"), "{refused}");
+        }
     }
+    assert!(!sandbox.path("data").exists());
     run(&sandbox, &["serve", "ca", "--data", "data"]).exits(2);
 }
 
@@ -269,15 +274,19 @@ fn a_development_issuer_by_itself_serves_an_authority_elsewhere() {
 }
 
 #[test]
-fn a_lost_certificate_stops_an_authority_and_its_key_is_kept() {
+fn a_lost_certificate_or_log_stops_an_authority_and_its_key_is_kept() {
     let sandbox = Sandbox::new();
-    for (kind, lost) in [("tsa", "tsa.pem"), ("ca", "root.pem")] {
+    for (kind, lost) in [("tsa", "tsa.pem"), ("ca", "root.pem"), ("ca", "ct")] {
         drop(service::serve(&sandbox, &[kind, "--data", kind, "--dev"]));
         let root = sandbox.read(&format!("{kind}/root.key"));
-        std::fs::remove_file(sandbox.path(&format!("{kind}/{lost}"))).unwrap();
+        let (place, aside) = (sandbox.path(&format!("{kind}/{lost}")), sandbox.path("aside"));
+        std::fs::rename(&place, &aside).unwrap();
         let refused = run(&sandbox, &["serve", kind, "--data", kind, "--dev", "--listen", "127.0.0.1:0"]);
         assert!(refused.says("SGN-4004") && refused.says(lost) && refused.says("restore it"), "{refused}");
         assert_eq!(sandbox.read(&format!("{kind}/root.key")), root);
+        assert!(!place.exists());
+        std::fs::rename(&aside, &place).unwrap();
+        drop(service::serve(&sandbox, &[kind, "--data", kind, "--dev"]));
     }
 }
 
@@ -317,4 +326,25 @@ fn tokens_are_minted_in_every_shape_for_the_issuer_that_runs() {
     run(&sandbox, &["dev-token", "--data", "ca"]).exits(2);
     run(&sandbox, &["dev-token", "--data", "ca", "--email", "a", "--gitlab", "b"]).exits(2);
     run(&sandbox, &["dev-token", "--data", "ca", "--kubernetes", "ns"]).exits(2);
+}
+
+/// clap does not ask for what an option belongs to where something that is given excludes it.
+#[test]
+fn an_option_that_means_nothing_beside_another_is_refused_and_not_passed_over() {
+    let sandbox = Sandbox::new();
+    for (command, odd, meaning) in [
+        ("dev-token --data d --email a@b.c", "--ref", "refs/tags/v1"),
+        ("dev-token --data d --email a@b.c", "--workflow", "w.yml"),
+        ("dev-token --data d --kubernetes ns/sa", "--ref", "refs/tags/v1"),
+        ("dev-token --data d --kubernetes ns/sa", "--workflow", "w.yml"),
+        ("dev-token --data d --gitlab g/p", "--workflow", "w.yml"),
+        ("serve tsa --data d --dev", "--ntp-agree", "2"),
+        ("serve ca --data d --dev", "--tls-key", "key.pem"),
+        ("serve ca --data d --dev --ct-root root.pem", "--ct-log-key", "log.pub"),
+        ("log fsck --data d", "--key", "log+1+AAAA"),
+    ] {
+        let args: Vec<&str> = command.split(' ').chain([odd, meaning]).collect();
+        let refused = run(&sandbox, &args).exits(2);
+        assert!(refused.says(odd) && refused.says("cannot be used with"), "{refused}");
+    }
 }

@@ -40,9 +40,10 @@ impl Token {
     }
 
     /// What a new key signs to show that who holds it also holds this token: the email address of tokens
-    /// that have one, else the subject (fulcio, `docs/oidc.md`).
+    /// that have one, else the subject (fulcio, `docs/oidc.md`). As for cosign, one that is null or empty is none.
     pub fn challenge(&self) -> Result<&str> {
-        let name = if self.claims.value("email").is_some() { "email" } else { "sub" };
+        let has_email = self.claims.value("email").is_some_and(|email| !email.is_null() && email != "");
+        let name = if has_email { "email" } else { "sub" };
         self.claims.text(name).ok_or_else(|| self.unusable(format!("it has no claim `{name}` that is text")))
     }
 
@@ -86,8 +87,10 @@ mod tests {
     #[test]
     fn the_challenge_is_the_email_address_or_the_subject() {
         assert_eq!(token(r#"{"sub":"s","email":"a@b.c"}"#).challenge(), Ok("a@b.c"));
-        assert_eq!(token(r#"{"sub":"s"}"#).challenge(), Ok("s"));
-        for claims in [r#"{"sub":1}"#, "{}", r#"{"sub":"s","email":""}"#, r#"{"sub":"s","email":["a"]}"#] {
+        for none in [r#"{"sub":"s"}"#, r#"{"sub":"s","email":null}"#, r#"{"sub":"s","email":""}"#] {
+            assert_eq!(token(none).challenge(), Ok("s"), "{none}");
+        }
+        for claims in [r#"{"sub":1}"#, "{}", r#"{"email":null}"#, r#"{"sub":"s","email":["a"]}"#] {
             assert!(matches!(token(claims).challenge(), Err(Error::Token { .. })), "{claims}");
         }
     }

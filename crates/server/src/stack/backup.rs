@@ -145,7 +145,9 @@ pub(super) struct List(String);
 
 impl List {
     pub(super) fn push(&mut self, path: &Path, digest: &Digest) {
-        self.0.extend([digest.hex().as_str(), "  ", &path.display().to_string(), "\n"]);
+        // As the archive has it, on every system.
+        let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
+        self.0.extend([digest.hex().as_str(), "  ", &names.join("/"), "\n"]);
     }
 
     /// Whether these bytes are the same list.

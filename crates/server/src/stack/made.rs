@@ -43,7 +43,9 @@ impl Made {
 
     /// The same without the parts whose keys were moved away, to have them make others.
     pub(super) fn without_moved_keys(mut self, data: &Path) -> Self {
-        let is_moved = |part: Part| part.may_change_keys() && part.is_in(data) && part.key(data).is_none();
+        let is_moved = |part: Part| {
+            part.may_change_keys() && part.is_in(data) && key_files::are_moved(&data.join(part.name()))
+        };
         self.0.retain(|part, _| !is_moved(*part));
         self
     }

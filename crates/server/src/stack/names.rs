@@ -248,6 +248,18 @@ mod tests {
         assert_eq!(Names::read(&root).unwrap(), Some(names));
     }
 
+    /// Whoever puts back another authority's would not be told.
+    #[test]
+    fn a_root_that_is_only_lost_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = DataDir::open(dir.path(), Kind::Stack).unwrap();
+        drop(DataDir::open(&dir.path().join("ca"), Kind::Ca).unwrap());
+        fs::write(dir.path().join("ca/made.json"), r#"["root"]"#).unwrap();
+        let logs = r#""log":[{"origin":"a","start":1}],"ct":[{"origin":"b","start":1}],"dev":false"#;
+        fs::write(dir.path().join(FILE), format!(r#"{{{logs},"made":{{"ca":["sha256:former"]}}}}"#)).unwrap();
+        assert!(!Names::of(&root, 1, false).unwrap().made.is_empty());
+    }
+
     #[test]
     fn a_name_that_leaves_the_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use signet_services::ctlog::CertificateLog;
 use signet_services::log::{self, HomeOptions, Shards};
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::tsa::ntp::NtpBound;
-use signet_services::tsa::{self, TimeSource, Tsa};
+use signet_services::tsa::{self, TimeSource, Tsa, TsaError};
 use signet_services::witness::{self, Witness};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind};
@@ -33,8 +33,8 @@ use crate::{fulcio, oidc_dev, rekor};
 /// Opens all services and starts to listen.
 pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     let url = config.stated_url()?;
-    let given = config.ca.hierarchy.is_some() || config.tsa.identity.is_some();
-    refuse_given(given, config.dev).map_err(CaError::from)?;
+    refuse_given(config.ca.hierarchy.is_some(), config.dev).map_err(CaError::from)?;
+    refuse_given(config.tsa.identity.is_some(), config.dev).map_err(TsaError::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let data = config.data.clone();
     let root = Arc::new(blocking(move || Ok(DataDir::open(&data, Kind::Stack)?)).await?);
@@ -139,8 +139,8 @@ impl Opening<'_> {
         own_log: bool,
     ) -> Result<ClientFiles, StackError> {
         let witness = services.witness.clone().filter(|_| own_log);
-        for log in witness.iter().flat_map(|_| services.log.all()) {
-            witness.iter().try_for_each(|witness| witness.know(witnessed(&log)))?;
+        if let Some(witness) = &witness {
+            services.log.all().iter().try_for_each(|log| witness.know(witnessed(log)))?;
         }
         let clients = Clients {
             root: Arc::clone(self.root),

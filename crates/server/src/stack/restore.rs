@@ -116,10 +116,8 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
         }
         let Some(current) = shards.last_mut() else { continue };
         let path = Names::dir(root, kind, current);
-        match log::is_newest(&path, evidence)
-            .await
-            .map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })?
-        {
+        let newest = log::is_newest(&path, evidence).await;
+        match newest.map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })? {
             Ok(()) => restored.resumed.push(current.origin.clone()),
             Err(doubt) => {
                 log::freeze_at(root.disk(), &path).map_err(|error| BackupError::Io { path, error })?;

@@ -1,64 +1,24 @@
-use std::fmt::{Debug, Write as _};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use reqwest::StatusCode;
 use signet_server::registry::Config;
 use signet_store::fs::{Disk, Faults, Step};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::access::users;
 use crate::harness::Registry;
-
-/// Keeps the lines of the requests.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("signet_server")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).unwrap();
-    }
-}
+use crate::lines::Lines;
 
 #[tokio::test]
 async fn a_request_is_logged_without_secrets() {
-    let lines = Lines::default();
-    // All that is spawned by this test runs on this thread. While a process has only one subscriber, a place in the
-    // code that another thread, which has none, comes to first is never asked about again: so there are two.
-    let _logging = tracing::subscriber::set_default(lines.clone());
-    let _second = tracing::Dispatch::new(Lines::default());
+    let lines = Lines::of_this_thread();
     let mut registry = Registry::start_with(users).await;
     registry.log_in("ci", "ci-password");
     let asked = registry.get("/v2/team/app/tags/list?token=sesame").await;
     assert_eq!(asked.status(), StatusCode::NOT_FOUND);
-    let lines = lines.0.lock().unwrap();
+    let lines = lines.said();
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
     let (said, took) = line.split_once("ms=").unwrap();
     assert_eq!(said, "message=request method=GET path=\"/v2/team/app/tags/list\" status=404 ");
@@ -81,9 +41,7 @@ impl Faults for Full {
 /// Nobody read of the full disk: the connection was closed on the client that still sent, and the log had no word.
 #[tokio::test]
 async fn a_full_disk_is_told_to_who_still_sends_and_to_the_operator() {
-    let lines = Lines::default();
-    let _logging = tracing::subscriber::set_default(lines.clone());
-    let _second = tracing::Dispatch::new(Lines::default());
+    let lines = Lines::of_this_thread();
     let full = |config: &mut Config, _: &Path| config.disk = Disk::with_faults(Arc::new(Full));
     let registry = Registry::start_with(full).await;
     for _ in 0..3 {
@@ -94,7 +52,7 @@ async fn a_full_disk_is_told_to_who_still_sends_and_to_the_operator() {
         assert!(told.contains("the registry's disk is full"), "{told}");
         assert_eq!(registry.get(&location).await.status(), StatusCode::NOT_FOUND, "its room is given back");
     }
-    let lines = lines.0.lock().unwrap();
+    let lines = lines.said();
     let failures: Vec<_> = lines.iter().filter(|line| line.contains("a request failed")).collect();
     assert!((1..=3).contains(&failures.len()), "{lines:?}");
     assert!(failures[0].contains("failure=507: the registry's disk is full method=PATCH path=\"/v2/a/"));

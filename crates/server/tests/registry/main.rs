@@ -7,6 +7,8 @@ mod damage;
 mod gate;
 mod harness;
 mod hostile;
+#[path = "../shared/lines.rs"]
+mod lines;
 mod log;
 mod manifests;
 mod memory;

@@ -17,6 +17,7 @@ use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::fs::Disk;
 
 use crate::harness::{Served, json};
+use crate::lines::Lines;
 
 /// A CA, and a development issuer whose keys it fetches over HTTP.
 struct Stack {
@@ -150,6 +151,30 @@ async fn a_signing_request_with_a_bearer_token_gets_a_certificate() {
     assert!(error["message"].as_str().unwrap().contains("not signed by its own key"), "{error}");
 }
 
+/// As `openssl req` makes it of such a key, where nothing else is asked for. Fulcio takes the hash for that of the signatures to come, and refuses it.
+#[tokio::test]
+async fn a_signing_request_counts_by_each_hash_that_goes_with_its_key() {
+    let stack = Stack::start(|_| {}).await;
+    let body = serde_json::json!({
+        "credentials": { "oidcIdentityToken": stack.token() },
+        "certificateSigningRequest": base64::encode(P384_WITH_SHA256),
+    });
+    let (status, answer) = stack.ask(&body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(chain(&answer)[0].public_key().unwrap().algorithm(), KeyAlgorithm::EcdsaP384);
+}
+
+/// `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -subj /CN=a -sha256`
+const P384_WITH_SHA256: &str = "-----BEGIN CERTIFICATE REQUEST-----
+MIIBAzCBiwIBADAMMQowCAYDVQQDDAFhMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE
+gDx79fgD5u2JFizdh8fi5kprO+l8tSyn0A+el7vwdSOPyjSqtvpKqg9xvmKhF2s3
+P8xRZFs/JdCammwZczggjcw2oJmS9Fw2EatKALSeA2umxyMbRH4UijiA4TlDnvjs
+oAAwCgYIKoZIzj0EAwIDZwAwZAIwI9UtBeM5Jib6EINh7+ncJ9I0/fMMe3nljk87
+j2cmK0uhZH1Tbv1uSRzZsDnVc18QAjB5TfpUteOSqrfxn0hHbnt/VIWdUNUgKvdq
+8vz1YlWV0F7vpcIl7pSO4NTj12qXNtg=
+-----END CERTIFICATE REQUEST-----
+";
+
 /// It asks for the key in DER, cosign 2 sends PEM.
 #[tokio::test]
 async fn the_first_form_gets_the_same_certificate() {
@@ -236,6 +261,36 @@ async fn refusals_have_their_status_and_say_why() {
     }
     let large = stack.ca.post(PATH, "application/json", vec![b' '; 128 * 1024 + 1]).send().await.unwrap();
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// Whoever asks an operator why can be told, and whoever reads the log can sign as nobody else.
+#[tokio::test]
+async fn the_log_says_why_a_token_was_refused_and_never_the_token() {
+    let lines = Lines::of_this_thread();
+    let (stack, key) = (Stack::start(|_| {}).await, key());
+    let bearer = Bearer::Email("a@example.com".into());
+    let now = SystemClock::start().seconds();
+    let (good, late) = (stack.token(), stack.dev.mint(&bearer, now - 3_600).unwrap());
+    let (claims, signature) = (good.rsplit_once('.').unwrap().0, late.rsplit_once('.').unwrap().1);
+    let forged = format!("{claims}.{signature}");
+    let cases = [
+        (late, "a@example.com", "claim `exp` is"),
+        (stack.dev.mint(&bearer, now + 3_600).unwrap(), "a@example.com", "claim `nbf` is"),
+        (forged, "a@example.com", "the token's signature does not verify"),
+        ("sesame".to_owned(), "a@example.com", "not a signed token"),
+        (good, "b@example.com", "not a signature by the key"),
+    ];
+    for (token, challenge, _) in &cases {
+        assert!(stack.ask(&request(token, &key, challenge)).await.0.is_client_error());
+    }
+    let said = lines.said();
+    let refusals: Vec<_> = said.iter().filter(|line| line.contains("no certificate was issued")).collect();
+    assert_eq!(refusals.len(), cases.len(), "{said:?}");
+    for ((token, _, why), line) in cases.iter().zip(refusals) {
+        assert!(line.contains(why), "{line}");
+        let parts = token.split('.');
+        assert!(!said.iter().any(|line| parts.clone().any(|part| line.contains(part))), "{said:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,5 +5,7 @@
 mod ca;
 mod ct;
 mod harness;
+#[path = "../shared/lines.rs"]
+mod lines;
 mod tsa;
 mod tuf;

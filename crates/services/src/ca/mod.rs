@@ -6,6 +6,7 @@
 
 mod ct;
 mod hierarchy;
+mod own_log;
 mod proof;
 mod renewal;
 
@@ -22,6 +23,7 @@ use signet_store::{DataDir, Kind, OpenError};
 
 pub use ct::{CtError, CtLog, PrecertEntry};
 pub use hierarchy::Hierarchy;
+pub use own_log::own_log;
 pub use proof::{Proof, ProofError};
 
 use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial, refuse_given};
@@ -29,6 +31,7 @@ use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::limit::Limiter;
 pub use crate::limit::Rate;
+use crate::log::HomeError;
 use crate::oidc::{Identity, Issuers, TokenError, Verifier};
 
 /// What one identity may have, unless it is configured.
@@ -309,6 +312,9 @@ pub enum CaError {
     /// Its keys, certificates or files are unusable.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The log of certificates that it keeps itself.
+    #[error("the log of certificates: {0}")]
+    Ct(#[from] HomeError),
     /// The data directory cannot be opened.
     #[error(transparent)]
     Dir(#[from] OpenError),

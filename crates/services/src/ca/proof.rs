@@ -3,6 +3,8 @@
 use signet_crypto::{KeyAlgorithm, KeyError, PublicKey, Scheme};
 use signet_formats::x509::CertificateRequest;
 
+use crate::oidc::shortened;
+
 /// A key and the proof that the client holds it.
 #[derive(Clone, Debug)]
 pub enum Proof {
@@ -27,7 +29,7 @@ impl Proof {
                 let schemes = Scheme::for_key(key.algorithm());
                 match schemes.iter().any(|scheme| key.verify(*scheme, message, signature).is_ok()) {
                     true => Ok(key),
-                    false => Err(ProofError::Challenge { challenge: challenge.to_owned() }),
+                    false => Err(ProofError::Challenge { challenge: shortened(challenge) }),
                 }
             }
             Self::Request(request) => {

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Ca, Hierarchy};
 use crate::authority::AuthorityError;
+use crate::key_files::refuse_moved;
 use crate::succession::keep_renewed;
 
 impl Ca {
@@ -14,6 +15,7 @@ impl Ca {
         if inner.given {
             return Ok(false);
         }
+        refuse_moved(&inner.dir)?;
         let renewed = Hierarchy::of_directory(&inner.dir, inner.clock.seconds(), inner.development).await?;
         let is_new = renewed.chains().count() > inner.hierarchy().chains().count();
         if is_new {

@@ -294,6 +294,28 @@ async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate()
     }
 }
 
+/// No other log shows what it has promised, and clients know its key.
+#[tokio::test]
+async fn a_log_that_an_authority_keeps_itself_is_not_begun_a_second_time() {
+    let stage = Stage::new().await;
+    let dir = DataDir::open(&stage.dir.path().join("own"), Kind::Ca).unwrap();
+    let open = async || own_log(&dir, stage.clock.clone()).await;
+    let origin = async |log: CertificateLog| {
+        log.log().close().await;
+        log.log().signer().origin().to_owned()
+    };
+    let first = origin(open().await.unwrap()).await;
+    assert_eq!(origin(open().await.unwrap()).await, first);
+    std::fs::rename(dir.path().join("ct"), dir.path().join("aside")).unwrap();
+    let lost = open().await.err();
+    let is_told =
+        matches!(&lost, Some(CaError::Authority(AuthorityError::Lost { path })) if path.ends_with("ct"));
+    assert!(is_told && !dir.path().join("ct").exists(), "{lost:?}");
+    assert_eq!(crate::key_files::fsck(dir.path()), Vec::<String>::new());
+    std::fs::rename(dir.path().join("aside"), dir.path().join("ct")).unwrap();
+    assert_eq!(origin(open().await.unwrap()).await, first);
+}
+
 #[tokio::test]
 async fn after_a_restart_it_is_the_same_authority() {
     let stage = Stage::new().await;
@@ -332,6 +354,19 @@ async fn a_ca_that_runs_for_years_changes_its_intermediate_by_itself() {
     assert!(ca.is_ready(), "the first has ended");
     issue().await;
     assert_eq!(ca.roots()[0], first[2]);
+}
+
+/// Operators do that to change them, and may forget to stop it first.
+#[tokio::test]
+async fn a_ca_that_runs_makes_no_others_while_its_keys_are_moved_away() {
+    let stage = Stage::new().await;
+    let ca = stage.ca(|_| {}).await;
+    let dir = stage.dir.path().join("ca");
+    for name in ["made.json", "root.key", "root.pem", "intermediate-0.key", "intermediate-0.pem"] {
+        std::fs::remove_file(dir.join(name)).unwrap();
+    }
+    assert!(matches!(ca.renew().await, Err(AuthorityError::Lost { path }) if path.ends_with("made.json")));
+    assert!(!dir.join("root.key").exists());
 }
 
 #[tokio::test]

@@ -146,7 +146,9 @@ pub(super) fn is_safe_url(url: &str) -> bool {
         (Some(rest), _) => named(&host(rest)),
         (_, Some(rest)) => {
             let host = host(rest);
-            let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+            let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let port = host.rsplit_once(':').filter(|(_, port)| is_port(port));
+            let name = port.map_or(host.as_str(), |(name, _)| name);
             named(&host) && LOOPBACK.contains(&name)
         }
         _ => false,

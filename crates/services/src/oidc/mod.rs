@@ -27,7 +27,7 @@ pub use claim::ClaimPath;
 pub use config::{ConfigError, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
-pub use names::is_email;
+pub use names::{MAX_TEXT, is_email};
 pub use patterns::Identities;
 
 use crate::clock::Clock;
@@ -92,7 +92,7 @@ impl Verifier {
 #[non_exhaustive]
 pub enum TokenError {
     /// It is not a token, or not signed by its issuer.
-    #[error("{0}")]
+    #[error("{}", shortened(&_0.to_string()))]
     Token(JwtError),
     /// Nobody configured this issuer.
     #[error("claim `iss` is `{issuer}`, which is not an issuer that is configured here")]
@@ -217,9 +217,9 @@ fn check_times(claims: &Claims, now: i64) -> Result<(), TokenError> {
     Ok(())
 }
 
-/// What a stranger sent, short enough to be said in an error.
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_SAID).collect()
+/// What a stranger sent, as it may stand in an error and in the log: short, and on one line.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !names::misleads(*c)).take(MAX_SAID).collect()
 }
 
 /// By how many seconds an issuer's clock may differ from ours.

@@ -18,10 +18,16 @@ fn is_label(label: &str) -> bool {
     label.starts_with(edge) && label.ends_with(edge) && label.chars().all(inner)
 }
 
-/// Short text that shows as what it is: without controls, and without what turns the direction of text around (Unicode UAX #9).
+/// Short text that shows as what it is.
 pub(super) fn is_plain(text: &str) -> bool {
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.len() <= MAX_TEXT && !text.chars().any(|c| c.is_control() || turns(c))
+    text.len() <= MAX_TEXT && !text.chars().any(misleads)
+}
+
+/// Whether it makes text show as something else: a control, or what turns the direction of text around (Unicode UAX #9).
+pub(super) fn misleads(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
 }
 
 /// A plain name of a user, without what separates it from a domain.
@@ -46,8 +52,8 @@ pub(super) fn is_trust_domain(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_TRUST_DOMAIN && name.chars().all(plain)
 }
 
-/// The longest text in a certificate, in bytes.
-pub(super) const MAX_TEXT: usize = 2_048;
+/// The longest text that a certificate says of its bearer, in bytes.
+pub const MAX_TEXT: usize = 2_048;
 const MAX_EMAIL: usize = 320;
 /// SPIFFE-ID §2.3.
 const MAX_SPIFFE_ID: usize = 2_048;

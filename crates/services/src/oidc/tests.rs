@@ -148,6 +148,7 @@ async fn errors_name_the_claim_and_what_was_wanted() {
         (set("email_verified", json!("yes")), r#"claim `email_verified` is `"yes"`, wanted `true`"#),
         (set("email_verified", Value::Null), "claim `email_verified` is missing or empty"),
         (set("email", json!("")), "claim `email` is missing or empty"),
+        (set("email", Value::Null), "claim `email` is missing or empty"),
         (set("email", json!(["a@b.c"])), r#"claim `email` is `["a@b.c"]`, wanted text"#),
         (set("email", json!("a@b@c")), r#"claim `email` is `"a@b@c"`, wanted a plain e-mail address"#),
         (set("exp", json!(NOW - 30)), "claim `exp` is 1794999970, wanted a time after 1795000000"),
@@ -183,6 +184,26 @@ async fn a_token_of_another_key_or_with_other_claims_is_not_believed() {
     issuer.rotate("first");
     let other_key = issuer.token(|_| {});
     assert_eq!(verifier.verify(&other_key).await, Err(TokenError::Token(JwtError::SignatureInvalid)));
+}
+
+/// Whoever may send a token writes no lines of his own into the authority's log.
+#[tokio::test]
+async fn what_a_stranger_wrote_is_said_in_short_and_on_one_line() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let verifier = verifier(&issuer, &clock, email_issuer());
+    let odd = format!("a\n2026-11-22 ERROR forged \u{202e}{}", "a".repeat(9_000));
+    let claims = json!({ "iss": odd }).to_string();
+    let quoted = json!(odd).to_string();
+    for (header, claims) in [
+        (json!({ "alg": odd }).to_string(), "{}".to_owned()),
+        (r#"{"alg":"ES256"}"#.to_owned(), claims),
+        (r#"{"alg":"ES256"}"#.to_owned(), format!(r#"{{{quoted}:1,{quoted}:2}}"#)),
+    ] {
+        let token = format!("{}.{}.AAAA", base64::encode_url(header), base64::encode_url(claims));
+        let said = verifier.verify(&token).await.unwrap_err().to_string();
+        assert!(said.contains("forged") && said.len() < 300, "{said}");
+        assert!(!said.contains(['\n', '\u{202e}']), "{said:?}");
+    }
 }
 
 #[tokio::test]
@@ -640,7 +661,7 @@ fn a_development_issuer_is_on_loopback_only() {
     ] {
         assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_err(), "{url}");
     }
-    for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://127.0.0.1"] {
+    for url in ["http://localhost:1/x", "http://[::1]:5/x", "http://[::1]/x", "http://127.0.0.1"] {
         assert!(DevIssuer::open(&Disk::default(), dir.path(), url).is_ok(), "{url}");
     }
 }

@@ -50,11 +50,12 @@ impl Home {
         let (store, name) = (self.metadata(dir.disk()), format!("roots/{version}.root.json"));
         let url = url.map(str::to_owned);
         if self.is_pinned() {
-            let is_same = store.read(&name, root.len())?.as_deref() == Some(root);
             let source = self.source()?;
-            return match source.url.is_none() || url.is_none() || source.url == url {
-                true if is_same => self.write_source(&dir, &SourceFile { url: url.or(source.url), ..source }),
-                _ => Err(HomeError::Pinned { dir: self.path().to_owned() }),
+            let is_same = store.read(&name, root.len())?.as_deref() == Some(root);
+            let is_moved = url.is_some() && source.url.is_some() && url != source.url;
+            return match is_same && !is_moved {
+                true => self.write_source(&dir, &SourceFile { url: url.or(source.url), ..source }),
+                false => Err(HomeError::Pinned { dir: self.path().to_owned() }),
             };
         }
         // What another root led to, in a try that was cut off, is not to be taken for what this one leads to.

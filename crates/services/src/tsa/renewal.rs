@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{Identities, Tsa, TsaError};
+use crate::key_files::refuse_moved;
 use crate::succession::keep_renewed;
 
 impl Tsa {
@@ -13,6 +14,7 @@ impl Tsa {
         if inner.given {
             return Ok(false);
         }
+        refuse_moved(&inner.dir)?;
         let (now, development) = (inner.config.clock.seconds(), inner.config.is_development());
         let renewed = Identities::of_directory(&inner.dir, now, development).await?;
         let is_new = renewed.chains().count() > inner.identities().chains().count();

@@ -356,6 +356,19 @@ async fn an_authority_that_runs_for_years_changes_its_certificate_by_itself() {
     assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure");
 }
 
+/// Operators do that to change them, and may forget to stop it first.
+#[tokio::test]
+async fn an_authority_that_runs_makes_no_others_while_its_keys_are_moved_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsa = authority(dir.path(), GOOD).await;
+    for name in ["made.json", "root.key", "root.pem", "tsa.key", "tsa.pem"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let refused = tsa.renew().await;
+    assert!(matches!(refused, Err(TsaError::Authority(AuthorityError::Lost { .. }))), "{refused:?}");
+    assert!(!dir.path().join("root.key").exists());
+}
+
 /// After a failed write it is not known which numbers were reserved.
 #[tokio::test]
 async fn on_a_full_disk_there_are_no_timestamps() {
