@@ -271,10 +271,10 @@ impl Error {
     }
 
     /// Whether asking the same again may go better. What a registry has not implemented (501) it has not a moment
-    /// later either.
+    /// later either, and whether it has room again (507) is for who asks to find out (RFC 4918, 11.5).
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Server { status, .. } => *status != 501,
+            Self::Server { status, .. } => !matches!(status, 501 | 507),
             _ => matches!(self, Self::Unreachable { .. } | Self::RateLimited { .. }),
         }
     }

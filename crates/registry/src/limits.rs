@@ -23,7 +23,7 @@
 //! | 10,000 pages of referrers, full or empty | 1,000 ([`Limits::pages`]) | what they list | [`LimitHit`](E::LimitHit) beside what was listed |
 //! | a next page on another host, of another list, or read before | it is not fetched | what was listed | [`RedirectRefused`](E::RedirectRefused), beside what was listed |
 //! | 401 for ever | one new grant for a request, one more for an upload | nothing | [`Unauthorized`](E::Unauthorized) |
-//! | 429 or 5xx for ever, but 501 | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
+//! | 429 or 5xx for ever, but 501 and 507 | 4 attempts ([`Limits::attempts`]) or 20 s of waiting ([`Limits::retry_wait`]) | nothing | [`RateLimited`](E::RateLimited), [`Server`](E::Server) |
 //! | a gzipped archive that unpacks without end | 16 GiB ([`Limits::unpacked_bytes`]) on the disk | a buffer | [`TooLarge`](E::TooLarge) |
 //! | a layout or archive that lists manifests without end | 128 MiB of them ([`Limits::listed_bytes`]), each once | its list | [`LimitHit`](E::LimitHit) beside what was found |
 //! | writers of one fallback tag for ever | 32 rounds ([`Limits::fallback_rounds`]) | the index | [`Conflict`](E::Conflict) |

@@ -37,7 +37,7 @@ pub struct LocalName {
 impl FromStr for Location {
     type Err = Error;
 
-    /// Where a path has colons, the longest that exists is meant (containers-transports(5)).
+    /// The first colon ends the path, unless a path with colons exists.
     fn from_str(text: &str) -> Result<Self> {
         for scheme in ["oci://", "docker://"] {
             if let Some(reference) = text.strip_prefix(scheme) {
@@ -199,13 +199,17 @@ const FOREIGN: [&str; 7] =
 
 const OURS: &str = "registries, `oci:`, `oci-archive:` and `docker-archive:`";
 
-/// The longest path that exists and the name after it; else the first colon ends the path.
+/// The longest path that exists and the name after it; else the first colon ends the path. No colon in directories that
+/// exist does.
 fn path_and_name(text: &str) -> (&str, Option<&str>) {
-    let colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).filter(|at| !is_drive(*at)).collect();
-    let ends = once(text.len()).chain(colons.iter().rev().copied());
-    let existing = ends.filter_map(|end| text.get(..end)).find(|path| Path::new(path).exists());
-    let path = existing.or_else(|| text.get(..*colons.first()?)).unwrap_or(text);
-    (path, text.strip_prefix(path).and_then(|rest| rest.strip_prefix(':')))
+    let exists = |end: &usize| text.get(..*end).is_some_and(|path| Path::new(path).exists());
+    let within = text.rmatch_indices('/').map(|(at, _)| at).find(exists);
+    let may_end = |at: &usize| !is_drive(*at) && within.is_none_or(|within| *at > within);
+    let colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).filter(may_end).collect();
+    let existing = once(text.len()).chain(colons.iter().rev().copied()).find(exists);
+    let end = existing.or(colons.first().copied()).unwrap_or(text.len());
+    let (path, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    (path, rest.strip_prefix(':'))
 }
 
 /// Whether a colon at this place is that of `C:`.
@@ -263,6 +267,9 @@ mod tests {
         assert_eq!(read(format!("oci:{}:1", long.display())), (short, "b:1".to_owned()));
         std::fs::create_dir(&long).unwrap();
         assert_eq!(read(format!("oci:{}:1", long.display())), (long.clone(), "1".to_owned()));
-        assert_eq!(read(format!("oci:{}", long.display())), (long, String::new()));
+        assert_eq!(read(format!("oci:{}", long.display())), (long.clone(), String::new()));
+        let new = long.join("new");
+        assert_eq!(read(format!("oci:{}:h:1/x:2", new.display())), (new.clone(), "h:1/x:2".to_owned()));
+        assert_eq!(read(format!("oci:{}", new.display())), (new, String::new()));
     }
 }

@@ -37,10 +37,9 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         gate.guard(app.store().clone());
         following.spawn(gate.follow());
     }
-    let scheme = if args.tls.tls_cert.is_some() { "https" } else { "http" };
     let document = ServeDocument {
         address: app.local_addr(),
-        url: format!("{scheme}://{}", app.local_addr()),
+        url: app.url(),
         data: args.data.display().to_string(),
         admin: None,
     };

@@ -123,11 +123,12 @@ impl From<BuildError> for CliError {
                 );
             }
             BuildError::GateWithoutRights => Code::UsageInvalid,
-            BuildError::Auth(_) | BuildError::Tls(_) => Code::ConfigInvalid,
-            BuildError::Listen { .. } => {
-                return Self::new(Code::ServiceFailed, error.to_string())
+            BuildError::Auth(_) => Code::ConfigInvalid,
+            BuildError::Host(error @ HostError::Listen { .. }) => {
+                return Self::from(error)
                     .hint("choose another address with `--listen`; port 0 takes a free one");
             }
+            BuildError::Host(error) => return error.into(),
             _ => Code::ServiceFailed,
         };
         Self::new(code, error.to_string())

@@ -39,12 +39,10 @@ pub(super) async fn ask(
     match success {
         true => parse(&output).map(Some).ok_or_else(|| failed("the answer is malformed")),
         false if is_miss(&output) => Ok(None),
-        false => {
-            let said = [&*output, &*complaint].into_iter().find_map(words);
-            Err(failed(
-                &said.map_or("it failed and said nothing".to_owned(), |said| format!("it failed: {said}")),
-            ))
-        }
+        false => match [&*output, &*complaint].into_iter().find_map(words) {
+            Some(said) => Err(failed(&format!("it failed: {said}"))),
+            None => Err(failed("it failed and said nothing")),
+        },
     }
 }
 
@@ -57,13 +55,15 @@ struct Outcome {
 }
 
 async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<Outcome> {
-    // A file and no pipe: what a helper leaves running may keep a pipe open after it ended.
-    let mut complaints = tempfile::tempfile()?;
+    // A file and no pipe: what a helper leaves running may keep a pipe open after it ended. Where none can be made, its
+    // answer is all that counts.
+    let complaints = tempfile::tempfile().ok();
+    let stderr = complaints.as_ref().and_then(|file| file.try_clone().ok());
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(complaints.try_clone()?)
+        .stderr(stderr.map_or_else(Stdio::null, Stdio::from))
         .kill_on_drop(true)
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -76,9 +76,9 @@ async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<Outco
     }
     let success = output.len() <= most && child.wait().await?.success();
     let mut complaint = Vec::new();
-    if !success {
-        complaints.rewind()?;
-        complaints.take(COMPLAINT).read_to_end(&mut complaint)?;
+    if let (false, Some(mut file)) = (success, complaints) {
+        file.rewind()?;
+        file.take(COMPLAINT).read_to_end(&mut complaint)?;
     }
     Ok(Outcome { success, output, complaint })
 }
@@ -86,8 +86,8 @@ async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<Outco
 /// Why a helper failed, in the first line that says something. What may be an answer is not shown: a secret is in it.
 fn words(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !text.contains('{'))?;
-    Some(printable(line))
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    (!text.contains('{')).then(|| printable(line))
 }
 
 /// `<token>` as the user name marks an identity token (docker-credential-helpers).

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, Method};
 use reqwest::{RequestBuilder, Url};
 use signet_formats::oci::Repository;
 
 use super::transport::lock;
-use crate::stream::BlobStream;
 use crate::{Error, Result};
 
 /// A request to a registry.
@@ -73,14 +73,14 @@ pub(super) enum Payload {
     Bytes(Bytes),
     /// Sent once; where the stream itself fails, its error is kept here.
     Stream {
-        content: Mutex<Option<BlobStream>>,
+        content: Mutex<Option<BoxStream<'static, Result<Bytes>>>>,
         size: u64,
         failure: Arc<Mutex<Option<Error>>>,
     },
 }
 
 impl Payload {
-    pub(super) fn stream(content: BlobStream, size: u64) -> Self {
+    pub(super) fn stream(content: BoxStream<'static, Result<Bytes>>, size: u64) -> Self {
         Self::Stream { content: Mutex::new(Some(content)), size, failure: Arc::default() }
     }
 

@@ -1,16 +1,14 @@
-//! Manifests: resolve, read, push, delete; tags.
+//! Manifests: resolve, read, push, delete.
 
 use std::fmt;
 
 use bytes::Bytes;
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use serde::Deserialize;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::oci::{Descriptor, MAX_MANIFEST_BYTES, Manifest, Reference, Repository, Tag, media_type};
 
 use super::call::{Access, Answer, Call, Payload};
-use super::pages::Pages;
 use super::retry::Attempts;
 use super::{Client, url};
 use crate::{Error, Result};
@@ -160,24 +158,6 @@ impl Client {
         let name = ManifestName::Digest(*digest);
         let call = self.manifest_call(Method::DELETE, repository, &name, Access::Delete)?;
         self.transport().fetch(&call, self.limits().page_bytes).await.map(|_| ())
-    }
-
-    /// Every tag of a repository, in the registry's order.
-    pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        let what = format!("the tags of {repository}");
-        let mut pages = Pages::new(self, repository, "tags/list", what.clone())?;
-        let mut tags = Vec::new();
-        while let Some(body) = pages.next().await? {
-            let list: TagList = serde_json::from_slice(&body)
-                .map_err(|_| Error::malformed(&what, "it is not a list of tags"))?;
-            for tag in list.tags.unwrap_or_default() {
-                tags.push(tag.parse().map_err(|_| Error::malformed(&what, "a tag has a forbidden form"))?);
-            }
-            if tags.len() > self.limits().tags {
-                return Err(Error::LimitHit { what, limit: self.limits().tags as u64 });
-            }
-        }
-        Ok(tags)
     }
 
     /// Stores a manifest under a tag or its digest, if `precondition` holds.
@@ -354,11 +334,6 @@ fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {
     let Some(value) = answer.headers.get("docker-content-digest") else { return Ok(None) };
     let digest = value.to_str().ok().and_then(|text| text.parse().ok());
     digest.map(Some).ok_or_else(|| Error::malformed("`Docker-Content-Digest`", "it is not a digest"))
-}
-
-#[derive(Deserialize)]
-struct TagList {
-    tags: Option<Vec<String>>,
 }
 
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \

@@ -6,6 +6,7 @@ mod authorize;
 mod begun;
 mod blobs;
 mod call;
+mod caution;
 mod date;
 mod manifests;
 mod pages;
@@ -14,6 +15,7 @@ mod referrers;
 mod response;
 mod resume;
 mod retry;
+mod tags;
 mod transport;
 mod upload;
 

@@ -72,7 +72,8 @@ mod tests {
         assert!(attempts.again(&failed(503, Some(3))).await);
         assert!(began.elapsed() >= Duration::from_secs(3), "as it said");
         assert!(!attempts.again(&failed(503, Some(7))).await, "too long together");
-        assert!(!Attempts::new(&limits).again(&failed(501, None)).await, "not implemented is final");
-        assert!(!Attempts::new(&limits).again(&Error::NotFound { what: "x".into() }).await);
+        for last in [failed(501, None), failed(507, None), Error::NotFound { what: "x".into() }] {
+            assert!(!Attempts::new(&limits).again(&last).await, "{last} is final");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
@@ -9,6 +10,7 @@ use signet_formats::oci::{Descriptor, Repository};
 
 use super::begun::Begun;
 use super::call::{Access, Call, Payload};
+use super::caution::cautiously;
 use super::redirect::follow;
 use super::retry::Attempts;
 use super::{Client, url};
@@ -34,6 +36,15 @@ enum Opening<'a> {
     Mount(&'a Repository),
     /// To take it out of this very request (distribution-spec, "Single POST").
     Whole(Bytes),
+}
+
+/// How content is sent, after what came of it before.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    /// In several requests.
+    chunked: bool,
+    /// So that a refusal in the midst of it is read.
+    cautious: bool,
 }
 
 enum Session {
@@ -109,13 +120,15 @@ impl Client {
         F: Future<Output = Result<BlobStream>>,
     {
         let mut attempts = Attempts::new(self.limits());
-        let (mut chunked, mut renewed) = (false, false);
+        let (mut manner, mut renewed) = (Manner::default(), false);
         loop {
-            match self.push_once(repository, blob, &opening, &open, chunked).await {
-                Err(error) if !chunked && wants_chunks(&error) => chunked = true,
+            match self.push_once(repository, blob, &opening, &open, manner).await {
+                Err(error) if !manner.chunked && wants_chunks(&error) => manner.chunked = true,
                 // A token that ended in the middle has been renewed; the content starts over.
                 Err(Error::Unauthorized { .. }) if !renewed => renewed = true,
-                Err(error) if attempts.again(&error).await => {}
+                Err(error) if attempts.again(&error).await => {
+                    manner.cautious = matches!(error, Error::Unreachable { .. });
+                }
                 done => return done,
             }
         }
@@ -127,7 +140,7 @@ impl Client {
         blob: &Descriptor,
         opening: &Opening<'_>,
         open: &impl Fn() -> F,
-        chunked: bool,
+        manner: Manner,
     ) -> Result<BlobPush>
     where
         F: Future<Output = Result<BlobStream>>,
@@ -143,9 +156,13 @@ impl Client {
             Session::Open(location) => Begun::new(self, repository, location),
         };
         let sent = async {
-            match (open().await?, chunked) {
-                (content, true) => self.send_chunks(repository, blob, &mut upload.at, content).await,
-                (content, false) => self.send_whole(repository, blob, upload.at.clone(), content).await,
+            let content = open().await?;
+            match manner.chunked {
+                true => self.send_chunks(repository, blob, &mut upload.at, content).await,
+                false => {
+                    let content = if manner.cautious { cautiously(content) } else { content.boxed() };
+                    self.send_whole(repository, blob, upload.at.clone(), content).await
+                }
             }
         };
         match sent.await {
@@ -196,7 +213,7 @@ impl Client {
         repository: &Repository,
         blob: &Descriptor,
         session: Url,
-        content: BlobStream,
+        content: BoxStream<'static, Result<Bytes>>,
     ) -> Result<()> {
         let call = self.upload_call(Method::PUT, with_digest(session, blob), repository, blob);
         let call = call.body(Payload::stream(content, blob.size));

@@ -54,6 +54,26 @@ async fn a_401_tells_who_has_no_credentials_from_who_has_others() {
     assert_eq!(none, format!("{} wants {wanted}", server.host));
 }
 
+/// In a container whose disk is only read, pulls that had worked failed.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_helper_is_asked_also_where_no_file_can_be_made() {
+    use crate::child;
+    const NAME: &str = "auth::a_helper_is_asked_also_where_no_file_can_be_made";
+    if let Some(config) = child::argument() {
+        let helpers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
+        let keychain = Keychain::of_files(vec![config.into()]).with_helpers_in(helpers);
+        let repository = "basic.example/app".parse().unwrap();
+        let found = keychain.credentials(&repository, client().limits()).await;
+        return child::tell(&format!("{found:?}"));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.json");
+    std::fs::write(&config, r#"{"credHelpers":{"basic.example":"play"}}"#).unwrap();
+    let told = child::run(NAME, config.to_str().unwrap(), &[("TMPDIR", "/nowhere")]).await;
+    assert!(told.starts_with("Ok(Basic"), "{told}");
+}
+
 #[tokio::test]
 async fn a_token_realm_elsewhere_over_http() {
     for realm in ["http://tokens.example/t", "ftp://127.0.0.1/t", "not a url"] {

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use signet_formats::oci::Descriptor;
 use signet_registry::{BlobStream, Error};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use crate::double::{Double, Reply, Request, client};
 
 const LOCATION: &str = "/v2/app/blobs/uploads/1?state=2";
+const REFUSED_BY_HEAD: usize = 8 << 20;
 
 /// A registry that begins uploads and answers the content of each with `put`.
 async fn registry(put: impl Fn() -> Reply + Send + Sync + 'static) -> Double {
@@ -30,7 +33,7 @@ fn cancelled(server: &Double) -> Vec<String> {
 #[tokio::test]
 async fn an_upload_that_fails_is_cancelled_at_the_registry() {
     let server = registry(|| Reply::new(403, "")).await;
-    let outcome = client().push_bytes(&server.repository(), "t", vec![7; 100_000].into()).await;
+    let outcome = client().push_bytes(&server.repository(), "t", bytes(100_000).into()).await;
     assert!(matches!(outcome, Err(Error::Forbidden { .. })), "{outcome:?}");
     assert_eq!(cancelled(&server), [LOCATION]);
 }
@@ -59,6 +62,51 @@ async fn an_upload_that_is_dropped_half_way_is_cancelled() {
     until(|| server.seen().iter().any(|request| request.method == "PUT")).await;
     pushing.abort();
     until(|| cancelled(&server) == [LOCATION]).await;
+}
+
+/// Of a blob that a full registry refused there was "a broken pipe" to be read, after four times the sending.
+#[tokio::test]
+async fn a_refusal_that_broke_off_who_sent_is_read_the_next_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let repository = format!("{}/app", listener.local_addr().unwrap()).parse().unwrap();
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(refuse_in_a_hurry(stream));
+        }
+    });
+    // By the head of the request, and in the midst of the content: that breaks off most, and not all.
+    for size in [REFUSED_BY_HEAD, 32 << 20, 32 << 20, 32 << 20] {
+        let outcome = client().push_bytes(&repository, "t", bytes(size).into()).await;
+        assert!(matches!(&outcome, Err(Error::Server { status: 507, .. })), "{size}: {outcome:?}");
+        assert!(outcome.unwrap_err().to_string().ends_with(": the disk is full"));
+    }
+    server.abort();
+}
+
+/// Begins an upload. Of content of this one size it takes nothing, and closes at once on who sends any; of other content
+/// it takes some, and closes at once as well.
+async fn refuse_in_a_hurry(mut stream: TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let answer = match head.split_once(' ') {
+        Some(("POST", _)) => format!("202 X\r\nLocation: {LOCATION}\r\nContent-Length: 0\r\n\r\n"),
+        Some(("PUT", rest)) => {
+            if rest.contains(&format!("content-length: {REFUSED_BY_HEAD}\r\n")) {
+                if tokio::time::timeout(Duration::from_millis(100), stream.read_u8()).await.is_ok() {
+                    return;
+                }
+            } else {
+                stream.read_exact(&mut bytes(1 << 20)).await.unwrap();
+            }
+            let told = r#"{"errors":[{"message":"the disk is full"}]}"#;
+            format!("507 X\r\nContent-Length: {}\r\n\r\n{told}", told.len())
+        }
+        _ => "404 X\r\nContent-Length: 0\r\n\r\n".to_owned(),
+    };
+    stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.unwrap();
 }
 
 fn bytes(size: usize) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! A body that is received for a while longer when nobody wants the rest of it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 /// sends takes the answer away from it: it reads of a broken pipe instead of what is wrong. So the rest is received
 /// and forgotten for a moment (RFC 9112, 9.6).
 pub(crate) struct Lingering {
+    /// Until it has ended.
     body: Option<Incoming>,
     /// Not one who waits to be told that the body is wanted (RFC 9110, 10.1.1).
     sends: bool,
@@ -36,10 +37,12 @@ impl Body for Lingering {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         self.sends = true;
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.body = None;
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

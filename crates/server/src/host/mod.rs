@@ -194,7 +194,7 @@ pub(crate) fn unreceived(status: StatusCode) -> &'static str {
 }
 
 /// Answers what comes in at `listener` until `stop` is ready, then lets the requests under way end.
-pub(crate) async fn serve<A, F, B>(
+async fn serve<A, F, B>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     bounds: Bounds,

@@ -13,8 +13,6 @@ use hyper::body::Incoming;
 use signet_store::OpenError;
 use signet_store::fs::Disk;
 use signet_store::registry::{self as store, FsRegistry, RegistryStore};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
 use super::evidence::Evidence;
@@ -23,7 +21,7 @@ use super::gate::PullGate;
 use super::housekeeping::{GarbageCollection, Housekeeping};
 use super::service::Service;
 use super::users::AuthFiles;
-use crate::host::{self, TlsFiles};
+use crate::host::{Address, Bounds, Host, HostError, TlsFiles};
 use crate::turns::Turns;
 
 /// What a registry is built from.
@@ -61,18 +59,13 @@ impl Config {
 
     /// Checks the configuration, opens the data directory and starts to listen.
     pub async fn build(self) -> Result<App, BuildError> {
-        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
-        // Before the directory is made: a start that is refused leaves nothing behind.
-        let listening = self.listener().await?;
-        let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
-        Ok(App::at(listening, self.over(store, authenticator), tls))
+        let (disk, data, limits) = (self.disk.clone(), self.data.clone(), self.limits.store);
+        self.serving(|| FsRegistry::open_on(disk, &data, limits))
     }
 
     /// The same over another store than a data directory.
     pub async fn build_over<S: RegistryStore + Clone>(self, store: S) -> Result<App<S>, BuildError> {
-        let (authenticator, tls) = (self.authenticator()?, self.acceptor()?);
-        let listening = self.listener().await?;
-        Ok(App::at(listening, self.over(store, authenticator), tls))
+        self.serving(|| Ok(store))
     }
 
     /// Checks the configuration and opens the data directory, for a process that listens itself.
@@ -80,6 +73,19 @@ impl Config {
         let authenticator = self.authenticator()?;
         let store = FsRegistry::open_on(self.disk.clone(), &self.data, self.limits.store)?;
         Ok(self.over(store, authenticator))
+    }
+
+    /// What is refused is refused before `open` makes a directory, and nobody can connect before that is open.
+    fn serving<S: RegistryStore + Clone>(
+        self,
+        open: impl FnOnce() -> Result<S, OpenError>,
+    ) -> Result<App<S>, BuildError> {
+        let authenticator = self.authenticator()?;
+        let address = Address::take(self.listen, self.tls.as_ref())?;
+        let registry = self.over(open()?, authenticator);
+        let Limits { connections, idle, drain, .. } = registry.limits;
+        let host = address.listen()?.bounded(Bounds { connections, idle, drain });
+        Ok(App { registry, host })
     }
 
     fn over<S: RegistryStore + Clone>(self, store: S, authenticator: Authenticator) -> Registry<S> {
@@ -93,18 +99,6 @@ impl Config {
             failures: Failures::default(),
         };
         Registry { service: Arc::new(service), store, garbage: self.garbage, limits: self.limits }
-    }
-
-    async fn listener(&self) -> Result<(TcpListener, SocketAddr), BuildError> {
-        let listen = self.listen;
-        let failed = |error| BuildError::Listen { listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok((listener, address))
-    }
-
-    fn acceptor(&self) -> Result<Option<TlsAcceptor>, BuildError> {
-        self.tls.as_ref().map(TlsFiles::acceptor).transpose().map_err(BuildError::Tls)
     }
 
     /// Who may make requests, if that is safe where it listens.
@@ -142,11 +136,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let bounds = host::Bounds::default();
+        let Bounds { connections, idle, drain } = Bounds::default();
         Self {
-            connections: bounds.connections,
-            idle: bounds.idle,
-            drain: bounds.drain,
+            connections,
+            idle,
+            drain,
             upload_age: Duration::from_secs(24 * 60 * 60),
             store: store::Limits::default(),
         }
@@ -156,20 +150,18 @@ impl Default for Limits {
 /// A registry that listens and is ready to run.
 pub struct App<S = FsRegistry> {
     registry: Registry<S>,
-    listener: TcpListener,
-    address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    host: Host,
 }
 
 impl<S: RegistryStore + Clone> App<S> {
-    fn at(listening: (TcpListener, SocketAddr), registry: Registry<S>, tls: Option<TlsAcceptor>) -> Self {
-        let (listener, address) = listening;
-        Self { registry, listener, address, tls }
-    }
-
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.host.local_addr()
+    }
+
+    /// `http://` or `https://` and the address.
+    pub fn url(&self) -> String {
+        self.host.url()
     }
 
     /// Its store, for whoever needs to read beside the HTTP interface.
@@ -180,9 +172,7 @@ impl<S: RegistryStore + Clone> App<S> {
     /// Serves until `stop` is ready, then lets the requests under way end.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let housekeeping = tokio::spawn(self.registry.housekeeping());
-        let limits = self.registry.limits;
-        let bounds = host::Bounds { connections: limits.connections, idle: limits.idle, drain: limits.drain };
-        serve(self.registry.service, self.listener, self.tls, bounds, Box::pin(stop)).await;
+        serve(self.registry.service, self.host, Box::pin(stop)).await;
         housekeeping.abort();
         // Whoever is told that it stopped may open the directory: nothing here holds it any more.
         let _ = housekeeping.await;
@@ -190,18 +180,12 @@ impl<S: RegistryStore + Clone> App<S> {
 }
 
 /// In boxes, so that what serves is compiled here and not again by everyone who runs it.
-fn serve(
-    service: Arc<Service>,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    bounds: host::Bounds,
-    stop: BoxFuture<'_, ()>,
-) -> BoxFuture<'_, ()> {
+fn serve(service: Arc<Service>, host: Host, stop: BoxFuture<'_, ()>) -> BoxFuture<'_, ()> {
     let answer = move |request| {
         let service = Arc::clone(&service);
         async move { service.answer(request).await }
     };
-    Box::pin(host::serve(listener, tls, bounds, answer, stop))
+    Box::pin(host.serve(answer, stop))
 }
 
 /// An open registry that does not listen. Clones are the same one.
@@ -247,14 +231,9 @@ pub enum BuildError {
         "a policy for pulls needs users, and an access file that lets some of them only pull: who may push is served anyway"
     )]
     GateWithoutRights,
-    /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {error}")]
-    Listen {
-        /// The address.
-        listen: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// The address cannot be listened on, or not with this certificate.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// Without users, everyone who reaches the address could push.
     #[error("{listen} is not on loopback, and there are no users: give an htpasswd file")]
     OpenToTheNetwork {
@@ -270,9 +249,6 @@ pub enum BuildError {
     /// The data directory cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// The certificate or key is unusable.
-    #[error("the TLS certificate or key cannot be read: {0}")]
-    Tls(io::Error),
 }
 
 /// Large manifests that are received at once, and of one user.

@@ -68,6 +68,9 @@ impl Housekeeping {
                 Ok(report) => {
                     let (manifests, blobs) = (report.manifests.len(), report.blobs.len());
                     info!(manifests, blobs, bytes = report.bytes, "garbage collected");
+                    for repository in &report.damaged {
+                        warn!(%repository, "left alone: a manifest or tag in it is damaged; run `signet fsck`");
+                    }
                 }
                 Err(error) => error!(%error, "garbage could not be collected"),
             }

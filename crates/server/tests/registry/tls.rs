@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use signet_server::host::HostError;
 use signet_server::registry::{BuildError, Config, TlsFiles};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,5 +45,5 @@ async fn a_key_that_is_not_the_certificates_is_refused() {
     std::fs::write(&files.key, other.signing_key.serialize_pem()).unwrap();
     let mut config = Config::new(dir.path().join("data"), ([127, 0, 0, 1], 0).into());
     config.tls = Some(files);
-    assert!(matches!(config.build().await, Err(BuildError::Tls(_))));
+    assert!(matches!(config.build().await, Err(BuildError::Host(HostError::Tls(_)))));
 }

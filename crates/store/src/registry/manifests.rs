@@ -83,10 +83,6 @@ impl Inner {
                 self.remove_tag(repository, &tag)?;
             }
         }
-        if !entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
-            // Says that its signatures are not those of an image of another registry: garbage from here on.
-            self.disk().mark(&self.layout.removed(repository, digest))?;
-        }
         self.remove_manifest(repository, digest)?;
         Ok(true)
     }
@@ -97,6 +93,10 @@ impl Inner {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<(), StoreError> {
+        if !entry_names(&self.layout.referrers(repository, digest))?.is_empty() {
+            // Says that its signatures are not those of an image of another registry: garbage from here on.
+            self.disk().mark(&self.layout.removed(repository, digest))?;
+        }
         let manifest = self.read_manifest(repository, digest);
         self.manifests.remove(&(repository.clone(), *digest));
         self.disk().remove(&self.layout.manifest_link(repository, digest))?;

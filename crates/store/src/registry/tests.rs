@@ -12,7 +12,7 @@ use signet_formats::oci::{Descriptor, Manifest, media_type};
 use super::*;
 use crate::fs::{Disk, Faults, Step};
 
-const NOW: GcOptions =
+pub(super) const NOW: GcOptions =
     GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
 
 pub(super) fn open(dir: &Path) -> FsRegistry {
@@ -543,6 +543,41 @@ impl Faults for DeadAfter {
         let mut left = self.0.lock().unwrap();
         *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
         Ok(())
+    }
+}
+
+/// A signature whose image had gone when the collection was killed stayed for ever, as one of another registry's image.
+#[tokio::test]
+async fn what_a_killed_collection_left_goes_with_the_next_one() {
+    let repository = name("a");
+    for steps in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let config = push_blob(&store, &repository, b"{}").await;
+        let subject =
+            push(&store, &repository, image(config, &[], None), &[], Expect::Anything).await.unwrap();
+        let mut signatures = (0..).map(|layers| image(config, &vec![config; layers], Some(subject)));
+        // Manifests go in the order of their digests: the image first.
+        let is_later = |manifest: &Manifest| Digest::sha256(&serde_json::to_vec(manifest).unwrap()) > subject;
+        let signature = signatures.find(is_later).unwrap();
+        let signature = push(&store, &repository, signature, &[], Expect::Anything).await.unwrap();
+        drop(store);
+
+        let disk = Disk::with_faults(Arc::new(DeadAfter(Mutex::new(steps))));
+        let store = FsRegistry::open_on(disk, dir.path(), Limits::default()).unwrap();
+        let killed = store.collect_garbage(NOW).await.is_err();
+        drop(store);
+        let store = open(dir.path());
+        let report = store.collect_garbage(NOW).await.unwrap();
+        assert_eq!(report.without_subject, [], "{steps}");
+        for digest in [subject, signature] {
+            assert!(store.manifest(&repository, &digest).await.unwrap().is_none(), "{steps}");
+        }
+        assert!(!store.inner.layout.removed(&repository, &subject).exists(), "{steps}");
+        if !killed {
+            assert!(steps > 4, "it was killed at each of its steps");
+            break;
+        }
     }
 }
 

@@ -147,14 +147,10 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Duration;
 
     use super::super::super::Expect;
-    use super::super::super::tests::{image, name, open, push, push_blob};
+    use super::super::super::tests::{NOW, image, name, open, push, push_blob};
     use super::*;
-
-    const NOW: GcOptions =
-        GcOptions { grace: Duration::ZERO, uploads: Duration::MAX, without_subject: false, dry_run: false };
 
     /// All manifests of a repository had been read under its lock, for which its pulls and those of others waited.
     #[tokio::test]

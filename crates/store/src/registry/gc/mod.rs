@@ -105,7 +105,8 @@ impl Inner {
             manifests.into_iter().partition(|digest| kept.digests.contains(digest));
         linked.extend(keep);
         if !options.dry_run {
-            self.remove_manifests(repository, &go, &kept)?;
+            go.iter().try_for_each(|digest| self.remove_manifest(repository, digest))?;
+            self.forget_removed(repository, &kept)?;
         }
         report.manifests.extend(go.into_iter().map(|digest| (repository.clone(), digest)));
         let without_subject = kept.without_subject.iter();
@@ -124,20 +125,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Removes manifests that no tag names. Of those that something kept still refers to it is remembered that they
-    /// were here, as long as something does.
-    fn remove_manifests(
-        &self,
-        repository: &RepositoryName,
-        manifests: &[Digest],
-        kept: &Kept,
-    ) -> Result<(), StoreError> {
-        for digest in manifests {
-            if kept.subjects.contains(digest) {
-                self.disk().mark(&self.layout.removed(repository, digest))?;
-            }
-            self.remove_manifest(repository, digest)?;
-        }
+    /// Of what nothing refers to any more nobody asks whether it was here.
+    fn forget_removed(&self, repository: &RepositoryName, kept: &Kept) -> Result<(), StoreError> {
         for name in entry_names(&self.layout.all_removed(repository))? {
             let Some(digest) = digest_of_file_name(&name) else { continue };
             if !kept.subjects.contains(&digest) {
