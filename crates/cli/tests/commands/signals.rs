@@ -16,13 +16,8 @@ fn ctrl_c_ends_a_client_with_status_130_and_without_words() {
     let sandbox = with_keys();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let image = format!("{}/app:1", listener.local_addr().expect("bound"));
-    let mut client = spawn(&sandbox, &["verify", "--key", "my.pub", &image]);
-    // Whoever asks and is not answered waits.
-    let (mut stream, _) = listener.accept().expect("the client connects");
-    stream.read_exact(&mut [0]).expect("the client asks");
-    kill("-INT", &client);
-    assert_eq!(said(&mut client), ("".to_owned(), "".to_owned()));
-    assert_eq!(client.wait().expect("it ends").code(), Some(130));
+    let client = spawn(&sandbox, &["verify", "--key", "my.pub", &image]);
+    ends_by_ctrl_c(client, &listener);
 }
 
 /// It was heard and forgotten: the command went on without newer trust.
@@ -41,7 +36,12 @@ fn ctrl_c_ends_the_waiting_for_newer_trust() {
         format!(r#"{{"url": "http://{address}/tuf", "updated": 0}}"#),
     );
     let signer = ["--certificate-identity", "me", "--certificate-oidc-issuer", "https://issuer.example"];
-    let mut client = spawn(&sandbox, &[&["verify", "127.0.0.1:1/app"], &signer[..]].concat());
+    let client = spawn(&sandbox, &[&["verify", "127.0.0.1:1/app"], &signer[..]].concat());
+    ends_by_ctrl_c(client, &listener);
+}
+
+/// Whoever asks and is not answered waits.
+fn ends_by_ctrl_c(mut client: Child, listener: &TcpListener) {
     let (mut stream, _) = listener.accept().expect("the client connects");
     stream.read_exact(&mut [0]).expect("the client asks");
     kill("-INT", &client);
