@@ -5,7 +5,9 @@ use std::fmt;
 
 use memchr::memchr2;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::objects::Objects;
 use crate::text::shortened;
 
 /// How deep objects and arrays may nest.
@@ -14,14 +16,31 @@ pub const MAX_DEPTH: usize = 64;
 /// Reads a document of at most `max_bytes` bytes.
 ///
 /// Refused are: invalid UTF-8 anywhere, a key that stands twice in one object (however it is escaped),
-/// nesting deeper than [`MAX_DEPTH`], anything after the document, and what `T` does not accept.
+/// nesting deeper than [`MAX_DEPTH`], anything after the document, an array where a struct is wanted, and what else `T` does
+/// not accept.
 pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], max_bytes: usize) -> Result<T, JsonError> {
     if bytes.len() > max_bytes {
         return Err(JsonError::TooLarge { bytes: bytes.len(), limit: max_bytes });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
     Scanner::default().scan(bytes)?;
-    serde_json::from_str(text).map_err(|error| JsonError::Malformed(said(&error.to_string())))
+    parse_part(text)
+}
+
+/// Reads what [`parse`] has read as part of a document.
+pub fn parse_part<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = T::deserialize(Objects(&mut reader)).and_then(|read| reader.end().map(|()| read));
+    read.map_err(malformed)
+}
+
+/// The same of what was read as a value.
+pub(crate) fn parse_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, JsonError> {
+    T::deserialize(Objects(value)).map_err(malformed)
+}
+
+fn malformed(error: serde_json::Error) -> JsonError {
+    JsonError::Malformed(said(&error.to_string()))
 }
 
 /// What is said of a document, which may repeat any text of it.
@@ -153,7 +172,7 @@ fn unescape(body: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

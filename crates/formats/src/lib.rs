@@ -19,6 +19,7 @@ pub mod json;
 pub mod jwt;
 pub mod merkle;
 pub mod note;
+mod objects;
 pub mod oci;
 pub mod pem;
 pub mod proto_json;

@@ -400,7 +400,8 @@ fn log_kind(algorithm: KeyAlgorithm) -> Option<KeyKind> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a text can be the name of a note's key.
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 

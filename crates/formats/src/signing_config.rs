@@ -246,7 +246,7 @@ impl<'a> WireService<'a> {
     fn read(self) -> Result<Service, SigningConfigError> {
         let url = proto_json::required(self.url, "url")?.into_str().into_owned();
         let of_http = ["https://", "http://"].iter().any(|scheme| {
-            url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+            url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']))
         });
         if !of_http || url.len() > MAX_URL_BYTES || url.contains(|c: char| c.is_control() || c == ' ') {
             return Err(SigningConfigError::Url(url.chars().take(MAX_URL_BYTES).collect()));
@@ -444,7 +444,9 @@ mod tests {
         {
             assert_eq!(with("/rekorTlogConfig", selector), count);
         }
-        for url in ["", "ftp://x", "https://", "https:///x", "file:///etc/passwd", "http://a b"] {
+        for url in
+            ["", "ftp://x", "https://", "https:///x", "https://:5000", "file:///etc/passwd", "http://a b"]
+        {
             assert_eq!(with("/caUrls/0/url", json!(url)), Err(SigningConfigError::Url(url.into())));
         }
         let long = format!("https://{}", "a".repeat(MAX_URL_BYTES - 8));

@@ -257,5 +257,5 @@ fn parse_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, RekorErro
 
 /// Reads the `spec` of a body that [`parse_json`] has read.
 pub(super) fn parse_spec<'de, T: Deserialize<'de>>(spec: &'de str) -> Result<T, RekorError> {
-    serde_json::from_str(spec).map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))
+    json::parse_part(spec).map_err(RekorError::Json)
 }

@@ -49,10 +49,10 @@ impl EntryFacts {
         Some(facts)
     }
 
-    /// Whether a leaf says that it is an entry of a kind that Signet can read.
-    pub fn is_of_a_known_kind(leaf: &[u8]) -> bool {
-        Body::stated_kind(leaf)
-            .is_ok_and(|kind| ["hashedrekord", "dsse", "intoto"].contains(&kind.kind.as_str()))
+    /// Whether a leaf without facts is certain to hide none: it is, beyond doubt, an entry of a kind that nobody takes as the
+    /// proof of an image's signature. What Signet cannot read, other readers may.
+    pub fn are_none_in(leaf: &[u8]) -> bool {
+        Body::stated_kind(leaf).is_ok_and(|kind| OTHER_KINDS.contains(&kind.kind.as_str()))
     }
 
     fn add(&mut self, digest: Digest, verifiers: impl IntoIterator<Item = Verifier>) {
@@ -80,3 +80,6 @@ impl EntryFacts {
         self.time = self.time.or(Some(certificate.not_before()));
     }
 }
+
+/// The kinds of Rekor v1 that are in no Sigstore bundle.
+const OTHER_KINDS: [&str; 8] = ["alpine", "cose", "helm", "jar", "rekord", "rfc3161", "rpm", "tuf"];

@@ -7,8 +7,9 @@ use super::key_details::PublicKeyDetails;
 use crate::json::{self, JsonError};
 use crate::proto_json::{self, EnumValue, Text};
 
-/// The largest request that is read, in bytes. What a log takes as an entry is far smaller.
-pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// The largest request that is read, in bytes: room for the largest entry that a log takes, however it is written. Rekor
+/// reads 4 MiB.
+pub const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// A request to log a signature over a digest. Which hash made the digest follows from the key details.
 #[derive(Clone, Debug, PartialEq, Eq)]

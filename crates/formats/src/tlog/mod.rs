@@ -18,7 +18,7 @@ pub use bundle::{BundleError, Entries, MAX_ENTRY_BYTES, push_entry};
 pub use entry_proof::{EntryProof, EntryProofError};
 pub use log_list::{ListedLog, LogListError, parse_log_list};
 pub use path::{EntryBundle, MAX_TILE_LEVEL, PathError, Resource, Tile, full_path};
-pub use policy::{MAX_POLICY_BYTES, PolicyError, PolicyLog, PolicyWitness, WitnessPolicy};
+pub use policy::{MAX_POLICY_BYTES, MAX_WITNESS_SKEW, PolicyError, PolicyLog, PolicyWitness, WitnessPolicy};
 pub use proof::{Nodes, consistency_proof, inclusion_proof, peaks, range_root, tree_root};
 pub use tiles::{TileError, TileNodes};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeBounds;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::cosignature;
@@ -9,6 +10,9 @@ use crate::note::{KeyKind, NoteError, VerifierKey};
 
 /// The largest policy that is read, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
+
+/// How far the clock of a witness may be from ours, in seconds, for what it cosigned to say when that was.
+pub const MAX_WITNESS_SKEW: u64 = 300;
 
 /// Logs, witnesses, and how many of those have to cosign.
 #[derive(Clone, Debug)]
@@ -81,13 +85,19 @@ impl WitnessPolicy {
         self.quorum.is_met(&cosigned)
     }
 
-    /// Whether the quorum has cosigned a checkpoint, none of them before `since`, in seconds since 1970.
-    pub fn is_met_by(&self, signed: &SignedCheckpoint, since: u64) -> bool {
-        self.is_met(|place| {
-            let cosigned = |witness: &PolicyWitness| cosignature::verify(signed, &witness.key).ok();
-            let cosignature = self.witnesses.get(place).and_then(cosigned);
-            cosignature.is_some_and(|cosignature| cosignature.timestamp >= since)
-        })
+    /// Whether the quorum has cosigned a checkpoint, as [`Self::cosigners`] has it.
+    pub fn is_met_by(&self, signed: &SignedCheckpoint, when: impl RangeBounds<u64>) -> bool {
+        let cosigners = self.cosigners(signed, when);
+        self.is_met(|place| cosigners.contains(&place))
+    }
+
+    /// The places of those who have cosigned a checkpoint, by their clocks at one of these times, in seconds since 1970.
+    pub fn cosigners(&self, signed: &SignedCheckpoint, when: impl RangeBounds<u64>) -> BTreeSet<usize> {
+        let witnesses = self.witnesses.iter().enumerate();
+        let did = witnesses.filter(|(_, witness)| {
+            cosignature::verify(signed, &witness.key).is_ok_and(|made| when.contains(&made.timestamp))
+        });
+        did.map(|(place, _)| place).collect()
     }
 }
 

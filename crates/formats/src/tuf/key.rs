@@ -36,14 +36,13 @@ pub struct KeyValue {
 impl Key {
     /// The form in which metadata states this key; `None` if TUF has no name for its scheme.
     pub fn of(key: &PublicKey) -> Option<Self> {
-        let scheme = Scheme::for_key(key.algorithm()).iter().find(|scheme| names(**scheme).is_some())?;
-        let (keytype, name) = names(*scheme)?;
+        let (_, keytype, name) = SCHEMES.iter().find(|(scheme, ..)| scheme.fits(key.algorithm()))?;
         let public = match key.algorithm() {
             KeyAlgorithm::Ed25519 => hex::encode(key.bits()),
             _ => pem::encode(pem::PUBLIC_KEY, key.spki_der()),
         };
         let keyval = KeyValue { public, other: Map::new() };
-        Some(Self { keytype: keytype.to_owned(), scheme: name.to_owned(), keyval, other: Map::new() })
+        Some(Self { keytype: (*keytype).to_owned(), scheme: (*name).to_owned(), keyval, other: Map::new() })
     }
 
     /// The key's id: hex of the SHA-256 of its canonical form.
@@ -99,7 +98,8 @@ impl Signature {
     }
 }
 
-/// The schemes of TUF and of securesystemslib, the one that a key should use first.
+/// The schemes of TUF and of securesystemslib, the one that a key should use first: for RSA keys the specification has PSS
+/// only, and go-tuf takes no other.
 const SCHEMES: &[(Scheme, &str, &str)] = &[
     (Scheme::Ed25519, "ed25519", "ed25519"),
     (Scheme::EcdsaP256Sha256, "ecdsa", "ecdsa-sha2-nistp256"),
@@ -111,8 +111,3 @@ const SCHEMES: &[(Scheme, &str, &str)] = &[
     (Scheme::RsaPkcs1Sha384, "rsa", "rsa-pkcs1v15-sha384"),
     (Scheme::RsaPkcs1Sha512, "rsa", "rsa-pkcs1v15-sha512"),
 ];
-
-/// TUF's names of a scheme: the type of the key, and the scheme.
-fn names(scheme: Scheme) -> Option<(&'static str, &'static str)> {
-    SCHEMES.iter().find(|(known, _, _)| *known == scheme).map(|(_, keytype, name)| (*keytype, *name))
-}

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{MAX_KEYS, Signature, TufError, canonical};
-use crate::json::{self, JsonError};
+use crate::json;
 use crate::time;
 
 /// What the five kinds of metadata differ in.
@@ -134,7 +134,7 @@ struct Header {
 }
 
 fn shaped<T: DeserializeOwned>(signed: &Value) -> Result<T, TufError> {
-    T::deserialize(signed).map_err(|error| JsonError::Malformed(error.to_string()).into())
+    Ok(json::parse_value(signed)?)
 }
 
 fn distinct(signatures: Vec<Signature>) -> Result<Vec<Signature>, TufError> {

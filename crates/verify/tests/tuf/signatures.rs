@@ -17,10 +17,11 @@ fn every_scheme_that_the_specification_names_is_verified() {
     ];
     for key in keys {
         let mut repository = TrustRepository::new();
-        let pss = key.scheme == Scheme::RsaPssSha256;
+        // Not what is written, but what others have written.
+        let pkcs1 = key.scheme == Scheme::RsaPkcs1Sha256;
         let id = repository.add_key("root", key);
-        if pss {
-            repository.root.keys.get_mut(&id).unwrap().scheme = "rsassa-pss-sha256".to_owned();
+        if pkcs1 {
+            repository.root.keys.get_mut(&id).unwrap().scheme = "rsa-pkcs1v15-sha256".to_owned();
         }
         repository.root.roles.get_mut("root").unwrap().threshold = 2;
         repository.publish(&["root"]);
