@@ -9,8 +9,8 @@ use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
 use signet_formats::json;
 use signet_http::{
-    CollectError, Connector, Failure, Timeouts, TlsOptions, backoff, collect, host, is_loopback, printable,
-    retry_after, shown,
+    CollectError, Connector, Failure, Timeouts, TlsOptions, backoff, collect_unpacked, host, is_loopback,
+    printable, retry_after, shown,
 };
 use zeroize::Zeroizing;
 
@@ -116,7 +116,7 @@ impl Web {
             return Err(call.redirected(&url, "there are too many redirects"));
         }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = collect(response, call.most).await.map_err(|error| match error {
+        let body = collect_unpacked(response, call.most).await.map_err(|error| match error {
             CollectError::TooLarge => call.malformed("it is too large"),
             CollectError::Broken(failure) => call.failed(&url, failure),
         })?;
@@ -213,6 +213,10 @@ impl<'a> Call<'a> {
         let (what, host) = (self.what.clone(), host(url));
         match failure {
             Failure::Timeout => Error::Timeout { what, host },
+            Failure::NoPlainHttp => {
+                let reason = "it was asked over plain HTTP, and does not speak it".to_owned();
+                Error::Tls { what, host, reason }
+            }
             Failure::PlainHttp => Error::Tls { what, host, reason: "it speaks plain HTTP".to_owned() },
             Failure::Tls(reason) => Error::Tls { what, host, reason },
             Failure::Malformed(reason) => Error::Malformed { what, host, reason },

@@ -6,12 +6,13 @@ use rustls::InvalidMessage;
 
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-
 pub enum Failure {
     /// It took too long.
     Timeout,
     /// The host speaks no TLS on a port that was asked for it.
     PlainHttp,
+    /// The host was asked over plain HTTP, and answers in something else, as ports of TLS do.
+    NoPlainHttp,
     /// No TLS connection, in the words of TLS.
     Tls(String),
     /// What came is not HTTP.
@@ -35,10 +36,13 @@ impl Failure {
             Some(tls) => return Self::Tls(tls.to_string()),
             None => {}
         }
-        if causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
-            return Self::Malformed(reason(error));
+        let reason = reason(error);
+        let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
+        match causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
+            true if is_plain && reason == NO_HTTP => Self::NoPlainHttp,
+            true => Self::Malformed(reason),
+            false => Self::Unreachable(reason),
         }
-        Self::Unreachable(reason(error))
     }
 }
 
@@ -62,3 +66,6 @@ fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     let wrapped = || cause.downcast_ref::<std::io::Error>()?.get_ref();
     cause.downcast_ref().or_else(|| tls_error(wrapped()?))
 }
+
+/// How hyper says that an answer does not begin as HTTP does.
+const NO_HTTP: &str = "invalid HTTP version parsed";

@@ -2,7 +2,8 @@
 //!
 //! [`Signer`] is what the rest of Signet signs with; it does not say where the key lives.
 //! [`PrivateKey`] is the one that lives in memory and in files: cosign's
-//! `ENCRYPTED SIGSTORE PRIVATE KEY`, PKCS#8 plain and under PBES2, SEC1, PKCS#1 and JWK.
+//! `ENCRYPTED SIGSTORE PRIVATE KEY`, PKCS#8 plain and under PBES2, SEC1, PKCS#1 and JWK. [`OutsideKey`] is one that a program
+//! holds, and [`KeyReference`] names either.
 //!
 //! Trusted with: private keys, in memory (cleared when dropped) and in files (0600, written whole or
 //! not at all). Who reads a key file that is not under a password can sign as its owner. A lost key
@@ -25,8 +26,10 @@ mod encoding;
 mod error;
 mod file;
 mod hash_key;
+mod outside;
 mod password;
 mod private;
+mod reference;
 mod signer;
 
 pub use algorithm::{SigningAlgorithm, UnknownAlgorithm};
@@ -37,7 +40,9 @@ pub use file::{
     MAX_KEY_FILE, Pair, describe_file, read_private, read_public, write_pair, write_private, write_public,
 };
 pub use hash_key::HashKey;
+pub use outside::{Fault, OutsideError, OutsideKey, OutsideReference};
 pub use password::{Line, MAX_PASSWORD, Password, PasswordError, PasswordSource, Prompt, Purpose};
 pub use private::{PrivateKey, random};
+pub use reference::{KeyReference, KeyUnavailable};
 pub use signer::{Payload, SignError, Signer};
 pub use signet_platform::Existing;

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, PublicKey, Scheme};
 
+use crate::outside::OutsideError;
+
 /// A key that signs, wherever it lives: in memory, in a device, behind a network.
 #[async_trait]
 pub trait Signer: Send + Sync {
@@ -15,6 +17,11 @@ pub trait Signer: Send + Sync {
     /// Signs `payload`. Where the key lives outside of this process, and where a miscalculated signature could give it
     /// away, the signature has been verified with [`Self::public_key`] before it is released.
     async fn sign(&self, scheme: Scheme, payload: Payload<'_>) -> Result<Vec<u8>, SignError>;
+
+    /// Why it is not to be counted on to sign now: it did not the last time, or was not asked yet.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What is signed.
@@ -36,6 +43,15 @@ impl Payload<'_> {
             (Self::Digest(digest), Some(wanted)) => {
                 Err(SignError::WrongDigest { scheme, wanted, given: digest.algorithm() })
             }
+        }
+    }
+
+    /// The digest that `scheme` signs, or the whole message where it signs that. For implementors of [`Signer`].
+    pub fn prehashed(&self, scheme: Scheme) -> Result<Digest, &[u8]> {
+        match (*self, scheme.digest()) {
+            (Self::Digest(digest), _) => Ok(*digest),
+            (Self::Message(message), Some(hash)) => Ok(Digest::of(hash, message)),
+            (Self::Message(message), None) => Err(message),
         }
     }
 
@@ -83,6 +99,9 @@ pub enum SignError {
         /// What it said.
         reason: String,
     },
+    /// The key's home: the program that holds it did not sign.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// The key's home: it answered with a signature that its public key does not verify. Nothing was released.
     #[error("the signer made a {scheme} signature that its own public key does not verify")]
     Faulty {

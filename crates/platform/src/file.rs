@@ -47,6 +47,11 @@ pub fn readable_by_others(file: &File) -> io::Result<Option<bool>> {
     system::readable_by_others(file)
 }
 
+/// Whether `path` names this open file, and not another one or none. Always so where names of open files are not taken away.
+pub fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    system::is_named(file, path)
+}
+
 /// Fills `buffer` from `offset` of a file that others may be writing at its end.
 pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     system::read_exact_at(file, buffer, offset)

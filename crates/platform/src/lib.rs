@@ -1,5 +1,5 @@
 //! What differs between operating systems: file permissions, files that appear whole, durable directory
-//! entries, names of programs, what is typed unseen.
+//! entries, names of programs and how they are asked, what is typed unseen, what a service manager is told.
 //!
 //! Nothing else of Signet asks which system it runs on, but for the signals that end a command. On Unix
 //! permissions are modes; elsewhere a file inherits the permissions of its directory, which in a user's
@@ -7,6 +7,7 @@
 
 mod directory;
 mod file;
+mod helper;
 mod lock;
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -21,7 +22,10 @@ use std::io;
 use std::path::PathBuf;
 
 pub use directory::{Directory, restrict};
-pub use file::{Access, Existing, Staged, read_exact_at, readable_by_others, without_path, write_whole};
+pub use file::{
+    Access, Existing, Staged, is_named, read_exact_at, readable_by_others, without_path, write_whole,
+};
+pub use helper::{Answered, ask};
 pub use lock::WriterLock;
 
 /// The file name of the program `name`, such as `docker-credential-pass` or `docker-credential-pass.exe`.
@@ -48,6 +52,11 @@ pub fn raise_open_files() -> Option<u64> {
 /// What a person types at the terminal of this process after the prompt, unseen; `None` if Ctrl-C ended it.
 pub fn ask_unseen(prompt: &str) -> io::Result<Option<Vec<u8>>> {
     system::ask_unseen(prompt)
+}
+
+/// Tells the service manager that started this process that it serves, if that waits for it: sd_notify(3).
+pub fn tell_serving() -> io::Result<()> {
+    system::tell_serving()
 }
 
 /// The path under which an open descriptor of this process can be opened again.

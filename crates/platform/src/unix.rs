@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,7 +28,6 @@ pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::
     FileExt::read_exact_at(file, buffer, offset)
 }
 
-/// Whether `path` names this open file.
 pub(crate) fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
     match std::fs::metadata(path) {
@@ -66,6 +66,11 @@ pub(crate) fn raise_open_files() -> Option<u64> {
         true => Some(wanted),
         false => Some(current),
     }
+}
+
+pub(crate) fn tell_serving() -> io::Result<()> {
+    let Some(manager) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    UnixDatagram::unbound()?.send_to(b"READY=1", manager).map(drop)
 }
 
 /// Some systems name no most, and refuse it.

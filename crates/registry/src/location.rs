@@ -113,6 +113,11 @@ impl Location {
 
     /// Opens it to write to; a layout or archive is made if there is none, and one of `docker save` only then.
     pub fn target(&self, client: &Client) -> Result<Endpoint> {
+        self.target_told(client, &|_| ())
+    }
+
+    /// The same, told if it waits for another writer of this file.
+    pub fn target_told(&self, client: &Client, waiting: &(dyn Fn(&Path) + Sync)) -> Result<Endpoint> {
         let limits = client.limits();
         Ok(match self {
             Self::Registry(reference) => on_registry(client, reference),
@@ -122,13 +127,13 @@ impl Location {
             }
             Self::OciArchive(path, name) => {
                 let name = name.in_target(self)?;
-                named(Arc::new(OciArchive::create(path, limits)?), name)
+                named(Arc::new(OciArchive::create(path, limits, waiting)?), name)
             }
             Self::DockerArchive(_, LocalName { digest: Some(_), .. }) => {
                 return Err(wrong(&self.to_string(), "dockers have no names with digests; name a tag"));
             }
             Self::DockerArchive(path, LocalName { name, .. }) => {
-                let archive = DockerSave::create(path, name.as_deref(), limits)?;
+                let archive = DockerSave::create(path, name.as_deref(), limits, waiting)?;
                 let tag = ManifestName::Tag(archive.tag().clone());
                 named(Arc::new(archive), Some(tag))
             }

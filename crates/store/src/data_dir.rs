@@ -76,9 +76,15 @@ impl DataDir {
     }
 }
 
-/// What the data directory at `path` is for. It is not opened; refused if a later Signet wrote it.
+/// What the data directory at `path` is for. It is not opened; refused if it is none, or if a later Signet wrote it.
 pub fn format_of(path: &Path) -> Result<Kind, OpenError> {
-    Format::read(path).map(|format| format.kind)
+    let io = |error| OpenError::Io { path: path.to_owned(), error };
+    fs::metadata(path).map_err(io)?;
+    match path.join(FORMAT_FILE).is_file() {
+        true => Format::read(path).map(|format| format.kind),
+        false if is_half_made(path).map_err(io)? => Err(OpenError::NotBegun { path: path.to_owned() }),
+        false => Err(OpenError::Foreign { path: path.to_owned() }),
+    }
 }
 
 /// What the data directory at `path` is for, as far as that can be read. It is not opened.
@@ -97,6 +103,11 @@ pub fn lock(dir: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
+}
+
+/// Whether a process has a directory for itself now.
+pub fn is_locked(dir: &Path) -> bool {
+    matches!(lock(dir), Err(OpenError::InUse { .. }))
 }
 
 /// What a data directory is for.
@@ -194,6 +205,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is empty, or its first start was cut off.
+    #[error("nothing was begun in `{}`, or its first start did not end", path.display())]
+    NotBegun {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A later Signet wrote it.
     #[error("`{}` has format version {found}; this build reads up to {known}", path.display())]
     Newer {
@@ -267,6 +284,19 @@ mod tests {
         drop(DataDir::open(&path, Kind::Registry).unwrap());
         assert_eq!(fs::read_to_string(path.join(FORMAT_FILE)).unwrap(), r#"{"kind":"registry","version":1}"#);
         DataDir::open(&path, Kind::Registry).unwrap();
+    }
+
+    /// It would be found sound, and belong to whoever looked at it: an unmounted disk is such a directory.
+    #[test]
+    fn who_asks_what_a_directory_is_for_makes_nothing_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(format_of(&dir.path().join("absent")), Err(OpenError::Io { .. })));
+        assert!(matches!(format_of(dir.path()), Err(OpenError::NotBegun { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(lock(dir.path()).unwrap());
+        assert!(matches!(format_of(dir.path()), Err(OpenError::NotBegun { .. })));
+        fs::write(dir.path().join("letter"), "dear").unwrap();
+        assert!(matches!(format_of(dir.path()), Err(OpenError::Foreign { .. })));
     }
 
     #[test]

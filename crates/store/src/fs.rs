@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use signet_platform::Directory;
-pub use signet_platform::read_exact_at;
+pub use signet_platform::{is_named, read_exact_at};
 use uuid::Uuid;
 
 /// The disk below a data directory.
@@ -59,6 +59,14 @@ impl Disk {
             self.discard(&temporary);
         }
         written
+    }
+
+    /// The same, unless the file has these bytes already: then nothing is written, which a full disk would refuse.
+    pub fn keep(&self, scratch: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        match std::fs::read(target) {
+            Ok(kept) if kept == bytes => Ok(()),
+            _ => self.put(scratch, target, bytes),
+        }
     }
 
     /// Makes sure that an empty file is at `path`, and makes its modification time now.
@@ -256,6 +264,17 @@ mod tests {
             assert!(disk.make_dirs(&other).is_err() && !other.exists());
             assert!(disk.remove(&path).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_there_already_needs_no_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "content").unwrap();
+        let disk = Disk::with_faults(Arc::new(FirstOf(Step::Create, AtomicBool::new(false))));
+        disk.keep(dir.path(), &path, b"content").unwrap();
+        assert!(disk.keep(dir.path(), &path, b"another").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"content");
     }
 
     #[test]

@@ -10,5 +10,5 @@ pub mod fs;
 mod name;
 pub mod registry;
 
-pub use data_dir::{DataDir, Kind, OpenError, format_of, kind_of, lock};
+pub use data_dir::{DataDir, Kind, OpenError, format_of, is_locked, kind_of, lock};
 pub use name::{NameError, RepositoryName, UploadId};

@@ -83,7 +83,8 @@ impl Provider {
         let answer: Answer = web.exchange(&call).await?;
         match answer.status {
             200..=299 => Ok(Redeemed::Token(answer.json::<Tokens>(&call)?.id_token)),
-            400 => Ok(Redeemed::Error(answer.json::<Problem>(&call)?)),
+            // RFC 6749 §5.2 has 400 and 401; to who asks before somebody has logged in Dex says 401, Google 428.
+            400..=499 => answer.json(&call).map(Redeemed::Error).map_err(|_| answer.refusal(&call)),
             _ => Err(answer.refusal(&call)),
         }
     }

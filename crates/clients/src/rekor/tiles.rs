@@ -1,10 +1,8 @@
 //! An entry and its proof out of a log's tiles (C2SP tlog-tiles), for what the log has already.
 
-use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::bufread::GzDecoder;
 use http::header::ACCEPT_ENCODING;
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::checkpoint::SignedCheckpoint;
@@ -12,10 +10,10 @@ use signet_formats::merkle::{Hash, MerkleError};
 use signet_formats::note::MAX_NOTE_BYTES;
 use signet_formats::rekor::{EntryKind, HashedRekordV002, InclusionProof, TlogEntry};
 use signet_formats::tlog::{
-    Entries, EntryBundle, MAX_ENTRY_BYTES, Resource, TILE_BYTES, TILE_WIDTH, TileError, TileNodes,
+    Entries, EntryBundle, MAX_ENTRY_BYTES, Resource, TILE_BYTES, TILE_WIDTH, TileError, TileNodes, full_path,
     inclusion_proof,
 };
-use signet_http::backoff;
+use signet_http::{ENCODINGS, backoff};
 
 use super::KnownLog;
 use crate::web::{Call, Web};
@@ -62,15 +60,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A resource; in the place of a partial one that is not there the full one, which may have replaced it.
     async fn read(&self, resource: Resource, most: usize) -> Result<(Call<'static>, Bytes)> {
-        let url = format!("{}/{resource}", self.base);
-        // Logs may keep entry bundles compressed, and send them so whatever they are asked for.
-        let call = Call::get(&url, WHAT, most)?.header(ACCEPT_ENCODING, "gzip, identity");
-        let answer = self.web.ask(&call).await?;
-        let body = match answer.header("content-encoding") {
-            Some("gzip") => unpacked(&answer.body, most).map_err(|error| call.malformed(error))?,
-            _ => answer.body,
-        };
+        let path = resource.to_string();
+        let read = self.get(&path, most).await;
+        match (&read, full_path(&path)) {
+            (Err(Error::Refused { status: 404 | 410, .. }), Some(full)) => self.get(full, most).await,
+            _ => read,
+        }
+    }
+
+    async fn get(&self, path: &str, most: usize) -> Result<(Call<'static>, Bytes)> {
+        let url = format!("{}/{path}", self.base);
+        let call = Call::get(&url, WHAT, most)?.header(ACCEPT_ENCODING, ENCODINGS);
+        let body = self.web.ask(&call).await?.body;
         Ok((call, body))
     }
 
@@ -117,23 +120,13 @@ impl Reader<'_> {
                 Err(error) => return Err(self.unprovable(error)),
             };
             let (call, bytes) = self.read(Resource::Tile(tile), TILE_BYTES).await?;
-            nodes.insert(tile, &bytes).map_err(|error| call.malformed(error))?;
+            let start = bytes.get(..usize::from(tile.width()) * size_of::<Hash>()).unwrap_or(&bytes);
+            nodes.insert(tile, start).map_err(|error| call.malformed(error))?;
         }
     }
 
     fn unprovable(&self, error: impl ToString) -> Error {
         Error::Malformed { what: WHAT.to_owned(), host: self.base.to_owned(), reason: error.to_string() }
-    }
-}
-
-/// What was compressed, of which there may be `most` bytes.
-fn unpacked(body: &[u8], most: usize) -> Result<Bytes, std::io::Error> {
-    let mut unpacked = Vec::new();
-    let room = u64::try_from(most).unwrap_or(u64::MAX);
-    GzDecoder::new(body).take(room.saturating_add(1)).read_to_end(&mut unpacked)?;
-    match unpacked.len() > most {
-        true => Err(std::io::Error::other("it is too large")),
-        false => Ok(unpacked.into()),
     }
 }
 

@@ -51,6 +51,16 @@ async fn provider(redeem: impl Fn(&str, &Asked) -> Says + Send + Sync + 'static)
     .await
 }
 
+/// A provider that tells who polls to wait, once with each status, and then gives a token.
+async fn pending(statuses: &'static [u16]) -> Fake {
+    let left = Mutex::new(statuses.iter());
+    provider(move |url, _| match left.lock().unwrap().next() {
+        Some(status) => says(*status, json!({"error": "authorization_pending"})),
+        None => says(200, json!({"id_token": token(&claims(url, [0; 32]))})),
+    })
+    .await
+}
+
 /// Logs in with a browser that does `visit` with the URL it is given.
 async fn with_browser<F>(fake: &Fake, visit: impl FnOnce(Url) -> F) -> Result<Token, Error>
 where
@@ -170,16 +180,7 @@ async fn discovery_of_another_issuer_or_over_plain_http_is_refused() {
 
 #[tokio::test]
 async fn a_device_code_is_polled_until_somebody_has_logged_in() {
-    let left = Arc::new(Mutex::new(2));
-    let fake = provider(move |url, _| {
-        let mut left = left.lock().unwrap();
-        if *left == 0 {
-            return says(200, json!({"id_token": token(&claims(url, [0; 32]))}));
-        }
-        *left -= 1;
-        says(400, json!({"error": "authorization_pending"}))
-    })
-    .await;
+    let fake = pending(&[400, 400]).await;
     let url = fake.url();
     let login = Login { issuer: &url, client_id: "sigstore" };
     let mut shown = None;
@@ -191,6 +192,27 @@ async fn a_device_code_is_polled_until_somebody_has_logged_in() {
     assert_eq!(last.field("device_code").as_deref(), Some("device-secret"));
     assert_eq!(last.field("code_verifier"), Some(base64::encode_url([3; 32])));
     assert_eq!(fake.lines().len(), 5, "discovery, device, two that wait, one that brings");
+}
+
+/// Sigstore's public instance logs in with Dex, which says 401.
+#[tokio::test]
+async fn whoever_has_not_logged_in_yet_is_waited_for_whatever_status_says_so() {
+    let fake = pending(&[401, 428, 403]).await;
+    let url = fake.url();
+    let login = Login { issuer: &url, client_id: "sigstore" };
+    device(&web(), &login, &randomness(), |_| {}).await.unwrap();
+    assert_eq!(fake.lines().iter().filter(|line| *line == "POST /token").count(), 4);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_names_no_error_has_refused() {
+    for (status, body) in [(401, "<h1>Unauthorized</h1>"), (403, "{}"), (500, r#"{"error": "slow_down"}"#)] {
+        let fake = provider(move |_, _| says(status, body)).await;
+        let url = fake.url();
+        let login = Login { issuer: &url, client_id: "sigstore" };
+        let refused = device(&web(), &login, &randomness(), |_| {}).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. } | Error::Failed { .. }), "{refused:?}");
+    }
 }
 
 #[tokio::test]

@@ -129,6 +129,24 @@ async fn a_compressed_bundle_is_unpacked_within_its_bound() {
     }
 }
 
+/// C2SP tlog-tiles lets a log drop what is partial once the full tile is there.
+#[tokio::test]
+async fn where_a_partial_tile_is_gone_the_full_one_is_read() {
+    let fake = Fake::start(|_, asked| match asked.line.as_str() {
+        "POST /api/v2/log/entries" => (409, vec![("x-log-index", "260".to_owned())], Vec::new()),
+        path if path.contains("001.p/") => says(404, "gone"),
+        "GET /api/v2/tile/entries/001" => tiles("GET /api/v2/tile/entries/001.p/44", 300, None),
+        "GET /api/v2/tile/0/001" => {
+            let (status, headers, mut tile) = tiles("GET /api/v2/tile/0/001.p/44", 300, None);
+            tile.resize(256 * 32, 7);
+            (status, headers, tile)
+        }
+        path => tiles(path, 300, None),
+    })
+    .await;
+    assert_eq!(add(&fake, 2, &submission(None)).await.unwrap().body, leaf());
+}
+
 /// A log knows what it has numbered before a checkpoint covers it.
 #[tokio::test]
 async fn a_duplicate_is_waited_for_until_a_checkpoint_covers_it() {

@@ -1,13 +1,10 @@
 //! Credential helper programs: `docker-credential-<name> get`, server on stdin, JSON on stdout.
 
-use std::io::{Read, Seek};
 use std::path::Path;
-use std::process::Stdio;
 
 use serde::Deserialize;
 use signet_http::printable;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use signet_platform::Answered;
 
 use super::keychain::Credentials;
 use crate::{Error, Limits, Result};
@@ -28,8 +25,8 @@ pub(super) async fn ask(
     }
     let program = signet_platform::program(&format!("docker-credential-{name}"));
     let program = directory.map_or_else(|| program.clone().into(), |directory| directory.join(&program));
-    let talk = tokio::time::timeout(limits.helper, run(&program, server, limits.small_bytes));
-    let Outcome { success, output, complaint } = match talk.await {
+    let asked = signet_platform::ask(&program, ["get"], server.as_bytes(), limits.small_bytes);
+    let Answered { success, output, complaint } = match tokio::time::timeout(limits.helper, asked).await {
         Ok(outcome) => outcome.map_err(|error| failed(&error.to_string()))?,
         Err(_) => return Err(failed("no answer in time")),
     };
@@ -44,43 +41,6 @@ pub(super) async fn ask(
             None => Err(failed("it failed and said nothing")),
         },
     }
-}
-
-/// What a helper did.
-struct Outcome {
-    success: bool,
-    output: Vec<u8>,
-    /// The beginning of what it wrote to standard error.
-    complaint: Vec<u8>,
-}
-
-async fn run(program: &Path, server: &str, most: usize) -> std::io::Result<Outcome> {
-    // A file and no pipe: what a helper leaves running may keep a pipe open after it ended. Where none can be made, its
-    // answer is all that counts.
-    let complaints = tempfile::tempfile().ok();
-    let stderr = complaints.as_ref().and_then(|file| file.try_clone().ok());
-    let mut child = Command::new(program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(stderr.map_or_else(Stdio::null, Stdio::from))
-        .kill_on_drop(true)
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input may still answer; its answer decides.
-        let _ = stdin.write_all(server.as_bytes()).await;
-    }
-    let mut output = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(most as u64 + 1).read_to_end(&mut output).await?;
-    }
-    let success = output.len() <= most && child.wait().await?.success();
-    let mut complaint = Vec::new();
-    if let (false, Some(mut file)) = (success, complaints) {
-        file.rewind()?;
-        file.take(COMPLAINT).read_to_end(&mut complaint)?;
-    }
-    Ok(Outcome { success, output, complaint })
 }
 
 /// Why a helper failed, in the first line that says something. What may be an answer is not shown: a secret is in it.
@@ -107,9 +67,6 @@ fn is_name(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     first && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
-
-/// Bytes of a complaint that are read.
-const COMPLAINT: u64 = 4096;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -64,6 +64,7 @@ fn of_failure(url: &Url, what: &str, failure: Failure) -> Error {
     match failure {
         Failure::Timeout => Error::Timeout { what: what.to_owned() },
         Failure::PlainHttp => Error::PlainHttpRefused { host: host(url) },
+        Failure::NoPlainHttp => Error::Tls { host: host(url), reason: NO_PLAIN_HTTP.to_owned() },
         Failure::Tls(reason) => Error::Tls { host: host(url), reason },
         Failure::Malformed(reason) => Error::malformed(format!("the answer of {}", host(url)), reason),
         Failure::Unreachable(reason) => Error::Unreachable { host: host(url), reason },
@@ -96,4 +97,5 @@ impl Told {
     }
 }
 
+const NO_PLAIN_HTTP: &str = "it was asked over plain HTTP, as a registry on this machine is without an authority, and seems to speak TLS";
 const MAX_DETAIL: usize = 64 * 1024;

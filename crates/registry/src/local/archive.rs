@@ -24,6 +24,9 @@ use crate::store::ImageStore;
 use crate::stream::BlobStream;
 use crate::{Attached, Error, Limits, Result};
 
+/// Called when the file has been another writer's for long.
+pub(crate) type Waiting<'a> = &'a (dyn Fn(&Path) + Sync);
+
 /// A tar file of an image layout, read in place or written anew.
 pub struct OciArchive {
     state: State,
@@ -54,8 +57,8 @@ impl OciArchive {
     }
 
     /// An archive to write; what one that is there holds stays in it. It replaces `file` only when it is finished.
-    pub fn create(file: &Path, limits: &Limits) -> Result<Self> {
-        Self::write(file, limits, |root| match file.is_file() {
+    pub fn create(file: &Path, limits: &Limits, waiting: Waiting<'_>) -> Result<Self> {
+        Self::write(file, limits, waiting, |root| match file.is_file() {
             true => unpack(&Tarball::open(file, limits)?, root),
             false => Ok(()),
         })
@@ -65,10 +68,11 @@ impl OciArchive {
     pub(super) fn write(
         file: &Path,
         limits: &Limits,
+        waiting: Waiting<'_>,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Self> {
         let file = destination::of(file)?;
-        let staging = Staging::beside(&file)?;
+        let staging = Staging::beside(&file, waiting)?;
         let root = staging.directory.path().join("layout");
         std::fs::create_dir(&root).map_err(|error| Error::io(&root, &error))?;
         fill(&root)?;
@@ -98,11 +102,11 @@ impl OciArchive {
 
 impl Staging {
     /// The directory in which `file` is written. What killed writers of it left goes.
-    fn beside(file: &Path) -> Result<Self> {
+    fn beside(file: &Path, waiting: Waiting<'_>) -> Result<Self> {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         let failed = |error: std::io::Error| Error::io(file, &without_path(error));
-        let lock = WriterLock::on(file).map_err(failed)?;
+        let lock = WriterLock::on(file, &|| waiting(file)).map_err(failed)?;
         let mut prefix = OsString::from(".signet-archive-");
         prefix.push(file.file_name().unwrap_or_default());
         prefix.push(".");

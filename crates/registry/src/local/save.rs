@@ -12,7 +12,7 @@ use serde::Serialize;
 use signet_crypto::Digest;
 use signet_formats::oci::{Descriptor, Manifest, ManifestKind, Reference, Tag, media_type};
 
-use super::archive::OciArchive;
+use super::archive::{OciArchive, Waiting};
 use super::docker::CONTAINERD_NAME;
 use super::reader::blob_name;
 use crate::client::{BlobPush, ManifestName, Referrers, Resolved};
@@ -30,7 +30,12 @@ pub struct DockerSave {
 
 impl DockerSave {
     /// A new archive of the image that is going to be called `name`, and tagged [`DockerSave::tag`] here.
-    pub fn create(file: &Path, name: Option<&str>, limits: &Limits) -> Result<Self> {
+    pub(crate) fn create(
+        file: &Path,
+        name: Option<&str>,
+        limits: &Limits,
+        waiting: Waiting<'_>,
+    ) -> Result<Self> {
         let wrong = |reason: String| Error::Location {
             text: format!(
                 "docker-archive:{}{}",
@@ -50,7 +55,7 @@ impl DockerSave {
                 .parse()
                 .map_err(|error: signet_formats::oci::ReferenceError| wrong(error.to_string()))?,
         };
-        let archive = OciArchive::write(file, limits, |_| match file.exists() {
+        let archive = OciArchive::write(file, limits, waiting, |_| match file.exists() {
             true => Err(Error::Io { path: file.display().to_string(), reason: THERE.to_owned() }),
             false => Ok(()),
         })?;

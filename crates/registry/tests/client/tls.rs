@@ -157,6 +157,14 @@ async fn https_on_this_machine_is_for_the_registry_that_asks_for_it() {
 }
 
 #[tokio::test]
+async fn a_registry_on_this_machine_that_speaks_tls_is_told_so() {
+    let secure = server(Authority::new().server("127.0.0.1", None)).await;
+    let outcome = ask(&Client::new(Options::default()), &secure).await;
+    let told = matches!(&outcome, Err(Error::Tls { reason, .. }) if reason.contains("plain HTTP"));
+    assert!(told, "{outcome:?}");
+}
+
+#[tokio::test]
 async fn https_does_not_fall_back_to_plain_http() {
     // As servers do that are spoken to in TLS and know none.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
