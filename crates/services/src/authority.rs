@@ -13,6 +13,7 @@ use signet_formats::x509::{
 use signet_keys::{FileError, Payload, PrivateKey, SignError, Signer, random};
 use signet_store::DataDir;
 
+use crate::given_key;
 use crate::key_files::{GIVEN, KeyFiles};
 
 /// A key that issues certificates.
@@ -44,6 +45,11 @@ impl Issuer {
     /// Its own certificate first, its root last.
     pub fn chain(&self) -> &[Certificate] {
         &self.chain
+    }
+
+    /// What signs its certificates.
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        self.signer.as_ref()
     }
 
     /// The algorithm that its certificates are signed with.
@@ -97,8 +103,8 @@ pub fn refuse_directory(dir: &DataDir, is_given: bool, development: bool) -> Res
     if !is_given && files.is_noted(GIVEN) {
         return Err(AuthorityError::Given);
     }
-    match files.read(ROOT)? {
-        Some((_, own)) => refuse_other_mode(own.first().ok_or(AuthorityError::EmptyChain)?, development),
+    match files.chain(ROOT)? {
+        Some(own) => refuse_other_mode(own.first().ok_or(AuthorityError::EmptyChain)?, development),
         None => Ok(()),
     }
 }
@@ -226,6 +232,12 @@ pub enum AuthorityError {
     /// The chain begins with the certificate of another key.
     #[error("the first certificate of the chain is not that of the signing key")]
     OtherKey,
+    /// There is nothing to go on with until the root's key is put back.
+    #[error("the next certificate is made with `{}`, which is not there", path.display())]
+    RootElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The signer did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -250,7 +262,7 @@ async fn sign_certificate(
     tbs: &TbsCertificate,
 ) -> Result<Certificate, AuthorityError> {
     let tbs = tbs.to_der(algorithm).ok_or(AuthorityError::Unwritable)?;
-    let signature = signer.sign(scheme, Payload::Message(&tbs)).await?;
+    let signature = given_key::sign(signer, scheme, Payload::Message(&tbs)).await?;
     let der = signed_certificate(&tbs, algorithm, &signature).ok_or(AuthorityError::Unwritable)?;
     Certificate::from_der(&der).map_err(|_| AuthorityError::Unwritable)
 }

@@ -1,19 +1,19 @@
-//! A file that lines are added to and nothing else: the audit records of a CA, the entries of a log.
+//! A file that lines are added to and nothing else: the audit records of a CA.
 //!
 //! Trusted? As its owner is. What is acknowledged is on the disk: whoever waits for a line to be added is
 //! answered after the disk has it; many lines go in one write. The first failure ends the journal for
 //! good, because what is on the disk is unknown then. A line that a crash cut off was never acknowledged,
-//! and is cut away at the next start.
+//! and is cut away at the next start. May the file be moved? Yes, at any time: the next line begins another one in its place.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use signet_store::fs::Disk;
+use signet_store::fs::{Disk, is_named, read_exact_at};
 use tokio::sync::oneshot;
 
 /// A journal. Clones write to the same one.
@@ -27,17 +27,10 @@ pub struct Journal {
 impl Journal {
     /// Opens or makes the journal at `path`.
     pub fn open(disk: Disk, path: &Path) -> io::Result<Self> {
-        let (file, next) = match path.exists() {
-            true => recover(path)?,
-            false => {
-                let file = disk.create(path)?;
-                disk.sync_parent(path)?;
-                (file, 0)
-            }
-        };
+        let file = open(&disk, path)?;
         let (lines, waiting) = sync_channel(MAX_WAITING);
         let failed = Arc::new(AtomicBool::new(false));
-        let writer = Writer { disk, path: path.to_owned(), file, next, failed: Arc::clone(&failed) };
+        let writer = Writer { disk, path: path.to_owned(), file, failed: Arc::clone(&failed) };
         thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting))?;
         Ok(Self { lines, failed })
     }
@@ -47,8 +40,8 @@ impl Journal {
         !self.failed.load(Ordering::Acquire)
     }
 
-    /// Adds a line without line breaks; its number, from 0, once the disk has it.
-    pub async fn append(&self, line: String) -> Result<u64, JournalError> {
+    /// Adds a line without line breaks; returns once the disk has it.
+    pub async fn append(&self, line: String) -> Result<(), JournalError> {
         let (done, answer) = oneshot::channel();
         self.lines.try_send(Waiting { line, done }).map_err(|error| match error {
             TrySendError::Full(_) => JournalError::Busy,
@@ -71,15 +64,13 @@ pub enum JournalError {
 
 struct Waiting {
     line: String,
-    done: oneshot::Sender<u64>,
+    done: oneshot::Sender<()>,
 }
 
 struct Writer {
     disk: Disk,
     path: PathBuf,
     file: File,
-    /// The number of the next line.
-    next: u64,
     failed: Arc<AtomicBool>,
 }
 
@@ -97,13 +88,15 @@ impl Writer {
             }
             for waiting in batch {
                 // Whoever asked may have gone; the line is there all the same.
-                let _ = waiting.done.send(self.next);
-                self.next += 1;
+                let _ = waiting.done.send(());
             }
         }
     }
 
     fn write(&mut self, batch: &[Waiting]) -> io::Result<()> {
+        if !is_named(&self.file, &self.path)? {
+            self.file = open(&self.disk, &self.path)?;
+        }
         let text: String = batch.iter().flat_map(|waiting| [waiting.line.as_str(), "\n"]).collect();
         self.disk.write(&mut self.file, &self.path, text.as_bytes())?;
         self.disk.sync(&self.file, &self.path)
@@ -134,27 +127,37 @@ pub fn fsck(path: &Path) -> Vec<String> {
     findings
 }
 
-/// Cuts away a line that was not finished; the file at its end, and how many lines it has.
-fn recover(path: &Path) -> io::Result<(File, u64)> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut reader = BufReader::new(&file);
-    let (mut lines, mut whole, mut line) = (0, 0, Vec::new());
-    loop {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        lines += 1;
-        whole += length as u64;
+/// The journal at `path`, made if there is none in its directory, without a line that was not finished.
+fn open(disk: &Disk, path: &Path) -> io::Result<File> {
+    // A directory that is gone is not made again.
+    path.parent().map(fs::metadata).transpose()?;
+    match disk.create(path) {
+        Ok(_) => disk.sync_parent(path)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
-    drop(reader);
-    file.set_len(whole)?;
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    file.set_len(end_of_lines(&file)?)?;
     file.sync_all()?;
-    file.seek(SeekFrom::Start(whole))?;
-    Ok((file, lines))
+    OpenOptions::new().append(true).open(path)
 }
 
+/// Where the last line ends. From the end on: the file may be long.
+fn end_of_lines(file: &File) -> io::Result<u64> {
+    let (mut end, mut block) = (file.metadata()?.len(), [0; BLOCK]);
+    while end > 0 {
+        let length = end.min(BLOCK as u64);
+        let read = block.get_mut(..length as usize).unwrap_or_default();
+        read_exact_at(file, read, end - length)?;
+        if let Some(last) = read.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(end - length + last as u64 + 1);
+        }
+        end -= length;
+    }
+    Ok(0)
+}
+
+const BLOCK: usize = 4_096;
 const MAX_WAITING: usize = 4_096;
 const MAX_BATCH: usize = 1_024;
 
@@ -167,37 +170,78 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_are_numbered_on_after_a_restart_and_a_cut_line_is_gone() {
+    async fn lines_follow_each_other_after_a_restart_and_a_cut_line_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let journal = Journal::open(Disk::default(), &path).unwrap();
-        assert_eq!(journal.append("a".into()).await, Ok(0));
-        assert_eq!(journal.append("b".into()).await, Ok(1));
+        journal.append("a".into()).await.unwrap();
+        journal.append("b".into()).await.unwrap();
         drop(journal);
-        std::fs::write(&path, "a\nb\nhalf").unwrap();
+        let long = "x".repeat(2 * BLOCK);
+        for (left, kept) in [
+            ("a\nb\nhalf".to_owned(), "a\nb\n".to_owned()),
+            (format!("a\n{long}"), "a\n".to_owned()),
+            (long.clone(), String::new()),
+            (format!("{long}\n"), format!("{long}\n")),
+        ] {
+            fs::write(&path, left).unwrap();
+            let journal = Journal::open(Disk::default(), &path).unwrap();
+            journal.append("c".into()).await.unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}c\n"));
+        }
+    }
+
+    /// As `logrotate` does, with and without making another file itself.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_journal_that_was_moved_away_goes_on_in_another_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("journal"), dir.path().join("journal.1"));
         let journal = Journal::open(Disk::default(), &path).unwrap();
-        assert_eq!(journal.append("c".into()).await, Ok(2));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\nc\n");
+        journal.append("a".into()).await.unwrap();
+        for makes_another in [false, true] {
+            let before = fs::read(&path).unwrap();
+            fs::rename(&path, &moved).unwrap();
+            if makes_another {
+                fs::write(&path, "").unwrap();
+            }
+            journal.append("b".into()).await.unwrap();
+            assert_eq!(
+                (fs::read(&moved).unwrap(), fs::read_to_string(&path).unwrap()),
+                (before, "b\n".into())
+            );
+        }
+    }
+
+    /// Nobody would look for the records where nothing else is.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_journal_whose_directory_is_gone_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, moved) = (dir.path().join("home"), dir.path().join("moved"));
+        fs::create_dir(&home).unwrap();
+        let journal = Journal::open(Disk::default(), &home.join("journal")).unwrap();
+        fs::rename(&home, moved).unwrap();
+        assert_eq!(journal.append("a".into()).await, Err(JournalError::Ended));
+        assert!(!home.exists());
     }
 
     #[tokio::test]
-    async fn many_at_once_are_all_there_under_their_numbers() {
+    async fn many_at_once_are_all_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let journal = Journal::open(Disk::default(), &path).unwrap();
-        let added: Vec<_> = (0..200)
-            .map(|n| {
-                let journal = journal.clone();
-                tokio::spawn(async move { (n, journal.append(n.to_string()).await.unwrap()) })
-            })
-            .collect();
-        let mut numbers = vec![0; 200];
-        for one in added {
-            let (n, number) = one.await.unwrap();
-            numbers[number as usize] = n;
+        let adding = (0..200).map(|n: u32| {
+            let journal = journal.clone();
+            tokio::spawn(async move { journal.append(n.to_string()).await.unwrap() })
+        });
+        for one in adding.collect::<Vec<_>>() {
+            one.await.unwrap();
         }
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().map(|line| line.parse().unwrap()).collect::<Vec<i32>>(), numbers);
+        let mut added: Vec<u32> =
+            fs::read_to_string(&path).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+        added.sort_unstable();
+        assert_eq!(added, (0..200).collect::<Vec<_>>());
     }
 
     #[test]
@@ -205,7 +249,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         assert!(fsck(&file).is_empty(), "there is none");
-        std::fs::write(&file, "").unwrap();
+        fs::write(&file, "").unwrap();
         assert_eq!(fsck(&file.join("journal")).len(), 1);
     }
 
@@ -229,7 +273,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let disk = Disk::with_faults(Arc::new(FailsOnce(step, AtomicUsize::new(0))));
             let journal = Journal::open(disk, &dir.path().join("journal")).unwrap();
-            assert_eq!(journal.append("a".into()).await, Ok(0));
+            assert_eq!(journal.append("a".into()).await, Ok(()));
             assert!(journal.is_writing());
             assert_eq!(journal.append("b".into()).await, Err(JournalError::Ended));
             assert!(!journal.is_writing());

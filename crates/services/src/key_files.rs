@@ -33,13 +33,44 @@ impl<'a> KeyFiles<'a> {
 
     /// Reads a key and its chain; `None` if they were not made yet.
     pub(crate) fn read(&self, name: &str) -> Result<Option<(PrivateKey, Vec<Certificate>)>, AuthorityError> {
-        let (key, chain) = (file(self.dir, name, KEY), file(self.dir, name, CHAIN));
-        let missing = [&key, &chain].into_iter().find(|path| !path.is_file());
-        match missing {
-            None => Ok(Some((read_private(&key, &PasswordSource::Environment)?, read_chain(&chain)?))),
-            Some(path) if self.made.contains(name) => Err(AuthorityError::Lost { path: path.clone() }),
-            Some(_) => Ok(None),
+        let Some(chain) = self.chain(name)? else { return Ok(None) };
+        let lost = || AuthorityError::Lost { path: self.key_path(name) };
+        Ok(Some((self.key(name)?.ok_or_else(lost)?, chain)))
+    }
+
+    /// Reads a chain; `None` if it was not made yet. It is written after its key: a key alone is what a crash left, a chain
+    /// alone never.
+    pub(crate) fn chain(&self, name: &str) -> Result<Option<Vec<Certificate>>, AuthorityError> {
+        let path = self.chain_path(name);
+        match is_there(&path)? {
+            true => read_chain(&path).map(Some),
+            false if self.made.contains(name) => Err(AuthorityError::Lost { path }),
+            false => Ok(None),
         }
+    }
+
+    /// Reads a key; `None` if it is not here.
+    pub(crate) fn key(&self, name: &str) -> Result<Option<PrivateKey>, AuthorityError> {
+        let path = self.key_path(name);
+        match is_there(&path)? {
+            true => Ok(Some(read_private(&path, &PasswordSource::Environment)?)),
+            false => Ok(None),
+        }
+    }
+
+    /// Where a key is.
+    pub(crate) fn key_path(&self, name: &str) -> PathBuf {
+        file(self.dir, name, KEY)
+    }
+
+    /// Where a chain is.
+    pub(crate) fn chain_path(&self, name: &str) -> PathBuf {
+        file(self.dir, name, CHAIN)
+    }
+
+    /// Whether there is no key with its chain.
+    pub(crate) fn is_empty(&self) -> bool {
+        pairs(self.dir).next().is_none()
     }
 
     /// Writes a key and its chain. A crash in between leaves files that are not in the list, and are made anew.
@@ -49,8 +80,8 @@ impl<'a> KeyFiles<'a> {
         key: &PrivateKey,
         chain: &[Certificate],
     ) -> Result<(), AuthorityError> {
-        write_private(&file(self.dir, name, KEY), key, PrivateFormat::Pkcs8, Existing::Replace)?;
-        self.put(&file(self.dir, name, CHAIN), chain_pem(chain).as_bytes())?;
+        write_private(&self.key_path(name), key, PrivateFormat::Pkcs8, Existing::Replace)?;
+        self.put(&self.chain_path(name), chain_pem(chain).as_bytes())?;
         self.made.insert(name.to_owned());
         self.put_list()
     }
@@ -126,16 +157,18 @@ pub fn fsck(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A chain whose first certificate is that of the key beside it, and each issued by the next.
+/// A chain whose first certificate is that of the key beside it, and each issued by the next. A root's key may be elsewhere.
 fn check(files: &KeyFiles<'_>, name: &str) -> Result<(), AuthorityError> {
-    let Some((key, certificates)) = files.read(name)? else { return Ok(()) };
+    let Some(certificates) = files.chain(name)? else { return Ok(()) };
     let own = certificates.first().ok_or(AuthorityError::EmptyChain)?;
-    if own.spki() != key.public_key().spki_der() {
-        return Err(AuthorityError::OtherKey);
+    match files.key(name)? {
+        Some(key) if own.spki() != key.public_key().spki_der() => return Err(AuthorityError::OtherKey),
+        None if name != ROOT => return Err(AuthorityError::Lost { path: files.key_path(name) }),
+        _ => {}
     }
     match each_issued_by_the_next(&certificates) {
         true => Ok(()),
-        false => Err(AuthorityError::Chain { path: file(files.dir, name, CHAIN) }),
+        false => Err(AuthorityError::Chain { path: files.chain_path(name) }),
     }
 }
 
@@ -159,6 +192,10 @@ fn pairs(dir: &Path) -> impl Iterator<Item = String> {
     pairs.filter_map(|chain| Some(chain.file_stem()?.to_str()?.to_owned()))
 }
 
+fn is_there(path: &Path) -> Result<bool, AuthorityError> {
+    path.try_exists().map_err(at(path))
+}
+
 fn read_chain(path: &Path) -> Result<Vec<Certificate>, AuthorityError> {
     let text = fs::read_to_string(path).map_err(at(path))?;
     certificates_from_pem(&text).map_err(|_| AuthorityError::Chain { path: path.to_owned() })
@@ -177,8 +214,8 @@ const CHAIN: &str = "pem";
 const LIST: &str = "made.json";
 /// In the list: the authority was given its keys.
 pub(crate) const GIVEN: &str = "given";
-/// In the list, and where it is: the log of certificates that the authority keeps itself.
-pub(crate) const OWN_LOG: &str = "ct";
+/// In the list: the log of certificates that the authority keeps itself, by where it is.
+pub(crate) const OWN_LOG: &str = crate::ctlog::DIR;
 const NOTES: [&str; 2] = [GIVEN, OWN_LOG];
 
 #[cfg(test)]
@@ -186,30 +223,45 @@ mod tests {
     use super::*;
     use crate::authority::{Subject, make_root};
 
-    async fn made(dir: &Path) {
+    async fn made(dir: &Path, name: &str) {
         let subject = Subject { organization: "o", common_name: "root" };
         let (key, root) = make_root(&subject, (1_795_000_000, 1_895_000_000)).await.unwrap();
-        KeyFiles::open(&Disk::default(), dir).unwrap().write("root", &key, &[root]).unwrap();
+        KeyFiles::open(&Disk::default(), dir).unwrap().write(name, &key, &[root]).unwrap();
     }
 
     #[tokio::test]
     async fn a_key_whose_certificate_is_lost_is_not_made_anew() {
-        for lost in ["root.pem", "root.key"] {
+        for lost in ["leaf.pem", "leaf.key"] {
             let dir = tempfile::tempdir().unwrap();
-            made(dir.path()).await;
+            made(dir.path(), "leaf").await;
             assert_eq!(fsck(dir.path()), Vec::<String>::new());
             fs::remove_file(dir.path().join(lost)).unwrap();
             let disk = Disk::default();
-            let read = KeyFiles::open(&disk, dir.path()).unwrap().read("root");
+            let read = KeyFiles::open(&disk, dir.path()).unwrap().read("leaf");
             assert!(matches!(read, Err(AuthorityError::Lost { path }) if path.ends_with(lost)));
             assert!(fsck(dir.path()).concat().contains(lost), "{:?}", fsck(dir.path()));
+        }
+    }
+
+    /// Nothing that a crash leaves looks like it.
+    #[tokio::test]
+    async fn a_certificate_whose_key_is_gone_was_made_whatever_the_list_says() {
+        let dir = tempfile::tempdir().unwrap();
+        made(dir.path(), "leaf").await;
+        fs::remove_file(dir.path().join("leaf.key")).unwrap();
+        for list in [None, Some("[]")] {
+            let path = dir.path().join(LIST);
+            list.map_or_else(|| fs::remove_file(&path), |list| fs::write(&path, list)).unwrap();
+            let disk = Disk::default();
+            let read = KeyFiles::open(&disk, dir.path()).unwrap().read("leaf");
+            assert!(matches!(read, Err(AuthorityError::Lost { path }) if path.ends_with("leaf.key")));
         }
     }
 
     #[tokio::test]
     async fn what_an_earlier_version_made_is_kept_too() {
         let dir = tempfile::tempdir().unwrap();
-        made(dir.path()).await;
+        made(dir.path(), "root").await;
         fs::remove_file(dir.path().join(LIST)).unwrap();
         let disk = Disk::default();
         let files = KeyFiles::open(&disk, dir.path()).unwrap();

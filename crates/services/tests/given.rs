@@ -10,17 +10,21 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use signet_crypto::KeyAlgorithm;
+use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
+use signet_formats::timestamp::{PkiFailure, ReceivedRequest};
 use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, oid};
-use signet_keys::{PrivateKey, Signer};
+use signet_keys::{Payload, PrivateKey, SignError, Signer};
 use signet_services::authority::{AuthorityError, Issuer, Subject, make_root};
 use signet_services::ca::{self, Ca, CaError, Hierarchy};
-use signet_services::clock::{Clock, ManualClock};
-use signet_services::ctlog::CertificateLog;
+use signet_services::clock::{Clock, ManualClock, Reading};
+use signet_services::ctlog::CertificateLogs;
 use signet_services::oidc::{Fetch, FetchError, Issuers, KeySource, Verifier};
-use signet_services::tsa::{self, Identity, TimeSource, Tsa, TsaError};
+use signet_services::tsa::{self, ClockBound, Identity, SourceState, TimeSource, Tsa, TsaError};
+use tokio::time::sleep;
 
 const NOW: i64 = 1_795_000_000;
 const YEAR: i64 = 365 * 24 * 60 * 60;
@@ -85,6 +89,21 @@ async fn a_chain_with_more_intermediates_than_one_of_them_allows_makes_no_ca() {
     assert_eq!(refusal(&second, second.chain.clone()), why);
 }
 
+#[tokio::test]
+async fn an_authority_says_what_may_not_be_expected_of_it() {
+    let notes = async |root: &Holder, algorithm| {
+        let extensions =
+            vec![NewExtension::key_usage(&[KEY_CERT_SIGN]), NewExtension::certificate_authority(Some(0))];
+        let given = below_with(root, (NOW - 10, NOW + YEAR), extensions, algorithm).await;
+        open_ca(tempfile::tempdir().unwrap().path(), Some(&given), false).await.unwrap().notes()
+    };
+    let root = root("root").await;
+    let nobody = "no issuer of identity tokens is configured: nobody gets a certificate";
+    assert_eq!(notes(&root, KeyAlgorithm::EcdsaP521).await, [nobody]);
+    let told = notes(&root, KeyAlgorithm::Ed25519).await;
+    assert!(told.len() == 2 && told[1].contains("sigstore-python refuses"), "{told:?}");
+}
+
 /// What strangers trust signs nothing that development asks for, and the other way round.
 #[tokio::test]
 async fn given_keys_and_development_do_not_go_together() {
@@ -132,6 +151,96 @@ async fn an_authority_that_was_given_its_key_makes_none_when_it_is_not() {
     }
 }
 
+/// Who only waits until it is ready asks it for nothing.
+#[tokio::test(start_paused = true)]
+async fn an_authority_whose_key_is_away_is_not_ready_and_asks_until_it_is_back() {
+    let (dir, root) = (tempfile::tempdir().unwrap(), root("ours").await);
+    let purpose = vec![NewExtension::purpose(oid::TIME_STAMPING, true)];
+    let Holder { key, chain } = below(&root, (NOW - 10, NOW + YEAR), purpose).await;
+    let (ca_key, tsa_key) = (Away::of(root.key), Away::of(key));
+    let identity = Identity::new(Arc::clone(&tsa_key) as _, chain).unwrap();
+    let tsa = open_tsa_of(&dir.path().join("tsa"), Some(identity), false).await.unwrap();
+    ca_key.go(true);
+    let issuer = Issuer::new(Arc::clone(&ca_key) as _, root.chain).unwrap();
+    let ca = open_ca_of(&dir.path().join("ca"), Some(issuer), false).await.unwrap();
+    assert!(!ca.is_ready() && tsa.is_ready(), "{:?}", tsa.doubt());
+    tsa_key.go(true);
+    let request = ReceivedRequest::new(Digest::sha256(b"x"), None, None);
+    let refusal = tsa.stamp(&request).await.unwrap_err();
+    assert_eq!(refusal.failure, PkiFailure::SystemFailure);
+    assert_eq!(refusal.text, "the authority's key does not sign now");
+    assert_eq!(tsa.doubt().as_deref(), Some("its key does not sign: it is away"));
+    tokio::spawn(ca.clone().keep_renewed(|| ()));
+    tokio::spawn(tsa.clone().keep_renewed(|| ()));
+    for away in [false, true, false] {
+        ca_key.go(away);
+        tsa_key.go(away);
+        sleep(Duration::from_secs(if away { 66 } else { 6 })).await;
+        assert_eq!((ca.is_ready(), tsa.is_ready()), (!away, !away));
+    }
+    // Whoever is refused makes it known, and it is asked again no later for that.
+    tsa_key.go(true);
+    tsa.stamp(&request).await.unwrap_err();
+    tsa_key.go(false);
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(tsa.doubt(), None);
+    tsa.stamp(&request).await.unwrap();
+}
+
+/// A key that is away from time to time.
+struct Away {
+    key: Arc<PrivateKey>,
+    is_away: AtomicBool,
+    doubt: AtomicBool,
+}
+
+impl Away {
+    fn of(key: Arc<PrivateKey>) -> Arc<Self> {
+        Arc::new(Self { key, is_away: false.into(), doubt: false.into() })
+    }
+
+    fn go(&self, away: bool) {
+        self.is_away.store(away, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Signer for Away {
+    fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        Signer::schemes(self.key.as_ref())
+    }
+
+    async fn sign(&self, scheme: Scheme, payload: Payload<'_>) -> Result<Vec<u8>, SignError> {
+        let is_away = self.is_away.load(Ordering::Relaxed);
+        self.doubt.store(is_away, Ordering::Relaxed);
+        match is_away {
+            true => Err(SignError::Backend { reason: "it is away".to_owned() }),
+            false => Signer::sign(self.key.as_ref(), scheme, payload).await,
+        }
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.doubt.load(Ordering::Relaxed).then(|| "it is away".to_owned())
+    }
+}
+
+/// A clock that is right.
+struct Exact;
+
+impl ClockBound for Exact {
+    fn bound(&self, _: &Reading) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
+    fn sources(&self) -> Vec<SourceState> {
+        Vec::new()
+    }
+}
+
 /// A key and its certificates.
 struct Holder {
     key: Arc<PrivateKey>,
@@ -152,7 +261,17 @@ async fn root(name: &str) -> Holder {
 
 /// Who holds a new key, as this authority certifies it.
 async fn below(above: &Holder, life: (i64, i64), extensions: Vec<NewExtension>) -> Holder {
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    below_with(above, life, extensions, KeyAlgorithm::EcdsaP256).await
+}
+
+/// The same, with a key of this kind.
+async fn below_with(
+    above: &Holder,
+    life: (i64, i64),
+    extensions: Vec<NewExtension>,
+    algorithm: KeyAlgorithm,
+) -> Holder {
+    let key = PrivateKey::generate(algorithm).unwrap();
     let tbs = TbsCertificate {
         serial: vec![1],
         issuer: above.chain[0].subject().der().to_vec(),
@@ -176,22 +295,22 @@ fn refusal(holder: &Holder, chain: Vec<Certificate>) -> Option<&'static str> {
 }
 
 async fn open_ca(dir: &Path, given: Option<&Holder>, development: bool) -> Result<Ca, CaError> {
+    open_ca_of(dir, given.map(|given| given.issuer(given.chain.clone())), development).await
+}
+
+async fn open_ca_of(dir: &Path, given: Option<Issuer>, development: bool) -> Result<Ca, CaError> {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW.unsigned_abs()));
     let keys = KeySource::with_own(Arc::new(Nothing), HashMap::new());
     let verifier = Verifier::new(Issuers::default(), keys, Arc::clone(&clock));
     let log = tempfile::tempdir().unwrap();
-    let log = CertificateLog::open(log.path(), "ct.example", Arc::clone(&clock)).await.unwrap();
-    let hierarchy = given.map(|given| Hierarchy::given(given.issuer(given.chain.clone()), NOW).unwrap());
+    let log = CertificateLogs::open_home(log.path(), "ct.example", Arc::clone(&clock)).await.unwrap();
+    let hierarchy = given.map(|given| Hierarchy::given(given, NOW).unwrap());
     let config = ca::Config { hierarchy, development, ..ca::Config::new(verifier, Arc::new(log), clock) };
     Ca::open(dir, config).await
 }
 
 /// With a key that this root certifies.
 async fn open_tsa(dir: &Path, root: Option<&Holder>, development: bool) -> Result<Tsa, TsaError> {
-    let mut config = tsa::Config::new(Arc::new(ManualClock::at(NOW.unsigned_abs())));
-    if development {
-        config.time = TimeSource::Development;
-    }
     let identity = match root {
         Some(root) => {
             let purpose = vec![NewExtension::purpose(oid::TIME_STAMPING, true)];
@@ -199,6 +318,15 @@ async fn open_tsa(dir: &Path, root: Option<&Holder>, development: bool) -> Resul
             Some(Identity::new(key, chain).unwrap())
         }
         None => None,
+    };
+    open_tsa_of(dir, identity, development).await
+}
+
+async fn open_tsa_of(dir: &Path, identity: Option<Identity>, development: bool) -> Result<Tsa, TsaError> {
+    let mut config = tsa::Config::new(Arc::new(ManualClock::at(NOW.unsigned_abs())));
+    config.time = match development {
+        true => TimeSource::Development,
+        false => TimeSource::Bounded { accuracy: Duration::from_secs(1), bound: Arc::new(Exact) },
     };
     Tsa::open(dir, identity, config).await
 }

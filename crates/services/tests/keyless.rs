@@ -14,7 +14,7 @@ use signet_formats::x509::Certificate;
 use signet_keys::{Payload, PrivateKey};
 use signet_services::ca::{Ca, Config, Proof};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Fetch, FetchError, Issuers, KeySource, Verifier};
 use signet_services::tsa::{self, TimeSource, Tsa};
@@ -35,6 +35,7 @@ impl Fetch for Nothing {
 
 struct Stack {
     ca: Ca,
+    log: Arc<CertificateLogs>,
     tsa: Tsa,
     dev: DevIssuer,
     clock: Arc<dyn Clock>,
@@ -51,14 +52,16 @@ impl Stack {
         let own: HashMap<_, _> = issuers.iter().map(|(issuer, _)| (issuer.url.clone(), dev.keys())).collect();
         let verifier =
             Verifier::new(issuers, KeySource::with_own(Arc::new(Nothing), own), Arc::clone(&clock));
-        let log =
-            CertificateLog::open(&dir.path().join("ct"), "ct.example", Arc::clone(&clock)).await.unwrap();
-        let config = Config::new(verifier, Arc::new(log), Arc::clone(&clock));
+        let log = CertificateLogs::open_home(&dir.path().join("ct"), "ct.example", Arc::clone(&clock))
+            .await
+            .unwrap();
+        let log = Arc::new(log);
+        let config = Config::new(verifier, Arc::clone(&log) as _, Arc::clone(&clock));
         let ca = Ca::open(&dir.path().join("ca"), config).await.unwrap();
         let mut config = tsa::Config::new(Arc::clone(&clock));
         config.time = TimeSource::Development;
         let tsa = Tsa::open(&dir.path().join("tsa"), None, config).await.unwrap();
-        Self { ca, tsa, dev, clock, _dir: dir }
+        Self { ca, log, tsa, dev, clock, _dir: dir }
     }
 
     /// Signs the bytes as this person, and has the signature stamped.
@@ -93,11 +96,13 @@ impl Stack {
             valid_for: window,
             operator: None,
         };
+        let shard = self.log.active().unwrap();
+        let key = shard.public_key();
         TrustSnapshot {
             certificate_logs: vec![TrustedLog {
                 base_url: "https://ct.example.com".to_owned(),
-                key: Base64(self.ca.log_key().spki_der().to_vec()),
-                log_id: Base64(self.ca.log_key().id().as_bytes().to_vec()),
+                key: Base64(key.spki_der().to_vec()),
+                log_id: Base64(key.id().as_bytes().to_vec()),
                 valid_for: window,
                 operator: None,
             }],

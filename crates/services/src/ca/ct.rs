@@ -8,12 +8,12 @@ use signet_formats::x509::Certificate;
 /// A log of certificates.
 #[async_trait]
 pub trait CtLog: Send + Sync {
-    /// The key that its promises are signed with.
-    fn public_key(&self) -> &PublicKey;
+    /// The keys of which one has to have signed its promises; `None` if this process signs them itself.
+    fn keys(&self) -> Option<&[PublicKey]>;
 
-    /// Whether this process signs its promises itself; others' are verified before they are believed.
-    fn is_own(&self) -> bool {
-        false
+    /// Whether it can promise now, as far as that is known here.
+    fn is_ready(&self) -> bool {
+        true
     }
 
     /// Takes a precertificate and promises to publish it.

@@ -8,10 +8,11 @@ use signet_keys::PrivateKey;
 use signet_store::DataDir;
 
 use crate::authority::{
-    AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, ROOT, Subject, each_issued_by_the_next, is_issued_by,
-    make_root, random_serial, refuse_directory, take_given,
+    AuthorityError, CRL_SIGN, Issuer, KEY_CERT_SIGN, Subject, each_issued_by_the_next, is_issued_by,
+    random_serial, refuse_directory, take_given,
 };
 use crate::key_files::KeyFiles;
+use crate::root::Root;
 use crate::succession::{Certified, active, needs_next};
 
 /// What a CA issues with: never empty, the oldest intermediate first.
@@ -44,25 +45,18 @@ impl Hierarchy {
         let subject = Subject { organization: "Signet", common_name: name(development) };
         refuse_directory(dir, false, development)?;
         let mut files = KeyFiles::open(dir.disk(), dir.path())?;
-        let (root_key, root) = match files.read(ROOT)? {
-            Some(root) => root,
-            None => {
-                let name = Subject { common_name: &format!("{} root", subject.common_name), ..subject };
-                let start = now - CLOCKS_DIFFER;
-                let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
-                files.write(ROOT, &key, std::slice::from_ref(&root))?;
-                (key, vec![root])
-            }
-        };
-        let root_issuer = Issuer::new(Arc::new(root_key), root)?;
+        let name = Subject { common_name: &format!("{} root", subject.common_name), ..subject };
+        let start = now - CLOCKS_DIFFER;
+        let root = Root::of_directory(&mut files, &name, (start, start + ROOT_LIFE)).await?;
         let mut issuers = Vec::new();
         while let Some((key, chain)) = files.read(&intermediate(issuers.len()))? {
             issuers.push(Issuer::new(Arc::new(key), chain)?);
         }
-        let root_ends = root_issuer.certificate().map_or(0, Certificate::not_after);
-        if needs_next(&issuers, root_ends, now) {
+        if needs_next(&issuers, root.ends(), now)
+            && let Some(root) = root.issuer(issuers.is_empty())?
+        {
             let name = intermediate(issuers.len());
-            issuers.push(make_intermediate(&mut files, &name, &root_issuer, &subject, now).await?);
+            issuers.push(make_intermediate(&mut files, &name, root, &subject, now).await?);
         }
         files.settle()?;
         Ok(Self(issuers))
@@ -71,6 +65,11 @@ impl Hierarchy {
     /// The issuer to use now.
     pub fn active(&self, now: i64) -> Option<&Issuer> {
         active(&self.0, now)
+    }
+
+    /// The first issuer, which is the only one if it was given.
+    pub(super) fn first(&self) -> Option<&Issuer> {
+        self.0.first()
     }
 
     /// The chains that verifiers need to know: all whose issuer may have issued something that matters.
@@ -164,11 +163,13 @@ const ROOT_LIFE: i64 = 10 * 365 * DAY;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use signet_store::Kind;
 
     use super::*;
+    use crate::key_files;
 
     const NOW: i64 = 1_795_000_000;
 
@@ -195,6 +196,51 @@ mod tests {
         assert_ne!(serial(&both, later), serial(&first, NOW), "then the new one takes over");
         assert!(both.active(NOW + INTERMEDIATE_LIFE + DAY).is_some());
         assert_eq!(open(dir.path(), later).await.chains().count(), 2, "one follower is enough");
+    }
+
+    /// As operators are told to keep it.
+    #[tokio::test]
+    async fn a_root_whose_key_is_elsewhere_is_gone_on_with_and_never_replaced() {
+        let (dir, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = open(dir.path(), NOW).await;
+        let (root, key) = (fs::read(dir.path().join("root.pem")).unwrap(), aside.path().join("root.key"));
+        fs::rename(dir.path().join("root.key"), &key).unwrap();
+        let again = open(dir.path(), NOW).await;
+        assert_eq!(serial(&again, NOW), serial(&first, NOW));
+        let near_end = NOW + INTERMEDIATE_LIFE - 59 * DAY;
+        assert_eq!(open(dir.path(), near_end).await.chains().count(), 1, "the next one has to wait");
+        assert_eq!(key_files::fsck(dir.path()), Vec::<String>::new());
+
+        for name in ["intermediate-0.key", "intermediate-0.pem", "made.json"] {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        for _ in 0..2 {
+            let data = DataDir::open(dir.path(), Kind::Ca).unwrap();
+            let refused = Hierarchy::of_directory(&data, NOW, false).await.err();
+            assert!(
+                matches!(refused, Some(AuthorityError::RootElsewhere { path }) if path.ends_with("root.key"))
+            );
+            assert_eq!(fs::read(dir.path().join("root.pem")).unwrap(), root);
+        }
+        fs::rename(&key, dir.path().join("root.key")).unwrap();
+        let changed = open(dir.path(), NOW).await;
+        assert_ne!(serial(&changed, NOW), serial(&first, NOW));
+        assert_eq!(changed.chains().next().unwrap()[1], first.chains().next().unwrap()[1], "the same root");
+        assert_eq!(key_files::fsck(dir.path()), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn no_root_is_made_above_what_another_root_issued() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path(), NOW).await;
+        let key = fs::read(dir.path().join("root.key")).unwrap();
+        for name in ["root.pem", "made.json"] {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        let data = DataDir::open(dir.path(), Kind::Ca).unwrap();
+        let refused = Hierarchy::of_directory(&data, NOW, false).await.err();
+        assert!(matches!(refused, Some(AuthorityError::Lost { path }) if path.ends_with("root.pem")));
+        assert_eq!(fs::read(dir.path().join("root.key")).unwrap(), key);
     }
 
     #[tokio::test]

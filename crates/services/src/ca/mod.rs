@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use signet_crypto::PublicKey;
+use signet_crypto::{KeyAlgorithm, PublicKey};
 use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
@@ -28,6 +28,7 @@ pub use proof::{Proof, ProofError};
 
 use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial, refuse_given};
 use crate::clock::Clock;
+use crate::given_key;
 use crate::journal::{Journal, JournalError};
 use crate::limit::Limiter;
 pub use crate::limit::Rate;
@@ -91,6 +92,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     issued: AtomicU64,
     refused: AtomicU64,
+    without_keys: AtomicU64,
     failed: AtomicU64,
     dir: DataDir,
 }
@@ -117,7 +119,13 @@ impl Ca {
         let disk = dir.disk().clone();
         let (given, development) = (config.hierarchy.is_some(), config.development);
         let hierarchy = match config.hierarchy {
-            Some(hierarchy) => hierarchy.taken_by(&dir, development)?,
+            Some(hierarchy) => {
+                let given = hierarchy.taken_by(&dir, development)?;
+                if let Some(issuer) = given.first() {
+                    given_key::ask_first(issuer.signer()).await;
+                }
+                given
+            }
             None => Hierarchy::of_directory(&dir, config.clock.seconds(), development).await?,
         };
         let path = dir.path().join("audit.jsonl");
@@ -134,6 +142,7 @@ impl Ca {
             clock: config.clock,
             issued: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            without_keys: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             dir,
         };
@@ -144,10 +153,11 @@ impl Ca {
     /// root last.
     pub async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
         let issued = self.inner.issue(token, proof).await;
-        let counter = match &issued {
+        let counter = match issued.as_ref().map_err(IssueError::fault) {
             Ok(_) => &self.inner.issued,
-            Err(error) if error.is_ours() => &self.inner.failed,
-            Err(_) => &self.inner.refused,
+            Err(Fault::Client) => &self.inner.refused,
+            Err(Fault::Issuer) => &self.inner.without_keys,
+            Err(Fault::Authority) => &self.inner.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         issued
@@ -169,27 +179,48 @@ impl Ca {
         self.inner.hierarchy().chains().filter_map(<[_]>::last).cloned().collect()
     }
 
-    /// The key of the log that promises to publish.
-    pub fn log_key(&self) -> &PublicKey {
-        self.inner.log.public_key()
-    }
-
     /// The issuers of tokens that are believed.
     pub fn issuers(&self) -> &Issuers {
         self.inner.verifier.issuers()
     }
 
-    /// How many requests ended how since the start.
-    pub fn counts(&self) -> Counts {
-        let Inner { issued, refused, failed, .. } = self.inner.as_ref();
-        let [issued, refused, failed] = [issued, refused, failed].map(|count| count.load(Ordering::Relaxed));
-        Counts { issued, refused, failed }
+    /// What operators may not expect of how it was set up, a sentence each.
+    pub fn notes(&self) -> Vec<&'static str> {
+        let is_ed25519 = |certificate: &Certificate| {
+            certificate.public_key().is_ok_and(|key| key.algorithm() == KeyAlgorithm::Ed25519)
+        };
+        let chains = self.chains();
+        let rules = [
+            (
+                self.issuers().iter().next().is_none(),
+                "no issuer of identity tokens is configured: nobody gets a certificate",
+            ),
+            (
+                chains.iter().flatten().any(is_ed25519),
+                "a certificate of the authority has an Ed25519 key: sigstore-python refuses what it issues",
+            ),
+        ];
+        rules.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect()
     }
 
-    /// Whether there is a certificate to issue under now, and what is issued can be recorded.
+    /// How many requests ended how since the start.
+    pub fn counts(&self) -> Counts {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Inner { issued, refused, without_keys, failed, .. } = self.inner.as_ref();
+        let (issued, refused) = (load(issued), load(refused));
+        Counts { issued, refused, without_keys: load(without_keys), failed: load(failed) }
+    }
+
+    /// Whether there is a certificate to issue under now, and what is issued can be recorded and logged.
     pub fn is_ready(&self) -> bool {
         let inner = &self.inner;
-        inner.audit.is_writing() && inner.hierarchy().active(inner.clock.seconds()).is_some()
+        let active = inner.hierarchy().active(inner.clock.seconds()).is_some();
+        inner.audit.is_writing() && inner.log.is_ready() && active && self.key_doubt().is_none()
+    }
+
+    /// Why its key is not to be counted on to sign now.
+    pub fn key_doubt(&self) -> Option<String> {
+        self.inner.hierarchy().active(self.inner.clock.seconds())?.signer().doubt()
     }
 }
 
@@ -200,6 +231,8 @@ pub struct Counts {
     pub issued: u64,
     /// With none, because of who asked, or how.
     pub refused: u64,
+    /// With none, because the keys of the token's issuer could not be had.
+    pub without_keys: u64,
     /// With none, because the authority could not.
     pub failed: u64,
 }
@@ -254,11 +287,13 @@ impl Inner {
             tbs: tbs.to_der(issuer.algorithm()).ok_or(AuthorityError::Unwritable)?,
         };
         let sct = self.log.add_pre_chain(&entry).await?;
-        if !self.log.is_own() {
-            let wrong = |_| CtError("its promise is not signed by its key".to_owned());
-            sct.verify(self.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).map_err(wrong)?;
+        let is_signed = |keys: &[PublicKey]| {
+            keys.iter().any(|key| sct.verify(key, &entry.issuer_key_hash(), &entry.tbs).is_ok())
+        };
+        match self.log.keys().is_none_or(is_signed) {
+            true => Ok(sct),
+            false => Err(CtError("its promise is not signed by its key".to_owned()).into()),
         }
-        Ok(sct)
     }
 }
 
@@ -351,10 +386,25 @@ pub enum IssueError {
 }
 
 impl IssueError {
-    /// Whether whoever asked can do nothing about it.
-    pub fn is_ours(&self) -> bool {
-        !matches!(self, Self::Token(_) | Self::Proof(_) | Self::RateLimited { .. })
+    /// Who alone can do something about it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Token(TokenError::KeysUnavailable { .. }) => Fault::Issuer,
+            Self::Token(_) | Self::Proof(_) | Self::RateLimited { .. } => Fault::Client,
+            Self::Log(_) | Self::Audit(_) | Self::Expired | Self::Authority(_) => Fault::Authority,
+        }
     }
+}
+
+/// Because of whom no certificate was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Who asked, or how.
+    Client,
+    /// The issuer of the token: its keys cannot be had.
+    Issuer,
+    /// The authority, and what it depends on.
+    Authority,
 }
 
 /// How long a certificate is valid, in seconds.

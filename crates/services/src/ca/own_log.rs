@@ -7,14 +7,14 @@ use signet_store::DataDir;
 use super::CaError;
 use crate::authority::AuthorityError;
 use crate::clock::Clock;
-use crate::ctlog::CertificateLog;
+use crate::ctlog::CertificateLogs;
 use crate::key_files::{KeyFiles, OWN_LOG};
 use crate::log::{HomeError, origin_of};
 use crate::own_key::made_up_name;
 
 /// The log that the authority of this directory keeps itself, begun if there is none. One that was begun is not begun again if it
 /// is gone: clients know its key, and no other log shows what was promised by it.
-pub async fn own_log(dir: &DataDir, clock: Arc<dyn Clock>) -> Result<CertificateLog, CaError> {
+pub async fn own_log(dir: &DataDir, clock: Arc<dyn Clock>) -> Result<CertificateLogs, CaError> {
     let mut files = KeyFiles::open(dir.disk(), dir.path())?;
     let path = dir.path().join(OWN_LOG);
     // Its name is fixed when it is made.
@@ -23,7 +23,7 @@ pub async fn own_log(dir: &DataDir, clock: Arc<dyn Clock>) -> Result<Certificate
         None if files.is_noted(OWN_LOG) => return Err(AuthorityError::Lost { path }.into()),
         None => made_up_name(OWN_LOG),
     };
-    let log = CertificateLog::open_on(dir.disk().clone(), &path, &origin, clock).await?;
+    let log = CertificateLogs::open_home_on(dir.disk().clone(), &path, &origin, clock).await?;
     files.note(OWN_LOG)?;
     Ok(log)
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Ca, Hierarchy};
 use crate::authority::AuthorityError;
+use crate::given_key::keep_asking;
 use crate::key_files::refuse_moved;
 use crate::succession::keep_renewed;
 
@@ -24,8 +25,16 @@ impl Ca {
         Ok(is_new)
     }
 
-    /// Renews for ever; `then` is called with each new intermediate in place.
+    /// Renews for ever, and asks the key whether it signs; `then` is called with each new intermediate in place.
     pub async fn keep_renewed(self, then: impl Fn()) {
-        keep_renewed(|| self.renew(), then).await;
+        tokio::join!(keep_renewed(|| self.renew(), then), self.keep_asking());
+    }
+
+    /// Asks the key that it was given.
+    async fn keep_asking(&self) {
+        let hierarchy = self.inner.hierarchy();
+        if let Some(given) = hierarchy.first().filter(|_| self.inner.given) {
+            keep_asking(given.signer()).await;
+        }
     }
 }

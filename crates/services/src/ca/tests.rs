@@ -12,7 +12,7 @@ use signet_store::fs::{Faults, Step};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::ctlog::CertificateLog;
+use crate::ctlog::{CertificateLog, CertificateLogs};
 use crate::oidc::dev::{Bearer, DevIssuer};
 use crate::oidc::{Fetch, FetchError, KeySource};
 
@@ -31,7 +31,7 @@ struct Stage {
     dir: tempfile::TempDir,
     dev: DevIssuer,
     clock: Arc<ManualClock>,
-    log: CertificateLog,
+    log: Arc<CertificateLogs>,
 }
 
 impl Stage {
@@ -45,8 +45,13 @@ impl Stage {
         let dev = DevIssuer::open(&Disk::default(), dir.path(), "http://127.0.0.1:1").unwrap();
         let clock = Arc::new(ManualClock::at(NOW as u64));
         let path = dir.path().join("ct");
-        let log = CertificateLog::open_on(disk, &path, "ct.example", clock.clone()).await.unwrap();
-        Self { dir, dev, clock, log }
+        let log = CertificateLogs::open_home_on(disk, &path, "ct.example", clock.clone()).await.unwrap();
+        Self { dir, dev, clock, log: Arc::new(log) }
+    }
+
+    /// The shard that takes certificates.
+    fn shard(&self) -> CertificateLog {
+        self.log.active().unwrap()
     }
 
     fn config(&self) -> Config {
@@ -56,7 +61,7 @@ impl Stage {
             issuers.iter().map(|(issuer, _)| (issuer.url.clone(), self.dev.keys())).collect();
         let keys = KeySource::with_own(Arc::new(Nothing), own);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let log = Arc::new(self.log.clone());
+        let log = Arc::clone(&self.log) as _;
         Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), log, clock)
     }
 
@@ -103,7 +108,9 @@ async fn a_certificate_says_what_the_token_does_and_its_promise_holds() {
     assert_eq!(leaf.serial().len(), 20);
     assert!(leaf.extension(oid::PRECERT_POISON).is_none());
     let scts = leaf.scts().unwrap();
-    scts[0].verify(ca.log_key(), &Digest::sha256(intermediate.spki()), &leaf.precert_tbs()).unwrap();
+    scts[0]
+        .verify(stage.shard().public_key(), &Digest::sha256(intermediate.spki()), &leaf.precert_tbs())
+        .unwrap();
     assert_eq!((scts.len(), scts[0].leaf_index()), (1, Some(0)));
     assert_eq!(ca.counts(), Counts { issued: 1, ..Counts::default() });
     assert_eq!(ca.chains(), [&chain[1..]]);
@@ -194,6 +201,25 @@ async fn an_expired_token_gets_no_certificate() {
     assert!(refused.to_string().contains("claim `exp`"), "{refused}");
 }
 
+/// Whoever watches for failures sees it: the token may be good.
+#[tokio::test]
+async fn an_outage_of_an_issuer_is_a_failure_and_no_refusal() {
+    let stage = Stage::new().await;
+    let ca = stage
+        .ca(|config| {
+            let mut issuers = Issuers::default();
+            stage.dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
+            let clock = Arc::clone(&config.clock);
+            config.verifier = Verifier::new(issuers, KeySource::new(Arc::new(Nothing)), clock);
+        })
+        .await;
+    let error = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Issuer, "{error}");
+    assert_eq!(ca.counts(), Counts { without_keys: 1, ..Counts::default() });
+    ca.issue("no token", &proof(&key(), "a@example.com")).await.unwrap_err();
+    assert_eq!(ca.counts(), Counts { without_keys: 1, refused: 1, ..Counts::default() });
+}
+
 #[tokio::test]
 async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
     let stage = Stage::new().await;
@@ -208,8 +234,8 @@ async fn every_certificate_is_recorded_and_logged_before_anyone_has_it() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let audit = lines("audit.jsonl");
-    let bundle = EntryBundle::of_log(0, stage.log.log().head().checkpoint.size).unwrap();
-    let tile = stage.log.log().entries(bundle).unwrap().unwrap();
+    let bundle = EntryBundle::of_log(0, stage.shard().log().head().checkpoint.size).unwrap();
+    let tile = stage.shard().log().entries(bundle).unwrap().unwrap();
     let log: Vec<_> = tile_leaves(&tile).map(Result::unwrap).collect();
     assert_eq!((audit.len(), log.len()), (3, 3));
     for ((issued, record), logged) in serials.iter().zip(&audit).zip(&log) {
@@ -236,13 +262,13 @@ async fn one_identity_cannot_have_all_certificates() {
     assert!(issue().await.is_ok());
 }
 
-/// A log whose promises are another's.
-struct Liar(PrivateKey, PrivateKey);
+/// A log whose promises are of another key than these.
+struct Liar(Vec<PublicKey>, PrivateKey);
 
 #[async_trait]
 impl CtLog for Liar {
-    fn public_key(&self) -> &PublicKey {
-        self.0.public_key()
+    fn keys(&self) -> Option<&[PublicKey]> {
+        Some(&self.0)
     }
 
     async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError> {
@@ -255,9 +281,15 @@ impl CtLog for Liar {
 #[tokio::test]
 async fn a_promise_that_does_not_hold_is_no_promise() {
     let stage = Stage::new().await;
-    let ca = stage.ca(|config| config.log = Arc::new(Liar(key(), key()))).await;
-    let refused = ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
-    assert!(matches!(refused, Err(IssueError::Log(_))));
+    let issue = async |keys, signer| {
+        let ca = stage.ca(|config| config.log = Arc::new(Liar(keys, signer))).await;
+        ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await
+    };
+    let [one, next] = [key(), key()];
+    let keys = vec![one.public_key().clone(), next.public_key().clone()];
+    assert!(matches!(issue(keys.clone(), key()).await, Err(IssueError::Log(_))));
+    assert!(matches!(issue(Vec::new(), one).await, Err(IssueError::Log(_))));
+    assert!(issue(keys, next).await.is_ok(), "of the shard that it goes on in");
 }
 
 /// Fails every sync of what is written below this directory, once it is told to.
@@ -294,15 +326,44 @@ async fn without_a_record_or_a_log_entry_on_the_disk_nobody_gets_a_certificate()
     }
 }
 
+/// A disk without room for the certificates of issuers.
+struct Full(AtomicBool);
+
+impl Faults for Full {
+    fn before(&self, step: Step<'_>, path: &Path) -> std::io::Result<()> {
+        let is_issuer =
+            matches!(step, Step::Rename { .. }) && path.parent().is_some_and(|it| it.ends_with("issuers"));
+        match is_issuer && self.0.load(Ordering::SeqCst) {
+            true => Err(std::io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// They are written first, so that the log itself has not failed.
+#[tokio::test]
+async fn an_authority_whose_log_cannot_keep_issuers_is_not_ready_until_it_can() {
+    let full = Arc::new(Full(true.into()));
+    let stage = Stage::on(Disk::with_faults(full.clone())).await;
+    let ca = stage.ca(|_| {}).await;
+    let issue = async || ca.issue(&stage.token(), &proof(&key(), "a@example.com")).await;
+    assert!(ca.is_ready());
+    assert!(matches!(issue().await, Err(IssueError::Log(_))));
+    assert!(!ca.is_ready() && !ca.is_ready());
+    full.0.store(false, Ordering::SeqCst);
+    assert!(ca.is_ready(), "it is known though nobody who reads that it is not ready would ask");
+    issue().await.unwrap();
+}
+
 /// No other log shows what it has promised, and clients know its key.
 #[tokio::test]
 async fn a_log_that_an_authority_keeps_itself_is_not_begun_a_second_time() {
     let stage = Stage::new().await;
     let dir = DataDir::open(&stage.dir.path().join("own"), Kind::Ca).unwrap();
     let open = async || own_log(&dir, stage.clock.clone()).await;
-    let origin = async |log: CertificateLog| {
-        log.log().close().await;
-        log.log().signer().origin().to_owned()
+    let origin = async |log: CertificateLogs| {
+        log.close().await;
+        log.logs()[0].signer().origin().to_owned()
     };
     let first = origin(open().await.unwrap()).await;
     assert_eq!(origin(open().await.unwrap()).await, first);
@@ -321,12 +382,10 @@ async fn after_a_restart_it_is_the_same_authority() {
     let stage = Stage::new().await;
     let first = stage.ca(|_| {}).await;
     let chains = first.chains();
-    let log_key = first.log_key().clone();
     first.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
     drop(first);
     let second = stage.ca(|_| {}).await;
     assert_eq!(second.chains(), chains);
-    assert_eq!(*second.log_key(), log_key);
     let chain = second.issue(&stage.token(), &proof(&key(), "a@example.com")).await.unwrap();
     assert_eq!(chain[0].scts().unwrap()[0].leaf_index(), Some(1), "the log goes on");
 }
@@ -381,10 +440,10 @@ async fn a_ca_that_cannot_record_is_not_ready_and_has_nothing_promised() {
     faults.fail();
     assert!(matches!(issue().await, Err(IssueError::Audit(_))));
     assert!(!ca.is_ready(), "it cannot issue any more, whatever becomes of the disk");
-    let promised = stage.log.log().head().checkpoint.size;
+    let promised = stage.shard().log().head().checkpoint.size;
     for _ in 0..3 {
         assert!(matches!(issue().await, Err(IssueError::Audit(_))));
     }
-    assert_eq!(stage.log.log().head().checkpoint.size, promised, "nothing is promised for it");
-    assert_eq!(ca.counts(), Counts { issued: 1, refused: 0, failed: 4 });
+    assert_eq!(stage.shard().log().head().checkpoint.size, promised, "nothing is promised for it");
+    assert_eq!(ca.counts(), Counts { issued: 1, failed: 4, ..Counts::default() });
 }

@@ -8,13 +8,13 @@
 
 mod chain;
 mod recent;
+mod sharded;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
 use signet_formats::sct::Sct;
 use signet_formats::static_ct::{SignedEntry, TileLeaf};
@@ -26,15 +26,16 @@ use signet_store::{DataDir, Kind};
 use tokio::task::spawn_blocking;
 
 pub use chain::{ChainError, Kind as ChainKind};
+pub use sharded::{CertificateLogs, CertificateOptions};
 
-use crate::ca::{CtError, CtLog, PrecertEntry};
 use crate::clock::{Clock, milliseconds};
 use crate::log::{self, AddError, HomeError, Log, LogSigner, OpenError, ReadError};
-use crate::own_key::own_key;
+use crate::own_key::{made_up_name, own_key};
 use chain::Submitted;
 use recent::Recent;
+use sharded::Roots;
 
-/// A running log of certificates. Clones are the same log.
+/// A shard of a running log of certificates. Clones are the same one.
 #[derive(Clone)]
 pub struct CertificateLog {
     inner: Arc<Inner>,
@@ -47,33 +48,20 @@ struct Inner {
     clock: Arc<dyn Clock>,
     disk: Disk,
     root: PathBuf,
-    roots: RwLock<Arc<[Certificate]>>,
+    roots: Roots,
     recent: Recent,
+    /// An issuer that the disk did not take.
+    unkept: Mutex<Option<Certificate>>,
 }
 
 impl CertificateLog {
-    /// Opens the log of this name in `data`, making it, and its key, if the directory is absent or empty.
-    pub async fn open(data: &Path, origin: &str, clock: Arc<dyn Clock>) -> Result<Self, HomeError> {
-        Self::open_on(Disk::default(), data, origin, clock).await
-    }
-
-    /// The same, on a disk that may inject faults.
-    pub async fn open_on(
-        disk: Disk,
-        data: &Path,
-        origin: &str,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, HomeError> {
-        let config = log::Config { refresh: Some(log::REFRESH), ..log::Config::new(data.to_owned()) };
-        Self::open_with(disk, config, origin, clock).await
-    }
-
-    /// The same, of this log.
-    pub(crate) async fn open_with(
+    /// Opens a log, making it, and its key, if the directory is absent or empty; the name is for one that has none yet.
+    async fn open(
         disk: Disk,
         config: log::Config,
-        origin: &str,
+        origin: Option<String>,
         clock: Arc<dyn Clock>,
+        roots: Roots,
     ) -> Result<Self, HomeError> {
         let (path, own) = (config.data.clone(), disk.clone());
         let opened = spawn_blocking(move || {
@@ -81,29 +69,29 @@ impl CertificateLog {
             log::refuse_half(dir.path())?;
             dir.disk().make_dirs(&dir.path().join(ISSUERS)).map_err(OpenError::Io)?;
             let key = own_key(&dir, KeyAlgorithm::EcdsaP256)?;
-            Ok::<_, HomeError>((dir, Arc::new(key)))
+            let origin = origin.map_or_else(|| log::origin_of(dir.path()), |origin| Ok(Some(origin)))?;
+            Ok::<_, HomeError>((dir, Arc::new(key), origin.unwrap_or_else(|| made_up_name(DIR))))
         });
-        let (dir, key) = opened.await.map_err(|error| OpenError::Io(io::Error::other(error)))??;
-        let named = |error| HomeError::Name { origin: origin.to_owned(), error };
-        let signer = LogSigner::of_certificates(origin, key.clone(), Arc::clone(&clock)).map_err(named)?;
+        let (dir, key, origin) = opened.await.map_err(|error| OpenError::Io(io::Error::other(error)))??;
+        let signer = LogSigner::of_certificates(&origin, key.clone(), Arc::clone(&clock));
+        let signer = signer.map_err(|error| HomeError::Name { origin, error })?;
         let root = dir.path().to_owned();
         let log = Log::open_in(dir, config, signer).await?;
         let log_id = key.public_key().id().as_bytes().try_into();
         let log_id = log_id.map_err(|_| OpenError::Damaged("its key has no id".to_owned()))?;
         let recent = Recent::of_log(&log).map_err(OpenError::from)?;
-        let roots = RwLock::new(Arc::from(Vec::new()));
-        let inner = Inner { log, key, log_id, clock, disk, root, roots, recent };
+        let inner = Inner { log, key, log_id, clock, disk, root, roots, recent, unkept: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Accepts chains that end at one of these, and no others.
-    pub fn accept(&self, roots: Vec<Certificate>) {
-        *self.inner.roots.write().unwrap_or_else(PoisonError::into_inner) = roots.into();
     }
 
     /// The roots that chains may end at.
     pub fn roots(&self) -> Arc<[Certificate]> {
-        Arc::clone(&self.inner.roots.read().unwrap_or_else(PoisonError::into_inner))
+        self.inner.roots.all()
+    }
+
+    /// The key that its promises are signed with.
+    pub fn public_key(&self) -> &PublicKey {
+        self.inner.key.public_key()
     }
 
     /// The log itself: its checkpoint, tiles and counters.
@@ -111,10 +99,15 @@ impl CertificateLog {
         &self.inner.log
     }
 
+    /// Whether it can promise now. Where the disk did not take an issuer it is asked again, so that it is told when it does.
+    pub fn is_ready(&self) -> bool {
+        let unkept = lock(&self.inner.unkept).clone();
+        self.log().is_writing() && unkept.is_none_or(|issuer| self.inner.keep_issuer(&issuer).is_ok())
+    }
+
     /// Takes a chain, the certificate first, and promises that it is in the log.
     pub async fn submit(&self, chain: &[Certificate], kind: ChainKind) -> Result<Sct, SubmitError> {
-        let submitted = Submitted::of(chain, &self.roots(), kind)?;
-        self.inner.promise(submitted).await
+        self.promise(&Submitted::of(chain, &self.roots(), kind)?).await
     }
 
     /// The certificate of an issuer, by its SHA-256. Reads the disk.
@@ -126,23 +119,20 @@ impl CertificateLog {
             Err(error) => Err(error.into()),
         }
     }
+
+    async fn promise(&self, submitted: &Submitted) -> Result<Sct, SubmitError> {
+        self.inner.promise(submitted).await
+    }
+
+    /// Whether both are the same log.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
 }
 
-#[async_trait]
-impl CtLog for CertificateLog {
-    fn public_key(&self) -> &PublicKey {
-        self.inner.key.public_key()
-    }
-
-    fn is_own(&self) -> bool {
-        true
-    }
-
-    /// The CA of this process needs no root: it is asked for what it issues itself.
-    async fn add_pre_chain(&self, entry: &PrecertEntry) -> Result<Sct, CtError> {
-        let submitted = Submitted::of_precertificate(&entry.precertificate, entry.tbs.clone(), &entry.chain);
-        let submitted = submitted.map_err(|error| CtError(error.to_string()))?;
-        self.inner.promise(submitted).await.map_err(|error| CtError(error.to_string()))
+impl AsRef<Log> for CertificateLog {
+    fn as_ref(&self) -> &Log {
+        self.log()
     }
 }
 
@@ -165,17 +155,17 @@ pub enum SubmitError {
 }
 
 impl Inner {
-    async fn promise(self: &Arc<Self>, submitted: Submitted) -> Result<Sct, SubmitError> {
+    async fn promise(self: &Arc<Self>, submitted: &Submitted) -> Result<Sct, SubmitError> {
         let Submitted { entry, identity, issuers } = submitted;
-        let (index, timestamp) = match self.recent.find(&identity) {
+        let (index, timestamp) = match self.recent.find(identity) {
             Some(known) => known,
             None => {
                 let timestamp = milliseconds(self.clock.as_ref());
-                let chain = self.keep(issuers).await?;
+                let chain = self.keep(issuers.clone()).await?;
                 let leaf = TileLeaf { timestamp, entry: entry.clone(), index: 0, chain };
                 let bytes = leaf.to_bytes().ok_or(ChainError::TooLarge)?;
                 let index = self.log.add(bytes.into()).await?.index;
-                self.recent.insert(identity, (index, timestamp));
+                self.recent.insert(*identity, (index, timestamp));
                 (index, timestamp)
             }
         };
@@ -191,11 +181,8 @@ impl Inner {
         let keep = move || {
             let mut fingerprints = Vec::new();
             for issuer in issuers {
+                inner.keep_issuer(&issuer)?;
                 let fingerprint = issuer.fingerprint();
-                let path = inner.issuer_path(&fingerprint);
-                if !path.is_file() {
-                    inner.disk.put(&inner.root, &path, issuer.der())?;
-                }
                 fingerprints.push(fingerprint.as_bytes().try_into().map_err(io::Error::other)?);
             }
             Ok(fingerprints)
@@ -203,9 +190,23 @@ impl Inner {
         spawn_blocking(keep).await.map_err(io::Error::other)?
     }
 
+    fn keep_issuer(&self, issuer: &Certificate) -> io::Result<()> {
+        let path = self.issuer_path(&issuer.fingerprint());
+        if path.is_file() {
+            return Ok(());
+        }
+        let kept = self.disk.put(&self.root, &path, issuer.der());
+        *lock(&self.unkept) = kept.is_err().then(|| issuer.clone());
+        kept
+    }
+
     fn issuer_path(&self, fingerprint: &Digest) -> PathBuf {
         self.root.join(ISSUERS).join(fingerprint.hex())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is wrong with the issuers in a log's directory.
@@ -243,6 +244,8 @@ fn identity(entry: &SignedEntry) -> [u8; 32] {
     digest.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+/// Where a stack, and an authority by itself, keep their log of certificates, below their own directory.
+pub const DIR: &str = "ct";
 /// Where the issuers' certificates are, below the log's directory.
 const ISSUERS: &str = "issuers";
 

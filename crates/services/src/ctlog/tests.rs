@@ -14,6 +14,8 @@ use super::*;
 use crate::authority::{Issuer, Subject, make_root, random_serial};
 use crate::clock::ManualClock;
 
+mod sharded;
+
 const NOW: i64 = 1_795_000_000;
 const ORIGIN: &str = "ct.example";
 
@@ -43,8 +45,12 @@ async fn chain(issuer: &Issuer, poisoned: bool) -> Vec<Certificate> {
 }
 
 async fn open(dir: &Path) -> CertificateLog {
+    shards(dir).await.active().unwrap()
+}
+
+async fn shards(dir: &Path) -> CertificateLogs {
     let clock = Arc::new(ManualClock::at(NOW as u64));
-    CertificateLog::open(&dir.join("ct"), ORIGIN, clock).await.unwrap()
+    CertificateLogs::open_home(&dir.join("ct"), ORIGIN, clock).await.unwrap()
 }
 
 fn leaves(log: &CertificateLog) -> Vec<TileLeaf> {
@@ -57,7 +63,7 @@ fn leaves(log: &CertificateLog) -> Vec<TileLeaf> {
 async fn what_is_promised_is_in_the_tree_that_the_checkpoint_signs() {
     let dir = tempfile::tempdir().unwrap();
     let (log, issuer) = (open(dir.path()).await, root("a").await);
-    log.accept(issuer.chain().to_vec());
+    log.inner.roots.set(issuer.chain().to_vec());
     let (precertificate, certificate) = (chain(&issuer, true).await, chain(&issuer, false).await);
     let promise = log.submit(&precertificate, ChainKind::Precertificate).await.unwrap();
     let key_hash = Digest::sha256(issuer.certificate().unwrap().spki());
@@ -76,7 +82,7 @@ async fn what_is_promised_is_in_the_tree_that_the_checkpoint_signs() {
     assert_eq!((signed.checkpoint().size, signed.checkpoint().root), (2, merkle::root(&hashes)));
     let tile = log.log().tile(Tile::of_tree(0, 0, 2).unwrap()).unwrap().unwrap();
     assert_eq!(tile, hashes.as_flattened());
-    let key = VerifierKey::certificate_log(ORIGIN, log.public_key().clone()).unwrap();
+    let key = VerifierKey::certificate_log(log.log().signer().origin(), log.public_key().clone()).unwrap();
     assert_eq!(verify_tree_head(&signed, &key), Ok(NOW as u64 * 1000));
     let other = VerifierKey::certificate_log("other.example", log.public_key().clone()).unwrap();
     assert!(verify_tree_head(&signed, &other).is_err(), "its name is in the id of its key");
@@ -94,14 +100,14 @@ async fn what_is_promised_is_in_the_tree_that_the_checkpoint_signs() {
 async fn it_goes_on_after_a_restart_and_knows_its_newest_entries() {
     let dir = tempfile::tempdir().unwrap();
     let (log, issuer) = (open(dir.path()).await, root("a").await);
-    log.accept(issuer.chain().to_vec());
+    log.inner.roots.set(issuer.chain().to_vec());
     let submitted = chain(&issuer, true).await;
     let first = log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
     let again = log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
     log.log().close().await;
     drop(log);
     let log = open(dir.path()).await;
-    log.accept(issuer.chain().to_vec());
+    log.inner.roots.set(issuer.chain().to_vec());
     let later = log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
     for promise in [&again, &later] {
         assert_eq!((promise.leaf_index(), promise.timestamp()), (Some(0), first.timestamp()));
@@ -115,7 +121,7 @@ async fn it_goes_on_after_a_restart_and_knows_its_newest_entries() {
 async fn chains_that_do_not_belong_to_it_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (log, ours, theirs) = (open(dir.path()).await, root("a").await, root("a").await);
-    log.accept(ours.chain().to_vec());
+    log.inner.roots.set(ours.chain().to_vec());
     let refused = async |chain: &[Certificate], kind| match log.submit(chain, kind).await {
         Err(SubmitError::Chain(error)) => error,
         other => panic!("{other:?}"),
@@ -144,7 +150,7 @@ async fn chains_that_do_not_belong_to_it_are_refused() {
 async fn damage_that_no_hash_of_the_tree_shows_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let (log, issuer) = (open(dir.path()).await, root("a").await);
-    log.accept(issuer.chain().to_vec());
+    log.inner.roots.set(issuer.chain().to_vec());
     let submitted = chain(&issuer, true).await;
     log.submit(&submitted, ChainKind::Precertificate).await.unwrap();
     log.log().close().await;
@@ -160,7 +166,7 @@ async fn damage_that_no_hash_of_the_tree_shows_is_found() {
         let report = log::fsck(&dir.path().join("ct")).unwrap();
         assert!(!report.findings.is_empty(), "{at}");
         let clock = Arc::new(ManualClock::at(NOW as u64));
-        assert!(CertificateLog::open(&dir.path().join("ct"), ORIGIN, clock).await.is_err(), "{at}");
+        assert!(CertificateLogs::open_home(&dir.path().join("ct"), ORIGIN, clock).await.is_err(), "{at}");
     }
 }
 
@@ -183,8 +189,12 @@ async fn an_idle_log_signs_its_head_again() {
     let clock = Arc::new(ManualClock::at(NOW as u64));
     let refresh = Some(Duration::from_millis(5));
     let config = log::Config { refresh, ..log::Config::new(dir.path().join("ct")) };
-    let log = CertificateLog::open_with(Disk::default(), config, ORIGIN, clock.clone()).await.unwrap();
-    let key = VerifierKey::certificate_log(ORIGIN, log.public_key().clone()).unwrap();
+    let open = async || {
+        let options = CertificateOptions::new(clock.clone());
+        CertificateLogs::open(Disk::default(), config.clone(), options).await.unwrap().active().unwrap()
+    };
+    let log = open().await;
+    let key = VerifierKey::certificate_log(log.log().signer().origin(), log.public_key().clone()).unwrap();
     let time = |log: &CertificateLog| {
         let signed = SignedCheckpoint::parse(&log.log().head().note).unwrap();
         (signed.checkpoint().size, verify_tree_head(&signed, &key).unwrap())
@@ -201,5 +211,10 @@ async fn an_idle_log_signs_its_head_again() {
     clock.advance(Duration::from_secs(3_600));
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(time(&log), later, "what a frozen log says last stays");
+    let last = log.log().head().note.clone();
+    log.log().close().await;
+    drop(log);
+    let log = open().await;
+    assert_eq!(log.log().head().note, last, "also after a start");
     log.log().close().await;
 }

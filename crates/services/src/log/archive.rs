@@ -8,7 +8,7 @@ use signet_formats::tlog::{EntryBundle, Nodes, TILE_HEIGHT, TILE_WIDTH, Tile, tr
 
 use super::chunk::{self, Filed, Layout, Summary};
 use super::form::Form;
-use super::segments::Segments;
+use super::segments::{Segments, Span};
 use super::tree::Tree;
 use super::wal::{Item, Place, Reader};
 use super::{OpenError, ReadError};
@@ -56,7 +56,8 @@ impl Archive {
         let recent = bundle.index().checked_sub(self.chunks * TILE_WIDTH);
         let recent = recent.and_then(|recent| self.places.get(usize::try_from(recent).ok()?).copied());
         let place = recent.map_or_else(|| chunk::place(&self.layout, bundle.index()), Ok)?;
-        self.segments.bundle(self.form, place, bundle.first_entry(), u64::from(bundle.width()))
+        let mut all = Span::new(place, bundle.first_entry(), u64::from(bundle.width()));
+        self.segments.piece(self.form, &mut all, usize::MAX)
     }
 
     /// Reads the entries after the last chunk. What an interrupted write left at the very end is not counted.

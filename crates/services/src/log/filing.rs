@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Shared;
 use super::chunk::Content;
 use super::index::Runs;
 use super::run::Run;
+use super::{Head, Shared};
 
 /// Files chunks and keeps the checkpoint, and merges the index, each on a thread of its own.
 pub(super) struct Filing {
@@ -21,7 +21,7 @@ impl Filing {
     pub(super) fn start(shared: Arc<Shared>, runs: Runs) -> io::Result<Self> {
         let (chunks, contents) = mpsc::sync_channel(1);
         let (grown, merges) = mpsc::channel();
-        let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: 0 };
+        let filer = Filer { shared: Arc::clone(&shared), runs: runs.clone(), grown, kept: None };
         let filing =
             thread::Builder::new().name("log-filing".to_owned()).spawn(move || filer.run(&contents))?;
         let merger = move || {
@@ -59,8 +59,8 @@ struct Filer {
     runs: Runs,
     /// Tells who merges that there is another run.
     grown: mpsc::Sender<()>,
-    /// The size of the checkpoint that was kept.
-    kept: u64,
+    /// What was kept last.
+    kept: Option<Arc<Head>>,
 }
 
 impl Filer {
@@ -99,10 +99,11 @@ impl Filer {
     fn keep(&mut self) -> io::Result<()> {
         let head = self.shared.head();
         // Where witnesses cosign, who publishes keeps it, before.
-        if self.shared.witnesses.is_none() && head.checkpoint.size > self.kept {
+        let is_kept = self.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &head));
+        if self.shared.witnesses.is_none() && !is_kept {
             let layout = &self.shared.layout;
             self.shared.dir.disk().put(&layout.scratch, &layout.checkpoint(), &head.note)?;
-            self.kept = head.checkpoint.size;
+            self.kept = Some(head);
         }
         Ok(())
     }
@@ -114,4 +115,4 @@ fn merge(shared: &Shared, runs: &Runs) -> io::Result<()> {
 }
 
 /// How old the checkpoint on disk may get.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
+pub(super) const KEEP_EVERY: Duration = Duration::from_secs(1);

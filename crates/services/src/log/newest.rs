@@ -7,13 +7,13 @@
 //! was published.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 use signet_formats::checkpoint::SignedCheckpoint;
-use signet_formats::cosignature;
 use signet_formats::note::VerifierKey;
-use signet_formats::tlog::WitnessPolicy;
+use signet_formats::tlog::MAX_WITNESS_SKEW;
 
 use super::chunk::Layout;
 use super::fsck::{fsck_at, verify_head};
@@ -30,7 +30,8 @@ pub struct Evidence {
     pub ended: bool,
     /// Who had to cosign all that it published to its end. They are asked now.
     pub witnesses: Option<Arc<Witnesses>>,
-    /// When it had ended for certain, in seconds since 1970: cosignatures of later count, also without asking.
+    /// When it had ended for certain, in seconds since 1970: cosignatures of [`MAX_WITNESS_SKEW`] later count, also without
+    /// asking.
     pub since: Option<i64>,
     /// The time, in seconds since 1970.
     pub now: i64,
@@ -103,18 +104,23 @@ impl Evidence {
         let policy = witnesses.policy();
         let newest = heads.iter().max_by_key(|head| head.checkpoint().size).ok_or(Doubt::Unwitnessed)?;
         let names_it = policy.logs().is_empty() || policy.logs().iter().any(|log| keys.contains(&log.key));
-        let cosigned = |since| -> BTreeSet<usize> {
-            heads.iter().flat_map(|head| cosigners(policy, head, since)).collect()
+        let cosigned = |when: RangeInclusive<u64>| -> BTreeSet<usize> {
+            heads.iter().flat_map(|head| policy.cosigners(head, when.clone())).collect()
         };
-        let ever = cosigned(0);
+        let ever = cosigned(1..=u64::MAX);
         if !names_it || !policy.is_met(|place| ever.contains(&place)) {
             return Err(Doubt::Unwitnessed);
         }
-        let mut confirmed = self.since.map(cosigned).unwrap_or_default();
+        let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
+        let (earliest, latest) =
+            (seconds(self.now).saturating_sub(MAX_WITNESS_SKEW), seconds(self.now) + MAX_WITNESS_SKEW);
+        // A witness whose clock is ahead says of what it saw before the end that it was after it.
+        let after_its_end = |since| seconds(since).saturating_add(MAX_WITNESS_SKEW)..=latest;
+        let mut confirmed = self.since.map(|since| cosigned(after_its_end(since))).unwrap_or_default();
         let mut missing = String::new();
         for (url, said) in witnesses.reaffirm(newest).await {
             match said {
-                Ok(answer) => confirmed.extend(cosigners(policy, &answer, self.now.saturating_sub(SKEW))),
+                Ok(answer) => confirmed.extend(policy.cosigners(&answer, earliest..=latest)),
                 Err(Unsure::Newer { published }) => {
                     return Err(Doubt::Newer { published, here: newest.checkpoint().size });
                 }
@@ -150,16 +156,3 @@ pub(super) enum Unsure {
     #[error("{0}")]
     Silent(String),
 }
-
-/// The places of those in the policy who cosigned this head at a time or later.
-fn cosigners(policy: &WitnessPolicy, head: &SignedCheckpoint, since: i64) -> Vec<usize> {
-    let since = u64::try_from(since).unwrap_or(0).max(1);
-    let witnesses = policy.witnesses().iter().enumerate();
-    let did = witnesses.filter(|(_, witness)| {
-        cosignature::verify(head, &witness.key).is_ok_and(|made| made.timestamp >= since)
-    });
-    did.map(|(place, _)| place).collect()
-}
-
-/// How far the clock of a witness may be behind, in seconds, for its answer to be of now.
-const SKEW: i64 = 300;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
+use super::fsck::verify_head;
 use super::identity::Identity;
 use super::index::{Index, Runs};
 use super::policy;
@@ -59,9 +61,10 @@ impl Log {
         let checkpoint = Checkpoint { origin, size, root, extensions: Vec::new() };
         loaded.refuse_less_than(config.floor.as_ref(), &checkpoint)?;
         loaded.settle_policy(&signer, config.witnesses.as_deref().map(Witnesses::policy))?;
-        let head = match &config.witnesses {
-            Some(_) => loaded.published(&signer)?,
-            None => sign(&signer, checkpoint).await?,
+        let head = match (&config.witnesses, loaded.said_last(&signer, size)) {
+            (Some(_), _) => loaded.published(&signer)?,
+            (None, Some(last)) => last,
+            (None, None) => sign(&signer, checkpoint).await?,
         };
         blocking(move || loaded.start(config, signer, head, Handle::current())).await
     }
@@ -94,6 +97,14 @@ pub enum OpenError {
         /// How many there are.
         size: u64,
     },
+    /// A file is there that is not of this log.
+    #[error("`{}` is not of this log: {why}", file.display())]
+    NotOurs {
+        /// The file.
+        file: PathBuf,
+        /// In words.
+        why: String,
+    },
     /// The log takes something else.
     #[error("the log takes {found}, not {wanted}")]
     OtherKind {
@@ -111,6 +122,14 @@ pub enum OpenError {
     /// The first checkpoint could not be signed.
     #[error("the checkpoint cannot be signed: {0}")]
     Sign(SignError),
+    /// The log has this entry, and no checkpoint covers it.
+    #[error("entry {index} is not published yet: the checkpoint on the disk has {size} entries")]
+    Unpublished {
+        /// The index asked for.
+        index: u64,
+        /// How many are published.
+        size: u64,
+    },
     /// The log has less than was published.
     #[error("the log has {found} entries, but a checkpoint of {published} was published")]
     WentBack {
@@ -304,12 +323,18 @@ impl Loaded {
         Ok(!is_met || head.checkpoint.size < self.archive.tree.size())
     }
 
+    /// What a frozen log of this size has said last, and will go on to say: a signature that says when must not become a later one.
+    fn said_last(&self, signer: &LogSigner, size: u64) -> Option<Head> {
+        let last = self.identity.frozen.then(|| self.published(signer))?;
+        last.ok().filter(|last| last.checkpoint.size == size)
+    }
+
     /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
     fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
         let kept = self.archive.layout.kept()?;
         let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
         let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
-        ours.and_then(|key| kept.note().verify(key))
+        ours.and_then(|key| verify_head(&kept, key))
             .map_err(|error| OpenError::Damaged(format!("`checkpoint`: {error}")))?;
         Ok(Head { checkpoint: kept.checkpoint().clone(), note: kept.note().to_string().into() })
     }

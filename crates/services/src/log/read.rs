@@ -10,6 +10,8 @@ use signet_formats::tlog::{
 };
 
 use super::chunk::{self, CHUNK_HEIGHT, Filed};
+use super::form::Form;
+use super::segments::{Segments, Span};
 use super::tree::Tree;
 use super::wal::Place;
 use super::{Log, Shared};
@@ -27,6 +29,14 @@ impl Log {
     pub fn entries(&self, bundle: EntryBundle) -> Result<Option<Vec<u8>>, ReadError> {
         match bundle.is_in(self.head().checkpoint.size) {
             true => self.shared.bundle(bundle).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The same, to be read a piece at a time.
+    pub fn pieces(&self, bundle: EntryBundle) -> Result<Option<Pieces>, ReadError> {
+        match bundle.is_in(self.head().checkpoint.size) {
+            true => self.shared.pieces(bundle).map(Some),
             false => Ok(None),
         }
     }
@@ -63,6 +73,31 @@ pub enum ReadError {
     /// There is no such proof.
     #[error(transparent)]
     Merkle(#[from] MerkleError),
+}
+
+/// A bundle that is read a piece at a time, of which none is much larger than 64 KiB: entries may have so many bytes each
+/// that bundles have 16 MiB, and who gets one may read it slowly.
+#[derive(Clone)]
+pub struct Pieces {
+    segments: Segments,
+    form: Form,
+    left: Span,
+}
+
+impl Iterator for Pieces {
+    type Item = io::Result<Vec<u8>>;
+
+    /// Reads the disk.
+    fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
+        self.left.has_more().then(|| self.segments.piece(self.form, &mut self.left, PIECE_BYTES))
+    }
+}
+
+impl Pieces {
+    /// Whether all have been read.
+    pub fn are_read(&self) -> bool {
+        !self.left.has_more()
+    }
 }
 
 /// Where the bundles begin that no chunk has.
@@ -144,12 +179,20 @@ impl Shared {
     }
 
     pub(super) fn bundle(&self, bundle: EntryBundle) -> Result<Vec<u8>, ReadError> {
+        let Pieces { segments, form, mut left } = self.pieces(bundle)?;
+        Ok(segments.piece(form, &mut left, usize::MAX)?)
+    }
+
+    fn pieces(&self, bundle: EntryBundle) -> Result<Pieces, ReadError> {
         let recent = self.places.read().unwrap_or_else(PoisonError::into_inner).get(bundle.index());
         let place = match recent {
             Some(place) => place,
             None => chunk::place(&self.layout, bundle.index())?,
         };
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(segments.bundle(self.form, place, bundle.first_entry(), u64::from(bundle.width()))?)
+        let left = Span::new(place, bundle.first_entry(), u64::from(bundle.width()));
+        Ok(Pieces { segments, form: self.form, left })
     }
 }
+
+const PIECE_BYTES: usize = 64 << 10;

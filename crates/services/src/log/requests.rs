@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use signet_store::is_locked;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{HomeError, Log, OpenError, RotateError, Shards};
+use super::{HomeError, Log, OpenError, Opener, RotateError, Shards};
 
 /// What is asked of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,16 +69,16 @@ impl Answer {
     }
 }
 
-impl Shards {
+impl<O: Opener> Shards<O> {
     /// Does what is asked. Calls `then` with a new shard that takes entries.
-    pub async fn answer(&self, request: Request, then: impl Fn(&Log)) -> Answer {
+    pub async fn answer(&self, request: Request, then: impl Fn(&O::Shard)) -> Answer {
         let done = match request {
             Request::Freeze => self.freeze().await,
             Request::Rotate(Rotation { origin, prepare: true }) => {
-                self.prepare(origin).await.map(|log| Answer::shard(&log))
+                self.prepare(origin).await.map(|log| Answer::shard(log.as_ref()))
             }
             Request::Rotate(Rotation { origin, prepare: false }) => {
-                self.rotate(origin).await.inspect(then).map(|log| Answer::shard(&log))
+                self.rotate(origin).await.inspect(then).map(|log| Answer::shard(log.as_ref()))
             }
         };
         done.unwrap_or_else(|error| Answer::Refused(error.to_string()))
@@ -85,7 +86,7 @@ impl Shards {
 
     /// Answers the requests in the directory, one after the other, until it is dropped. Calls `then` with each new shard that
     /// takes entries.
-    pub async fn answer_requests(&self, then: impl Fn(&Log)) {
+    pub async fn answer_requests(&self, then: impl Fn(&O::Shard)) {
         let root = self.book.root();
         loop {
             sleep(LOOK_EVERY).await;
@@ -96,7 +97,7 @@ impl Shards {
         }
     }
 
-    async fn carry_out(&self, asked: &Asked, then: impl Fn(&Log)) -> io::Result<()> {
+    async fn carry_out(&self, asked: &Asked, then: impl Fn(&O::Shard)) -> io::Result<()> {
         // Who asked may just have taken it back.
         if fs::rename(asked.file(REQUEST), asked.file(BEGUN)).is_err() {
             return Ok(());
@@ -114,24 +115,26 @@ impl Shards {
     /// Lets the log take no more entries. Nothing more is signed for it.
     async fn freeze(&self) -> Result<Answer, RotateError> {
         let none = || HomeError::Open(OpenError::Damaged("no shard takes entries".to_owned()));
-        let log = self.active().ok_or_else(none)?;
+        let active = self.active().ok_or_else(none)?;
+        let log = active.as_ref();
         log.freeze().await.map_err(RotateError::Freeze)?;
         Ok(Answer::Frozen { size: log.durable(), published: log.head().checkpoint.size })
     }
 }
 
-/// Asks the log that runs in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers in time.
-pub async fn request(root: &Path, request: &Request) -> io::Result<Answer> {
+/// Asks the log that looks for requests in `root`, and waits for its answer; an error of kind `TimedOut` if nobody answers in time,
+/// and of another at once if no process has the directory `data` for itself any more.
+pub async fn request(root: &Path, data: &Path, request: &Request) -> io::Result<Answer> {
     let asked = Asked { root: root.to_owned(), name: Uuid::new_v4() };
     asked.put(REQUEST, request)?;
-    if let Some(answer) = asked.wait(BEGUN_WITHIN).await? {
+    if let Some(answer) = asked.wait(data, BEGUN_WITHIN).await? {
         return Ok(answer);
     }
     if remove(&asked.file(REQUEST))? {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the running log does not answer"));
     }
     let unfinished = "the running log has begun, and is not done yet: its witnesses may be slow";
-    asked.wait(DONE_WITHIN).await?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, unfinished))
+    asked.wait(data, DONE_WITHIN).await?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, unfinished))
 }
 
 /// A request, by its name.
@@ -153,9 +156,11 @@ impl Asked {
         put.inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 
-    async fn wait(&self, within: Duration) -> io::Result<Option<Answer>> {
-        for _ in 0..within.as_millis() / LOOK_EVERY.as_millis() {
+    async fn wait(&self, data: &Path, within: Duration) -> io::Result<Option<Answer>> {
+        for turn in 1..=within.as_millis() / LOOK_EVERY.as_millis() {
             sleep(LOOK_EVERY).await;
+            // Seldom: who looks has the lock for a moment if nobody else has.
+            let has_ended = turn % TURNS_TO_LOCK == 0 && !is_locked(data);
             // Looked at before the answer: that is there before they go.
             let is_open = self.file(REQUEST).exists() || self.file(BEGUN).exists();
             match fs::read(self.file(ANSWER)) {
@@ -163,6 +168,9 @@ impl Asked {
                     // What is left there goes at the next start.
                     let _ = remove(&self.file(ANSWER));
                     return Ok(Some(serde_json::from_slice(&answer)?));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && has_ended => {
+                    return Err(io::Error::other("the log has ended before it answered"));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_open => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -224,6 +232,7 @@ const BEGUN: &str = "begun";
 const ANSWER: &str = "answer";
 const UNFINISHED: &str = "unfinished";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+const TURNS_TO_LOCK: u128 = 10;
 const BEGUN_WITHIN: Duration = Duration::from_secs(30);
 /// All witnesses, twice, and what waited.
 const DONE_WITHIN: Duration = Duration::from_secs(300);

@@ -4,8 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::archive::Archive;
-use super::chunk::Layout;
-use super::export::load;
+use super::export::{settled, size_of};
 use super::search::{Hit, MAX_HITS, Next, Page, Part, Query, Search, find_in};
 use super::{Log, OpenError, Place, ReadError, origin_of};
 
@@ -58,11 +57,9 @@ impl Searches {
 /// Looks for entries in the directories of a log's shards, beside a running log, as far as their checkpoints go.
 pub fn search(shards: &[Place], query: &Query) -> Result<Page, SearchError> {
     let open = |place: &Place| {
-        // Read first: a running log may go on meanwhile.
-        let published = Layout::new(&place.data).published()?;
-        let archive = load(&place.data)?;
+        let (archive, kept) = settled(&place.data)?;
         let shard = origin_of(&place.data)?.unwrap_or_default();
-        Ok((shard, published.min(archive.tree.size()), archive))
+        Ok((shard, size_of(&kept), archive))
     };
     let shards: Vec<(String, u64, Archive)> = shards.iter().map(open).collect::<Result<_, OpenError>>()?;
     let sized = shards.iter().map(|(shard, size, archive)| (shard.clone(), *size, (*size, archive)));

@@ -27,6 +27,28 @@ pub(super) struct Opened {
     pub(super) seal: Seal,
 }
 
+/// Entries that are to be read, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    /// Where the first of them begins.
+    place: Place,
+    /// The first of them.
+    index: u64,
+    /// The one after the last of them.
+    end: u64,
+}
+
+impl Span {
+    /// `count` entries, of which the first has this index and begins at `place`.
+    pub(super) fn new(place: Place, first: u64, count: u64) -> Self {
+        Self { place, index: first, end: first.saturating_add(count) }
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        self.index < self.end
+    }
+}
+
 #[derive(Clone)]
 struct Segment {
     path: PathBuf,
@@ -85,18 +107,18 @@ impl Segments {
         Writer::resume(disk, segment.path.clone(), *first, seal).map(Some)
     }
 
-    /// Reads `count` entries as readers get them. The first of them, with this index, begins at `place`.
-    pub(super) fn bundle(&self, form: Form, place: Place, first: u64, count: u64) -> io::Result<Vec<u8>> {
-        let mut reader = self.reader(place)?;
-        let (mut bundle, mut index) = (Vec::new(), first);
-        while index < first.saturating_add(count) {
-            if self.after(reader.place.segment) == Some(index) {
-                reader = self.reader(Place { segment: index, offset: 0 })?;
+    /// Reads entries as readers get them, until they have `enough` bytes, and leaves the others in `span`.
+    pub(super) fn piece(&self, form: Form, span: &mut Span, enough: usize) -> io::Result<Vec<u8>> {
+        let mut reader = self.reader(span.place)?;
+        let mut piece = Vec::new();
+        while span.has_more() && piece.len() < enough {
+            if self.after(reader.place.segment) == Some(span.index) {
+                reader = self.reader(Place { segment: span.index, offset: 0 })?;
             }
             match reader.next()? {
                 Some(Item::Entry(entry)) => {
-                    form.push(&mut bundle, &entry)?;
-                    index += 1;
+                    form.push(&mut piece, &entry)?;
+                    span.index += 1;
                 }
                 Some(Item::Frame(_)) => {}
                 None => {
@@ -104,7 +126,8 @@ impl Segments {
                 }
             }
         }
-        Ok(bundle)
+        span.place = reader.place;
+        Ok(piece)
     }
 
     /// Reads from `place` on, to the end of its segment.

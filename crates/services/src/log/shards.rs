@@ -2,7 +2,7 @@
 //! takes entries.
 //!
 //! A [`Book`] says which shards there are. That it says that the next one takes entries is the moment of a rotation. Earlier
-//! shards are frozen, at the latest at the next start; a later one is prepared only.
+//! shards are frozen, at the latest at the next start; a later one is prepared only. An [`Opener`] says what they are.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,36 +63,68 @@ pub fn places_of(data: &Path) -> Result<Vec<Place>, OpenError> {
     Numbered::new(Disk::default(), data.to_owned(), None).shards()
 }
 
+/// What shards are opened with, and so what they are.
+#[async_trait]
+pub trait Opener: Send + Sync {
+    /// A shard. Clones are the same one.
+    type Shard: AsRef<Log> + Clone + Send + Sync + 'static;
+
+    /// The name of the first, where it has none yet.
+    fn origin(&self) -> Option<String>;
+
+    /// Opens one, or makes it; the name is for one that has none yet.
+    async fn open(
+        &self,
+        disk: Disk,
+        config: Config,
+        origin: Option<String>,
+    ) -> Result<Self::Shard, HomeError>;
+}
+
+#[async_trait]
+impl Opener for HomeOptions {
+    type Shard = Log;
+
+    fn origin(&self) -> Option<String> {
+        self.origin.clone()
+    }
+
+    async fn open(&self, disk: Disk, config: Config, origin: Option<String>) -> Result<Log, HomeError> {
+        Log::open_home(disk, config, Self { origin, ..self.clone() }).await
+    }
+}
+
+impl AsRef<Log> for Log {
+    fn as_ref(&self) -> &Log {
+        self
+    }
+}
+
 /// The shards of one log.
-pub struct Shards {
+pub struct Shards<O: Opener = HomeOptions> {
     pub(super) book: Arc<dyn Book>,
     disk: Disk,
     config: Config,
-    options: HomeOptions,
+    pub(crate) opener: O,
     /// In order; the last takes entries.
-    logs: RwLock<Vec<Log>>,
+    logs: RwLock<Vec<O::Shard>>,
     /// Held by who rotates.
     rotating: tokio::sync::Mutex<()>,
 }
 
-impl Shards {
-    /// Opens those of the data directory: the first is the directory itself, the others are in `shards/<number>`. `options` are
-    /// for the first; the others have the names that they were given.
-    pub async fn open(disk: Disk, config: Config, options: HomeOptions) -> Result<Self, HomeError> {
+impl<O: Opener> Shards<O> {
+    /// Opens those of the data directory: the first is the directory itself, the others are in `shards/<number>`. The opener's
+    /// name is for the first; the others have the names that they were given.
+    pub async fn open(disk: Disk, config: Config, opener: O) -> Result<Self, HomeError> {
         let data = std::path::absolute(&config.data).map_err(OpenError::Io)?;
-        let book = Numbered::new(disk.clone(), data, options.origin.clone());
-        Self::of(Arc::new(book), disk, config, options).await
+        let book = Numbered::new(disk.clone(), data, opener.origin());
+        Self::of(Arc::new(book), disk, config, opener).await
     }
 
     /// Opens all that a book has. Directories and names are the book's.
-    pub async fn of(
-        book: Arc<dyn Book>,
-        disk: Disk,
-        config: Config,
-        options: HomeOptions,
-    ) -> Result<Self, HomeError> {
+    pub async fn of(book: Arc<dyn Book>, disk: Disk, config: Config, opener: O) -> Result<Self, HomeError> {
         let (logs, rotating) = (RwLock::default(), tokio::sync::Mutex::default());
-        let shards = Self { book, disk, config, options, logs, rotating };
+        let shards = Self { book, disk, config, opener, logs, rotating };
         let places = shards.read(|book| book.shards()).await?;
         shards.refuse_another(&places)?;
         let opened = shards.open_all(places).await;
@@ -108,21 +140,21 @@ impl Shards {
     }
 
     /// The one that takes entries.
-    pub fn active(&self) -> Option<Log> {
+    pub fn active(&self) -> Option<O::Shard> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
     /// All of them, the oldest first.
-    pub fn all(&self) -> Vec<Log> {
+    pub fn all(&self) -> Vec<O::Shard> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes the next shard, without using it: clients can be given its key before its first entry.
-    pub async fn prepare(&self, origin: Option<String>) -> Result<Log, RotateError> {
+    pub async fn prepare(&self, origin: Option<String>) -> Result<O::Shard, RotateError> {
         let _alone = self.rotating.lock().await;
         let next = self.open_next(origin).await?;
-        let introduced = self.book.introduce(&next).await;
-        next.close().await;
+        let introduced = self.book.introduce(next.as_ref()).await;
+        next.as_ref().close().await;
         introduced.map_err(RotateError::Refused).map(|()| next)
     }
 
@@ -131,11 +163,11 @@ impl Shards {
     ///
     /// With a witness policy, its witnesses have to cosign the new shard first: until they know its key nothing
     /// changes, and another call goes on with the same shard.
-    pub async fn rotate(&self, origin: Option<String>) -> Result<Log, RotateError> {
+    pub async fn rotate(&self, origin: Option<String>) -> Result<O::Shard, RotateError> {
         let _alone = self.rotating.lock().await;
         let next = self.open_next(origin).await?;
-        if let Err(error) = self.turn_to(&next).await {
-            next.close().await;
+        if let Err(error) = self.turn_to(next.as_ref()).await {
+            next.as_ref().close().await;
             return Err(error);
         }
         let last = self.active();
@@ -143,7 +175,7 @@ impl Shards {
         // Whoever has just asked which shard takes entries may add one to it yet.
         tokio::time::sleep(GRACE).await;
         if let Some(last) = last
-            && let Err(error) = last.freeze().await
+            && let Err(error) = last.as_ref().freeze().await
         {
             // It takes nothing any more all the same, and the next start freezes all but the newest.
             tracing::error!(%error, "that the shard before is frozen could not be written");
@@ -154,12 +186,12 @@ impl Shards {
     /// Ends the writing of all.
     pub async fn close(&self) {
         for log in self.all() {
-            log.close().await;
+            log.as_ref().close().await;
         }
     }
 
-    async fn open_next(&self, origin: Option<String>) -> Result<Log, RotateError> {
-        let taken = |log: &Log| origin.as_deref() == Some(log.signer().origin());
+    async fn open_next(&self, origin: Option<String>) -> Result<O::Shard, RotateError> {
+        let taken = |log: &O::Shard| origin.as_deref() == Some(log.as_ref().signer().origin());
         if self.all().iter().any(taken) {
             return Err(RotateError::SameName);
         }
@@ -193,24 +225,23 @@ impl Shards {
         for (number, place) in places.into_iter().enumerate() {
             let log = self.open_at(place).await?;
             self.logs.write().unwrap_or_else(PoisonError::into_inner).push(log.clone());
-            if number < last && !log.is_frozen() {
-                log.freeze().await.map_err(OpenError::Io)?;
+            if number < last && !log.as_ref().is_frozen() {
+                log.as_ref().freeze().await.map_err(OpenError::Io)?;
             }
         }
         Ok(())
     }
 
     /// Opens the log at this place. What witnesses know is of one log, and so is the floor.
-    async fn open_at(&self, place: Place) -> Result<Log, HomeError> {
+    async fn open_at(&self, place: Place) -> Result<O::Shard, HomeError> {
         let name = place.name()?;
         let floor = self.config.floor.clone().filter(|floor| name.as_ref() == Some(&floor.origin));
         let Place { data, origin } = place;
         let witnesses = self.config.witnesses.as_ref().map(|witnesses| Arc::new(Witnesses::again(witnesses)));
         // What comes after a shard takes what that takes, also where nobody says it.
-        let kind = self.config.kind.or_else(|| self.active().and_then(|active| active.kind()));
+        let kind = self.config.kind.or_else(|| self.active().and_then(|active| active.as_ref().kind()));
         let config = Config { data, floor, kind, witnesses, ..self.config.clone() };
-        let options = HomeOptions { origin, ..self.options.clone() };
-        Log::open_home(self.disk.clone(), config, options).await
+        self.opener.open(self.disk.clone(), config, origin).await
     }
 
     async fn read<T: Send + 'static>(

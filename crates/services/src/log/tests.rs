@@ -16,6 +16,7 @@ use super::*;
 
 mod ahead;
 mod crash;
+mod exported;
 mod guards;
 mod newest;
 mod searched;

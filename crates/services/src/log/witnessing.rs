@@ -9,12 +9,15 @@ use signet_formats::checkpoint::SignedCheckpoint;
 use signet_formats::cosignature;
 use signet_formats::merkle::Hash;
 use signet_formats::note::{Note, NoteSignature};
-use signet_formats::tlog::{AddCheckpoint, WitnessPolicy};
-use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use signet_formats::tlog::{AddCheckpoint, MAX_WITNESS_SKEW, WitnessPolicy};
+use tokio::sync::OwnedMutexGuard;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ahead::Ahead;
 use super::newest::Unsure;
+use crate::clock::{Clock, SystemClock};
 
 /// How witnesses are reached.
 #[async_trait]
@@ -44,6 +47,7 @@ pub struct Witnesses {
     client: Arc<dyn WitnessClient>,
     /// How long a witness may take.
     within: Duration,
+    clock: Arc<dyn Clock>,
     targets: Vec<Arc<Target>>,
 }
 
@@ -58,13 +62,20 @@ impl Witnesses {
             }
         }
         let targets = places.into_iter().map(|(url, places)| Arc::new(Target::new(url, places))).collect();
-        Self { policy, client, within, targets }
+        Self { policy, client, within, clock: Arc::new(SystemClock::start()), targets }
+    }
+
+    /// Compares their clocks with this one instead of the system's.
+    #[must_use]
+    pub fn by_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     /// The same witnesses for another log.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self::new(self.policy.clone(), Arc::clone(&self.client), self.within)
+        let same = Self::new(self.policy.clone(), Arc::clone(&self.client), self.within);
+        same.by_clock(Arc::clone(&self.clock))
     }
 
     /// How each of them is doing.
@@ -84,33 +95,37 @@ impl Witnesses {
         signed: &SignedCheckpoint,
         prove: Arc<dyn Prove>,
     ) -> Result<Note, String> {
-        let (sender, mut answers) = mpsc::unbounded_channel();
+        let (sender, answers) = mpsc::unbounded_channel();
+        // Ends with this: whoever is still asked about an earlier checkpoint is not waited for by one after the other.
+        let mut waiting = JoinSet::new();
         for target in &self.targets {
             let asking = self.asking(target, signed, Arc::clone(&prove));
-            let sender = sender.clone();
-            // Not given up when the others suffice: what a witness knows is learnt in any case.
-            tokio::spawn(async move { drop(sender.send(asking.run().await)) });
+            waiting.spawn(asking.in_turn(sender.clone()));
         }
         drop(sender);
-        let mut lines: BTreeMap<usize, NoteSignature> = BTreeMap::new();
-        while !self.policy.is_met(|place| lines.contains_key(&place)) {
-            match answers.recv().await {
-                Some(more) => lines.extend(more),
-                None => return Err(self.missing(&lines)),
-            }
-        }
-        let rest = async {
-            while let Some(more) = answers.recv().await {
-                lines.extend(more);
-            }
-        };
-        tokio::select! {
-            () = rest => {}
-            () = sleep(GRACE) => {}
+        let lines = self.gather(answers).await;
+        if !self.policy.is_met(|place| lines.contains_key(&place)) {
+            return Err(self.missing(&lines));
         }
         let mut note = signed.note().clone();
         let pushed = lines.into_values().try_for_each(|line| note.push(line));
         pushed.map(|()| note).map_err(|error| error.to_string())
+    }
+
+    /// What comes in time: until there is a quorum, and then of those who answer at once.
+    async fn gather(&self, mut answers: UnboundedReceiver<Lines>) -> BTreeMap<usize, NoteSignature> {
+        let mut lines = BTreeMap::new();
+        // Those who are asked at once have said by then that they were not answered.
+        let mut until = Instant::now() + self.within + GRACE;
+        loop {
+            if self.policy.is_met(|place| lines.contains_key(&place)) {
+                until = until.min(Instant::now() + GRACE);
+            }
+            match timeout_at(until, answers.recv()).await {
+                Ok(Some(more)) => lines.extend(more),
+                Ok(None) | Err(_) => return lines,
+            }
+        }
     }
 
     /// Asks each of them whether it has seen nothing newer than this: the checkpoint with what it signed now.
@@ -146,6 +161,12 @@ impl Witnesses {
 
     pub(super) fn within(&self) -> Duration {
         self.within
+    }
+
+    /// By how many seconds a time is so far ahead that a cosignature of then does not count.
+    fn ahead(&self, time: u64) -> Option<u64> {
+        let now = u64::try_from(self.clock.seconds()).unwrap_or_default();
+        time.checked_sub(now).filter(|ahead| *ahead > MAX_WITNESS_SKEW)
     }
 
     /// What those have seen who did not cosign because they have seen something else; each is told of once.
@@ -199,7 +220,7 @@ pub(super) struct Target {
     /// The places of its keys in the policy.
     pub(super) places: Vec<usize>,
     /// The size that it cosigned last. Held while it is asked: it is asked one thing at a time.
-    known: tokio::sync::Mutex<u64>,
+    known: Arc<tokio::sync::Mutex<u64>>,
     /// What it has seen instead of what it was asked to cosign, until somebody has heard it.
     ahead: Mutex<Option<Ahead>>,
     status: Mutex<WitnessStatus>,
@@ -237,6 +258,9 @@ impl Target {
     }
 }
 
+/// Good lines, by the places of their keys.
+type Lines = Vec<(usize, NoteSignature)>;
+
 /// One witness being asked about one checkpoint.
 pub(super) struct Asking {
     pub(super) witnesses: Arc<Witnesses>,
@@ -246,9 +270,15 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Its good lines, by the places of their keys; none if it did not cosign in time.
-    async fn run(self) -> Vec<(usize, NoteSignature)> {
-        let answer = self.in_time(self.ask()).await;
+    /// Asks it as soon as it is asked nothing else, and then to the end: what it knows is learnt also if the others suffice.
+    async fn in_turn(self, answers: UnboundedSender<Lines>) {
+        let known = Arc::clone(&self.target.known).lock_owned().await;
+        tokio::spawn(async move { drop(answers.send(self.run(known).await)) });
+    }
+
+    /// Its good lines; none if it did not cosign in time.
+    async fn run(self, mut known: OwnedMutexGuard<u64>) -> Lines {
+        let answer = self.in_time(self.ask(&mut known)).await;
         self.target.note(&answer.as_ref().map(|_| self.size()).map_err(ToString::to_string));
         if let Err(unsure) = &answer
             && let Some(seen) = self.seen_instead(unsure).await
@@ -268,8 +298,7 @@ impl Asking {
         timeout(within, answer).await.unwrap_or_else(|_| late())
     }
 
-    async fn ask(&self) -> Result<Vec<(usize, NoteSignature)>, Unsure> {
-        let mut known = self.target.known.lock().await;
+    async fn ask(&self, known: &mut u64) -> Result<Lines, Unsure> {
         let mut again = true;
         loop {
             match self.send(*known).await.map_err(Unsure::Silent)? {
@@ -317,19 +346,26 @@ impl Asking {
     }
 
     /// The lines that are cosignatures by the witness's keys; those of unknown keys are skipped.
-    fn good_lines(&self, lines: &str) -> Result<Vec<(usize, NoteSignature)>, String> {
+    fn good_lines(&self, lines: &str) -> Result<Lines, String> {
         let lines: Vec<NoteSignature> = lines.lines().filter_map(|line| line.parse().ok()).collect();
-        let good = |place: usize| {
-            let key = &self.witnesses.policy.witnesses().get(place)?.key;
-            let line = lines.iter().find(|line| line.name() == key.name() && line.key_id() == key.id())?;
-            let cosignature = cosignature::verify(&self.with([line.clone()])?, key).ok()?;
-            (cosignature.timestamp > 0).then(|| (place, line.clone()))
-        };
-        let good: Vec<_> = self.target.places.iter().filter_map(|place| good(*place)).collect();
-        match good.is_empty() {
-            true => Err("its answer has no cosignature by a key of the policy".to_owned()),
-            false => Ok(good),
+        let mut good = Vec::new();
+        let mut missing = "its answer has no cosignature by a key of the policy".to_owned();
+        for place in &self.target.places {
+            let Some((line, time)) = self.good_line(*place, &lines) else { continue };
+            match self.witnesses.ahead(time) {
+                Some(seconds) => missing = format!("its clock is {seconds} s ahead of this one"),
+                None => good.push((*place, line)),
+            }
         }
+        if good.is_empty() { Err(missing) } else { Ok(good) }
+    }
+
+    /// The line that is a cosignature by this key of the policy, and of when.
+    fn good_line(&self, place: usize, lines: &[NoteSignature]) -> Option<(NoteSignature, u64)> {
+        let key = &self.witnesses.policy.witnesses().get(place)?.key;
+        let line = lines.iter().find(|line| line.name() == key.name() && line.key_id() == key.id())?;
+        let time = cosignature::verify(&self.with([line.clone()])?, key).ok()?.timestamp;
+        (time > 0).then(|| (line.clone(), time))
     }
 
     /// The checkpoint with these lines only.

@@ -35,6 +35,9 @@ pub struct FollowedLog {
     pub witness_policy: Option<String>,
     /// How long ago its quorum may have cosigned at most, such as `1h`.
     pub max_age: Option<String>,
+    /// Whether its entries are none of Rekor's: then no watch is for them, and only its history is.
+    #[serde(default)]
+    pub opaque: bool,
 }
 
 /// What to look for. All that is given has to be met.

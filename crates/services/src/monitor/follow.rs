@@ -9,6 +9,7 @@ use signet_formats::cosignature;
 use signet_formats::merkle::leaf_hash;
 use signet_formats::note::KeyKind;
 use signet_formats::rekor::EntryFacts;
+use signet_formats::tlog::MAX_WITNESS_SKEW;
 
 use super::judge::{is_consistent, is_prefix, tells_apart};
 use super::range::{Grown, Range};
@@ -34,10 +35,10 @@ pub(super) struct Follower {
     reader: Arc<dyn LogReader>,
     /// Lent for a round: the other places that show the log have part in it.
     pub(super) known: Known,
-    /// How many entries it shows now; unset, while it cannot be read.
-    shown: Option<u64>,
-    /// How many it showed last.
-    last_shown: Option<u64>,
+    /// What it shows now; unset, while it cannot be read.
+    shown: Option<Extent>,
+    /// What it showed last.
+    last_shown: Option<Extent>,
     from_now: bool,
     /// Whether nobody else shows the log.
     is_alone: bool,
@@ -45,6 +46,12 @@ pub(super) struct Follower {
     lags: bool,
     /// Whether the last round has left something to read.
     is_behind: bool,
+}
+
+/// How many entries there are in which of the log's trees: sizes of two trees say nothing of each other.
+struct Extent {
+    tree: String,
+    size: u64,
 }
 
 /// What was seen of a log, wherever it was shown.
@@ -81,9 +88,9 @@ impl Follower {
         Self { source, reader, known, shown, last_shown, from_now, is_alone, lags, is_behind }
     }
 
-    /// How many entries it shows now; nothing, while it cannot be read.
-    pub(super) fn shown_size(&self) -> Option<u64> {
-        self.shown
+    /// How many entries it shows now of a tree; nothing, while it cannot be read, or shows another.
+    pub(super) fn shown_of(&self, tree: &str) -> Option<u64> {
+        self.shown.as_ref().filter(|shown| shown.tree == tree).map(|shown| shown.size)
     }
 
     pub(super) fn is_behind(&self) -> bool {
@@ -108,10 +115,7 @@ impl Follower {
     async fn catch_up(&mut self, at: &Look<'_>, found: &mut Vec<What>) -> Result<(), Trouble> {
         for Shown { origin, checkpoint, tree } in self.shown().await? {
             let shown = self.verified(&origin, &checkpoint)?;
-            let size = shown.checkpoint().size;
-            self.shown = Some(size);
-            let last = self.last_shown.replace(size);
-            self.lags = !self.is_alone && last.is_none_or(|last| last <= size);
+            self.show(origin, shown.checkpoint().size);
             self.follow(&shown, tree.as_ref(), at, found).await?;
             if self.is_behind {
                 return Ok(());
@@ -120,6 +124,13 @@ impl Follower {
             found.extend(self.age(&shown, at.now));
         }
         Ok(())
+    }
+
+    /// Remembers what is shown. Less than before of one tree is no lag, and of another tree there was nothing before.
+    fn show(&mut self, tree: String, size: u64) {
+        let last = self.last_shown.replace(Extent { tree: tree.clone(), size });
+        self.lags = !self.is_alone && last.is_none_or(|last| last.tree != tree || last.size <= size);
+        self.shown = Some(Extent { tree, size });
     }
 
     /// The trees that there is something to read in, in their order.
@@ -163,8 +174,8 @@ impl Follower {
             self.compare(&seen, shown, tree, at.state).await?;
         }
         let mut grown = seen.grown.clone();
-        let mut noticed = Noticed::default();
-        let read = read(tree, &mut grown, size, at, &mut noticed).await;
+        let mut noticed = Noticed::of(if self.source.is_opaque { &[] } else { at.watches });
+        let read = read(tree, &mut grown, size, at.until, &mut noticed).await;
         match is_prefix(tree, grown.range(), shown).await {
             Ok(true) => {}
             Ok(false) => {
@@ -195,17 +206,18 @@ impl Follower {
         if signed.checkpoint().origin != origin {
             return Err(format!("it is the log `{}`", signed.checkpoint().origin));
         }
-        match self.source.witnesses.as_ref().is_none_or(|policy| policy.is_met_by(&signed, 0)) {
+        match self.source.witnesses.as_ref().is_none_or(|policy| policy.is_met_by(&signed, ..)) {
             true => Ok(signed),
             false => Err("the checkpoint does not have the cosignatures of the witness policy".to_owned()),
         }
     }
 
-    /// Whether it is too long ago that the witnesses saw what it shows.
+    /// Whether it is too long ago that the witnesses saw what it shows. One that says that it will see it says nothing of when.
     fn age(&self, shown: &SignedCheckpoint, now: i64) -> Option<What> {
         let (policy, max_age) = self.source.witnesses.as_ref().zip(self.source.max_age)?;
-        let since = u64::try_from(now).unwrap_or_default().saturating_sub(max_age.as_secs());
-        (!policy.is_met_by(shown, since)).then(|| What::Old { size: shown.checkpoint().size })
+        let now = u64::try_from(now).unwrap_or_default();
+        let lately = now.saturating_sub(max_age.as_secs())..=now.saturating_add(MAX_WITNESS_SKEW);
+        (!policy.is_met_by(shown, lately)).then(|| What::Old { size: shown.checkpoint().size })
     }
 
     /// Where to begin with a tree of which nothing is known.
@@ -295,8 +307,8 @@ impl Follower {
 }
 
 /// What was noticed in entries that were read.
-#[derive(Default)]
-struct Noticed {
+struct Noticed<'a> {
+    watches: &'a [Watch],
     found: Vec<What>,
     /// The first that could not be read, and how many.
     unread: Option<(u64, u64)>,
@@ -307,33 +319,38 @@ async fn read(
     tree: &dyn Tree,
     grown: &mut Grown,
     size: u64,
-    at: &Look<'_>,
-    noticed: &mut Noticed,
+    until: Instant,
+    noticed: &mut Noticed<'_>,
 ) -> Result<(), String> {
     let first = grown.range().size();
     let end = size.min(first.saturating_add(MAX_ROUND));
-    while grown.range().size() < end && (grown.range().size() == first || Instant::now() < at.until) {
+    while grown.range().size() < end && (grown.range().size() == first || Instant::now() < until) {
         for entry in tree.entries(grown.range().size(), size).await? {
-            noticed.look(&entry, tree.first_index() + grown.range().size(), at.watches);
+            noticed.look(&entry, tree.first_index() + grown.range().size());
             grown.push(leaf_hash(&entry));
         }
     }
     Ok(())
 }
 
-impl Noticed {
-    /// The watches that an entry is for. Entries of kinds that are not looked into say nothing here.
-    fn look(&mut self, entry: &[u8], index: u64, watches: &[Watch]) {
-        if watches.is_empty() {
+impl<'a> Noticed<'a> {
+    fn of(watches: &'a [Watch]) -> Self {
+        Self { watches, found: Vec::new(), unread: None }
+    }
+
+    /// The watches that an entry is for. What is not certain to say nothing counts as unread: whoever is watched for may be
+    /// in it, and others may be able to read it.
+    fn look(&mut self, entry: &[u8], index: u64) {
+        if self.watches.is_empty() {
             return;
         }
         let facts = EntryFacts::of(entry);
-        if facts.as_ref().map_or_else(|| EntryFacts::is_of_a_known_kind(entry), |facts| facts.is_partial) {
+        if facts.as_ref().map_or_else(|| !EntryFacts::are_none_in(entry), |facts| facts.is_partial) {
             let (_, count) = self.unread.get_or_insert((index, 0));
             *count += 1;
         }
         let Some(facts) = facts else { return };
-        let seen = watches.iter().filter(|watch| watch.sees(&facts));
+        let seen = self.watches.iter().filter(|watch| watch.sees(&facts));
         let what =
             |watch: &Watch| What::Entry { watch: watch.name.clone(), index, facts: Box::new(facts.clone()) };
         self.found.extend(seen.map(what));

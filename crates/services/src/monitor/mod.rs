@@ -14,10 +14,11 @@ mod state;
 mod tiles;
 mod told;
 mod tree;
+mod untold;
 mod vantages;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub use config::{ConfigError, FollowedLog, MonitorConfig, Watch, WatchText};
 use follow::Look;
 use state::StateDir;
 use told::Told;
+use untold::Untold;
 use vantages::Vantages;
 
 /// What a log is read with.
@@ -65,6 +67,8 @@ pub struct Source {
     pub witnesses: Option<WitnessPolicy>,
     /// How long ago at most they may have; unset, as long as it likes.
     pub max_age: Option<Duration>,
+    /// Whether its entries are none of Rekor's: then no watch is for them.
+    pub is_opaque: bool,
 }
 
 /// Follows logs, a round at a time.
@@ -73,6 +77,7 @@ pub struct Monitor {
     watches: Vec<Watch>,
     state: StateDir,
     told: Told,
+    untold: Untold,
     heartbeat: Option<PathBuf>,
     clock: Arc<dyn Clock>,
 }
@@ -92,13 +97,15 @@ impl Monitor {
         let dir = StateDir::open(state.clone())?;
         let logs = Vantages::of(sources, reader, &dir, from_now).map_err(unreadable)?;
         let told = Told::load(&dir).map_err(unreadable)?;
-        Ok(Self { logs, watches, state: dir, told, heartbeat: None, clock })
+        let untold = Untold::load(&dir).map_err(unreadable)?;
+        Ok(Self { logs, watches, state: dir, told, untold, heartbeat: None, clock })
     }
 
-    /// Says in a file, whenever it keeps how far it came, that it lives.
-    #[must_use]
-    pub fn with_heartbeat(self, file: Option<PathBuf>) -> Self {
-        Self { heartbeat: file, ..self }
+    /// Says in a file, whenever it keeps how far it came, that it lives. Its directory has to be there, and to stay.
+    pub fn with_heartbeat(self, file: Option<PathBuf>) -> io::Result<Self> {
+        let heartbeat = file.map(std::path::absolute).transpose()?;
+        heartbeat.as_deref().map_or(Ok(()), demand_dir_of)?;
+        Ok(Self { heartbeat, ..self })
     }
 
     /// Looks at every log once, and reads a bounded part of what is new in it. What is found is found once; but until
@@ -112,10 +119,22 @@ impl Monitor {
         Ok(findings.into_iter().flatten().collect())
     }
 
-    /// Of what a round found, what is to be told to those who are not beside it: an alarm that lasts once, and again after a day.
-    pub fn news(&mut self, findings: &[Finding]) -> Vec<Finding> {
+    /// Puts in line, of what a round found, what is to be told to those who are not beside it: an alarm that lasts once, and again
+    /// after a day. How many found no room in the line.
+    pub fn put_in_line(&mut self, findings: &[Finding]) -> u64 {
         let is_all = !self.is_behind();
-        self.told.news(findings, self.clock.seconds(), is_all)
+        let news = self.told.news(findings, self.clock.seconds(), is_all);
+        self.untold.put(news)
+    }
+
+    /// The oldest finding that is to be told.
+    pub fn first_in_line(&self) -> Option<&Finding> {
+        self.untold.first()
+    }
+
+    /// The oldest was told.
+    pub fn told_first(&mut self) {
+        self.untold.took_first();
     }
 
     /// Whether there was more to read than a round reads: another one is due at once.
@@ -129,11 +148,24 @@ impl Monitor {
             log.keep(&self.state)?;
         }
         self.told.keep(&self.state)?;
+        self.untold.keep(&self.state)?;
         if let Some(file) = &self.heartbeat {
-            let logs = self.logs.iter().map(Vantages::progress).collect();
+            demand_dir_of(file)?;
+            let logs = self.logs.iter().map(|log| log.progress(self.untold.dropped(log.origin()))).collect();
             state::write_whole(file, &Heartbeat { time: self.clock.seconds(), well: is_well, logs })?;
         }
         Ok(())
+    }
+}
+
+/// Nothing is written where a directory is to be mounted that is not: whoever looks into it would not see it.
+fn demand_dir_of(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(dir) if !dir.is_dir() => {
+            let why = format!("the directory of the heartbeat, `{}`, is not there", dir.display());
+            Err(io::Error::new(io::ErrorKind::NotFound, why))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -158,6 +190,8 @@ pub(crate) struct Progress {
     behind: Option<u64>,
     /// How many entries say something that could not be read, of all that were.
     unread: u64,
+    /// How many findings were dropped because they could not be told for too long, ever.
+    dropped: u64,
 }
 
 /// Something to tell about a log.
@@ -220,6 +254,11 @@ pub enum What {
     },
     /// The log cannot be read, or is not signed as it should be. In words.
     Unreadable(String),
+    /// Findings that could not be told for so long that there was no room for them any more.
+    Dropped {
+        /// How many there were.
+        count: u64,
+    },
 }
 
 impl What {

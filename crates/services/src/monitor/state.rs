@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use signet_crypto::Digest;
 use signet_formats::base64;
@@ -30,16 +31,20 @@ impl StateDir {
 
     /// Of what somebody was told, and when.
     pub(super) fn told(&self) -> io::Result<BTreeMap<String, i64>> {
-        match fs::read(self.path.join(TOLD)) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("`{TOLD}` is damaged"))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
-        }
+        self.numbers(TOLD)
     }
 
     pub(super) fn keep_told(&self, told: &BTreeMap<String, i64>) -> io::Result<()> {
         write_whole(&self.path.join(TOLD), told)
+    }
+
+    /// How many findings of each log were dropped.
+    pub(super) fn dropped(&self) -> io::Result<BTreeMap<String, u64>> {
+        self.numbers(DROPPED)
+    }
+
+    pub(super) fn keep_dropped(&self, dropped: &BTreeMap<String, u64>) -> io::Result<()> {
+        write_whole(&self.path.join(DROPPED), dropped)
     }
 
     /// How far a log was read; `None` if it is not known.
@@ -105,6 +110,15 @@ impl StateDir {
             }
         }
         Ok(found)
+    }
+
+    fn numbers<N: DeserializeOwned>(&self, name: &str) -> io::Result<BTreeMap<String, N>> {
+        match fs::read(self.path.join(name)) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("`{name}` is damaged"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
     }
 
     fn file(&self, origin: &str, extension: &str) -> PathBuf {
@@ -192,5 +206,6 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 const TOLD: &str = "told.json";
+const DROPPED: &str = "dropped.json";
 /// The most checkpoints of a log that are kept until they are proven.
 const MAX_UNPROVEN: usize = 32;

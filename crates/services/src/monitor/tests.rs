@@ -104,6 +104,7 @@ fn source(signer: &LogSigner) -> Source {
         key,
         witnesses: None,
         max_age: None,
+        is_opaque: false,
     }
 }
 
@@ -121,7 +122,7 @@ fn monitor(dir: &Path, source: Source, reader: &Arc<Shown>, watch: &str, from_no
     let reader: Arc<dyn LogReader> = reader.clone();
     let clock = Arc::new(ManualClock::at(1_800_000_000));
     let monitor = Monitor::open(dir.join("state"), vec![source], watches, &reader, clock, from_now).unwrap();
-    monitor.with_heartbeat(Some(dir.join("heartbeat")))
+    monitor.with_heartbeat(Some(dir.join("heartbeat"))).unwrap()
 }
 
 fn watch_for(key: &str) -> String {
@@ -405,6 +406,68 @@ async fn what_could_hide_what_is_watched_for_is_told() {
     assert_eq!(heartbeat(dir.path())["shown"], serde_json::Value::Null, "nobody has looked yet");
 }
 
+/// sigstore-python takes the proto's own names of fields, and a bundle with such a leaf is one that it verifies.
+#[tokio::test]
+async fn no_spelling_of_an_entry_is_passed_over_in_silence() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    let leaf = String::from_utf8(entry(1, "ours")).unwrap();
+    let spelt = |from: &str, to: &str| {
+        assert!(leaf.contains(from), "{leaf}");
+        leaf.replace(from, to)
+    };
+    let spellings = [
+        leaf.clone(),
+        spelt("{", "{ "),
+        spelt("apiVersion", "api_version"),
+        spelt("apiVersion", "api_version").replace("hashedRekordV002", "hashed_rekord_v002"),
+        spelt("\"kind\"", "\"Kind\""),
+        spelt("\"kind\":\"hashedrekord\"", "\"kind\":null"),
+        format!("\u{feff}{leaf}"),
+        spelt("\"kind\":\"hashedrekord\"", "\"kind\":\"helm\",\"kind\":\"hashedrekord\""),
+        spelt("hashedrekord", "hashedrekord2"),
+        "no entry at all".to_owned(),
+    ];
+    for spelling in spellings {
+        log.add(spelling.into_bytes().into()).await.unwrap();
+    }
+    let mut monitor = monitor(dir.path(), source(&signer), &reader, &watch_for("ours"), false);
+    let found = whats(&mut monitor).await;
+    let [What::Entry { index: 0, .. }, What::Entry { index: 1, .. }, unread] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(*unread, What::Unread { first: 2, count: 8 });
+}
+
+#[tokio::test]
+async fn no_watch_is_for_a_log_of_other_things() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    log.add(b"no entry at all".to_vec().into()).await.unwrap();
+    let opaque = Source { is_opaque: true, ..source(&signer) };
+    let mut monitor = monitor(dir.path(), opaque, &reader, &watch_for("ours"), false);
+    assert_eq!(whats(&mut monitor).await, []);
+}
+
+/// Of a share that is not mounted, whoever watches it would be told nothing.
+#[tokio::test]
+async fn a_heartbeat_is_written_only_where_there_is_a_place_for_it() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = log(&dir.path().join("log"), &signer).await;
+    let reader = Shown::new(&log);
+    let share = dir.path().join("share");
+    let open = || monitor(dir.path(), source(&signer), &reader, "", false);
+    assert!(open().with_heartbeat(Some(share.join("alive"))).is_err() && !share.exists());
+    std::fs::create_dir(&share).unwrap();
+    let mut monitor = open().with_heartbeat(Some(share.join("alive"))).unwrap();
+    monitor.keep(true).unwrap();
+    std::fs::remove_dir_all(&share).unwrap();
+    let gone = monitor.keep(true).unwrap_err().to_string();
+    assert!(gone.contains("the directory of the heartbeat") && !share.exists(), "{gone}");
+}
+
 /// What the heartbeat says of the only log.
 fn heartbeat(dir: &Path) -> serde_json::Value {
     let heartbeat = std::fs::read(dir.join("heartbeat")).unwrap();
@@ -428,7 +491,12 @@ async fn what_stays_wrong_is_news_once_and_again_after_a_day() {
     let news = async |monitor: &mut Monitor, withheld: &[&'static str]| {
         *reader.withhold.lock().unwrap() = withheld.to_vec();
         let found = monitor.round().await.unwrap();
-        let news = monitor.news(&found).len();
+        assert_eq!(monitor.put_in_line(&found), 0);
+        let mut news = 0;
+        while monitor.first_in_line().is_some() {
+            monitor.told_first();
+            news += 1;
+        }
         monitor.keep(false).unwrap();
         (found.len(), news)
     };
@@ -467,8 +535,9 @@ async fn a_head_that_the_witnesses_have_not_seen_lately_is_told() {
     let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
     let witness = VerifierKey::witness("w", key.public_key().clone()).unwrap();
     let policy = WitnessPolicy::parse(format!("witness w {witness}\nquorum w").as_bytes()).unwrap();
-    for (seconds, is_old) in [(60, false), (61, true)] {
-        let time = 1_800_000_000 - seconds;
+    // Of a witness whose clock is ahead nobody knows when it saw it.
+    for (age, is_old) in [(60, false), (61, true), (-300, false), (-301, true)] {
+        let time = 1_800_000_000_u64.saturating_add_signed(-age);
         let mut note = SignedCheckpoint::parse(&log.head().note).unwrap().note().clone();
         let message = cosignature::message(&log.head().checkpoint, &witness, time).unwrap();
         let signed = key.sign(Scheme::Ed25519, Payload::Message(&message)).unwrap();
@@ -478,7 +547,7 @@ async fn a_head_that_the_witnesses_have_not_seen_lately_is_told() {
         let source = Source { witnesses: Some(policy.clone()), max_age, ..source(&signer) };
         let reader: Arc<dyn LogReader> = Arc::new(reader);
         let clock = Arc::new(ManualClock::at(1_800_000_000));
-        let state = dir.path().join(format!("{seconds}"));
+        let state = dir.path().join(format!("{age}"));
         let mut monitor = Monitor::open(state, vec![source], Vec::new(), &reader, clock, false).unwrap();
         let old = is_old.then_some(What::Old { size: 3 });
         assert_eq!(whats(&mut monitor).await, old.into_iter().collect::<Vec<_>>());

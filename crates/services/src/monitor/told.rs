@@ -54,7 +54,7 @@ impl Told {
 /// What makes an alarm the same one in the next turn; nothing, where it is found once.
 fn alarm(finding: &Finding) -> Option<String> {
     let what = match &finding.what {
-        What::Entry { .. } | What::Unread { .. } => return None,
+        What::Entry { .. } | What::Unread { .. } | What::Dropped { .. } => return None,
         What::Fork { evidence, .. } => format!("fork {}", evidence.display()),
         What::Stale { size, .. } => format!("stale {size}"),
         What::Unproven { kept, .. } => format!("unproven {}", kept.display()),

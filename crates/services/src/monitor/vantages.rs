@@ -54,12 +54,18 @@ impl Vantages {
         self.places.iter().any(Follower::is_behind)
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        let (size, unread) =
-            self.known.seen.as_ref().map_or((0, 0), |seen| (seen.grown.range().size(), seen.unread));
-        let shown = self.places.iter().filter_map(Follower::shown_size).max();
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How far it was read; of what was found so many were dropped.
+    pub(super) fn progress(&self, dropped: u64) -> Progress {
+        let seen = self.known.seen.as_ref();
+        let (size, unread) = seen.map_or((0, 0), |seen| (seen.grown.range().size(), seen.unread));
+        let tree = seen.map_or("", |seen| &seen.checkpoint.checkpoint().origin);
+        let shown = self.places.iter().filter_map(|place| place.shown_of(tree)).max();
         let behind = shown.map(|shown| shown.saturating_sub(size));
-        Progress { origin: self.origin.clone(), size, shown, behind, unread }
+        Progress { origin: self.origin.clone(), size, shown, behind, unread, dropped }
     }
 
     /// Keeps how far the log was read.

@@ -127,13 +127,13 @@ impl Entry {
     /// Why there is no key for the token.
     pub(super) fn without_key(&self, issuer: &str, jwt: &Jwt, now: Duration) -> TokenError {
         let known = self.lock();
-        match known.younger_than(USABLE_FOR, now) {
-            Some(_) => unknown_key(jwt),
-            None => TokenError::KeysUnavailable {
-                issuer: issuer.to_owned(),
-                why: known.failed.clone().unwrap_or_else(|| "they are too old".to_owned()),
-            },
-        }
+        let why = match (&known.failed, known.younger_than(USABLE_FOR, now)) {
+            (None, Some(_)) => return unknown_key(jwt),
+            (None, None) => "they are too old".to_owned(),
+            // Also where old ones are known: the token's may be a new one.
+            (Some(why), _) => why.clone(),
+        };
+        TokenError::KeysUnavailable { issuer: issuer.to_owned(), why }
     }
 
     fn worth(&self) -> (bool, Duration) {

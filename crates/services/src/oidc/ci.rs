@@ -7,12 +7,13 @@ use signet_formats::x509::SubjectAltName;
 
 use super::TokenError;
 use super::claim::{ClaimPath, said};
-use super::config::{Issuer, Metadata, template};
+use super::config::Issuer;
 use super::identity::url_name;
 use super::names::is_plain;
 use super::services::{EXTENSION_NAMES, Form, HOME, REF_PATH, SERVICES};
 use super::template::Template;
 use super::url;
+use super::written::Metadata;
 
 /// How claims of a CI service become an identity.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ impl CiProvider {
         let field = |form, text| template(text).map(|template| Field { form, template, required: true });
         let mut extensions = Vec::new();
         for (name, text) in &metadata.extension_templates {
-            let known = EXTENSION_NAMES.iter().find(|(_, known)| known == name);
+            let known = EXTENSION_NAMES.iter().find(|(_, known)| is_named(known, name));
             let (n, _) = known.ok_or_else(|| format!("unknown extension `{name}`"))?;
             extensions.push((*n, field(Form::Text, text)?));
         }
@@ -189,6 +190,16 @@ fn missing(claims: &Claims, path: &ClaimPath) -> TokenError {
         Some(REF_PATH) => TokenError::unusable("ref_type", claims, "`branch` or `tag`"),
         _ => TokenError::unusable(path, claims, "text"),
     }
+}
+
+/// A template as it is written; the error names it.
+fn template(text: &str) -> Result<Template, String> {
+    Template::of_fulcio(text).ok_or_else(|| format!("the template `{text}` does more than insert fields"))
+}
+
+/// Whether it is this name, `build-signer-uri`, or the same in Fulcio's JSON, `BuildSignerURI`.
+fn is_named(known: &str, name: &str) -> bool {
+    known == name || known.replace('-', "") == name.to_ascii_lowercase()
 }
 
 /// What [`is_plain`] is, for people.

@@ -1,19 +1,14 @@
 //! Which issuers of identity tokens are believed, as YAML in the shape that Fulcio reads.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
-use signet_formats::pem;
-
 use super::TokenError;
-use super::ci::CiProvider;
 use super::claim::ClaimPath;
 use super::identity::{Identity, Provider, SOURCE_REPOSITORY};
-use super::names::is_trust_domain;
 use super::patterns::{Identities, MAX_URL, Pattern};
-use super::template::Template;
+use super::written::File;
 
 /// The largest configuration that is read, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
@@ -32,8 +27,7 @@ impl Issuers {
         if yaml.len() > MAX_CONFIG_BYTES {
             return Err(ConfigError::new("", "the configuration is larger than 1 MiB"));
         }
-        let file: File =
-            serde_saphyr::from_str(&with_alias_keys(yaml)).map_err(|error| ConfigError::new("", error))?;
+        let file = File::parse(yaml).map_err(|error| ConfigError::new("", error))?;
         let mut issuers = Self::default();
         for (url, written) in file.oidc_issuers {
             if written.issuer_url.as_ref().is_some_and(|stated| *stated != url) {
@@ -42,6 +36,7 @@ impl Issuers {
             issuers.add(written.issuer(&url, &file.ci_issuer_metadata)?)?;
         }
         for (pattern, written) in file.meta_issuers {
+            written.refuse_pattern(&pattern)?;
             let issuer = written.issuer(&pattern, &file.ci_issuer_metadata)?;
             let parsed = Pattern::new(&pattern).ok_or_else(|| {
                 ConfigError::new(&pattern, "a meta issuer is an https URL whose host ends in a fixed domain")
@@ -138,7 +133,7 @@ impl ConfigError {
 /// Whether keys may be fetched from there: https, or http on loopback.
 pub(super) fn is_safe_url(url: &str) -> bool {
     let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
-    let named = |host: &str| !host.is_empty() && !host.contains('@');
+    let named = |host: &str| !host.is_empty() && !host.starts_with(':') && !host.contains('@');
     if url.len() > MAX_URL || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return false;
     }
@@ -149,149 +144,17 @@ pub(super) fn is_safe_url(url: &str) -> bool {
             let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
             let port = host.rsplit_once(':').filter(|(_, port)| is_port(port));
             let name = port.map_or(host.as_str(), |(name, _)| name);
-            named(&host) && LOOPBACK.contains(&name)
+            named(&host) && is_loopback(name)
         }
         _ => false,
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    oidc_issuers: BTreeMap<String, Written>,
-    #[serde(default)]
-    meta_issuers: BTreeMap<String, Written>,
-    #[serde(default)]
-    ci_issuer_metadata: BTreeMap<String, Metadata>,
-    /// Where Fulcio's own file keeps its anchors.
-    #[serde(default, rename = "define")]
-    _define: IgnoredAny,
+fn is_loopback(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_v6 = literal.is_some_and(|host| host.parse().is_ok_and(|it: Ipv6Addr| it.is_loopback()));
+    host == "localhost" || is_v6 || host.parse().is_ok_and(|it: Ipv4Addr| it.is_loopback())
 }
-
-/// An issuer as it is written.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Written {
-    issuer_url: Option<String>,
-    client_id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    ci_provider: Option<String>,
-    issuer_claim: Option<String>,
-    subject_domain: Option<String>,
-    spiffe_trust_domain: Option<String>,
-    challenge_claim: Option<String>,
-    #[serde(default)]
-    skip_email_verification: bool,
-    #[serde(default, deserialize_with = "stated")]
-    allowed_identities: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "stated")]
-    allowed_repositories: Option<Vec<String>>,
-    ca_cert: Option<String>,
-    // Said to people only.
-    #[serde(default, rename = "contact")]
-    _contact: IgnoredAny,
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
-    #[serde(default, rename = "environment")]
-    _environment: IgnoredAny,
-}
-
-/// What the tokens of a kind of CI service say.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Metadata {
-    #[serde(default)]
-    pub(super) default_template_values: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(super) extension_templates: BTreeMap<String, String>,
-    pub(super) subject_alternative_name_template: String,
-}
-
-impl Written {
-    fn issuer(&self, url: &str, metadata: &BTreeMap<String, Metadata>) -> Result<Issuer, ConfigError> {
-        let failed = |why: String| ConfigError::new(url, why);
-        let provider = self.provider(url, metadata).map_err(failed)?;
-        let default_challenge = if matches!(provider, Provider::Email { .. }) { "email" } else { "sub" };
-        let trusted = self.ca_cert.as_deref().map(|text| pem::certificates(text.as_bytes()));
-        if trusted.is_some_and(|read| read.is_err()) {
-            return Err(failed("`ca-cert` is not certificates in PEM".to_owned()));
-        }
-        if self.client_id.is_empty() {
-            return Err(failed("`client-id` is empty".to_owned()));
-        }
-        let sets = |name: &str, patterns: &Option<Vec<String>>| match patterns.as_deref() {
-            Some([]) => {
-                Err(failed(format!("`{name}` lets nobody have certificates; left out, it lets everyone")))
-            }
-            patterns => Ok(patterns.map(|all| all.iter().map(|pattern| Identities::new(pattern)).collect())),
-        };
-        let claim = |name: &str, text: &str| {
-            let neither = || failed(format!("`{name}` is neither a claim nor a path of names, `$.a.b`"));
-            ClaimPath::parse(text).ok_or_else(neither)
-        };
-        let challenge = self.challenge_claim.as_deref().unwrap_or(default_challenge);
-        Ok(Issuer {
-            url: url.to_owned(),
-            is_matched: false,
-            client_id: self.client_id.clone(),
-            provider,
-            issuer_claim: self.issuer_claim.as_deref().map(|text| claim("issuer-claim", text)).transpose()?,
-            challenge_claim: claim("challenge-claim", challenge)?,
-            allowed: sets("allowed-identities", &self.allowed_identities)?,
-            allowed_repositories: sets("allowed-repositories", &self.allowed_repositories)?,
-            tls_authorities: self.ca_cert.as_deref().map(Arc::from),
-        })
-    }
-
-    fn provider(&self, url: &str, metadata: &BTreeMap<String, Metadata>) -> Result<Provider, String> {
-        let needed = |value: &Option<String>, name: &str| {
-            value.clone().ok_or_else(|| format!("type `{}` needs `{name}`", self.kind))
-        };
-        match self.kind.as_str() {
-            "email" => Ok(Provider::Email { unverified: self.skip_email_verification }),
-            "kubernetes" => Ok(Provider::Kubernetes),
-            "spiffe" => {
-                let trust_domain = needed(&self.spiffe_trust_domain, "spiffe-trust-domain")?;
-                let is_name = is_trust_domain(&trust_domain);
-                let no_name = || format!("`{trust_domain}` is not the name of a trust domain");
-                is_name.then_some(()).ok_or_else(no_name)?;
-                Ok(Provider::Spiffe { trust_domain })
-            }
-            "uri" => Ok(Provider::Uri { domain: needed(&self.subject_domain, "subject-domain")? }),
-            "username" => Provider::username(url, &needed(&self.subject_domain, "subject-domain")?),
-            "ci-provider" => {
-                let name = needed(&self.ci_provider, "ci-provider")?;
-                let known =
-                    metadata.get(&name).ok_or(format!("there is no `ci-issuer-metadata` named `{name}`"))?;
-                CiProvider::of_metadata(known).map(Provider::Ci)
-            }
-            kind => Provider::of_table(kind).ok_or_else(|| format!("unknown type `{kind}`")),
-        }
-    }
-}
-
-/// A list that is there, be it without a value.
-fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    Option::deserialize(deserializer).map(|list| Some(list.unwrap_or_default()))
-}
-
-/// Go reads `*name:` as a key that is an alias; YAML 1.2 takes the colon for a part of the name.
-fn with_alias_keys(yaml: &str) -> String {
-    let line = |line: &str| match line.trim_end().strip_suffix(':') {
-        Some(alias) if alias.trim_start().starts_with('*') => format!("{alias} :\n"),
-        _ => format!("{line}\n"),
-    };
-    yaml.lines().map(line).collect()
-}
-
-/// A template as it is written for a CI service; the error names it.
-pub(super) fn template(text: &str) -> Result<Template, String> {
-    Template::of_fulcio(text).ok_or_else(|| format!("the template `{text}` does more than insert fields"))
-}
-
-const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 #[cfg(test)]
 mod tests {
@@ -339,12 +202,116 @@ mod tests {
             ),
             ("oidc-issuers:\n  http://a.example:\n    client-id: s\n    type: email\n".into(), "https"),
             ("meta-issuers:\n  https://*:\n    client-id: s\n    type: kubernetes\n".into(), "fixed domain"),
+            (issuer("    type: email\n    ca-cert-file: /none\n"), "`ca-cert-file` `/none`: "),
+            (issuer("    type: email\n    ca-cert-file: /none\n    ca-cert: x\n"), "is enough"),
         ];
         for (yaml, why) in cases {
             let error = Issuers::from_yaml(&yaml).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
     }
+
+    /// Fulcio does not start with these.
+    #[test]
+    fn nobody_certifies_what_is_somebody_elses() {
+        let written = |url: &str, rest: &str| format!("  {url}:\n    client-id: s\n    {rest}\n");
+        let named =
+            |url: &str, rest: &str| Issuers::from_yaml(&format!("oidc-issuers:\n{}", written(url, rest)));
+        let pattern =
+            |url: &str, rest: &str| Issuers::from_yaml(&format!("meta-issuers:\n{}", written(url, rest)));
+        let uri = |domain: &str| format!("type: uri\n    subject-domain: {domain}");
+        let (login, clusters) = ("https://login.example.org", "https://oidc.eks.*.example.org/id/*");
+        for own in ["https://login.example.org", "https://example.org", "https://users.example.org/a"] {
+            named(login, &uri(own)).unwrap();
+            pattern(clusters, &uri(own)).unwrap();
+        }
+        for other in ["https://accounts.google.com", "http://login.example.org", "login.example.org"] {
+            let refused = named(login, &uri(other)).unwrap_err();
+            assert!(refused.why.contains("`subject-domain`"), "{refused}");
+        }
+        pattern(clusters, &uri("https://example.com")).unwrap_err();
+        let spiffe = "type: spiffe\n    spiffe-trust-domain: prod.acme";
+        named(login, spiffe).unwrap();
+        assert!(pattern(clusters, spiffe).unwrap_err().why.contains("`spiffe` does not go with a pattern"));
+    }
+
+    /// As Helm charts of Fulcio have it.
+    #[test]
+    fn fulcios_configuration_is_read_in_json_too() {
+        let issuers = Issuers::from_yaml(FULCIO_JSON).unwrap();
+        let dex = issuers.find("https://oauth2.example.com/auth").unwrap();
+        assert_eq!((dex.client_id.as_str(), dex.provider.kind()), ("sigstore", "email"));
+        assert_eq!(dex.issuer_claim, Some(["federated_claims", "connector_id"].into()));
+        assert_eq!(dex.challenge_claim, "sub".into());
+        let robot = issuers.find("https://agent.example.com").unwrap();
+        assert_eq!(robot.provider.kind(), "ci-provider");
+        assert!(issuers.find("https://oidc.eks.eu.amazonaws.com/id/ABC").is_some());
+        assert_eq!(issuers.iter().count(), 5);
+    }
+
+    #[test]
+    fn a_configuration_without_issuers_has_none() {
+        for empty in ["", "oidc-issuers:\n", "{}", "oidc-issuers: {}\nmeta-issuers:\nci-issuer-metadata:\n"] {
+            assert_eq!(Issuers::from_yaml(empty).unwrap().iter().count(), 0, "{empty}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_read_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display();
+        let yaml = format!(
+            "oidc-issuers:\n  https://a.example:\n    client-id: s\n    type: email\n    ca-cert-file: '{path}'\n"
+        );
+        std::fs::write(file.path(), "none").unwrap();
+        let refused = Issuers::from_yaml(&yaml).unwrap_err().to_string();
+        assert!(refused.contains("`ca-cert-file` is not certificates in PEM"), "{refused}");
+        let text = signet_formats::pem::encode(signet_formats::pem::CERTIFICATE, b"certificate");
+        std::fs::write(file.path(), &text).unwrap();
+        let issuer = Issuers::from_yaml(&yaml).unwrap().find("https://a.example").unwrap();
+        assert_eq!(issuer.tls_authorities.as_deref(), Some(text.as_str()));
+    }
+
+    #[test]
+    fn http_is_for_loopback_and_for_all_of_it() {
+        for here in ["http://127.0.0.1:1", "http://127.8.0.2:1/a", "http://[::1]:1", "http://localhost"] {
+            assert!(is_safe_url(here), "{here}");
+        }
+        for elsewhere in ["http://128.0.0.1", "http://[::2]:1", "http://127.0.0.1.evil", "http://[127.0.0.1]"]
+        {
+            assert!(!is_safe_url(elsewhere), "{elsewhere}");
+        }
+    }
+
+    const FULCIO_JSON: &str = r#"{
+  "OIDCIssuers": {
+    "https://oauth2.example.com/auth": {
+      "IssuerURL": "https://oauth2.example.com/auth", "ClientID": "sigstore", "Type": "email",
+      "IssuerClaim": "$.federated_claims.connector_id", "ChallengeClaim": "sub",
+      "SkipEmailVerification": true, "Contact": "a@example.com", "Description": "people"
+    },
+    "https://login.example.com": {
+      "IssuerURL": "https://login.example.com", "ClientID": "sigstore", "Type": "username",
+      "SubjectDomain": "example.com"
+    },
+    "https://spire.example.com": {
+      "ClientID": "sigstore", "Type": "spiffe", "SPIFFETrustDomain": "example.com"
+    },
+    "https://agent.example.com": { "ClientID": "sigstore", "Type": "ci-provider", "CIProvider": "robot" }
+  },
+  "MetaIssuers": {
+    "https://oidc.eks.*.amazonaws.com/id/*": { "ClientID": "sigstore", "Type": "kubernetes" }
+  },
+  "CIIssuerMetadata": {
+    "robot": {
+      "DefaultTemplateValues": { "url": "https://robot.example" },
+      "ExtensionTemplates": {
+        "BuildSignerURI": "{{ .url }}/{{ .pipeline }}", "SourceRepositoryVisibilityAtSigning": "private"
+      },
+      "SubjectAlternativeNameTemplate": "{{ .url }}/{{ .pipeline }}"
+    }
+  }
+}"#;
 
     const FULCIO: &str = r#"
 define:

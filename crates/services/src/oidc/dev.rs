@@ -15,6 +15,8 @@ use signet_keys::{
 };
 use signet_store::fs::Disk;
 
+pub use super::bearer::{Bearer, BearerError};
+use super::bearer::{EMAIL, GITHUB, GITLAB, KUBERNETES, object};
 use super::ci::CiProvider;
 use super::config::{ConfigError, is_safe_url};
 use super::{Issuer, KeySet, Provider};
@@ -25,48 +27,6 @@ pub struct DevIssuer {
     /// The base of its URLs.
     url: String,
     key: PrivateKey,
-}
-
-/// Whom a token is about.
-#[derive(Clone, Debug)]
-pub enum Bearer {
-    /// A person.
-    Email(String),
-    /// A workflow of GitHub Actions: `owner/repo`, the file below `.github/workflows`, `refs/heads/main`.
-    GitHub {
-        /// `owner/repo`.
-        repository: String,
-        /// The workflow's file.
-        workflow: String,
-        /// The full name of the branch or tag.
-        reference: String,
-    },
-    /// A pipeline of GitLab: `group/project` and `refs/heads/main`.
-    GitLab {
-        /// `group/project`.
-        project: String,
-        /// The full name of the branch or tag.
-        reference: String,
-    },
-    /// A service account of Kubernetes.
-    Kubernetes {
-        /// The namespace.
-        namespace: String,
-        /// The account's name.
-        account: String,
-    },
-}
-
-impl Bearer {
-    /// The last part of the URL of the issuer of such tokens: each kind has its own.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Email(_) => EMAIL,
-            Self::GitHub { .. } => GITHUB,
-            Self::GitLab { .. } => GITLAB,
-            Self::Kubernetes { .. } => KUBERNETES,
-        }
-    }
 }
 
 impl DevIssuer {
@@ -85,7 +45,7 @@ impl DevIssuer {
         let url_file = dir.join(URL_FILE);
         let stored = json!({ "url": url.trim_end_matches('/') }).to_string();
         let io = |error| AuthorityError::Io { path: url_file.clone(), error };
-        disk.put(dir, &url_file, stored.as_bytes()).map_err(io)?;
+        disk.keep(dir, &url_file, stored.as_bytes()).map_err(io)?;
         Self::load(dir)
     }
 
@@ -154,7 +114,7 @@ impl DevIssuer {
     /// A token that is valid from `now` on for ten minutes, RS256, which every client takes.
     pub fn mint(&self, bearer: &Bearer, now: i64) -> Result<String, DevError> {
         let unique: [u8; 16] = random().map_err(AuthorityError::Key)?;
-        let mut claims = claims_of(bearer);
+        let mut claims = bearer.claims();
         claims.extend(object(json!({
             "iss": self.issuer_url(bearer.kind()),
             "aud": AUDIENCE,
@@ -190,91 +150,9 @@ pub enum DevError {
     Config(#[from] ConfigError),
 }
 
-fn claims_of(bearer: &Bearer) -> Map<String, Value> {
-    object(match bearer {
-        Bearer::Email(address) => json!({ "sub": address, "email": address, "email_verified": true }),
-        Bearer::GitHub { repository, workflow, reference } => github(repository, workflow, reference),
-        Bearer::GitLab { project, reference } => gitlab(project, reference),
-        Bearer::Kubernetes { namespace, account } => json!({
-            "sub": format!("system:serviceaccount:{namespace}:{account}"),
-            "kubernetes.io": {
-                "namespace": namespace,
-                "serviceaccount": { "name": account, "uid": "00000000-0000-0000-0000-000000000001" },
-            },
-        }),
-    })
-}
-
-/// The claims that GitHub documents for its tokens.
-fn github(repository: &str, workflow: &str, reference: &str) -> Value {
-    let owner = repository.split('/').next().unwrap_or_default();
-    let workflow_ref = format!("{repository}/.github/workflows/{workflow}@{reference}");
-    json!({
-        "sub": format!("repo:{repository}:ref:{reference}"),
-        "repository": repository,
-        "repository_owner": owner,
-        "repository_id": "1",
-        "repository_owner_id": "1",
-        "repository_visibility": "private",
-        "workflow": workflow,
-        "workflow_ref": workflow_ref,
-        "workflow_sha": NO_COMMIT,
-        "job_workflow_ref": workflow_ref,
-        "job_workflow_sha": NO_COMMIT,
-        "ref": reference,
-        "ref_type": if reference.starts_with("refs/tags/") { "tag" } else { "branch" },
-        "sha": NO_COMMIT,
-        "event_name": "push",
-        "runner_environment": "self-hosted",
-        "run_id": "1",
-        "run_number": "1",
-        "run_attempt": "1",
-        "actor": "signet",
-    })
-}
-
-/// The claims that GitLab documents for its tokens.
-fn gitlab(project: &str, reference: &str) -> Value {
-    let namespace = project.rsplit_once('/').map_or(project, |(namespace, _)| namespace);
-    let (kind, name) = match reference.strip_prefix("refs/tags/") {
-        Some(tag) => ("tag", tag),
-        None => ("branch", reference.trim_start_matches("refs/heads/")),
-    };
-    json!({
-        "sub": format!("project_path:{project}:ref_type:{kind}:ref:{name}"),
-        "project_path": project,
-        "project_id": "1",
-        "project_visibility": "private",
-        "namespace_path": namespace,
-        "namespace_id": "1",
-        "ref": name,
-        "ref_type": kind,
-        "sha": NO_COMMIT,
-        "ci_config_ref_uri": format!("gitlab.com/{project}//.gitlab-ci.yml@{reference}"),
-        "ci_config_sha": NO_COMMIT,
-        "pipeline_id": "1",
-        "pipeline_source": "push",
-        "job_id": "1",
-        "runner_environment": "self-hosted",
-    })
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
-}
-
 const AUDIENCE: &str = "sigstore";
 const KEY_FILE: &str = "oidc-dev.key";
 const URL_FILE: &str = "oidc-dev.json";
-const EMAIL: &str = "email";
-const GITHUB: &str = "github";
-const GITLAB: &str = "gitlab";
-const KUBERNETES: &str = "kubernetes";
 const KINDS: [&str; 4] = [EMAIL, GITHUB, GITLAB, KUBERNETES];
 /// In seconds.
 const LIFE: i64 = 10 * 60;
-/// A commit that no repository has.
-const NO_COMMIT: &str = "0000000000000000000000000000000000000000";

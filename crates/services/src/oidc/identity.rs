@@ -74,18 +74,18 @@ impl Provider {
         CiProvider::of_table(kind).map(Self::Ci)
     }
 
-    /// User names of an issuer; the domain has to share the issuer's last two labels, so that nobody
-    /// names users of a domain that is not theirs.
-    pub(super) fn username(issuer: &str, domain: &str) -> Result<Self, String> {
-        let host =
-            issuer.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
-        let ends = |name: &str| name.rsplit('.').take(2).map(str::to_owned).collect::<Vec<_>>();
-        match ends(host) == ends(domain) {
-            true => Ok(Self::Username { domain: domain.to_owned() }),
-            false => {
-                Err(format!("`subject-domain` `{domain}` is not the domain of the issuer's host `{host}`"))
-            }
+    /// URIs of an issuer, below a scheme and host; the host's domain has to be the issuer's own.
+    pub(super) fn uri(issuer: &str, domain: &str) -> Result<Self, String> {
+        let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        match scheme(issuer) == scheme(domain) {
+            true => own_domain(issuer, host_of(domain)).map(|()| Self::Uri { domain: domain.to_owned() }),
+            false => Err(format!("`subject-domain` `{domain}` does not begin with the issuer's scheme")),
         }
+    }
+
+    /// User names of an issuer; the domain has to be the issuer's own.
+    pub(super) fn username(issuer: &str, domain: &str) -> Result<Self, String> {
+        own_domain(issuer, domain).map(|()| Self::Username { domain: domain.to_owned() })
     }
 
     fn name(&self, issuer: &Issuer, claims: &Claims) -> Result<SubjectAltName, TokenError> {
@@ -141,6 +141,20 @@ impl Identity {
     pub(super) fn certified_issuer(&self) -> &str {
         self.extensions.get(&ISSUER_V2).map(String::as_str).unwrap_or_default()
     }
+}
+
+/// Refuses a domain that does not share the last two labels of the issuer's host: nobody names what is not theirs.
+fn own_domain(issuer: &str, domain: &str) -> Result<(), String> {
+    let ends = |name: &str| name.rsplit('.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let host = host_of(issuer);
+    match ends(host) == ends(domain) {
+        true => Ok(()),
+        false => Err(format!("`subject-domain` `{domain}` is not the domain of the issuer's host `{host}`")),
+    }
+}
+
+fn host_of(url: &str) -> &str {
+    url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default()
 }
 
 fn email(claims: &Claims, unverified: bool) -> Result<SubjectAltName, TokenError> {

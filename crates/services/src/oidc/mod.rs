@@ -3,6 +3,7 @@
 //! Trusted? The configured issuers are, each for its own identities. The keys of an issuer are fetched
 //! from the issuer's own URL over TLS ([`Fetch`]) and kept for a bounded time.
 
+mod bearer;
 mod cache;
 mod ci;
 mod claim;
@@ -15,6 +16,7 @@ mod patterns;
 mod services;
 mod template;
 mod url;
+mod written;
 
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ pub use claim::ClaimPath;
 pub use config::{ConfigError, Issuer, Issuers, MAX_CONFIG_BYTES};
 pub use identity::{Identity, Provider};
 pub use keys::{Fetch, FetchError, KeySet, KeySource, MAX_DOCUMENT_BYTES, MAX_KEYS};
-pub use names::{MAX_TEXT, is_email};
+pub use names::MAX_TEXT;
 pub use patterns::Identities;
 
 use crate::clock::Clock;

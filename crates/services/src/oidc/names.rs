@@ -2,7 +2,7 @@
 
 /// A plain address: words with single dots between (RFC 5322 dot-atom), and a host of two labels or more that ends in
 /// letters. No quotes, comments or literal addresses: what a verifier compares should have one spelling.
-pub fn is_email(address: &str) -> bool {
+pub(super) fn is_email(address: &str) -> bool {
     let Some((user, host)) = address.split_once('@') else { return false };
     let word = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     let user_is_plain = user.split('.').all(|atom| !atom.is_empty() && atom.chars().all(word));

@@ -235,6 +235,21 @@ async fn keys_are_fetched_once_an_hour_and_for_an_unknown_key_but_not_at_a_stran
     assert_eq!(issuer.fetches(), 6);
 }
 
+/// It may be the issuer's newest key: nobody can say that it has none of that name.
+#[tokio::test]
+async fn a_new_key_during_an_outage_is_one_that_cannot_be_had() {
+    let (issuer, clock) = (FalseIssuer::new(), clock());
+    let verifier = verifier(&issuer, &clock, email_issuer());
+    let old = issuer.token(|_| {});
+    verifier.verify(&old).await.unwrap();
+    issuer.rotate("second");
+    issuer.documents.lock().unwrap().clear();
+    clock.advance(Duration::from_secs(15));
+    let error = verifier.verify(&issuer.token(|_| {})).await.unwrap_err();
+    assert!(matches!(&error, TokenError::KeysUnavailable { why, .. } if why == "status 404"), "{error}");
+    verifier.verify(&old).await.unwrap();
+}
+
 /// Who has no traffic for hours must not believe a key that was withdrawn meanwhile.
 #[tokio::test]
 async fn a_withdrawn_key_is_not_believed_after_an_hour() {
@@ -298,6 +313,7 @@ async fn documents_of_somebody_else_are_not_believed() {
         (json!({ "issuer": URL, "jwks_uri": "http://issuer.example/keys" }), "not at an https URL"),
         (json!({ "issuer": URL, "jwks_uri": "http://127.0.0.1:1/keys" }), "not at an https URL"),
         (json!({ "issuer": URL, "jwks_uri": "file:///etc/passwd" }), "not at an https URL"),
+        (json!({ "issuer": URL, "jwks_uri": "https://:5000/keys" }), "not at an https URL"),
         (json!({ "issuer": URL }), "malformed JSON"),
     ];
     for (document, why) in cases {
@@ -568,6 +584,15 @@ fn kubernetes_spiffe_uri_and_user_names_are_checked_against_their_home() {
     assert_eq!(of(&below, "https://example.org/users/1").unwrap().name, uri("https://example.org/users/1"));
     for stranger in ["https://example.org.evil/1", "http://example.org/1", "https://example.org@evil/1"] {
         assert!(of(&below, stranger).is_err(), "{stranger}");
+    }
+    let up = json!({
+        "sub": "system:serviceaccount:..:sa",
+        "kubernetes.io": { "namespace": "..", "serviceaccount": { "name": "sa" } },
+    });
+    assert!(identity(Provider::Kubernetes, up).is_err());
+    let team = Provider::Uri { domain: "https://example.org/team".to_owned() };
+    for out in ["https://example.org/team/../other", "https://example.org/team/%2E%2e/other"] {
+        assert!(of(&team, out).is_err(), "{out}");
     }
     let users = Provider::username("https://login.example.org", "example.org").unwrap();
     let named = SubjectAltName::OtherName { username: "a!example.org".to_owned() };

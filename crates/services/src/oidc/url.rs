@@ -6,7 +6,7 @@
 pub(super) fn joined(text: &str) -> Option<String> {
     let (origin, path) = origin_and_rest(text)?;
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+    if goes_up(path) {
         return None;
     }
     let end = if path.ends_with('/') { "/" } else { "" };
@@ -14,11 +14,15 @@ pub(super) fn joined(text: &str) -> Option<String> {
     Some(format!("{origin}{}", if segments.is_empty() { "/" } else { &path }))
 }
 
-/// Read and written again, with its path and fragment escaped where they have to be. `None` for what is no URL.
+/// Read and written again, with its path and fragment escaped where they have to be. `None` for what is no URL, or if its path
+/// goes up.
 pub(super) fn parsed(text: &str) -> Option<String> {
     let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
     let (origin, rest) = origin_and_rest(text)?;
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    if goes_up(path) {
+        return None;
+    }
     let mut url = format!("{origin}{}", escaped(path, IN_PATH)?);
     if let Some(query) = query {
         // Go leaves it as it is.
@@ -28,6 +32,11 @@ pub(super) fn parsed(text: &str) -> Option<String> {
         "" => Some(url),
         fragment => Some(format!("{url}#{}", escaped(fragment, IN_FRAGMENT)?)),
     }
+}
+
+/// Whether readers could take the path for another one: what they drop is `.` and `..`, also where these are escaped.
+fn goes_up(path: &str) -> bool {
+    path.split('/').filter_map(unescaped).any(|segment| matches!(segment.as_slice(), b"." | b".."))
 }
 
 /// Scheme and host, and what follows them. A host is plain; nobody is named before it.
@@ -100,6 +109,7 @@ mod tests {
             ("https://h", Some("https://h/")),
             ("https://h/100%", None),
             ("https://h/a/../b", None),
+            ("https://h/a/%2E./b", None),
             ("https://u@h/a", None),
             ("https:///a", None),
             ("h/a", None),
@@ -125,6 +135,10 @@ mod tests {
             ("https://h", Some("https://h")),
             ("spiffe://td/a", Some("spiffe://td/a")),
             ("https://h/%zz", None),
+            ("https://h/a/../b", None),
+            ("https://h/./a", None),
+            ("https://h/a/%2e%2e", None),
+            ("https://h/a/.../b", Some("https://h/a/.../b")),
             ("https://u:p@h/a", None),
             ("mailto:a@b", None),
         ];

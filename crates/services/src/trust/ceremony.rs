@@ -93,12 +93,18 @@ pub(super) async fn sign<B: Body>(
     id: &str,
     signer: &dyn Signer,
 ) -> Result<(), CeremonyError> {
-    let key = Key::of(signer.public_key()).and_then(|key| key.usable());
-    let (_, scheme) = key.ok_or_else(|| CeremonyError::NotASigner(signer.public_key().id().to_string()))?;
-    let signature = signer.sign(scheme, Payload::Message(metadata.canonical())).await?;
+    let signature = signature(signer, metadata.canonical()).await?;
     metadata.signatures.retain(|other| other.keyid != id);
     metadata.signatures.push(Signature::new(id.to_owned(), &signature));
     Ok(())
+}
+
+/// Signs as this key signs metadata.
+pub(super) async fn signature(signer: &dyn Signer, message: &[u8]) -> Result<Vec<u8>, CeremonyError> {
+    let key = signer.public_key();
+    let usable = Key::of(key).and_then(|key| key.usable());
+    let (_, scheme) = usable.ok_or_else(|| CeremonyError::Algorithm(key.algorithm().to_string()))?;
+    Ok(signer.sign(scheme, Payload::Message(message)).await?)
 }
 
 /// The id under which root names this key for a role.

@@ -17,8 +17,14 @@ pub trait Fetch: Send + Sync {
 
 /// Why no answer was had that says anything about the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FetchError(pub String);
+pub enum FetchError {
+    /// It did not answer, or not with a file.
+    #[error("{0}")]
+    Silent(String),
+    /// Its host could not prove its name.
+    #[error("{0}")]
+    Untrusted(String),
+}
 
 /// A repository, by where its files are.
 pub struct Repository<'a> {

@@ -2,7 +2,8 @@
 //!
 //! `metadata/` is the client's store, `current.json` the last state that was complete: metadata and all targets in
 //! one file, a bundle. Verifying reads that file alone and follows it from its first root to its targets, at the
-//! time of verifying; so it needs no lock, and an update that was cut off leaves it as it was.
+//! time of verifying; so it needs no lock, and an update that was cut off leaves it as it was. `source.json` says where
+//! trust comes from, `authorities.pem` who certifies that host, if that is not for the system to say.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,14 +11,16 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use signet_formats::time;
 use signet_formats::trust_bundle::{MAX_BYTES, TrustBundle, TrustBundleError};
 use signet_formats::tuf::{MAX_ROOT_BYTES, MAX_TARGETS_BYTES, Role, TufError, versioned};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError};
-use signet_verify::tuf::{Freshness, SearchStep, Source, Step, Updater};
+use signet_verify::tuf::{Freshness, Updater};
 
 use super::client::{download, follow, look_up};
-use super::{Fetch, FetchError, FollowError, Repository, Store};
+use super::turn::in_turn;
+use super::{Current, Failure, Fetch, FetchError, FollowError, Repository, Store, open};
 
 /// The target that says whom to trust.
 pub const TRUSTED_ROOT: &str = "trusted_root.json";
@@ -27,7 +30,7 @@ pub const SIGNING_CONFIG: &str = "signing_config.v0.2.json";
 /// The directory of a machine's pinned trust.
 #[derive(Clone, Debug)]
 pub struct Home {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Home {
@@ -42,26 +45,28 @@ impl Home {
     }
 
     /// Whether a root is pinned here.
-    pub fn is_pinned(&self) -> bool {
-        self.dir.join(METADATA).join("root.json").is_file()
+    pub fn is_pinned(&self) -> Result<bool, HomeError> {
+        self.dir.join(METADATA).join("root.json").try_exists().map_err(|error| self.unreadable(error))
     }
 
     /// The repository that is followed, if there is one.
     pub fn source(&self) -> Result<SourceFile, HomeError> {
-        let bytes = Store::new(Disk::default(), self.dir.clone()).read(SOURCE, MAX_SOURCE)?;
-        let bytes = bytes.ok_or_else(|| HomeError::not_pinned(&self.dir))?;
+        let bytes = if self.is_pinned()? { self.read(SOURCE, MAX_SOURCE)? } else { None };
+        let bytes = bytes.ok_or_else(|| self.not_pinned())?;
         serde_json::from_slice(&bytes).map_err(|_| HomeError::Source)
+    }
+
+    /// The file of authorities that certify the repository's host besides the system's, if there are any.
+    pub fn authorities(&self) -> Option<PathBuf> {
+        Some(self.dir.join(AUTHORITIES)).filter(|path| path.is_file())
     }
 
     /// Follows the repository to its newest state, at this time.
     pub async fn update(&self, fetch: &dyn Fetch, at: i64) -> Result<(), HomeError> {
-        let source = self.source()?;
-        let url = source.url.clone().ok_or(HomeError::NoRepository)?;
-        let repository = Repository::at(fetch, &url);
-        let dir = self.open()?;
-        let bundle = self.gather(&dir, &repository, at, Ages::default()).await?;
-        self.write_current(&dir, &bundle)?;
-        self.write_source(&dir, &SourceFile { updated: Some(at), max_age: None, ..source })
+        // Nothing is made where nothing is pinned.
+        self.source()?;
+        let dir = self.open_in_turn().await?;
+        self.advance(dir.disk(), &self.source()?, fetch, at).await
     }
 
     /// Follows a bundle instead of a repository. With a `max_age` of our own it may be used for so many seconds after
@@ -71,19 +76,19 @@ impl Home {
         let ages = Ages { stated: bundle.max_age, own: max_age };
         let files = BundleFetch(bundle);
         let repository = Repository { fetch: &files, metadata: String::new(), targets: TARGETS.to_owned() };
-        let dir = self.open()?;
-        let gathered = self.gather(&dir, &repository, at, ages).await?;
-        self.write_current(&dir, &gathered)?;
-        self.write_source(&dir, &SourceFile { updated: Some(at), max_age, ..source })
+        let dir = self.open_in_turn().await?;
+        let gathered = self.gather(dir.disk(), &repository, at, ages).await?;
+        self.keep(dir.disk(), &gathered, SourceFile { max_age, ..source }, at)
     }
 
     /// The last complete state, as a bundle.
     pub fn bundle(&self) -> Result<TrustBundle, HomeError> {
-        let bytes = Store::new(Disk::default(), self.dir.clone()).read(CURRENT, MAX_BYTES)?;
-        match bytes {
+        if !self.is_pinned()? {
+            return Err(self.not_pinned());
+        }
+        match self.read(CURRENT, MAX_BYTES)? {
             Some(bytes) => Ok(TrustBundle::parse(&bytes)?),
-            None if self.is_pinned() => Err(HomeError::Empty { dir: self.dir.clone() }),
-            None => Err(HomeError::not_pinned(&self.dir)),
+            None => Err(HomeError::Empty { dir: self.dir.clone() }),
         }
     }
 
@@ -97,20 +102,37 @@ impl Home {
         DataDir::open(&self.dir, Kind::TrustClient)
     }
 
+    pub(super) async fn open_in_turn(&self) -> Result<DataDir, OpenError> {
+        in_turn(|| self.open()).await
+    }
+
     pub(super) fn metadata(&self, disk: &Disk) -> Store {
         Store::new(disk.clone(), self.dir.join(METADATA)).scratch(self.dir.clone())
     }
 
-    /// Brings the store up to date and puts all that a reader of it needs into a bundle.
-    async fn gather(
+    /// Follows the repository of this source to its newest state.
+    pub(super) async fn advance(
         &self,
-        dir: &DataDir,
+        disk: &Disk,
+        source: &SourceFile,
+        fetch: &dyn Fetch,
+        at: i64,
+    ) -> Result<(), HomeError> {
+        let url = source.url.as_deref().ok_or(HomeError::NoRepository)?;
+        let bundle = self.gather(disk, &Repository::at(fetch, url), at, Ages::default()).await?;
+        self.keep(disk, &bundle, SourceFile { max_age: None, ..source.clone() }, at)
+    }
+
+    /// Brings the store up to date and puts all that a reader of it needs into a bundle.
+    pub(super) async fn gather(
+        &self,
+        disk: &Disk,
         repository: &Repository<'_>,
         at: i64,
         ages: Ages,
     ) -> Result<TrustBundle, HomeError> {
-        let store = self.metadata(dir.disk());
-        let kept = Store::new(dir.disk().clone(), self.dir.join(TARGETS_DIR)).scratch(self.dir.clone());
+        let store = self.metadata(disk);
+        let kept = Store::new(disk.clone(), self.dir.join(TARGETS_DIR)).scratch(self.dir.clone());
         let updater = follow(&store, repository, at, ages.freshness()).await?;
         let mut bundle = TrustBundle { created: at, max_age: ages.least(), ..TrustBundle::default() };
         for name in [TRUSTED_ROOT, SIGNING_CONFIG] {
@@ -123,60 +145,35 @@ impl Home {
         Ok(bundle)
     }
 
-    fn write_current(&self, dir: &DataDir, bundle: &TrustBundle) -> Result<(), HomeError> {
-        Ok(dir.disk().put(&self.dir, &self.dir.join(CURRENT), bundle.to_json()?.as_bytes())?)
+    /// Keeps the newest state, if all of it can be used.
+    pub(super) fn keep(
+        &self,
+        disk: &Disk,
+        bundle: &TrustBundle,
+        source: SourceFile,
+        at: i64,
+    ) -> Result<(), HomeError> {
+        open(bundle, source.max_age, at)?;
+        disk.put(&self.dir, &self.dir.join(CURRENT), bundle.to_json()?.as_bytes())?;
+        self.write_source(disk, &SourceFile { updated: Some(at), failed: None, ..source })
     }
 
-    pub(super) fn write_source(&self, dir: &DataDir, source: &SourceFile) -> Result<(), HomeError> {
+    pub(super) fn write_source(&self, disk: &Disk, source: &SourceFile) -> Result<(), HomeError> {
         let text = serde_json::to_vec(source).map_err(|_| HomeError::Source)?;
-        Ok(dir.disk().put(&self.dir, &self.dir.join(SOURCE), &text)?)
+        Ok(disk.put(&self.dir, &self.dir.join(SOURCE), &text)?)
     }
-}
 
-/// Follows a bundle from its first root to its targets, with nothing else at hand. With a `max_age` of our own, see
-/// [`Home::import`].
-pub fn open(bundle: &TrustBundle, max_age: Option<i64>, at: i64) -> Result<Current, HomeError> {
-    let roots = bundle.metadata.iter().filter_map(|(name, bytes)| {
-        name.strip_suffix(".root.json")?.parse::<u64>().ok().map(|version| (version, bytes))
-    });
-    let first = roots.min_by_key(|(version, _)| *version).ok_or(HomeError::NoRoot)?.1;
-    let freshness = Ages { stated: bundle.max_age, own: max_age }.freshness();
-    let mut updater = Updater::new(first, at, Source::Repository, freshness).map_err(FollowError::from)?;
-    loop {
-        let file = match updater.step().map_err(FollowError::from)? {
-            Step::Done => break,
-            Step::Read(_) => None,
-            Step::Fetch(wanted) => bundle.metadata.get(&wanted.name),
-        };
-        updater.take(file.map(Vec::as_slice)).map_err(FollowError::from)?;
+    fn read(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, HomeError> {
+        let store = Store::new(Disk::default(), self.dir.clone());
+        store.read(name, limit).map_err(|error| self.unreadable(error))
     }
-    let target = |name| target_of(bundle, &updater, name);
-    let (trusted_root, signing_config) = (target(TRUSTED_ROOT)?, target(SIGNING_CONFIG)?);
-    Ok(Current { updater, trusted_root, signing_config, max_age: bundle.max_age })
-}
 
-/// What is trusted at one time.
-#[derive(Debug)]
-pub struct Current {
-    /// The metadata, followed to its end.
-    pub updater: Updater,
-    /// The target `trusted_root.json`.
-    pub trusted_root: Option<Vec<u8>>,
-    /// The target `signing_config.v0.2.json`.
-    pub signing_config: Option<Vec<u8>>,
-    /// How many seconds after its timestamp was signed it may be used at most.
-    pub max_age: Option<i64>,
-}
+    fn not_pinned(&self) -> HomeError {
+        FollowError::NotPinned { store: self.dir.display().to_string() }.into()
+    }
 
-impl Current {
-    /// Every top-level role, with its version and from which second on it may not be used any more.
-    pub fn roles(&self) -> Vec<(Role, u64, i64)> {
-        let root = self.updater.root();
-        let timestamp = self.updater.timestamp().map(|it| (Role::Timestamp, it.version, it.expires));
-        let snapshot = self.updater.snapshot().map(|it| (Role::Snapshot, it.version, it.expires));
-        let targets = self.updater.targets().map(|it| (Role::Targets, it.version, it.expires));
-        let others = [timestamp, snapshot, targets].into_iter().flatten();
-        [(Role::Root, root.version, root.expires)].into_iter().chain(others).collect()
+    fn unreadable(&self, error: io::Error) -> HomeError {
+        HomeError::Unreadable { dir: self.dir.clone(), error }
     }
 }
 
@@ -192,6 +189,9 @@ pub struct SourceFile {
     /// imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<i64>,
+    /// The tries since then that brought nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
 }
 
 /// Why pinned trust was not read or changed.
@@ -234,21 +234,35 @@ pub enum HomeError {
     /// The file that says where trust comes from is malformed.
     #[error("the directory of pinned trust does not say where its trust comes from")]
     Source,
+    /// What is stored may not be used, and nothing newer could be had.
+    #[error("{stale}; and nothing was had from the repository since {}: {}", moment(failure.since), failure.why)]
+    Stale {
+        /// Why what is stored may not be used.
+        stale: Box<HomeError>,
+        /// Why there is nothing newer.
+        failure: Failure,
+    },
+    /// This user may not read it, or the disk failed.
+    #[error("pinned trust in `{}` cannot be read: {error}", dir.display())]
+    Unreadable {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
 }
 
-impl HomeError {
-    fn not_pinned(dir: &Path) -> Self {
-        FollowError::NotPinned { store: dir.display().to_string() }.into()
-    }
+fn moment(at: i64) -> String {
+    time::format(at).unwrap_or_else(|_| at.to_string())
 }
 
 /// How many seconds after its timestamp was signed trust may be used.
 #[derive(Clone, Copy, Default)]
-struct Ages {
+pub(super) struct Ages {
     /// As the bundle says, which nobody signs: whoever carries it could have written it.
-    stated: Option<i64>,
+    pub(super) stated: Option<i64>,
     /// As whoever verifies says.
-    own: Option<i64>,
+    pub(super) own: Option<i64>,
 }
 
 impl Ages {
@@ -256,7 +270,7 @@ impl Ages {
         [self.stated, self.own].into_iter().flatten().min()
     }
 
-    fn freshness(self) -> Freshness {
+    pub(super) fn freshness(self) -> Freshness {
         match (self.least(), self.own) {
             (None, _) => Freshness::Expiry,
             (Some(age), None) => Freshness::Within(age),
@@ -297,25 +311,6 @@ fn listed(updater: &Updater) -> Vec<(&str, Option<u64>)> {
     own.into_iter().chain(targets).collect()
 }
 
-fn target_of(bundle: &TrustBundle, updater: &Updater, name: &str) -> Result<Option<Vec<u8>>, HomeError> {
-    let mut search = updater.search(name).map_err(FollowError::from)?;
-    let found = loop {
-        let file = match search.step().map_err(FollowError::from)? {
-            SearchStep::Done(found) => break found,
-            SearchStep::Read(_) => None,
-            SearchStep::Fetch(wanted) => bundle.metadata.get(&wanted.name),
-        };
-        search.take(file.map(Vec::as_slice)).map_err(FollowError::from)?;
-    };
-    let Some(found) = found else { return Ok(None) };
-    let bytes = bundle.targets.get(&found.url);
-    let bytes = bytes.ok_or_else(|| FollowError::NoTarget { url: found.url.clone() })?;
-    match found.file.fits(bytes) {
-        true => Ok(Some(bytes.clone())),
-        false => Err(FollowError::OtherTarget { url: found.url }.into()),
-    }
-}
-
 /// A bundle as a repository whose URLs are the names of its files.
 struct BundleFetch<'a>(&'a TrustBundle);
 
@@ -327,12 +322,15 @@ impl Fetch for BundleFetch<'_> {
             None => self.0.metadata.get(url),
         };
         match file {
-            Some(bytes) if bytes.len() > limit => Err(FetchError(format!("it is larger than {limit} bytes"))),
+            Some(bytes) if bytes.len() > limit => {
+                Err(FetchError::Silent(format!("it is larger than {limit} bytes")))
+            }
             file => Ok(file.cloned()),
         }
     }
 }
 
+pub(super) const AUTHORITIES: &str = "authorities.pem";
 pub(super) const CURRENT: &str = "current.json";
 pub(super) const METADATA: &str = "metadata";
 pub(super) const SOURCE: &str = "source.json";

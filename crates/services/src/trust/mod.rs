@@ -6,18 +6,26 @@
 
 mod ceremony;
 mod client;
+mod current;
 mod home;
+mod online;
 mod own_root;
 mod pin;
 mod publisher;
+mod refresh;
 mod staging;
 mod store;
+mod turn;
 mod watch;
 mod writer;
 
 pub use ceremony::{CeremonyError, RootPlan, Standing, acceptable, countersign};
 pub use client::{Fetch, FetchError, FollowError, Repository, download, follow, load, look_up, update};
-pub use home::{Current, Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT, open};
+pub use current::{Current, open};
+pub use home::{Home, HomeError, SIGNING_CONFIG, SourceFile, TRUSTED_ROOT};
+pub use online::OnlineKey;
+pub use pin::Pin;
 pub use publisher::{Periods, Published, Publisher, PublisherError, Target, first_root, mark_restored};
+pub use refresh::{Failure, Outage, Patience};
 pub use store::Store;
 pub use watch::{Watch, root_alert};

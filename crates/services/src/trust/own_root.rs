@@ -25,7 +25,7 @@ impl Publisher {
         };
         let mut root = self.plan(current.as_ref(), &key)?.draft(current.as_ref())?;
         countersign(&mut root, current.as_ref(), &key).await?;
-        self.publish(Some(root.to_json().as_bytes()), targets).await.map(drop)
+        self.publish_all(Some(root.to_json().as_bytes()), targets).await.map(drop)
     }
 
     /// What the next root says: what this one does, but for longer.

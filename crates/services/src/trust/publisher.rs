@@ -1,6 +1,6 @@
 //! The repository that clients follow: made, signed again before it expires, and changed.
 //!
-//! Its data directory: `repository/` is what is served, `keys/` holds the online keys (0600), `staged/` a root
+//! Its data directory: `repository/` is what is served, `keys/` holds the online keys (0600) or says where they are, `staged/` a root
 //! that is being signed, `root.key` in development the only key that signs roots. Trusted? Who can read `keys/` can say what the targets are until the root names another key;
 //! who can write `repository/` can only withhold. May it be lost? Keys and roots no: clients follow the chain of
 //! roots; the rest is made again.
@@ -14,18 +14,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use signet_crypto::{Digest, PublicKey};
+use signet_crypto::Digest;
 use signet_formats::tuf::{
-    Key, MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
+    MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
     Timestamp, TufError, target_url, versioned,
 };
-use signet_keys::{FileError, PasswordSource, PrivateKey, read_private};
+use signet_keys::{FileError, KeyUnavailable};
 use signet_store::fs::Disk;
-use signet_store::{DataDir, Kind, OpenError};
+use signet_store::{DataDir, Kind, OpenError, kind_of};
 use signet_verify::tuf::Refusal;
 
 use super::Store;
-use super::ceremony::{CeremonyError, acceptable, key_id};
+use super::ceremony::{CeremonyError, acceptable};
+use super::turn::in_turn;
 use super::writer::{Renew, Signed, State, Writer};
 use crate::clock::Clock;
 
@@ -98,46 +99,56 @@ impl Publisher {
         }
     }
 
-    /// Checks what [`Self::publish`] would do, and does nothing.
-    pub fn rehearse(&self, root: Option<&[u8]>) -> Result<(), PublisherError> {
+    /// Checks what [`Self::publish`] would do, and does nothing: the root and the targets that would be published.
+    pub fn rehearse(&self, root: Option<&[u8]>, targets: &[Target]) -> Result<Published, PublisherError> {
+        self.takes(targets)?;
         let current = self.root()?;
-        match root {
-            Some(bytes) => self.next_root(bytes, current.as_ref()).map(drop),
-            None => current.map(drop).ok_or(PublisherError::NoRoot),
-        }
+        let root = match root {
+            Some(bytes) => self.next_root(bytes, current.as_ref())?,
+            None => current.ok_or(PublisherError::NoRoot)?,
+        };
+        let targets = targets.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Published { roles: vec![(Role::Root, root.version, root.expires)], targets })
     }
 
     /// Publishes a new root, if one is given, and targets, which take the place of those of the same name. What is
     /// not named stays. Clients see all of it or nothing of it, but for a root, which they see first.
+    ///
+    /// The targets of a stack's repository follow from what it runs: others would be taken back at its next look.
     pub async fn publish(
         &self,
         root: Option<&[u8]>,
         targets: &[Target],
     ) -> Result<Published, PublisherError> {
-        let dir = self.open()?;
+        self.takes(targets)?;
+        self.publish_all(root, targets).await
+    }
+
+    /// The same, for whoever keeps the repository.
+    pub(super) async fn publish_all(
+        &self,
+        root: Option<&[u8]>,
+        targets: &[Target],
+    ) -> Result<Published, PublisherError> {
+        let dir = in_turn(|| self.open()).await?;
         let repository = self.repository(dir.disk());
         let current = self.root()?;
-        let root = match (root, current) {
+        let (root, new) = match (root, current) {
             // An earlier publication was cut off after it.
-            (Some(bytes), Some(current)) if is_same(bytes, &current) => current,
-            (Some(bytes), current) => {
-                let new = self.next_root(bytes, current.as_ref())?;
-                repository.put(&versioned(Role::Root.name(), Some(new.version))?, bytes)?;
-                new
-            }
-            (None, Some(current)) => current,
+            (Some(bytes), Some(current)) if is_same(bytes, &current) => (current, None),
+            (Some(bytes), current) => (self.next_root(bytes, current.as_ref())?, Some(bytes)),
+            (None, Some(current)) => (current, None),
             (None, None) => return Err(PublisherError::NoRoot),
         };
-        if self.staged_root().is_file() {
-            dir.disk().remove(&self.staged_root())?;
-        }
         let files = put_targets(&repository, targets)?;
-        self.write(&repository, root, Renew::Everything, files).await
+        let published = self.write(&repository, (&root, new), Renew::Everything, files).await?;
+        self.drop_draft(&dir, &root)?;
+        Ok(published)
     }
 
     /// Signs again what is due, if anything is, and publishes those of the targets that have changed.
     pub async fn keep(&self, targets: &[Target]) -> Result<Published, PublisherError> {
-        let dir = self.open()?;
+        let dir = in_turn(|| self.open()).await?;
         let root = self.root()?.ok_or(PublisherError::NoRoot)?;
         let repository = self.repository(dir.disk());
         let known = self.state(&repository)?.targets.map(|it| it.metadata.body.targets).unwrap_or_default();
@@ -145,7 +156,7 @@ impl Publisher {
         let changed: Vec<Target> = targets.iter().filter(is_new).cloned().collect();
         let files = put_targets(&repository, &changed)?;
         let renew = if files.is_empty() { Renew::Due } else { Renew::Everything };
-        self.write(&repository, root, renew, files).await
+        self.write(&repository, (&root, None), renew, files).await
     }
 
     /// What is wrong with what is published; nothing, where nothing is.
@@ -189,16 +200,20 @@ impl Publisher {
         Ok(findings)
     }
 
+    /// Refuses targets of whoever does not keep the repository, where something keeps it.
+    fn takes(&self, targets: &[Target]) -> Result<(), PublisherError> {
+        match self.dir.parent().filter(|above| kind_of(above) == Some(Kind::Stack)) {
+            Some(stack) if !targets.is_empty() => Err(PublisherError::OfStack { stack: stack.to_owned() }),
+            _ => Ok(()),
+        }
+    }
+
     fn repository(&self, disk: &Disk) -> Store {
         Store::new(disk.clone(), self.dir.join(REPOSITORY)).scratch(self.dir.clone())
     }
 
-    pub(super) fn key_file(&self, key: &PublicKey) -> PathBuf {
-        self.dir.join(KEYS).join(format!("{}.key", key.id().hex()))
-    }
-
     /// A root that may follow the current one, and names an online key that is here.
-    fn next_root(
+    pub(super) fn next_root(
         &self,
         bytes: &[u8],
         current: Option<&Metadata<Root>>,
@@ -211,23 +226,11 @@ impl Publisher {
         self.online_key(&new.body).map(|_| new)
     }
 
-    /// The key that the root names for all online roles, with its id.
-    fn online_key(&self, root: &Root) -> Result<(String, PrivateKey), PublisherError> {
-        let online = [Role::Timestamp, Role::Snapshot, Role::Targets];
-        for id in &root.role(Role::Timestamp)?.keyids {
-            let Some((public, _)) = root.keys.get(id).and_then(Key::usable) else { continue };
-            let path = self.key_file(&public);
-            if path.is_file() && online.iter().all(|role| key_id(root, *role, &public).is_some()) {
-                return Ok((id.clone(), read_private(&path, &PasswordSource::Environment)?));
-            }
-        }
-        Err(PublisherError::NoOnlineKey)
-    }
-
+    /// Writes what `root` leads to, and before clients can see any of it the root itself, where these bytes of a new one are given.
     fn write<'a>(
         &'a self,
         repository: &'a Store,
-        root: Metadata<Root>,
+        root: (&'a Metadata<Root>, Option<&'a [u8]>),
         renew: Renew,
         files: BTreeMap<String, TargetFile>,
     ) -> BoxFuture<'a, Result<Published, PublisherError>> {
@@ -237,7 +240,7 @@ impl Publisher {
     async fn write_all(
         &self,
         repository: &Store,
-        root: Metadata<Root>,
+        (root, new): (&Metadata<Root>, Option<&[u8]>),
         renew: Renew,
         files: BTreeMap<String, TargetFile>,
     ) -> Result<Published, PublisherError> {
@@ -245,24 +248,30 @@ impl Publisher {
         let (state, was_restored) = (self.state(repository)?, self.dir.join(RESTORED).is_file());
         // The key was changed, and what it replaces is not believed any more.
         let foreign = |timestamp: &Metadata<Timestamp>| timestamp.signatures.iter().all(|it| it.keyid != id);
+        let now = self.clock.seconds();
         let mut writer = Writer {
             repository,
             all: renew == Renew::Everything || was_restored || state.timestamp.as_ref().is_some_and(foreign),
-            unknown: if was_restored { JUMP } else { 0 },
+            least: if was_restored { version_at(now) } else { 0 },
             id,
-            key: &key,
-            now: self.clock.seconds(),
+            key: &*key,
+            now,
             periods: self.periods,
             state,
         };
         writer.targets(files).await?;
         writer.snapshot().await?;
-        writer.timestamp().await?;
+        let timestamp = writer.timestamp().await?;
+        // Not before all is signed: clients that have a root refuse what only the one before it led to.
+        if let Some(bytes) = new {
+            repository.put(&versioned(Role::Root.name(), Some(root.version))?, bytes)?;
+        }
+        timestamp.map(|timestamp| writer.publish(timestamp)).transpose()?;
         if was_restored {
             // Not before: cut off, it jumps again.
             self.disk.remove(&self.dir.join(RESTORED))?;
         }
-        Ok(Published::of(&root, &writer.state))
+        Ok(Published::of(root, &writer.state))
     }
 
     /// What the published timestamp leads to. What it does not lead to was never published.
@@ -362,12 +371,21 @@ pub enum PublisherError {
     /// A key file is unusable.
     #[error(transparent)]
     KeyFile(#[from] FileError),
+    /// A key that is named cannot be had.
+    #[error(transparent)]
+    KeyUnavailable(#[from] KeyUnavailable),
     /// There is no root yet.
     #[error("no root is published yet")]
     NoRoot,
     /// The online key that the root names is not in the directory.
     #[error("the directory does not have the online key that the root names")]
     NoOnlineKey,
+    /// It is the repository of a stack.
+    #[error("the stack in `{}` says by itself what it publishes", stack.display())]
+    OfStack {
+        /// The stack's directory.
+        stack: PathBuf,
+    },
     /// A root is being signed already.
     #[error("`{}` is being signed: {signatures} have signed it here", path.display())]
     Staged {
@@ -381,16 +399,18 @@ pub enum PublisherError {
     Refused(#[from] Refusal),
 }
 
+/// Beyond all versions of before: a repository gets less than one a second. So two restores of one backup do not meet, either.
+fn version_at(now: i64) -> u64 {
+    u64::try_from(now).unwrap_or(0)
+}
+
 fn is_same(bytes: &[u8], root: &Metadata<Root>) -> bool {
     Metadata::<Root>::parse(bytes).is_ok_and(|other| other.canonical() == root.canonical())
 }
 
 const DAY: i64 = 24 * 3_600;
-const KEYS: &str = "keys";
 const REPOSITORY: &str = "repository";
 const RESTORED: &str = "restored";
-/// More versions than a repository gets between a backup and its restore: an hour makes one, and a change another.
-const JUMP: u64 = 1_000_000;
 /// A root a week for forty years.
 const MAX_ROOTS: u64 = 2_048;
 /// The largest target that is served.

@@ -1,25 +1,26 @@
 //! A root that is being signed, and the online key that it names.
 
+use std::io;
 use std::path::PathBuf;
 
-use signet_crypto::{KeyAlgorithm, PublicKey};
+use signet_crypto::PublicKey;
 use signet_formats::tuf::{Key, MAX_ROOT_BYTES, Metadata, Role, Root};
-use signet_keys::{Existing, PrivateFormat, PrivateKey, write_private};
 use signet_store::DataDir;
+use signet_store::fs::Disk;
 
-use super::{Publisher, PublisherError, RootPlan, Store};
+use super::{OnlineKey, Publisher, PublisherError, RootPlan, Store, Target};
 
 impl Publisher {
-    /// Makes a new online key in the directory, to be named by a root that is still to be signed.
-    pub fn new_online_key(&self) -> Result<PublicKey, PublisherError> {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(PublisherError::Key)?;
-        self.keep_online_key(&self.open()?, &key)?;
-        Ok(key.public_key().clone())
-    }
-
     /// Where a root that is being signed is kept.
     pub fn staged_root(&self) -> PathBuf {
         self.path().join(STAGED).join(ROOT)
+    }
+
+    /// The root that is being signed, if it is to be published now. Targets do not wait for one that cannot be yet.
+    pub fn ripe_root(&self, targets: &[Target]) -> Result<Option<Vec<u8>>, PublisherError> {
+        let (draft, current) = (self.draft(&Disk::default())?, self.root()?);
+        let waits = targets.is_empty() || current.is_none();
+        Ok(draft.filter(|draft| waits || self.next_root(draft, current.as_ref()).is_ok()))
     }
 
     /// Drafts the next root and keeps it to be signed, and with it the online key that it names, if that is new. A draft that is
@@ -27,15 +28,14 @@ impl Publisher {
     pub fn stage(
         &self,
         plan: &RootPlan,
-        new_online_key: Option<&PrivateKey>,
+        new_online_key: Option<&OnlineKey>,
         replace: bool,
     ) -> Result<Metadata<Root>, PublisherError> {
         // Nothing is made for a plan that cannot be.
         let current = self.root()?;
         let root = plan.draft(current.as_ref())?;
         let dir = self.open()?;
-        let staged = Store::new(dir.disk().clone(), self.path().join(STAGED)).read(ROOT, MAX_ROOT_BYTES)?;
-        let staged = staged.map(|bytes| Metadata::<Root>::parse(&bytes).ok());
+        let staged = self.draft(dir.disk())?.map(|bytes| Metadata::<Root>::parse(&bytes).ok());
         if let Some(draft) = staged.as_ref().filter(|_| !replace) {
             let signatures = draft.as_ref().map_or(0, |draft| draft.signatures.len());
             return Err(PublisherError::Staged { path: self.staged_root(), signatures });
@@ -47,15 +47,22 @@ impl Publisher {
         let named: Vec<PublicKey> = named.flat_map(online_keys).collect();
         let unused = staged.flatten().into_iter().flat_map(|draft| online_keys(&draft).collect::<Vec<_>>());
         for key in unused.filter(|key| !named.contains(key)) {
-            dir.disk().remove(&self.key_file(&key))?;
+            self.forget_online_key(&dir, &key)?;
         }
         Ok(root)
     }
 
-    fn keep_online_key(&self, dir: &DataDir, key: &PrivateKey) -> Result<(), PublisherError> {
-        let path = self.key_file(key.public_key());
-        path.parent().map_or(Ok(()), |keys| dir.disk().make_dirs(keys))?;
-        Ok(write_private(&path, key, PrivateFormat::Pkcs8, Existing::Refuse)?)
+    /// Removes the draft that has come to its end with this root.
+    pub(super) fn drop_draft(&self, dir: &DataDir, root: &Metadata<Root>) -> Result<(), PublisherError> {
+        let draft = self.draft(dir.disk())?.and_then(|bytes| Metadata::<Root>::parse(&bytes).ok());
+        if draft.is_some_and(|draft| draft.version <= root.version) {
+            dir.disk().remove(&self.staged_root())?;
+        }
+        Ok(())
+    }
+
+    fn draft(&self, disk: &Disk) -> io::Result<Option<Vec<u8>>> {
+        Store::new(disk.clone(), self.path().join(STAGED)).read(ROOT, MAX_ROOT_BYTES)
     }
 }
 

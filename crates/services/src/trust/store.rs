@@ -38,24 +38,33 @@ impl Store {
     pub fn read(&self, name: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
         let file = match File::open(self.dir.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
+            file => file.map_err(|error| self.at(name, error))?,
         };
         let mut bytes = Vec::new();
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(most).read_to_end(&mut bytes)?;
+        file.take(most).read_to_end(&mut bytes).map_err(|error| self.at(name, error))?;
         Ok(Some(bytes))
     }
 
     /// Puts a file there, durably.
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.disk.put(&self.scratch, &self.dir.join(name), bytes)
+        let put = self.disk.put(&self.scratch, &self.dir.join(name), bytes);
+        put.map_err(|error| self.at(name, error))
     }
 
     /// Makes a change, durably.
     pub fn apply(&self, change: &Change) -> io::Result<()> {
         match change {
             Change::Store { name, bytes } => self.put(name, bytes),
-            Change::Remove(name) => self.disk.remove(&self.dir.join(name)).map(drop),
+            Change::Remove(name) => {
+                let removed = self.disk.remove(&self.dir.join(name));
+                removed.map(drop).map_err(|error| self.at(name, error))
+            }
         }
+    }
+
+    /// The error, with the file that it is about.
+    fn at(&self, name: &str, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("`{}`: {error}", self.dir.join(name).display()))
     }
 }

@@ -1,6 +1,6 @@
 //! The publisher while it is served: signs again what is due, and says early what only people can do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ struct Shared {
     /// Whether the root is of one key that is kept beside the repository.
     owns_root: AtomicBool,
     seen: Mutex<Seen>,
+    failures: AtomicU64,
     /// Held by who looks.
     looking: tokio::sync::Mutex<()>,
 }
@@ -89,6 +90,11 @@ impl Watch {
         }
     }
 
+    /// How often what was due could not be signed or published.
+    pub fn failures(&self) -> u64 {
+        self.shared.failures.load(Ordering::Relaxed)
+    }
+
     /// Whether those who follow it are served what they may use; `None` while there is no root, which nobody can follow.
     pub fn is_serving(&self) -> Option<bool> {
         let begun = !matches!(*lock(&self.shared.seen), Seen::Nothing);
@@ -117,6 +123,9 @@ impl Watch {
             Ok(()) => self.publisher.keep(&targets).await,
             Err(error) => Err(error),
         };
+        if kept.as_ref().is_err_and(|error| !is_passing(error)) {
+            self.shared.failures.fetch_add(1, Ordering::Relaxed);
+        }
         // Somebody publishes at this moment, or what is due could not be signed; what was published may still serve.
         let published = match &kept {
             Ok(published) => Ok(published.clone()),
@@ -129,8 +138,18 @@ impl Watch {
         kept
     }
 
-    /// Looks again and again, for ever.
-    pub async fn run(&self) {
+    /// Looks for the first time. Where what is due cannot be signed, because the key is out of reach or somebody publishes at this
+    /// moment, what was published goes on to be served; whether it may be used is what readiness says.
+    pub async fn begin(&self) -> Result<(), PublisherError> {
+        match self.look().await {
+            Err(error) if self.published().is_some() => tell(&error),
+            looked => drop(looked?),
+        }
+        Ok(())
+    }
+
+    /// Looks again and again, for ever. `changed` is called whenever something else is published than before.
+    pub async fn run(&self, changed: impl Fn() + Send + Sync) {
         let mut last = self.published();
         loop {
             let looked = self.look().await;
@@ -139,10 +158,11 @@ impl Watch {
                 Ok(published) if last.as_ref() != Some(&published) => {
                     info!(targets = published.targets.len(), "trust metadata signed");
                     last = Some(published);
+                    changed();
                 }
                 // Until there is a root there is nothing to do.
                 Ok(_) | Err(PublisherError::NoRoot) => {}
-                Err(error) => error!(%error, "trust metadata was not signed again"),
+                Err(error) => tell(&error),
             }
             tokio::select! {
                 () = tokio::time::sleep(again) => {}
@@ -161,6 +181,10 @@ impl Shared {
             (Err(_), _) => Seen::Damaged,
         };
     }
+}
+
+fn tell(error: &PublisherError) {
+    error!(%error, "trust metadata was not signed again");
 }
 
 /// Whether it is worth looking again soon: somebody is about to publish.

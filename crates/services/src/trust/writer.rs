@@ -61,8 +61,8 @@ pub(super) struct Writer<'a> {
     pub(super) periods: Periods,
     /// Whether all is written, due or not.
     pub(super) all: bool,
-    /// How many versions clients may have seen that are not known here.
-    pub(super) unknown: u64,
+    /// No version is below this: clients may have seen some that are not known here.
+    pub(super) least: u64,
     pub(super) state: State,
 }
 
@@ -98,11 +98,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn timestamp(&mut self) -> Result<(), PublisherError> {
+    /// The timestamp that is to take the place of the published one; `None` if that serves on.
+    pub(super) async fn timestamp(&mut self) -> Result<Option<Metadata<Timestamp>>, PublisherError> {
         let old = self.state.timestamp.as_ref();
         let Periods { timestamp: life, renew, .. } = self.periods;
         if !self.all && !is_due(old.map(|old| old.expires - self.now), life - renew, life) {
-            return Ok(());
+            return Ok(None);
         }
         let snapshot = self.state.snapshot.as_ref().ok_or(PublisherError::NoRoot)?;
         let version = self.next(old.map(|it| it.version));
@@ -113,15 +114,18 @@ impl Writer<'_> {
             expires: self.now + self.periods.timestamp,
             extensions: Map::from_iter([(SIGNED_AT.to_owned(), Value::String(signed_at))]),
         };
-        let timestamp = self.sign(draft).await?;
-        // The moment at which clients see all of it.
+        self.sign(draft).await.map(Some)
+    }
+
+    /// The moment at which clients see all of it.
+    pub(super) fn publish(&mut self, timestamp: Metadata<Timestamp>) -> Result<(), PublisherError> {
         self.repository.put("timestamp.json", timestamp.to_json().as_bytes())?;
         self.state.timestamp = Some(timestamp);
         Ok(())
     }
 
     fn next(&self, version: Option<u64>) -> u64 {
-        version.unwrap_or(0).saturating_add(1 + self.unknown)
+        version.unwrap_or(0).saturating_add(1).max(self.least)
     }
 
     /// Whether something that expires then is signed anew: also if something above it was.

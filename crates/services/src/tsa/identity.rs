@@ -11,10 +11,12 @@ use signet_store::DataDir;
 
 use super::TsaError;
 use crate::authority::{
-    AuthorityError, DIGITAL_SIGNATURE, Issuer, ROOT, Subject, each_issued_by_the_next, make_root,
-    random_serial, refuse_directory, take_given,
+    AuthorityError, DIGITAL_SIGNATURE, Issuer, Subject, each_issued_by_the_next, random_serial,
+    refuse_directory, take_given,
 };
+use crate::given_key;
 use crate::key_files::KeyFiles;
+use crate::root::Root;
 use crate::succession::{Certified, active, needs_next};
 
 /// A signer and its chain, known to be a timestamp authority's.
@@ -70,6 +72,11 @@ impl Identity {
         &self.chain
     }
 
+    /// What signs its tokens.
+    pub(super) fn signer(&self) -> &dyn Signer {
+        self.signer.as_ref()
+    }
+
     /// The token of this content; `None` if the key does not sign.
     pub(super) async fn sign(
         &self,
@@ -78,9 +85,10 @@ impl Identity {
         with_certificates: bool,
     ) -> Option<Vec<u8>> {
         let to_be_signed = self.cms.prepare(TST_INFO, content, seconds).ok()?;
-        let signed = self.signer.sign(self.scheme, Payload::Message(to_be_signed.bytes())).await;
+        let payload = Payload::Message(to_be_signed.bytes());
+        let signed = given_key::sign(self.signer(), self.scheme, payload).await;
         let signature =
-            signed.inspect_err(|error| tracing::error!(%error, "no timestamp was signed")).ok()?;
+            signed.inspect_err(|error| tracing::debug!(%error, "no timestamp was signed")).ok()?;
         // All but the root, which whoever verifies has from elsewhere.
         let sent = if with_certificates { self.chain.len() - 1 } else { 0 };
         let certificates: Vec<&[u8]> = self.chain.iter().take(sent).map(Certificate::der).collect();
@@ -118,13 +126,12 @@ impl Identities {
         while let Some((key, chain)) = files.read(&leaf(all.len()))? {
             all.push(Identity::new(Arc::new(key), chain)?);
         }
-        let root = match files.read(ROOT)? {
-            Some((key, chain)) => Issuer::new(Arc::new(key), chain)?,
-            None => new_root(&mut files, now, development).await?,
-        };
-        if needs_next(&all, root.certificate().map_or(0, Certificate::not_after), now) {
+        let root = root(&mut files, now, development).await?;
+        if needs_next(&all, root.ends(), now)
+            && let Some(root) = root.issuer(all.is_empty())?
+        {
             let name = leaf(all.len());
-            all.push(next(&mut files, &name, &root, now, development).await?);
+            all.push(next(&mut files, &name, root, now, development).await?);
         }
         files.settle()?;
         Ok(Self(all))
@@ -135,19 +142,22 @@ impl Identities {
         active(&self.0, now)
     }
 
+    /// The first of them, which is the only one if it was given.
+    pub(super) fn first(&self) -> Option<&Identity> {
+        self.0.first()
+    }
+
     /// The chains that verifiers need to know.
     pub(super) fn chains(&self) -> impl Iterator<Item = &[Certificate]> {
         self.0.iter().map(Identity::chain)
     }
 }
 
-async fn new_root(files: &mut KeyFiles<'_>, now: i64, development: bool) -> Result<Issuer, TsaError> {
+async fn root(files: &mut KeyFiles<'_>, now: i64, development: bool) -> Result<Root, AuthorityError> {
     let (organization, common_name) = names(development);
     let start = now - CLOCKS_DIFFER;
     let name = Subject { organization, common_name: &format!("{common_name} root") };
-    let (key, root) = make_root(&name, (start, start + ROOT_LIFE)).await?;
-    files.write(ROOT, &key, std::slice::from_ref(&root))?;
-    Ok(Issuer::new(Arc::new(key), vec![root])?)
+    Root::of_directory(files, &name, (start, start + ROOT_LIFE)).await
 }
 
 async fn next(

@@ -31,6 +31,7 @@ pub use metrics::{Counters, Outcome};
 
 use crate::authority::{AuthorityError, refuse_given};
 use crate::clock::{Clock, Reading};
+use crate::given_key;
 use serials::Serials;
 
 /// Sigstore's policy for timestamps of signatures.
@@ -120,7 +121,13 @@ impl Tsa {
         let now = config.clock.seconds();
         let serials = open_serials(&dir, now)?;
         let identities = match identity {
-            Some(identity) => Identities::given(&dir, identity, development)?,
+            Some(identity) => {
+                let given = Identities::given(&dir, identity, development)?;
+                if let Some(identity) = given.first() {
+                    given_key::ask_first(identity.signer()).await;
+                }
+                given
+            }
             None => Identities::of_directory(&dir, now, development).await?,
         };
         let (identities, counters) = (RwLock::new(Arc::new(identities)), Counters::default());
@@ -132,7 +139,7 @@ impl Tsa {
     pub async fn answer(&self, request: &[u8]) -> Vec<u8> {
         match ReceivedRequest::parse(request) {
             Ok(request) => self.stamp(&request).await.unwrap_or_else(|refusal| refusal.to_der()),
-            Err(failure) => self.refuse(failure, "the request is not acceptable").to_der(),
+            Err(failure) => self.refuse(failure, unacceptable(failure)).to_der(),
         }
     }
 
@@ -167,7 +174,7 @@ impl Tsa {
         };
         let content = statement.to_der().map_err(|_| failed("the clock is out of bounds")())?;
         let token = identity.sign(&content, seconds, request.with_certificates).await;
-        let token = token.ok_or_else(failed("the authority's key does not sign"))?;
+        let token = token.ok_or_else(failed("the authority's key does not sign now"))?;
         inner.counters.count(Outcome::Granted);
         Ok(granted(&token))
     }
@@ -208,11 +215,17 @@ impl Tsa {
     pub fn doubt(&self) -> Option<String> {
         let config = &self.inner.config;
         let certificate = self.inner.identities().active(config.clock.seconds()).is_none();
-        let ended = self.inner.serials.have_ended();
-        let ended = ended.then(|| "its disk failed, so that it has no serial numbers any more".to_owned());
-        ended
+        let failure = self.inner.serials.failure();
+        failure
+            .map(|error| format!("its disk failed, so that it has no serial numbers: {error}"))
             .or_else(|| config.doubt())
             .or_else(|| certificate.then(|| "its own certificate is not valid now".to_owned()))
+            .or_else(|| self.key_doubt().map(|doubt| format!("its key does not sign: {doubt}")))
+    }
+
+    /// Why its key is not to be counted on to sign now.
+    pub fn key_doubt(&self) -> Option<String> {
+        self.inner.identities().active(self.inner.config.clock.seconds())?.signer().doubt()
     }
 
     fn policy(&self, request: &ReceivedRequest) -> Result<ObjectIdentifier, Refusal> {
@@ -354,6 +367,16 @@ fn open_serials(dir: &DataDir, now: i64) -> Result<Serials, TsaError> {
         Serials::create(dir.disk(), &path).map_err(failed)?;
     }
     Serials::open(dir.disk().clone(), path.clone(), now).map_err(failed)
+}
+
+/// Why a request was not read, in words.
+fn unacceptable(failure: PkiFailure) -> &'static str {
+    match failure {
+        PkiFailure::BadAlg => "the digest is not of SHA-256, SHA-384 or SHA-512",
+        PkiFailure::BadRequest => "the request is not of version 1, or its nonce has more than 64 bytes",
+        PkiFailure::UnacceptedExtension => "the authority takes no extensions",
+        _ => "the request is not the DER of a TimeStampReq, or its digest is not as long as its algorithm's",
+    }
 }
 
 /// Seconds and milliseconds. DER cuts zeros off a fraction's end, and sigstore-js reads exactly three digits

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{Identities, Tsa, TsaError};
+use crate::given_key::keep_asking;
 use crate::key_files::refuse_moved;
 use crate::succession::keep_renewed;
 
@@ -24,8 +25,18 @@ impl Tsa {
         Ok(is_new)
     }
 
-    /// Renews for ever; `then` is called with each new certificate in place.
+    /// Renews for ever, makes up for what the disk refused, and asks the key whether it signs; `then` is called with each new
+    /// certificate in place.
     pub async fn keep_renewed(self, then: impl Fn()) {
-        keep_renewed(|| self.renew(), then).await;
+        let renewed = keep_renewed(|| self.renew(), then);
+        tokio::join!(renewed, self.inner.serials.keep_reserved(), self.keep_asking());
+    }
+
+    /// Asks the key that it was given.
+    async fn keep_asking(&self) {
+        let identities = self.inner.identities();
+        if let Some(given) = identities.first().filter(|_| self.inner.given) {
+            keep_asking(given.signer()).await;
+        }
     }
 }

@@ -5,7 +5,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use signet_keys::random;
@@ -16,10 +17,7 @@ use tokio::task::spawn_blocking;
 /// Gives out numbers from blocks that are reserved on the disk first. After a crash the rest of a block
 /// is left out.
 pub(super) struct Serials {
-    disk: Disk,
-    path: PathBuf,
-    /// In front of every number: two directories may hold the same key.
-    directory: u32,
+    file: Reserve,
     state: Mutex<State>,
     /// Held by whoever reserves the next block.
     reserving: AsyncMutex<()>,
@@ -29,15 +27,15 @@ struct State {
     next: u64,
     /// The first number that is not reserved.
     end: u64,
-    /// A write failed: what is on the disk is unknown from then on, so nothing is given out any more.
-    failed: bool,
+    /// Why the last try to reserve numbers failed.
+    failure: Option<String>,
 }
 
 impl Serials {
     /// Starts counting, in a file that is not there yet.
     pub(super) fn create(disk: &Disk, path: &Path) -> io::Result<()> {
         let directory = u32::from_be_bytes(random().map_err(io::Error::other)?);
-        write(disk, path, &Stored { reserved: 1, directory })
+        Reserve { disk: disk.clone(), path: path.to_owned(), directory }.up_to(1)
     }
 
     /// Whether the file can be read.
@@ -46,19 +44,20 @@ impl Serials {
     }
 
     /// Goes on after all that may have been given out, and not below what the time says: so that numbers
-    /// do not come again if an older copy of the directory is restored, or the key gets a new one.
+    /// do not come again if an older copy of the directory is restored, or the key gets a new one. Reserves the first block:
+    /// where that fails there are no numbers, as later, and it is tried again.
     pub(super) fn open(disk: Disk, path: PathBuf, now: i64) -> io::Result<Self> {
         let stored: Stored = serde_json::from_slice(&std::fs::read(&path)?)?;
         let by_time = u64::try_from(now).unwrap_or(0).saturating_mul(MAX_PER_SECOND);
         let next = stored.reserved.max(by_time);
-        let state = State { next, end: next, failed: false };
-        Ok(Self {
-            disk,
-            path,
-            directory: stored.directory,
-            state: Mutex::new(state),
+        let serials = Self {
+            file: Reserve { disk, path, directory: stored.directory },
+            state: Mutex::new(State { next, end: next, failure: None }),
             reserving: AsyncMutex::new(()),
-        })
+        };
+        let end = next.saturating_add(BLOCK);
+        let _ = serials.settle(end, serials.file.up_to(end));
+        Ok(serials)
     }
 
     /// The next number, if `stamp` agrees; `stamp` is called while no other number can be given out, so
@@ -66,72 +65,107 @@ impl Serials {
     pub(super) async fn take<T>(
         &self,
         mut stamp: impl FnMut() -> Option<T>,
-    ) -> Result<Option<(u128, T)>, Ended> {
+    ) -> Result<Option<(u128, T)>, NoNumbers> {
         loop {
-            if let Some(taken) = self.try_take(&mut stamp)? {
+            if let Some(taken) = self.try_take(&mut stamp) {
                 return Ok(taken);
-            }
-            let _reserving = self.reserving.lock().await;
-            if !self.is_exhausted()? {
-                continue;
             }
             self.reserve().await?;
         }
     }
 
-    /// Whether the disk failed, so that no number is given out any more.
-    pub(super) fn have_ended(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).failed
+    /// Why there are no numbers now, if the disk failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.state().failure.clone()
+    }
+
+    /// Tries again and again, for ever, to reserve numbers where that failed: whoever is asked only while it is ready would
+    /// never be asked again.
+    pub(super) async fn keep_reserved(&self) {
+        loop {
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            self.reserve_again().await;
+        }
     }
 
     /// `None` if there is no number in reserve.
-    fn try_take<T>(&self, stamp: &mut impl FnMut() -> Option<T>) -> Result<Option<Option<(u128, T)>>, Ended> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (state.failed, state.next < state.end) {
-            (true, _) => Err(Ended),
-            (false, false) => Ok(None),
-            (false, true) => {
-                let Some(stamped) = stamp() else { return Ok(Some(None)) };
-                let serial = u128::from(self.directory) << u64::BITS | u128::from(state.next);
-                state.next += 1;
-                Ok(Some(Some((serial, stamped))))
-            }
+    fn try_take<T>(&self, stamp: &mut impl FnMut() -> Option<T>) -> Option<Option<(u128, T)>> {
+        let mut state = self.state();
+        if state.next >= state.end {
+            return None;
+        }
+        let Some(stamped) = stamp() else { return Some(None) };
+        let serial = u128::from(self.file.directory) << u64::BITS | u128::from(state.next);
+        state.next += 1;
+        Some(Some((serial, stamped)))
+    }
+
+    async fn reserve_again(&self) {
+        if self.failure().is_some() && !self.file.disk.has_failed() {
+            let _ = self.reserve().await;
         }
     }
 
-    fn is_exhausted(&self) -> Result<bool, Ended> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.failed {
-            true => Err(Ended),
-            false => Ok(state.next >= state.end),
-        }
-    }
-
-    async fn reserve(&self) -> Result<(), Ended> {
+    /// Reserves the next block, if nobody else has done it meanwhile.
+    async fn reserve(&self) -> Result<(), NoNumbers> {
+        let _reserving = self.reserving.lock().await;
         let end = {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.end.checked_add(BLOCK)
-        };
-        let (disk, path, directory) = (self.disk.clone(), self.path.clone(), self.directory);
-        let written = match end {
-            Some(reserved) => {
-                let stored = Stored { reserved, directory };
-                spawn_blocking(move || write(&disk, &path, &stored)).await.ok().and_then(Result::ok)
+            let state = self.state();
+            if state.next < state.end {
+                return Ok(());
             }
-            None => None,
+            state.end.checked_add(BLOCK).ok_or(NoNumbers)?
         };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (written, end) {
-            (Some(()), Some(end)) => state.end = end,
-            _ => state.failed = true,
+        let file = self.file.clone();
+        let written = spawn_blocking(move || file.up_to(end)).await.map_err(io::Error::other);
+        self.settle(end, written.and_then(|written| written))
+    }
+
+    /// Numbers up to `end` are given out only if they are reserved on the disk. Where they are not, they may be all the same:
+    /// reserving them once more gives none out twice. After a failed sync the disk itself refuses to.
+    fn settle(&self, end: u64, written: io::Result<()>) -> Result<(), NoNumbers> {
+        let mut state = self.state();
+        match written {
+            Ok(()) => {
+                (state.end, state.failure) = (end, None);
+                Ok(())
+            }
+            Err(error) => {
+                // Once, not at every request.
+                if state.failure.replace(error.to_string()).is_none() {
+                    tracing::error!(%error, "no serial numbers can be reserved, so there are no timestamps");
+                }
+                Err(NoNumbers)
+            }
         }
-        if state.failed { Err(Ended) } else { Ok(()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// No number can be given out any more, because the disk failed.
+/// No number can be given out now, because the disk failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended;
+pub(super) struct NoNumbers;
+
+/// The file that says which numbers may have been given out.
+#[derive(Clone)]
+struct Reserve {
+    disk: Disk,
+    path: PathBuf,
+    /// In front of every number: two directories may hold the same key.
+    directory: u32,
+}
+
+impl Reserve {
+    /// All numbers below `end` are reserved once this returns.
+    fn up_to(&self, end: u64) -> io::Result<()> {
+        let stored = Stored { reserved: end, directory: self.directory };
+        let scratch = self.path.parent().unwrap_or(Path::new("."));
+        self.disk.put(scratch, &self.path, &serde_json::to_vec(&stored)?)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -142,26 +176,23 @@ struct Stored {
     directory: u32,
 }
 
-fn write(disk: &Disk, path: &Path, stored: &Stored) -> io::Result<()> {
-    let scratch = path.parent().unwrap_or(Path::new("."));
-    disk.put(scratch, path, &serde_json::to_vec(stored)?)
-}
-
 /// How many numbers one write to the disk reserves.
 const BLOCK: u64 = 65_536;
 /// More numbers than an authority can give out in a second, on average over its life.
 const MAX_PER_SECOND: u64 = 1 << 20;
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use signet_store::fs::{Faults, Step};
 
     use super::*;
 
     /// The next number, without what stands in front of it.
-    async fn next(serials: &Serials) -> Result<u64, Ended> {
+    async fn next(serials: &Serials) -> Result<u64, NoNumbers> {
         Ok(serials.take(|| Some(())).await?.unwrap().0 as u64)
     }
 
@@ -254,37 +285,60 @@ mod tests {
         assert_eq!(taken, (BLOCK - 20..BLOCK + 20).collect::<Vec<_>>());
     }
 
-    /// Fails one kind of step.
-    struct Failing(IsMeant);
+    /// While it is set, fails one kind of step.
+    struct Failing(IsMeant, AtomicBool);
 
     /// Whether a step is one that is to fail.
     type IsMeant = fn(Step<'_>) -> bool;
 
     impl Faults for Failing {
         fn before(&self, step: Step<'_>, _: &Path) -> io::Result<()> {
-            if self.0(step) { Err(io::Error::other("injected")) } else { Ok(()) }
+            match self.1.load(Ordering::Acquire) && self.0(step) {
+                true => Err(io::Error::other("injected")),
+                false => Ok(()),
+            }
         }
     }
 
     #[tokio::test]
-    async fn a_write_that_fails_at_any_step_ends_the_numbers_for_good() {
-        let steps: [(&str, IsMeant); 5] = [
-            ("create", |step| step == Step::Create),
-            ("write", |step| matches!(step, Step::Write(_))),
-            ("sync", |step| step == Step::SyncFile),
-            ("rename", |step| matches!(step, Step::Rename { .. })),
-            ("sync directory", |step| step == Step::SyncDir),
+    async fn a_write_that_fails_is_told_and_tried_again_unless_a_sync_failed() {
+        let steps: [(&str, IsMeant, bool); 5] = [
+            ("create", |step| step == Step::Create, true),
+            ("write", |step| matches!(step, Step::Write(_)), true),
+            ("sync", |step| step == Step::SyncFile, false),
+            ("rename", |step| matches!(step, Step::Rename { .. }), true),
+            ("sync directory", |step| step == Step::SyncDir, false),
         ];
-        for (name, step) in steps {
+        for (name, step, passes) in steps {
             let dir = tempfile::tempdir().unwrap();
             Serials::create(&Disk::default(), &dir.path().join("serials.json")).unwrap();
-            let serials = open(dir.path(), Disk::with_faults(Arc::new(Failing(step))));
-            assert!(!serials.have_ended(), "{name}");
-            assert_eq!(next(&serials).await, Err(Ended), "{name}");
-            assert!(serials.have_ended(), "{name}");
-            assert_eq!(next(&serials).await, Err(Ended), "{name}");
+            let before = next(&open(dir.path(), Disk::default())).await.unwrap();
+            let failing = Arc::new(Failing(step, true.into()));
+            let serials = open(dir.path(), Disk::with_faults(failing.clone()));
+            assert_eq!(serials.failure().as_deref(), Some("injected"), "{name}: told before anybody asks");
+            assert_eq!(next(&serials).await, Err(NoNumbers), "{name}");
+            failing.1.store(false, Ordering::Release);
+            let again = next(&serials).await;
+            assert_eq!((again.is_ok(), serials.failure().is_none()), (passes, passes), "{name}");
+            assert!(again.is_ok_and(|serial| serial > before) == passes, "{name}");
             // The next process reads whatever is there, and gives out nothing that was given out.
-            assert!(next(&open(dir.path(), Disk::default())).await.is_ok(), "{name}");
+            let later = next(&open(dir.path(), Disk::default())).await.unwrap();
+            assert!(later > again.unwrap_or(before), "{name}");
         }
+    }
+
+    /// A load balancer sends nothing to what is not ready.
+    #[tokio::test]
+    async fn numbers_are_reserved_again_without_a_request() {
+        let dir = tempfile::tempdir().unwrap();
+        Serials::create(&Disk::default(), &dir.path().join("serials.json")).unwrap();
+        let failing = Arc::new(Failing(|step| step == Step::Create, true.into()));
+        let serials = open(dir.path(), Disk::with_faults(failing.clone()));
+        serials.reserve_again().await;
+        assert!(serials.failure().is_some());
+        failing.1.store(false, Ordering::Release);
+        serials.reserve_again().await;
+        assert_eq!(serials.failure(), None);
+        assert!(next(&serials).await.is_ok());
     }
 }

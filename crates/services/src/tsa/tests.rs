@@ -356,6 +356,23 @@ async fn an_authority_that_runs_for_years_changes_its_certificate_by_itself() {
     assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure");
 }
 
+/// As operators are told to keep it.
+#[tokio::test]
+async fn a_root_whose_key_is_elsewhere_is_gone_on_with_and_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = authority(dir.path(), GOOD).await.chain();
+    let root = std::fs::read(dir.path().join("root.pem")).unwrap();
+    std::fs::remove_file(dir.path().join("root.key")).unwrap();
+    assert_eq!(authority(dir.path(), GOOD).await.chain(), chain);
+    for name in ["made.json", "tsa.key", "tsa.pem"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let refused = Tsa::open(dir.path(), None, config(GOOD)).await.err();
+    let wanted = matches!(refused, Some(TsaError::Authority(AuthorityError::RootElsewhere { .. })));
+    assert!(wanted, "{refused:?}");
+    assert_eq!(std::fs::read(dir.path().join("root.pem")).unwrap(), root);
+}
+
 /// Operators do that to change them, and may forget to stop it first.
 #[tokio::test]
 async fn an_authority_that_runs_makes_no_others_while_its_keys_are_moved_away() {
@@ -369,25 +386,27 @@ async fn an_authority_that_runs_makes_no_others_while_its_keys_are_moved_away() 
     assert!(!dir.path().join("root.key").exists());
 }
 
-/// After a failed write it is not known which numbers were reserved.
+/// Numbers are reserved anew only once the disk takes that.
 #[tokio::test]
-async fn on_a_full_disk_there_are_no_timestamps() {
+async fn on_a_full_disk_there_are_no_timestamps_until_it_has_room_again() {
     struct Full(std::sync::atomic::AtomicBool);
     impl signet_store::fs::Faults for Full {
-        fn before(&self, _: signet_store::fs::Step<'_>, _: &Path) -> io::Result<()> {
-            match self.0.load(std::sync::atomic::Ordering::Acquire) {
+        fn before(&self, step: signet_store::fs::Step<'_>, _: &Path) -> io::Result<()> {
+            let writes = matches!(step, signet_store::fs::Step::Write(_));
+            match writes && self.0.load(std::sync::atomic::Ordering::Acquire) {
                 true => Err(io::ErrorKind::StorageFull.into()),
                 false => Ok(()),
             }
         }
     }
     let (dir, full) = (tempfile::tempdir().unwrap(), Arc::new(Full(false.into())));
-    let tsa = Tsa::open_on(Disk::with_faults(full.clone()), dir.path(), None, config(GOOD)).await.unwrap();
+    drop(authority(dir.path(), GOOD).await);
     full.0.store(true, std::sync::atomic::Ordering::Release);
+    let tsa = Tsa::open_on(Disk::with_faults(full.clone()), dir.path(), None, config(GOOD)).await.unwrap();
+    let doubt = tsa.doubt().unwrap();
+    assert!(doubt.starts_with("its disk failed, so that it has no serial numbers: "), "{doubt}");
     assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure");
     full.0.store(false, std::sync::atomic::Ordering::Release);
-    assert_eq!(refusal(&tsa, &request(b"").to_der()).await, "systemFailure", "until it is started again");
-    drop(tsa);
-    let again = authority(dir.path(), GOOD).await;
-    assert!(TimestampToken::from_response(&again.answer(&request(b"").to_der()).await).is_ok());
+    assert!(TimestampToken::from_response(&tsa.answer(&request(b"").to_der()).await).is_ok());
+    assert_eq!(tsa.doubt(), None);
 }

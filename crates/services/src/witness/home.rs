@@ -64,7 +64,16 @@ impl Witness {
             logs.insert(id, Arc::new(Mutex::new(LogState::load(dir.path(), log, &cosigner, now)?)));
         }
         let (logs, counters) = (RwLock::new(logs), Counters::default());
-        Ok(Self { shared: Arc::new(Shared { dir, cosigner, clock: config.clock, logs, counters }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                dir,
+                cosigner,
+                clock: config.clock,
+                logs,
+                counters,
+                unwritten: Default::default(),
+            }),
+        })
     }
 }
 

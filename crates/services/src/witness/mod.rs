@@ -105,9 +105,12 @@ impl Witness {
         Ok(())
     }
 
-    /// Whether it can cosign: not after a sync has failed.
+    /// Whether it can cosign: not after a sync has failed, nor shortly after it could not write.
     pub fn is_cosigning(&self) -> bool {
-        !self.shared.dir.disk().has_failed()
+        let unwritten = *self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.shared.clock.read().steady;
+        let is_past = |since: Duration| now.saturating_sub(since) >= DOUBTED_FOR;
+        !self.shared.dir.disk().has_failed() && unwritten.is_none_or(is_past)
     }
 
     /// What happened since the start.
@@ -123,6 +126,8 @@ pub struct Counters {
     pub cosigned: AtomicU64,
     /// Requests refused.
     pub refused: AtomicU64,
+    /// Checkpoints of a log that came without the proof that they append.
+    pub unproven: AtomicU64,
     /// Times a log contradicted itself, under its own signature.
     pub contradictions: AtomicU64,
 }
@@ -175,6 +180,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     logs: RwLock<Logs>,
     counters: Counters,
+    /// When it could not write, by the steady clock, if it has written nothing since.
+    unwritten: std::sync::Mutex<Option<Duration>>,
 }
 
 impl Shared {
@@ -186,6 +193,11 @@ impl Shared {
         log.add_checkpoint(self, request).await
     }
 
+    fn has_written(&self, done: bool) {
+        let unwritten = (!done).then(|| self.clock.read().steady);
+        *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = unwritten;
+    }
+
     fn log(&self, id: &Digest) -> Option<Arc<Mutex<LogState>>> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -194,6 +206,9 @@ impl Shared {
 fn id_of(origin: &str) -> Digest {
     Digest::sha256(origin.as_bytes())
 }
+
+/// After that it may be asked again: of what is never asked nobody learns that it is well.
+const DOUBTED_FOR: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

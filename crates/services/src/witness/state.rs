@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use signet_crypto::Digest;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -17,6 +18,7 @@ use signet_store::fs::Disk;
 use super::allowance::Allowance;
 use super::{Cosigner, OpenError, Refusal, Shared, WitnessedLog};
 use crate::clock::Reading;
+use crate::quiet::Quiet;
 
 /// One log, and the newest checkpoint of it that was cosigned.
 pub(super) struct LogState {
@@ -25,6 +27,8 @@ pub(super) struct LogState {
     /// Whether the directory says that some was cosigned: one without it has lost it.
     is_marked: bool,
     allowance: Allowance,
+    /// Of contradictions, and of what is not proven.
+    lines: [Quiet; 2],
 }
 
 impl LogState {
@@ -55,7 +59,13 @@ impl LogState {
             return Err(damaged(format!("what was cosigned last of `{}` is gone", log.origin)));
         }
         let allowance = Allowance::load(&spent(root, &log.origin), log.per_day, now)?;
-        Ok(Self { log, newest, is_marked, allowance })
+        Ok(Self {
+            log,
+            newest,
+            is_marked,
+            allowance,
+            lines: [Quiet::every(SAID_EVERY), Quiet::every(SAID_EVERY)],
+        })
     }
 
     /// Checks in the order of the specification; then makes it durable, then gives the lines.
@@ -176,19 +186,23 @@ impl LogState {
 
     /// Two checkpoints that a log signed and of which only one can be true are worth keeping, and so is one that may be of
     /// another history: whoever reads both can ask the log.
-    async fn keep_evidence(&self, shared: &Arc<Shared>, request: &AddCheckpoint) {
+    async fn keep_evidence(&mut self, shared: &Arc<Shared>, request: &AddCheckpoint) {
         let Some(newest) = &self.newest else { return };
         let (old, new) = (newest.checkpoint(), request.checkpoint.checkpoint());
         let contradicts = match old.size == new.size {
             true => old.root != new.root,
             false => proves_another_tree(old.size, new.size, &old.root, &new.root, &request.proof),
         };
-        let (log, size) = (&self.log.origin, new.size);
-        if contradicts {
-            shared.counters.contradictions.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(log, size, "the log contradicts itself");
-        } else {
-            tracing::warn!(log, size, "the log has signed what it does not prove to be of the same history");
+        let (log, size, counters) = (&self.log.origin, new.size, &shared.counters);
+        let counter = if contradicts { &counters.contradictions } else { &counters.unproven };
+        counter.fetch_add(1, Ordering::Relaxed);
+        // Anybody can send the same again and again.
+        let [contradiction, doubt] = &mut self.lines;
+        let line = if contradicts { contradiction } else { doubt };
+        match line.say(shared.clock.read().steady) {
+            Some(unsaid) if contradicts => tracing::error!(log, size, unsaid, "the log contradicts itself"),
+            Some(unsaid) => tracing::warn!(log, size, unsaid, "{UNPROVEN_LINE}"),
+            None => {}
         }
         // Those are apart: anybody can send a true checkpoint with a wrong proof, so that they fill up.
         let place = if contradicts { EVIDENCE } else { UNPROVEN };
@@ -204,13 +218,14 @@ impl LogState {
 }
 
 async fn put(shared: &Arc<Shared>, target: PathBuf, text: String) -> io::Result<()> {
-    let shared = Arc::clone(shared);
+    let kept = Arc::clone(shared);
     let put = move || {
-        let (disk, scratch): (&Disk, PathBuf) =
-            (shared.dir.disk(), shared.dir.path().join(super::home::SCRATCH));
+        let (disk, scratch): (&Disk, PathBuf) = (kept.dir.disk(), kept.dir.path().join(super::home::SCRATCH));
         disk.put(&scratch, &target, text.as_bytes())
     };
-    tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?
+    let done = tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?;
+    shared.has_written(done.is_ok());
+    done
 }
 
 fn place(root: &Path, origin: &str) -> PathBuf {
@@ -231,6 +246,9 @@ fn mark(root: &Path, origin: &str) -> PathBuf {
 const EVIDENCE: &str = "evidence";
 /// Those of which nothing tells whether they do.
 const UNPROVEN: &str = "unproven";
+const UNPROVEN_LINE: &str = "the log has signed what it does not prove to be of the same history";
+/// How often a line about either is said of one log.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 /// After how many seconds the same checkpoint is signed again, with a later time.
 const AGAIN_AFTER: u64 = 60;
 /// Of one log.

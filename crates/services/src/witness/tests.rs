@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use signet_crypto::KeyAlgorithm;
@@ -274,6 +275,29 @@ impl Faults for DeadAfter {
         *left = left.checked_sub(1).ok_or_else(|| io::Error::other("dead"))?;
         Ok(())
     }
+}
+
+/// It had been ready all the while that no log got a cosignature.
+#[tokio::test]
+async fn on_a_full_disk_it_is_not_ready_until_it_could_write_or_may_be_asked_again() {
+    struct Full(AtomicBool);
+    impl Faults for Full {
+        fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
+            if self.0.load(Ordering::Acquire) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+    let (dir, log, full) = (tempfile::tempdir().unwrap(), Log::new(), Arc::new(Full(false.into())));
+    let clock = Arc::new(ManualClock::at(NOW));
+    let config = Config { clock: clock.clone(), ..config(dir.path(), vec![log.known()]) };
+    let witness = Witness::open_on(Disk::with_faults(full.clone()), config, cosigner()).await.unwrap();
+    let ask = async |old, new| witness.add_checkpoint(log.request(old, new).await).await;
+    full.0.store(true, Ordering::Release);
+    assert!(matches!(ask(0, 1).await, Err(Refusal::Failed(_))) && !witness.is_cosigning());
+    clock.advance(Duration::from_secs(60));
+    assert!(witness.is_cosigning());
+    assert!(matches!(ask(0, 1).await, Err(Refusal::Failed(_))) && !witness.is_cosigning());
+    full.0.store(false, Ordering::Release);
+    assert!(ask(0, 1).await.is_ok() && witness.is_cosigning());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use signet_keys::PrivateKey;
 use signet_services::clock::{Clock, ManualClock};
-use signet_services::trust::{Home, Periods, Publisher, RootPlan, TRUSTED_ROOT, countersign};
+use signet_services::trust::{Home, Periods, Pin, Publisher, RootPlan, TRUSTED_ROOT, countersign};
 use tempfile::TempDir;
 
 use crate::memory::{Memory, URL};
@@ -49,8 +49,9 @@ async fn write_golden() {
     let targets = [(TRUSTED_ROOT.to_owned(), b"golden".to_vec())];
     publisher.publish(Some(root.as_bytes()), &targets).await.unwrap();
     let home = Home::new(&dir.join("home")).unwrap();
-    home.pin(root.as_bytes(), Some(URL)).unwrap();
-    home.update(&Memory::of(&served(&publisher, &dir.join("data"))), clock.seconds()).await.unwrap();
+    let memory = Memory::of(&served(&publisher, &dir.join("data")));
+    let pin = Pin { root: root.as_bytes(), url: Some(URL), authorities: None };
+    home.init(pin, &memory, clock.seconds()).await.unwrap();
 }
 
 fn publisher(dir: &Path, clock: Arc<ManualClock>) -> Publisher {
@@ -61,7 +62,7 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trust/golden/v1")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());

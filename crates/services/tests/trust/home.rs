@@ -1,28 +1,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use signet_formats::time;
 use signet_formats::trust_bundle::TrustBundle;
 use signet_formats::tuf::MetaFile;
-use signet_services::trust::{FollowError, Home, HomeError, Repository, Store, TRUSTED_ROOT, update};
+use signet_services::trust::{FollowError, Home, HomeError, Pin, Repository, Store, TRUSTED_ROOT, update};
 use signet_store::fs::Disk;
 use signet_testkit::forge::{Key, TrustRepository};
 use signet_verify::Code;
 use signet_verify::tuf::SIGNED_AT;
 use tempfile::TempDir;
 
-use crate::memory::{CutOff, Memory, URL};
+use crate::golden::copy;
+use crate::memory::{CutOff, Hanging, Memory, URL};
 
-const NOW: i64 = 1_795_000_000;
+pub(crate) const NOW: i64 = 1_795_000_000;
 
 #[tokio::test]
 async fn what_is_pinned_is_followed_and_read_again_without_a_network() {
-    let (mut repository, _dir, home) = pinned();
-    let memory = Memory::of(&repository.files);
-    assert!(matches!(home.current(NOW), Err(HomeError::Empty { .. })));
-    home.update(&memory, NOW).await.unwrap();
-    memory.set(&BTreeMap::new());
+    let (mut repository, dir, home) = pinned().await;
+    let memory = Memory::default();
     assert_eq!(trusted_root(&home, NOW), b"first");
+    let alone = offline(&dir, "alone", &repository.files["1.root.json"]).await;
+    assert!(matches!(alone.current(NOW), Err(HomeError::Empty { .. })));
 
     // A root that snapshot lists, as Sigstore's does, is not taken for targets.
     repository.rotate("root");
@@ -37,10 +38,8 @@ async fn what_is_pinned_is_followed_and_read_again_without_a_network() {
 
 #[tokio::test]
 async fn an_update_that_fails_leaves_what_was_trusted() {
-    let (mut repository, _dir, home) = pinned();
-    let memory = Memory::of(&repository.files);
-    home.update(&memory, NOW).await.unwrap();
-
+    let (mut repository, _dir, home) = pinned().await;
+    let memory = Memory::default();
     repository.add_target("targets", TRUSTED_ROOT, b"second");
     repository.publish(&["targets", "snapshot", "timestamp"]);
     let mut without_target = repository.files.clone();
@@ -64,24 +63,22 @@ async fn an_update_that_fails_leaves_what_was_trusted() {
 
 #[tokio::test]
 async fn what_is_stored_is_not_believed_beyond_its_expiry() {
-    let (_, _dir, home) = pinned();
-    let repository = TrustRepository::EXPIRES;
-    assert_eq!(refused(home.current(repository)), None);
-    let (repository, _dir, home) = pinned();
-    home.update(&Memory::of(&repository.files), NOW).await.unwrap();
+    let (_, _dir, home) = pinned().await;
     assert_eq!(refused(home.current(TrustRepository::EXPIRES)), Some(Code::TrustExpired));
     home.current(TrustRepository::EXPIRES - 1).unwrap();
 }
 
-#[test]
-fn a_pinned_root_is_not_replaced_and_a_bad_one_not_pinned() {
-    let (repository, dir, home) = pinned();
+#[tokio::test]
+async fn a_pinned_root_is_not_replaced_and_a_bad_one_not_pinned() {
+    let (repository, dir, home) = pinned().await;
     let other = TrustRepository::new();
-    let refused = home.pin(&other.files["1.root.json"], Some(URL));
+    let memory = Memory::of(&other.files);
+    let refused = home.init(pin(&other.files["1.root.json"], Some(URL)), &memory, NOW).await;
     assert!(matches!(refused, Err(HomeError::Pinned { .. })), "{refused:?}");
 
     let elsewhere = Home::new(&dir.path().join("elsewhere")).unwrap();
-    assert!(elsewhere.pin(&repository.files["1.targets.json"], None).is_err());
+    let no_root = pin(&repository.files["1.targets.json"], None);
+    assert!(elsewhere.init(no_root, &memory, NOW).await.is_err());
     assert!(!elsewhere.path().exists());
 }
 
@@ -89,9 +86,7 @@ fn a_pinned_root_is_not_replaced_and_a_bad_one_not_pinned() {
 #[tokio::test]
 async fn another_root_can_be_pinned_after_a_failed_try() {
     let grown = || {
-        let mut repository = TrustRepository::new();
-        repository.add_target("targets", TRUSTED_ROOT, b"first");
-        repository.publish(&["targets", "snapshot", "timestamp"]);
+        let mut repository = repository();
         for _ in 0..2 {
             repository.rotate("root");
             repository.publish(&["root"]);
@@ -102,105 +97,127 @@ async fn another_root_can_be_pinned_after_a_failed_try() {
     let memory = Memory::of(&ours.files);
     let dir = TempDir::new().unwrap();
     let home = Home::new(&dir.path().join("home")).unwrap();
-    let wrong = home.init(&theirs.files["2.root.json"], Some(URL), &memory, NOW).await;
+    let wrong = home.init(pin(&theirs.files["2.root.json"], Some(URL)), &memory, NOW).await;
     assert_eq!(refused_unit(wrong), Some(Code::TrustSignatures));
-    assert!(!home.is_pinned());
-    for left in ["metadata", "targets", "source.json", "current.json"] {
+    assert!(!home.is_pinned().unwrap());
+    for left in ["metadata", "targets", "pinning", "source.json", "current.json"] {
         assert!(!home.path().join(left).exists(), "{left}");
     }
     let mut without_target = ours.files.clone();
     without_target.retain(|name, _| !name.starts_with("targets/"));
     memory.set(&without_target);
-    home.init(&ours.files["2.root.json"], Some(URL), &memory, NOW).await.unwrap_err();
+    home.init(pin(&ours.files["2.root.json"], Some(URL)), &memory, NOW).await.unwrap_err();
     assert!(!home.path().join("metadata").exists());
     memory.set(&ours.files);
-    home.init(&ours.files["3.root.json"], Some(URL), &memory, NOW).await.unwrap();
+    home.init(pin(&ours.files["3.root.json"], Some(URL)), &memory, NOW).await.unwrap();
     assert_eq!(trusted_root(&home, NOW), b"first");
     assert_eq!(home.current(NOW).unwrap().updater.root().version, 3);
 }
 
-/// The process was killed, and could not clean up.
+/// Somebody pressed Ctrl-C, or the process was killed and could not clean up.
 #[tokio::test]
-async fn what_a_try_that_was_cut_off_has_left_leads_nobody_astray() {
-    let (mut theirs, _dir, home) = pinned();
+async fn a_try_that_was_cut_off_has_pinned_nothing() {
+    let (theirs, ours) = (repository(), repository());
+    let dir = TempDir::new().unwrap();
+    let home = Home::new(&dir.path().join("home")).unwrap();
+    let root = &theirs.files["1.root.json"];
+    for answers in 0.. {
+        let hanging = Hanging::after(answers, &theirs.files);
+        let trying = home.init(pin(root, Some(URL)), &hanging, NOW);
+        if tokio::time::timeout(Duration::from_millis(20), trying).await.is_ok() {
+            assert!(answers > 3, "each file of it was waited for");
+            break;
+        }
+        assert!(!home.is_pinned().unwrap(), "{answers}");
+        assert!(matches!(home.current(NOW), Err(HomeError::Client(FollowError::NotPinned { .. }))));
+        let other = Home::new(&dir.path().join(format!("other-{answers}"))).unwrap();
+        copy(home.path(), other.path());
+        let memory = Memory::of(&ours.files);
+        other.init(pin(&ours.files["1.root.json"], Some(URL)), &memory, NOW).await.unwrap();
+        assert_eq!(trusted_root(&other, NOW), b"first");
+        assert!(!other.path().join("pinning").exists());
+    }
+}
+
+/// What another root led to may be there yet when the power is gone.
+#[tokio::test]
+async fn what_a_pinning_that_was_cut_off_has_left_leads_nobody_astray() {
+    let (mut theirs, _dir, home) = pinned().await;
     theirs.rotate("root");
     theirs.publish(&["root"]);
     home.update(&Memory::of(&theirs.files), NOW).await.unwrap();
     std::fs::remove_file(home.path().join("metadata/root.json")).unwrap();
-    let (mut ours, ..) = pinned();
+    let mut ours = repository();
     ours.rotate("root");
     ours.publish(&["root"]);
-    home.init(&ours.files["2.root.json"], Some(URL), &Memory::of(&ours.files), NOW).await.unwrap();
+    let memory = Memory::of(&ours.files);
+    home.init(pin(&ours.files["2.root.json"], Some(URL)), &memory, NOW).await.unwrap();
     assert_eq!(home.current(NOW).unwrap().updater.root().version, 2);
 }
 
 /// Scripts do so at every start; and who began with bundles may get a repository later.
 #[tokio::test]
 async fn the_same_root_may_be_pinned_again_and_be_given_a_repository() {
-    let mut repository = TrustRepository::new();
-    repository.add_target("targets", TRUSTED_ROOT, b"first");
-    repository.publish(&["targets", "snapshot", "timestamp"]);
+    let mut repository = repository();
     let first = repository.files["1.root.json"].clone();
     let dir = TempDir::new().unwrap();
     let home = Home::new(&dir.path().join("home")).unwrap();
     let memory = Memory::of(&repository.files);
-    home.init(&first, None, &memory, NOW).await.unwrap();
-    home.init(&first, None, &memory, NOW).await.unwrap();
+    home.init(pin(&first, None), &memory, NOW).await.unwrap();
+    home.init(pin(&first, None), &memory, NOW).await.unwrap();
     memory.set(&BTreeMap::new());
-    home.init(&first, Some(URL), &memory, NOW).await.unwrap_err();
-    assert!(home.is_pinned(), "it was before");
+    home.init(pin(&first, Some(URL)), &memory, NOW).await.unwrap_err();
+    assert!(home.is_pinned().unwrap(), "it was before");
     assert_eq!(home.source().unwrap().url, None);
     repository.rotate("root");
     repository.publish(&["root"]);
     memory.set(&repository.files);
     for url in [Some(URL), Some(URL), None] {
-        home.init(&first, url, &memory, NOW).await.unwrap();
+        home.init(pin(&first, url), &memory, NOW).await.unwrap();
         assert_eq!(home.source().unwrap().url.as_deref(), Some(URL));
         assert_eq!(trusted_root(&home, NOW), b"first");
         assert_eq!(home.current(NOW).unwrap().updater.root().version, 2, "what was learnt is kept");
     }
     let other = TrustRepository::new().files["1.root.json"].clone();
     for (root, url) in [(&other, None), (&first, Some("https://elsewhere.example"))] {
-        let refused = home.init(root, url, &memory, NOW).await;
+        let refused = home.init(pin(root, url), &memory, NOW).await;
         assert!(matches!(refused, Err(HomeError::Pinned { .. })), "{refused:?}");
     }
 }
 
 #[tokio::test]
 async fn a_bundle_is_followed_as_a_repository_is() {
-    let (mut repository, _dir, online) = pinned();
+    let (mut repository, _dir, online) = pinned().await;
     repository.rotate("timestamp");
     repository.publish(&["root", "timestamp"]);
     online.update(&Memory::of(&repository.files), NOW).await.unwrap();
     let bundle = online.bundle().unwrap();
 
     let dir = TempDir::new().unwrap();
-    let offline = Home::new(&dir.path().join("home")).unwrap();
-    offline.pin(&repository.files["1.root.json"], None).unwrap();
-    assert!(matches!(offline.update(&Memory::default(), NOW).await, Err(HomeError::NoRepository)));
+    let inside = offline(&dir, "home", &repository.files["1.root.json"]).await;
+    assert!(matches!(inside.update(&Memory::default(), NOW).await, Err(HomeError::NoRepository)));
     let mut tampered = bundle.clone();
     tampered.targets.values_mut().for_each(|bytes| bytes[0] ^= 1);
-    let refused = offline.import(&tampered, None, NOW).await;
+    let refused = inside.import(&tampered, None, NOW).await;
     assert!(matches!(refused, Err(HomeError::Client(FollowError::OtherTarget { .. }))), "{refused:?}");
-    offline.import(&bundle, None, NOW).await.unwrap();
-    assert_eq!(trusted_root(&offline, NOW), b"first");
+    inside.import(&bundle, None, NOW).await.unwrap();
+    assert_eq!(trusted_root(&inside, NOW), b"first");
 
     // Another repository's.
     let other = TrustRepository::new();
-    let stranger = Home::new(&dir.path().join("stranger")).unwrap();
-    stranger.pin(&other.files["1.root.json"], None).unwrap();
+    let stranger = offline(&dir, "stranger", &other.files["1.root.json"]).await;
     assert_eq!(refused_unit(stranger.import(&bundle, None, NOW).await), Some(Code::TrustSignatures));
 
     // An older one is a rollback.
     repository.publish(&["targets", "snapshot", "timestamp"]);
     online.update(&Memory::of(&repository.files), NOW).await.unwrap();
-    offline.import(&online.bundle().unwrap(), None, NOW).await.unwrap();
-    assert_eq!(refused_unit(offline.import(&bundle, None, NOW).await), Some(Code::TrustRollback));
+    inside.import(&online.bundle().unwrap(), None, NOW).await.unwrap();
+    assert_eq!(refused_unit(inside.import(&bundle, None, NOW).await), Some(Code::TrustRollback));
 }
 
 #[tokio::test]
 async fn the_maximum_age_of_a_bundle_counts_from_when_it_was_signed() {
-    let (mut repository, _dir, online) = pinned();
+    let (mut repository, _dir, online) = pinned().await;
     repository.extensions.insert(SIGNED_AT.to_owned(), time::format(NOW).unwrap().into());
     repository.expires.insert("timestamp".to_owned(), NOW + 100);
     repository.publish(&["timestamp"]);
@@ -208,26 +225,22 @@ async fn the_maximum_age_of_a_bundle_counts_from_when_it_was_signed() {
     let bundle = TrustBundle { max_age: Some(1_000), ..online.bundle().unwrap() };
 
     let dir = TempDir::new().unwrap();
-    let at = |name: &str| {
-        let home = Home::new(&dir.path().join(name)).unwrap();
-        home.pin(&repository.files["1.root.json"], None).unwrap();
-        home
-    };
-    let (lenient, strict) = (at("lenient"), at("strict"));
+    let at = |name| offline(&dir, name, &repository.files["1.root.json"]);
+    let (lenient, strict) = (at("lenient").await, at("strict").await);
     lenient.import(&bundle, Some(5_000), NOW + 200).await.unwrap();
     strict.import(&bundle, Some(500), NOW + 200).await.unwrap();
     for (home, age) in [(lenient, 1_000), (strict, 500)] {
         assert_eq!(trusted_root(&home, NOW + age), b"first");
         assert_eq!(refused(home.current(NOW + age + 1)), Some(Code::TrustExpired));
     }
-    let late = at("late");
+    let late = at("late").await;
     assert_eq!(refused_unit(late.import(&bundle, Some(5_000), NOW + 1_001).await), Some(Code::TrustExpired));
 }
 
 /// Whoever carries a bundle can write any age into it.
 #[tokio::test]
 async fn the_age_that_a_bundle_says_only_shortens_how_long_it_may_be_used() {
-    let (mut repository, _dir, online) = pinned();
+    let (mut repository, _dir, online) = pinned().await;
     repository.extensions.insert(SIGNED_AT.to_owned(), time::format(NOW).unwrap().into());
     repository.expires.insert("timestamp".to_owned(), NOW + 100);
     repository.publish(&["timestamp"]);
@@ -235,8 +248,7 @@ async fn the_age_that_a_bundle_says_only_shortens_how_long_it_may_be_used() {
     let dir = TempDir::new().unwrap();
     for (stated, last) in [(1_000_000, 99), (50, 50)] {
         let bundle = TrustBundle { max_age: Some(stated), ..online.bundle().unwrap() };
-        let home = Home::new(&dir.path().join(stated.to_string())).unwrap();
-        home.pin(&repository.files["1.root.json"], None).unwrap();
+        let home = offline(&dir, &stated.to_string(), &repository.files["1.root.json"]).await;
         home.import(&bundle, None, NOW).await.unwrap();
         assert_eq!(trusted_root(&home, NOW + last), b"first");
         assert_eq!(refused(home.current(NOW + last + 1)), Some(Code::TrustExpired));
@@ -277,22 +289,39 @@ async fn a_store_that_was_cut_off_anywhere_is_gone_on_with() {
     }
 }
 
-/// A repository with one target, and a home that has its first root.
-fn pinned() -> (TrustRepository, TempDir, Home) {
-    let mut repository = TrustRepository::new();
-    repository.add_target("targets", TRUSTED_ROOT, b"first");
-    repository.publish(&["targets", "snapshot", "timestamp"]);
+/// A repository with one target, and a home that has its first root and follows it.
+pub(crate) async fn pinned() -> (TrustRepository, TempDir, Home) {
+    let repository = repository();
     let dir = TempDir::new().unwrap();
     let home = Home::new(&dir.path().join("home")).unwrap();
-    home.pin(&repository.files["1.root.json"], Some(URL)).unwrap();
+    let pin = pin(&repository.files["1.root.json"], Some(URL));
+    home.init(pin, &Memory::of(&repository.files), NOW).await.unwrap();
     (repository, dir, home)
 }
 
-fn trusted_root(home: &Home, at: i64) -> Vec<u8> {
+/// A home that has this root and no repository to ask.
+async fn offline(dir: &TempDir, name: &str, root: &[u8]) -> Home {
+    let home = Home::new(&dir.path().join(name)).unwrap();
+    home.init(pin(root, None), &Memory::default(), NOW).await.unwrap();
+    home
+}
+
+fn repository() -> TrustRepository {
+    let mut repository = TrustRepository::new();
+    repository.add_target("targets", TRUSTED_ROOT, b"first");
+    repository.publish(&["targets", "snapshot", "timestamp"]);
+    repository
+}
+
+pub(crate) fn pin<'a>(root: &'a [u8], url: Option<&'a str>) -> Pin<'a> {
+    Pin { root, url, authorities: None }
+}
+
+pub(crate) fn trusted_root(home: &Home, at: i64) -> Vec<u8> {
     home.current(at).unwrap().trusted_root.unwrap()
 }
 
-fn refused<T>(outcome: Result<T, HomeError>) -> Option<Code> {
+pub(crate) fn refused<T>(outcome: Result<T, HomeError>) -> Option<Code> {
     match outcome {
         Err(HomeError::Client(FollowError::Refused(refusal))) => Some(refusal.code()),
         _ => None,

@@ -6,3 +6,4 @@ mod golden;
 mod home;
 mod memory;
 mod publisher;
+mod refresh;

@@ -27,11 +27,36 @@ impl Fetch for Memory {
     async fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
         let files = self.0.lock().unwrap();
         if files.is_empty() {
-            return Err(FetchError("no route".to_owned()));
+            return Err(FetchError::Silent("no route".to_owned()));
         }
         let file = files.get(url.strip_prefix(URL).unwrap().trim_start_matches('/')).cloned();
         assert!(file.as_ref().is_none_or(|file| file.len() <= limit), "{url} is larger than was wanted");
         Ok(file)
+    }
+}
+
+/// A repository that takes its time, and after some answers hangs. It counts what it was asked.
+pub(crate) struct Hanging {
+    memory: Memory,
+    answers: usize,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl Hanging {
+    /// So many answers are given.
+    pub(crate) fn after(answers: usize, files: &BTreeMap<String, Vec<u8>>) -> Self {
+        Self { memory: Memory::of(files), answers, asked: AtomicUsize::new(0) }
+    }
+}
+
+#[async_trait]
+impl Fetch for Hanging {
+    async fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        if self.asked.fetch_add(1, Ordering::AcqRel) >= self.answers {
+            std::future::pending::<()>().await;
+        }
+        tokio::task::yield_now().await;
+        self.memory.get(url, limit).await
     }
 }
 

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use signet_formats::tuf::{Metadata, Role, Root};
-use signet_keys::PrivateKey;
+use signet_keys::{KeyReference, KeyUnavailable, PrivateFormat, PrivateKey, SignError};
 use signet_services::clock::{Clock, ManualClock};
 use signet_services::trust::{
-    CeremonyError, Home, Periods, Publisher, PublisherError, RootPlan, Standing, TRUSTED_ROOT, Watch,
-    countersign, mark_restored, root_alert,
+    CeremonyError, Home, OnlineKey, Periods, Pin, Publisher, PublisherError, RootPlan, Standing,
+    TRUSTED_ROOT, Watch, countersign, mark_restored, root_alert,
 };
 use signet_store::fs::{Disk, Faults, Step};
+use signet_store::{DataDir, Kind};
 use signet_verify::Code;
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ async fn a_root_is_published_when_enough_have_signed_and_clients_follow_it() {
     assert!(matches!(refused, Err(CeremonyError::NotASigner(_))), "{refused:?}");
 
     countersign(&mut root, None, &stage.keys[2]).await.unwrap();
-    stage.publisher.rehearse(Some(root.to_json().as_bytes())).unwrap();
+    stage.publisher.rehearse(Some(root.to_json().as_bytes()), &[]).unwrap();
     assert!(matches!(stage.publisher.published(), Err(PublisherError::NoRoot)));
     stage.publish(&root, b"trusted").await.unwrap();
     assert_eq!(stage.followed(&root).await, b"trusted");
@@ -174,8 +175,8 @@ fn a_plan_that_nobody_could_fulfil_is_refused() {
 async fn a_draft_is_given_up_for_another_only_where_that_is_asked_for() {
     let stage = Stage::new(1);
     let keys = || fs::read_dir(stage.dir.path().join("data/keys")).unwrap().count();
-    let (first, second) = (key(), key());
-    let plan = |online: &PrivateKey| RootPlan {
+    let (first, second) = (OnlineKey::make().unwrap(), OnlineKey::make().unwrap());
+    let plan = |online: &OnlineKey| RootPlan {
         root_keys: vec![stage.keys[0].public_key().clone()],
         threshold: 1,
         online_key: online.public_key().clone(),
@@ -198,10 +199,79 @@ async fn a_draft_is_given_up_for_another_only_where_that_is_asked_for() {
     assert_eq!(keys(), 1, "the published root goes on to name its key");
 }
 
+/// People travel to sign it, and a key has to be withdrawn meanwhile.
+#[tokio::test]
+async fn targets_do_not_wait_for_a_root_that_is_being_signed() {
+    let stage = Stage::new(2);
+    let targets = [(TRUSTED_ROOT.to_owned(), b"withdrawn".to_vec())];
+    let mut first = stage.first_root().await;
+    fs::write(stage.publisher.staged_root(), first.to_json()).unwrap();
+    assert!(stage.publisher.ripe_root(&targets).unwrap().is_some(), "with which it all begins");
+    stage.publish(&first, b"one").await.unwrap();
+    assert!(!stage.publisher.staged_root().exists());
+
+    let mut second = stage.publisher.stage(&RootPlan::of(&first).unwrap(), None, false).unwrap();
+    countersign(&mut second, Some(&first), &stage.keys[0]).await.unwrap();
+    let draft = second.to_json();
+    fs::write(stage.publisher.staged_root(), &draft).unwrap();
+    assert_eq!(stage.publisher.ripe_root(&targets).unwrap(), None);
+    assert!(stage.publisher.ripe_root(&[]).unwrap().is_some(), "to say what it lacks");
+    for root in [None, Some(first.to_json())] {
+        stage.publisher.publish(root.as_ref().map(String::as_bytes), &targets).await.unwrap();
+        assert_eq!(fs::read_to_string(stage.publisher.staged_root()).unwrap(), draft, "with its signatures");
+    }
+    assert_eq!(stage.followed(&first).await, b"withdrawn");
+
+    countersign(&mut second, Some(&first), &stage.keys[1]).await.unwrap();
+    fs::write(stage.publisher.staged_root(), second.to_json()).unwrap();
+    let ripe = stage.publisher.ripe_root(&targets).unwrap();
+    assert_eq!(ripe.as_deref(), Some(second.to_json().as_bytes()));
+    stage.publisher.publish(ripe.as_deref(), &targets).await.unwrap();
+    assert!(!stage.publisher.staged_root().exists());
+    first = stage.publisher.root().unwrap().unwrap();
+    assert_eq!(first.version, 2);
+}
+
+/// The stack would take them back at its next look, and nobody would know.
+#[tokio::test]
+async fn targets_are_not_published_over_the_head_of_a_stack() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    drop(DataDir::open(&stage.dir.path().join("stack"), Kind::Stack).unwrap());
+    fs::rename(stage.dir.path().join("data"), stage.dir.path().join("stack/trust")).unwrap();
+    let publisher =
+        Publisher::new(&stage.dir.path().join("stack/trust"), Periods::default(), stage.clock.clone())
+            .unwrap();
+    let (root, targets) = (root.to_json(), [(TRUSTED_ROOT.to_owned(), b"theirs".to_vec())]);
+    let refused = publisher.publish(Some(root.as_bytes()), &targets).await;
+    assert!(matches!(refused, Err(PublisherError::OfStack { .. })), "{refused:?}");
+    let refused = publisher.rehearse(Some(root.as_bytes()), &targets);
+    assert!(matches!(refused, Err(PublisherError::OfStack { .. })), "{refused:?}");
+    assert!(publisher.root().unwrap().is_none());
+    publisher.publish(Some(root.as_bytes()), &[]).await.unwrap();
+    publisher.keep(&targets).await.unwrap();
+    assert_eq!(publisher.published().unwrap().targets, [TRUSTED_ROOT]);
+}
+
+/// The service looks at the same moment, as it does again and again.
+#[tokio::test]
+async fn who_publishes_waits_for_who_is_publishing() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    let held = DataDir::open(&stage.dir.path().join("data"), Kind::Trust).unwrap();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(held);
+    };
+    let (published, ()) = tokio::join!(stage.publish(&root, b"trusted"), release);
+    published.unwrap();
+    assert_eq!(stage.followed(&root).await, b"trusted");
+}
+
 #[test]
 fn a_plan_that_is_refused_leaves_no_key_behind() {
     let stage = Stage::new(1);
-    let online = key();
+    let online = OnlineKey::make().unwrap();
     for threshold in [0, 2] {
         let online_key = online.public_key().clone();
         let root_keys = vec![stage.keys[0].public_key().clone()];
@@ -273,13 +343,75 @@ async fn after_a_restore_versions_jump_once() {
         let roles = stage.publisher.keep(&[]).await.unwrap().roles;
         roles.into_iter().map(|(_, version, _)| version).collect::<Vec<_>>()
     };
-    let jumped = vec![1, 1_000_002, 1_000_002, 1_000_002];
+    let now = u64::try_from(stage.clock.seconds()).unwrap();
+    let jumped = vec![1, now, now, now];
     assert_eq!(versions().await, jumped);
     assert_eq!(versions().await, jumped);
     assert_eq!(stage.followed(&root).await, b"trusted");
     let target = fs::read_dir(data.join("repository/targets")).unwrap().next().unwrap().unwrap().path();
     fs::write(target, b"changed").unwrap();
     assert_eq!(stage.publisher.fsck(), ["the target `trusted_root.json` is missing or damaged"]);
+}
+
+/// Clients that have a root refuse what only the one before it led to.
+#[tokio::test]
+async fn a_root_is_published_only_when_its_online_key_has_signed() {
+    let stage = Stage::new(1);
+    let first = stage.first_root().await;
+    stage.publish(&first, b"old").await.unwrap();
+    let plan = RootPlan { online_key: key().public_key().clone(), ..RootPlan::of(&first).unwrap() };
+    let absent = KeyReference::parse("absent-in-tests://key").unwrap();
+    let absent = OnlineKey::Named(absent, plan.online_key.clone());
+    let mut second = stage.publisher.stage(&plan, Some(&absent), false).unwrap();
+    countersign(&mut second, Some(&first), &stage.keys[0]).await.unwrap();
+    let refused = stage.publish(&second, b"new").await;
+    assert!(
+        matches!(refused, Err(PublisherError::Ceremony(CeremonyError::Sign(SignError::Outside(_))))),
+        "{refused:?}"
+    );
+    assert_eq!(stage.publisher.root().unwrap().unwrap().version, 1);
+    assert!(stage.publisher.staged_root().is_file(), "it is still to be published");
+    assert_eq!(stage.followed(&first).await, b"old");
+    stage.clock.advance(Duration::from_secs(2 * DAY));
+    stage.publisher.keep(&[]).await.unwrap();
+    assert_eq!(stage.followed(&first).await, b"old");
+}
+
+#[tokio::test]
+async fn while_the_online_key_is_out_of_reach_what_is_published_serves_until_it_expires() {
+    let stage = Stage::new(1);
+    let root = stage.first_root().await;
+    stage.publish(&root, b"old").await.unwrap();
+    let watch = Watch::new(stage.publisher.clone(), stage.clock.clone());
+    watch.begin().await.unwrap();
+    let keys = stage.dir.path().join("data/keys");
+    let id = RootPlan::of(&root).unwrap().online_key.id().hex();
+    let (made, aside) = (keys.join(format!("{id}.key")), keys.join("aside"));
+    fs::rename(&made, &aside).unwrap();
+    fs::write(keys.join(format!("{id}.ref")), "absent-in-tests://key").unwrap();
+    assert_eq!(stage.publisher.fsck(), Vec::<String>::new(), "it is not asked for before it signs");
+    watch.look().await.unwrap();
+    stage.clock.advance(Duration::from_secs(DAY));
+    assert!(watch.look().await.is_err() && watch.is_fresh());
+    assert_eq!((watch.failures(), stage.followed(&root).await), (1, b"old".to_vec()));
+    Watch::new(stage.publisher.clone(), stage.clock.clone()).begin().await.unwrap();
+    stage.clock.advance(Duration::from_secs(4 * DAY));
+    assert!(watch.look().await.is_err() && !watch.is_fresh());
+    fs::rename(&aside, &made).unwrap();
+    watch.look().await.unwrap();
+    assert!(watch.is_fresh() && watch.failures() == 2);
+
+    // One that is another key than the root names.
+    fs::rename(&made, &aside).unwrap();
+    fs::write(keys.join(format!("{id}.ref")), aside.to_str().unwrap()).unwrap();
+    assert_eq!(stage.publisher.fsck(), Vec::<String>::new());
+    let other = key().encode(PrivateFormat::Pkcs8).unwrap();
+    fs::write(&aside, &other).unwrap();
+    let refused = watch.publisher().publish(None, &[]).await;
+    assert!(
+        matches!(refused, Err(PublisherError::KeyUnavailable(KeyUnavailable::Another { .. }))),
+        "{refused:?}"
+    );
 }
 
 /// A publisher with a clock of its own, and the people who sign its roots.
@@ -333,10 +465,11 @@ impl Stage {
     async fn followed(&self, root: &Metadata<Root>) -> Vec<u8> {
         let home = TempDir::new().unwrap();
         let home = Home::new(&home.path().join("home")).unwrap();
-        home.pin(root.to_json().as_bytes(), Some(URL)).unwrap();
         let memory = Memory::of(&served(&self.publisher, &self.dir.path().join("data")));
-        home.update(&memory, self.clock.seconds()).await.unwrap();
-        home.current(self.clock.seconds()).unwrap().trusted_root.unwrap()
+        let (root, now) = (root.to_json(), self.clock.seconds());
+        let pin = Pin { root: root.as_bytes(), url: Some(URL), authorities: None };
+        home.init(pin, &memory, now).await.unwrap();
+        home.current(now).unwrap().trusted_root.unwrap()
     }
 }
 

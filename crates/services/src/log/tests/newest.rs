@@ -3,7 +3,7 @@
 use signet_formats::checkpoint::SignedCheckpoint;
 
 use super::crash::copy;
-use super::witnessed::{NOW, PATIENT, Village};
+use super::witnessed::{NOW, PATIENT, Village, village_clock};
 use super::*;
 
 /// A log of three entries that two of three witnesses have to cosign, and a copy of it.
@@ -45,6 +45,7 @@ impl Copied {
 
     fn asking(&self, policy: &str) -> Evidence {
         let witnesses = Witnesses::new(self.village.policy(policy), Arc::clone(&self.village) as _, PATIENT);
+        let witnesses = witnesses.by_clock(village_clock());
         Evidence { witnesses: Some(Arc::new(witnesses)), now: NOW, ..Evidence::default() }
     }
 
@@ -86,6 +87,23 @@ async fn an_old_answer_is_none() {
     assert!(matches!(copied.judge(&late).await, Err(Doubt::Unconfirmed(_))));
 }
 
+/// It would prove for as long as its clock is ahead that nothing newer was published.
+#[tokio::test]
+async fn a_witness_whose_clock_is_ahead_proves_nothing_of_now() {
+    let copied = Copied::new().await;
+    for (ahead, is_ahead) in [(300, false), (301, true)] {
+        let now = NOW - ahead;
+        let asked = Evidence { now, ..copied.asking(TWO_OF_THREE) };
+        copied.village.set_down(&["one", "two", "three"]);
+        let shown = Evidence { heads: vec![copied.kept()], since: Some(now - 86_400), ..asked.clone() };
+        let of_shown = copied.judge(&shown).await;
+        copied.village.set_down(&[]);
+        for judged in [of_shown, copied.judge(&asked).await] {
+            assert_eq!(matches!(judged, Err(Doubt::Unconfirmed(_))), is_ahead, "{judged:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_head_of_the_log_is_a_proof_by_itself() {
     let copied = Copied::new().await;
@@ -98,9 +116,9 @@ async fn no_head_of_the_log_is_a_proof_by_itself() {
     copied.village.set_down(&["one", "two", "three"]);
     let cosigned = Evidence { heads, ..copied.asking(TWO_OF_THREE) };
     assert!(matches!(copied.judge(&cosigned).await, Err(Doubt::Unconfirmed(_))));
-    let before = Evidence { since: Some(NOW + 1), ..cosigned.clone() };
+    let before = Evidence { since: Some(NOW - 299), ..cosigned.clone() };
     assert!(matches!(copied.judge(&before).await, Err(Doubt::Unconfirmed(_))));
-    let after_its_end = Evidence { since: Some(NOW), ..cosigned };
+    let after_its_end = Evidence { since: Some(NOW - 300), ..cosigned };
     assert_eq!(copied.judge(&after_its_end).await, Ok(()));
 }
 

@@ -128,7 +128,7 @@ async fn who_asks_learns_at_once_that_no_answer_can_be_written() {
     let log = shards(dir.path()).await;
     let data = dir.path().join("log");
     let root = data.clone();
-    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    let asked = tokio::spawn(async move { request(&root, &root, &Request::Freeze).await });
     let waiting = loop {
         tokio::task::yield_now().await;
         let mut files = fs::read_dir(&data).unwrap().map(|file| file.unwrap().path());
@@ -147,6 +147,16 @@ async fn who_asks_learns_at_once_that_no_answer_can_be_written() {
     assert!(log.active().unwrap().is_frozen());
 }
 
+/// It would be waited for longer than its witnesses may take.
+#[tokio::test]
+async fn nobody_waits_for_a_log_that_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    shards(dir.path()).await.close().await;
+    let data = dir.path().join("log");
+    let error = request(&data, &data, &Request::Freeze).await.unwrap_err().to_string();
+    assert_eq!(error, "the log has ended before it answered");
+}
+
 #[tokio::test]
 async fn the_running_log_is_asked_by_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -159,7 +169,7 @@ async fn the_running_log_is_asked_by_a_file() {
     let data = dir.path().join("log");
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
-        request(&data, &Request::Rotate(rotation)).await.unwrap()
+        request(&data, &data, &Request::Rotate(rotation)).await.unwrap()
     };
     let refused = ask("log.example.org/1").await;
     assert!(matches!(&refused, Answer::Refused(why) if why.contains("name already")), "{refused:?}");
@@ -167,7 +177,10 @@ async fn the_running_log_is_asked_by_a_file() {
     assert_eq!(done, Answer::shard(&log.active().unwrap()));
     assert_eq!(new.recv().await.as_deref(), Some("log.example.org/2"));
     add(&log.active().unwrap(), 1).await;
-    assert_eq!(request(&data, &Request::Freeze).await.unwrap(), Answer::Frozen { size: 1, published: 1 });
+    assert_eq!(
+        request(&data, &data, &Request::Freeze).await.unwrap(),
+        Answer::Frozen { size: 1, published: 1 }
+    );
     assert_eq!(log.active().unwrap().add(entry(2)).await.unwrap_err(), AddError::Frozen);
     task.abort();
 }
@@ -183,7 +196,7 @@ async fn what_is_asked_before_the_answering_begins_is_answered() {
     let log = shards(dir.path()).await;
     assert!(!old.exists(), "what was asked before the start is given up");
     let root = data.clone();
-    let asked = tokio::spawn(async move { request(&root, &Request::Freeze).await });
+    let asked = tokio::spawn(async move { request(&root, &root, &Request::Freeze).await });
     while !fs::read_dir(&data).unwrap().any(|file| is_request(&file.unwrap().path())) {
         tokio::task::yield_now().await;
     }
@@ -202,7 +215,7 @@ async fn each_of_those_who_ask_at_once_gets_the_answer_to_its_own_request() {
     let data = dir.path().join("log");
     let ask = async |name: &str| {
         let rotation = Rotation { origin: Some(name.to_owned()), prepare: false };
-        request(&data, &Request::Rotate(rotation)).await.unwrap()
+        request(&data, &data, &Request::Rotate(rotation)).await.unwrap()
     };
     let names = ["log.example.org/2", "log.example.org/3"];
     let (two, three) = tokio::join!(ask(names[0]), ask(names[1]));

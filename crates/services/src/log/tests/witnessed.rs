@@ -32,8 +32,8 @@ impl Village {
         for name in ["one", "two", "three"] {
             let keys = signer.keys().cloned().collect();
             let log = WitnessedLog { origin: ORIGIN.into(), keys, per_day: None };
-            let clock = Arc::new(ManualClock::at(NOW.unsigned_abs()));
-            let config = witness::Config { data: dir.path().join(name), logs: vec![log], clock };
+            let config =
+                witness::Config { data: dir.path().join(name), logs: vec![log], clock: village_clock() };
             let ml_dsa: Option<Arc<dyn Signer>> = (name == "one").then(|| key(KeyAlgorithm::MlDsa44) as _);
             let cosigner = Cosigner::new(name, key(KeyAlgorithm::Ed25519), ml_dsa).unwrap();
             let witness = Witness::open_on(Disk::default(), config, cosigner).await.unwrap();
@@ -68,6 +68,7 @@ impl Village {
 
     pub(super) fn config_of(self: &Arc<Self>, dir: &Path, policy: &str, within: Duration) -> Config {
         let witnesses = Witnesses::new(self.policy(policy), Arc::clone(self) as _, within);
+        let witnesses = witnesses.by_clock(village_clock());
         Config { witnesses: Some(Arc::new(witnesses)), ..config(dir) }
     }
 
@@ -209,6 +210,25 @@ async fn a_silent_witness_delays_nothing_that_does_not_need_it() {
     assert!(refused.to_string().contains("no answer within 3000 ms"), "{refused}");
 }
 
+/// One of three suffices: the two that take a request and never answer it cost no more, however many checkpoints there are.
+#[tokio::test]
+async fn silent_witnesses_hold_a_task_each_and_not_one_for_each_checkpoint() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let village = Village::new(&signer).await;
+    let policy = "group any 1 one two three\nquorum any\n";
+    let log = village.config_of(dir.path(), policy, Duration::from_secs(3_600));
+    let log = Log::open(log, signer).await.unwrap();
+    add(&log, 0).await;
+    village.silence(&["two", "three"]);
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for number in 1..8 {
+        let head = add(&log, number).await.head;
+        assert!(cosigned(&head, &village.key("one")) && !cosigned(&head, &village.key("two")));
+    }
+    let after = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert!(after <= before + 2, "{before} tasks, and {after} later");
+}
+
 #[tokio::test]
 async fn a_witness_that_was_away_catches_up() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
@@ -264,6 +284,23 @@ async fn lines_by_other_keys_are_no_cosignatures() {
     assert!(refused.to_string().contains("no cosignature by a key of the policy"), "{refused}");
 }
 
+/// What it cosigns now would be new for as long as its clock is ahead.
+#[tokio::test]
+async fn a_witness_whose_clock_is_ahead_does_not_count() {
+    for (ahead, is_ahead) in [(300, false), (301, true)] {
+        let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+        let village = Village::new(&signer).await;
+        let witnesses = Witnesses::new(village.policy("quorum one\n"), Arc::clone(&village) as _, PATIENT);
+        let witnesses = witnesses.by_clock(Arc::new(ManualClock::at(NOW.unsigned_abs() - ahead)));
+        let config = Config { witnesses: Some(Arc::new(witnesses)), ..config(dir.path()) };
+        let log = Log::open(config, signer).await.unwrap();
+        let added = log.add(entry(0)).await.map(drop).map_err(|error| error.to_string());
+        let refused =
+            added.is_err_and(|why| why.contains("`http://one`: its clock is 301 s ahead of this one"));
+        assert_eq!(refused, is_ahead);
+    }
+}
+
 #[tokio::test]
 async fn a_policy_that_wants_none_is_content_with_those_who_answer() {
     let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
@@ -297,6 +334,10 @@ pub(super) const TWO_OF_THREE: &str = "group all 2 one two three\nquorum all\n";
 pub(super) const PATIENT: Duration = Duration::from_secs(60);
 /// When it is for the witnesses.
 pub(super) const NOW: i64 = 1_800_000_000;
+
+pub(super) fn village_clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(NOW.unsigned_abs()))
+}
 
 /// Four entries, three of them witnessed.
 async fn with_one_unwitnessed(village: &Arc<Village>, dir: &Path, signer: &LogSigner) -> Bytes {

@@ -16,8 +16,12 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::monitor::{Monitor, MonitorConfig, Source, What};
 
+const ELSEWHERE: &str = "https://elsewhere.example.com/api/v1";
+
 struct Api {
     log: Mutex<RekorV1Log>,
+    /// What another place shows; without, nothing is there.
+    elsewhere: Mutex<Option<RekorV1Log>>,
     /// In answers about entries, this text is shown as that one.
     spoil: Mutex<Option<(String, String)>>,
     /// How often several entries were asked for at once, and whether that is not known here.
@@ -31,8 +35,9 @@ impl Api {
     }
 
     fn of(is_old: bool) -> Arc<Self> {
-        let (log, spoil) = (Mutex::new(RekorV1Log::new()), Mutex::default());
-        Arc::new(Self { log, spoil, asked: AtomicUsize::default(), is_old })
+        let (log, elsewhere, spoil, asked) =
+            (Mutex::new(RekorV1Log::new()), Default::default(), Default::default(), Default::default());
+        Arc::new(Self { log, elsewhere, spoil, asked, is_old })
     }
 
     fn add(&self, keys: &[&str]) {
@@ -42,13 +47,20 @@ impl Api {
     fn rotate(&self) {
         self.log.lock().unwrap().rotate();
     }
+
+    /// What a place shows.
+    fn at(&self, url: &str) -> RekorV1Log {
+        match url == ELSEWHERE {
+            true => self.elsewhere.lock().unwrap().clone().unwrap(),
+            false => self.log.lock().unwrap().clone(),
+        }
+    }
 }
 
 #[async_trait]
 impl LogReader for Api {
     async fn read(&self, url: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
-        assert_eq!(url, "https://rekor.example.com/api/v1");
-        let Some(answer) = self.log.lock().unwrap().get(path) else { return Ok(None) };
+        let Some(answer) = self.at(url).get(path) else { return Ok(None) };
         let mut answer = answer.to_string();
         if let Some((this, that)) = self.spoil.lock().unwrap().as_ref().filter(|_| path.contains("entries")) {
             answer = answer.replace(this, that);
@@ -64,12 +76,12 @@ impl LogReader for Api {
         question: Vec<u8>,
         limit: usize,
     ) -> Result<Option<Vec<u8>>, String> {
-        assert_eq!((url, path), ("https://rekor.example.com/api/v1", "log/entries/retrieve"));
+        assert_eq!(path, "log/entries/retrieve");
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.is_old {
             return Err("status 405".to_owned());
         }
-        let mut answer = self.log.lock().unwrap().retrieve(&question).to_string();
+        let mut answer = self.at(url).retrieve(&question).to_string();
         if let Some((this, that)) = self.spoil.lock().unwrap().as_ref() {
             answer = answer.replace(this, that);
         }
@@ -93,13 +105,20 @@ fn entry(key: &str) -> String {
 }
 
 fn monitor(dir: &Path, api: &Arc<Api>, key: VerifierKey, from_now: bool) -> Monitor {
-    let url = "https://rekor.example.com/api/v1/".to_owned();
-    let source = Source { url, origin: "rekor.example.com".to_owned(), key, witnesses: None, max_age: None };
+    monitor_of(dir, api, &key, &["https://rekor.example.com/api/v1/"], from_now)
+}
+
+fn monitor_of(dir: &Path, api: &Arc<Api>, key: &VerifierKey, urls: &[&str], from_now: bool) -> Monitor {
+    let source = |url: &&str| {
+        let (url, origin) = ((*url).to_owned(), "rekor.example.com".to_owned());
+        Source { url, origin, key: key.clone(), witnesses: None, max_age: None, is_opaque: false }
+    };
     let watch = format!("watch:\n  - name: ours\n    key: {}\n", Digest::sha256(b"ours"));
     let watches = MonitorConfig::from_yaml(&watch).unwrap().watches().unwrap();
     let reader: Arc<dyn LogReader> = api.clone();
     let clock = Arc::new(ManualClock::at(1_800_000_000));
-    Monitor::open(dir.join("state"), vec![source], watches, &reader, clock, from_now).unwrap()
+    let sources = urls.iter().map(source).collect();
+    Monitor::open(dir.join("state"), sources, watches, &reader, clock, from_now).unwrap()
 }
 
 fn opened(dir: &Path, api: &Arc<Api>, from_now: bool) -> Monitor {
@@ -199,6 +218,27 @@ async fn a_second_history_is_kept_as_evidence() {
     *api.log.lock().unwrap() = honest;
     api.add(&["ours"]);
     assert_eq!(indexes(&mut monitor).await, [9]);
+}
+
+#[tokio::test]
+async fn a_place_that_lags_in_a_new_tree_of_fewer_entries_is_no_alarm() {
+    let (dir, api) = (tempfile::tempdir().unwrap(), Api::new());
+    api.add(&["theirs"; 9]);
+    *api.elsewhere.lock().unwrap() = Some(api.log.lock().unwrap().clone());
+    let key = api.log.lock().unwrap().verifier();
+    let urls = ["https://rekor.example.com/api/v1", ELSEWHERE];
+    let monitor = monitor_of(dir.path(), &api, &key, &urls, false);
+    let mut monitor = monitor.with_heartbeat(Some(dir.path().join("heartbeat"))).unwrap();
+    assert_eq!(whats(&mut monitor).await, []);
+    api.rotate();
+    api.add(&["theirs"; 2]);
+    *api.elsewhere.lock().unwrap() = Some(api.log.lock().unwrap().clone());
+    api.add(&["theirs"; 3]);
+    assert_eq!(whats(&mut monitor).await, [], "2 entries of 5, after 9 of the tree before");
+    monitor.keep(true).unwrap();
+    let heartbeat: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("heartbeat")).unwrap()).unwrap();
+    assert_eq!((&heartbeat["logs"][0]["size"], &heartbeat["logs"][0]["behind"]), (&5.into(), &0.into()));
 }
 
 #[tokio::test]
@@ -302,6 +342,7 @@ async fn the_newest_entry_of_the_public_instance_is_read() {
         key: VerifierKey::log("rekor.sigstore.dev", key).unwrap(),
         witnesses: None,
         max_age: None,
+        is_opaque: false,
     };
     let watch = "watch:\n  - name: beacon\n    identity: {pattern: '^https://github[.]com/sigstore-conformance/.*$'}\n";
     let watches = MonitorConfig::from_yaml(watch).unwrap().watches().unwrap();
