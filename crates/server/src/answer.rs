@@ -13,6 +13,14 @@ pub(crate) fn full(status: StatusCode, media_type: &'static str, content: impl I
     response
 }
 
+/// The answer, to which another in a moment may be better if it is 503.
+pub(crate) fn passing(mut answer: Response<Body>) -> Response<Body> {
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+    }
+    answer
+}
+
 /// The answer, and how it may be cached.
 pub(crate) fn cached(mut answer: Response<Body>, how: &'static str) -> Response<Body> {
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use reqwest::Url;
+
 /// How a service that is sent identity tokens is reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach<'a> {
@@ -29,6 +31,7 @@ impl Reach<'_> {
         match place.or(admin) {
             Some(place) if self.dev => Err(ReachError::exposed(place, Exposure::Development)),
             Some(place) if !is_secret => Err(ReachError::exposed(place, Exposure::InTheClear)),
+            _ if self.dev && self.tls => Err(ReachError::DevelopmentTls),
             _ => Ok(url.map(str::to_owned)),
         }
     }
@@ -59,6 +62,11 @@ pub enum Exposure {
 /// Why a service is not reached as it was to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReachError {
+    /// Its development issuer is at http, so that nobody takes it for another.
+    #[error(
+        "development settings and TLS do not go together: the development issuer speaks plain HTTP, on loopback"
+    )]
+    DevelopmentTls,
     /// More would be open to the network than should be.
     #[error("{place} is not on loopback: {why}")]
     Exposed {
@@ -89,14 +97,23 @@ fn base_url(url: &str) -> Result<&str, ReachError> {
     let refused = |why| Err(ReachError::Url { url: url.to_owned(), why });
     match url.split_once(':') {
         Some(("http" | "https", rest)) => match rest.strip_prefix("//").unwrap_or_default() {
-            "" => refused("it has no host"),
+            host if host.is_empty() || host.starts_with(':') => refused("it has no host"),
             // sigstore-python drops the path of a CA's URL.
-            host if host.contains(['/', '?', '#', '@', ' ']) => refused("it has more than a host and a port"),
+            host if host.contains(|c: char| MORE.contains(&c) || c.is_whitespace()) => {
+                refused("it has more than a host and a port")
+            }
+            host if !host.is_ascii() => {
+                refused("its host has letters that clients write in different ways: write it with `xn--`")
+            }
+            _ if Url::parse(url).is_err() => refused("its host or port is none"),
             _ => Ok(url),
         },
         _ => refused("it is neither http nor https"),
     }
 }
+
+/// Before, or after, a host and a port.
+const MORE: [char; 5] = ['/', '?', '#', '@', '\\'];
 
 /// Whether no other machine would find anything at this URL.
 pub(crate) fn is_of_this_machine(url: &str) -> bool {
@@ -139,6 +156,41 @@ mod tests {
             assert_eq!(open(listen, tls, url, true).unwrap_err().1, Exposure::Development);
         }
         assert_eq!(open(here, true, Some("http://ca.example"), false), clear("`http://ca.example`"));
+    }
+
+    #[test]
+    fn development_settings_and_tls_do_not_go_together() {
+        let reach =
+            Reach { listen: "127.0.0.1:1".parse().unwrap(), admin: None, tls: true, url: None, dev: true };
+        assert_eq!(reach.stated_url(), Err(ReachError::DevelopmentTls));
+        assert_eq!(Reach { dev: false, ..reach }.stated_url(), Ok(None));
+        assert_eq!(Reach { tls: false, ..reach }.stated_url(), Ok(None));
+    }
+
+    #[test]
+    fn the_url_for_clients_has_a_host_and_a_port_at_most() {
+        let stated = |url| {
+            let listen = "127.0.0.1:1".parse().unwrap();
+            Reach { listen, admin: None, tls: true, url: Some(url), dev: false }.stated_url()
+        };
+        for (url, why) in [
+            ("https://:5000", "it has no host"),
+            ("https://ca.example:port", "its host or port is none"),
+            ("https://ca.example:70000", "its host or port is none"),
+            ("https://[::1", "its host or port is none"),
+            ("https://ca.example\\ca", "it has more than a host and a port"),
+            ("https://ca.example\n", "it has more than a host and a port"),
+            ("ca.example", "it is neither http nor https"),
+            (
+                "https://ünï.example",
+                "its host has letters that clients write in different ways: write it with `xn--`",
+            ),
+        ] {
+            assert_eq!(stated(url), Err(ReachError::Url { url: url.to_owned(), why }), "{url}");
+        }
+        for url in ["https://ca.example:5000", "https://[::1]:1", "https://ca.example/"] {
+            assert_eq!(stated(url), Ok(Some(url.trim_end_matches('/').to_owned())));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod metrics;
 pub mod monitor;
 pub mod oidc_dev;
 mod outgoing;
+mod pieces;
 pub mod registry;
 pub mod rekor;
 pub mod stack;

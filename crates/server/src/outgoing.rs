@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Body, RequestBuilder, Response, StatusCode, Url};
-use signet_http::{CollectError, Connector, Failure, Timeouts, TlsOptions, collect};
+use signet_http::{CollectError, Connector, ENCODINGS, Failure, Timeouts, TlsOptions, collect_unpacked};
 use signet_services::oidc::FetchError;
 
 /// A client with a memory of its own. Clones are the same one.
@@ -29,7 +29,7 @@ impl Outgoing {
 
     pub(crate) async fn get(&self, url: &str) -> Result<Response, FetchError> {
         let url = parse(url)?;
-        send(self.client(&url)?.get(url)).await
+        send(self.client(&url)?.get(url).header("accept-encoding", ENCODINGS)).await
     }
 
     pub(crate) async fn post(
@@ -61,7 +61,7 @@ pub(crate) async fn document(response: Response, limit: usize) -> Result<Bytes, 
 
 /// The body of an answer, of at most `limit` bytes.
 pub(crate) async fn body(response: Response, limit: usize) -> Result<Bytes, FetchError> {
-    collect(response, limit).await.map_err(|error| match error {
+    collect_unpacked(response, limit).await.map_err(|error| match error {
         CollectError::TooLarge => FetchError(format!("the document is larger than {limit} bytes")),
         CollectError::Broken(failure) => FetchError(said(&failure)),
     })
@@ -81,6 +81,7 @@ fn parse(url: &str) -> Result<Url, FetchError> {
 fn said(failure: &Failure) -> String {
     match failure {
         Failure::Timeout => format!("there was no whole answer within {} s", WITHIN.as_secs()),
+        Failure::NoPlainHttp => "it does not speak plain HTTP, which it was asked in".to_owned(),
         Failure::PlainHttp => "it speaks plain HTTP where HTTPS was asked for".to_owned(),
         Failure::Tls(why) => format!("no TLS connection: {why}"),
         Failure::Malformed(why) => format!("its answer is no HTTP: {why}"),

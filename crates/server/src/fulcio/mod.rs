@@ -22,9 +22,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use signet_formats::pem;
 use signet_formats::x509::Certificate;
-use signet_services::ca::{Ca, IssueError, Proof};
+use signet_services::authority::AuthorityError;
+use signet_services::ca::{Ca, Fault, IssueError, Proof};
 use signet_services::clock::Clock;
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::oidc::{ConfigError, Issuer, Issuers, KeySource, Provider, TokenError, Verifier};
 
@@ -32,8 +33,8 @@ pub use ct::HttpCtLog;
 pub use fetch::HttpFetch;
 use wire::{Bundle, Chain, Configuration, IssuerEntry, Problem, SigningCertificate};
 
-use crate::answer::full;
-use crate::host::read_body;
+use crate::answer::{full, passing};
+use crate::host::{Arriving, unreceived};
 use crate::metrics::{self, Page, services};
 
 /// What believes these issuers, whose keys it fetches, and the development issuer of this process.
@@ -53,11 +54,11 @@ pub fn verifier(
 }
 
 /// The routes for operators of a keyless CA and the log of its certificates, if it keeps it, at an address of their own.
-pub fn operators(ca: Ca, ct: Option<CertificateLog>) -> Router {
+pub fn operators(ca: Ca, ct: Option<Arc<CertificateLogs>>) -> Router {
     let ready = ca.clone();
     let write = move |page: &mut Page| {
         services::certificates(page, &ca);
-        services::logs(page, ct.as_ref().map(|ct| ct.log().clone()).as_slice());
+        services::logs(page, &ct.as_ref().map(|ct| ct.logs()).unwrap_or_default());
     };
     metrics::operators_of("ca", move || ready.is_ready(), write)
 }
@@ -73,7 +74,7 @@ pub fn router(ca: Ca) -> Router {
         .with_state(ca)
 }
 
-async fn signing_certificate(State(ca): State<Ca>, headers: HeaderMap, body: Body) -> Response<Body> {
+async fn signing_certificate(State(ca): State<Ca>, headers: HeaderMap, body: Arriving) -> Response<Body> {
     match issue(&ca, &headers, body, wire::read).await {
         // Not 201: sigstore-go takes 200 only.
         Ok(chain) => answer(StatusCode::OK, &SigningCertificate::of(Chain::of(&chain))),
@@ -81,7 +82,7 @@ async fn signing_certificate(State(ca): State<Ca>, headers: HeaderMap, body: Bod
     }
 }
 
-async fn signing_certificate_v1(State(ca): State<Ca>, headers: HeaderMap, body: Body) -> Response<Body> {
+async fn signing_certificate_v1(State(ca): State<Ca>, headers: HeaderMap, body: Arriving) -> Response<Body> {
     match issue(&ca, &headers, body, wire_v1::read).await {
         // Not 200: cosign 2 takes 201 only.
         Ok(chain) => pem_chain(StatusCode::CREATED, &chain),
@@ -93,12 +94,11 @@ async fn signing_certificate_v1(State(ca): State<Ca>, headers: HeaderMap, body: 
 async fn issue(
     ca: &Ca,
     headers: &HeaderMap,
-    body: Body,
+    body: Arriving,
     read: impl Fn(&[u8], Option<&str>) -> Result<(String, Proof), String>,
 ) -> Result<Vec<Certificate>, Response<Body>> {
-    let body = read_body(body, MAX_BODY)
-        .await
-        .map_err(|status| problem(status, "the request is larger than any request for a certificate"))?;
+    let body = body.whole(MAX_BODY).await;
+    let body = body.map_err(|status| passing(problem(status, unreceived(status))))?;
     let (token, proof) =
         read(&body, bearer(headers)).map_err(|why| problem(StatusCode::BAD_REQUEST, &why))?;
     ca.issue(&token, &proof).await.map_err(|error| refuse(&error))
@@ -134,15 +134,24 @@ fn refuse(error: &IssueError) -> Response<Body> {
         IssueError::Proof(_) => StatusCode::BAD_REQUEST,
         IssueError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         IssueError::Log(_) | IssueError::Expired | IssueError::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
+        IssueError::Authority(AuthorityError::Sign(_)) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    match error.is_ours() {
-        true => tracing::error!(%error, "no certificate was issued"),
-        // With the lines of requests: whoever asks an operator why can be told.
-        false => tracing::debug!(%error, "no certificate was issued"),
+    match error.fault() {
+        Fault::Authority => tracing::error!(%error, "no certificate was issued"),
+        // With the lines of requests: whoever asks an operator why can be told. What keeps the keys of an issuer away is told
+        // whenever they are asked for.
+        Fault::Client | Fault::Issuer => tracing::debug!(%error, "no certificate was issued"),
     }
-    let mut response = match status {
-        StatusCode::INTERNAL_SERVER_ERROR => problem(status, "the authority failed; its log says more"),
+    // Where its log of certificates is, and what the key's program says, may be nobody's business.
+    let mut response = match (status, error) {
+        (StatusCode::INTERNAL_SERVER_ERROR, _) => problem(status, "the authority failed; its log says more"),
+        (_, IssueError::Log(_)) => {
+            problem(status, "the log of certificates did not take it; the authority's log says more")
+        }
+        (_, IssueError::Authority(_)) => {
+            problem(status, "the authority's key does not sign now; its log says more")
+        }
         _ => problem(status, &error.to_string()),
     };
     if let IssueError::RateLimited { wait } = error {

@@ -5,12 +5,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::header;
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+
+use super::crowd::Crowd;
+use super::pace::PATIENCE;
 
 /// The body of a request that may be refused before all of it came. Closing the connection on a client that still
 /// sends takes the answer away from it: it reads of a broken pipe instead of what is wrong. So the rest is received
@@ -20,11 +24,18 @@ pub(crate) struct Lingering {
     body: Option<Incoming>,
     /// Not one who waits to be told that the body is wanted (RFC 9110, 10.1.1).
     sends: bool,
+    crowd: Crowd,
 }
 
 impl Lingering {
-    pub(crate) fn new(headers: &HeaderMap, body: Incoming) -> Self {
-        Self { body: Some(body), sends: !headers.contains_key(header::EXPECT) }
+    pub(crate) fn new(parts: &Parts, body: Incoming) -> Self {
+        let sends = !parts.headers.contains_key(header::EXPECT);
+        Self { body: Some(body), sends, crowd: Crowd::of_request(&parts.extensions) }
+    }
+
+    /// For how long it may be waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.crowd.patience(PATIENCE)
     }
 }
 
@@ -61,7 +72,9 @@ impl Drop for Lingering {
             return;
         }
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(LINGER, async move { while let Some(Ok(_)) = body.frame().await {} }));
+            runtime.spawn(timeout(self.crowd.patience(LINGER), async move {
+                while let Some(Ok(_)) = body.frame().await {}
+            }));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What every face runs on: connections with bounds, TLS, and an end that lets requests finish.
 
+mod arriving;
+mod crowd;
 mod health;
 mod idle;
 mod linger;
@@ -10,26 +12,26 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+pub(crate) use arriving::{Arriving, unreceived};
+use crowd::Crowd;
 pub use health::health;
 use idle::Idle;
 pub(crate) use linger::Lingering;
@@ -99,7 +101,7 @@ impl Host {
 }
 
 /// An address that is taken and not listened on yet: nobody can connect before what is served there is ready.
-pub(crate) struct Address {
+pub struct Address {
     socket: TcpSocket,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
@@ -107,7 +109,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// Takes it; port 0 is any free one.
-    pub(crate) fn take(listen: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HostError> {
+    pub fn take(listen: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HostError> {
         let tls = tls.map(TlsFiles::acceptor).transpose().map_err(HostError::Tls)?;
         let failed = |error| HostError::Listen { listen, error };
         let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
@@ -119,12 +121,12 @@ impl Address {
     }
 
     /// `http://` or `https://` and the address.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         url(self.tls.is_some(), self.address)
     }
 
     /// Starts to listen.
-    pub(crate) fn listen(self) -> Result<Host, HostError> {
+    pub fn listen(self) -> Result<Host, HostError> {
         let Self { socket, address, tls } = self;
         let listener =
             socket.listen(BACKLOG).map_err(|error| HostError::Listen { listen: address, error })?;
@@ -171,28 +173,6 @@ pub enum HostError {
     Tls(io::Error),
 }
 
-/// The body of a request, of at most `limit` bytes; otherwise the status to answer with.
-pub(crate) fn read_body(body: Body, limit: usize) -> impl Future<Output = Result<Bytes, StatusCode>> {
-    read_body_within(body, limit, BODY_WITHIN)
-}
-
-async fn read_body_within(body: Body, limit: usize, within: Duration) -> Result<Bytes, StatusCode> {
-    match timeout(within, to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        // Too long, or cut off, and then nobody reads the answer.
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-    }
-}
-
-/// What [`read_body`] found, in words.
-pub(crate) fn unreceived(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
-        _ => "the request is longer than any that is taken here, or was cut off",
-    }
-}
-
 /// Answers what comes in at `listener` until `stop` is ready, then lets the requests under way end.
 async fn serve<A, F, B>(
     listener: TcpListener,
@@ -207,17 +187,24 @@ async fn serve<A, F, B>(
 {
     let (stopping, stopped) = watch::channel(false);
     let connections = within_open_files(bounds.connections, signet_platform::raise_open_files());
-    let slots = Arc::new(Semaphore::new(connections));
+    let crowd = Crowd::of(connections);
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => {
+            accepted = accept(&listener, &crowd) => {
                 let Some((stream, slot)) = accepted else { continue };
-                let (answer, tls, stopped) = (answer.clone(), tls.clone(), stopped.clone());
-                let patience = Patience::with(slots.available_permits(), connections);
-                let connection = Connection { answer, tls, idle: bounds.idle, patience, stopped };
+                let connection = Connection {
+                    answer: answer.clone(),
+                    tls: tls.clone(),
+                    idle: bounds.idle,
+                    // Who comes while there is room keeps this time.
+                    handshake_within: crowd.patience(HANDSHAKE_WITHIN),
+                    headers_within: crowd.patience(HEADERS_WITHIN),
+                    crowd: crowd.clone(),
+                    stopped: stopped.clone(),
+                };
                 tasks.spawn(async move {
                     connection.serve(stream).await;
                     drop(slot);
@@ -242,28 +229,13 @@ fn within_open_files(connections: usize, files: Option<u64>) -> usize {
     connections.min(files / 2).max(1)
 }
 
-/// How long a client may take to say what it wants, before anybody knows who it is.
-#[derive(Clone, Copy)]
-struct Patience {
-    handshake: Duration,
-    headers: Duration,
-}
-
-impl Patience {
-    /// Where half of the slots are taken there is little of it: connections that say nothing would soon have the rest.
-    fn with(free: usize, slots: usize) -> Self {
-        match free < slots / 2 {
-            true => Self { handshake: HURRIED, headers: HURRIED },
-            false => Self { handshake: HANDSHAKE_WITHIN, headers: HEADERS_WITHIN },
-        }
-    }
-}
-
 struct Connection<A> {
     answer: A,
     tls: Option<TlsAcceptor>,
     idle: Duration,
-    patience: Patience,
+    handshake_within: Duration,
+    headers_within: Duration,
+    crowd: Crowd,
     stopped: watch::Receiver<bool>,
 }
 
@@ -276,11 +248,11 @@ where
     async fn serve(self, stream: TcpStream) {
         // Answers are written whole; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        let stream = Idle::new(stream, self.idle);
+        let stream = Idle::new(stream, self.crowd.clone(), self.idle);
         match self.tls.clone() {
             None => self.serve_http(stream).await,
             Some(tls) => {
-                if let Ok(Ok(stream)) = timeout(self.patience.handshake, tls.accept(stream)).await {
+                if let Ok(Ok(stream)) = timeout(self.handshake_within, tls.accept(stream)).await {
                     self.serve_http(stream).await;
                 }
             }
@@ -288,15 +260,17 @@ where
     }
 
     async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { answer, mut stopped, patience, .. } = self;
-        let service = service_fn(move |request| {
+        let Self { answer, mut stopped, crowd, headers_within, .. } = self;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(crowd.clone());
             let answered = answer(request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(patience.headers)
+            .header_read_timeout(headers_within)
             .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // How a connection ends is its client's affair.
@@ -309,8 +283,8 @@ where
 }
 
 /// The next connection and its slot. `None` if the system could not give one now.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, crowd: &Crowd) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = crowd.slot().await?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
@@ -327,19 +301,14 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
-const BODY_WITHIN: Duration = Duration::from_secs(30);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
-const HURRIED: Duration = Duration::from_secs(2);
 const MAX_HEADERS: usize = 64;
+/// Bytes of a connection that wait to be read by us, and so many, or one piece of an answer more, by its client.
+const MAX_BUFFER: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use http_body::Frame;
-
     use super::*;
 
     #[test]
@@ -348,29 +317,5 @@ mod tests {
             assert_eq!(within_open_files(4_096, files), slots);
         }
         assert!(signet_platform::raise_open_files().is_none_or(|files| files > 0));
-    }
-
-    /// Never goes on.
-    struct Silent;
-
-    impl http_body::Body for Silent {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_that_does_not_end_is_not_waited_for_and_what_it_was_is_told() {
-        let silent = read_body_within(Body::new(Silent), 10, Duration::from_millis(5)).await;
-        assert_eq!(silent.map_err(unreceived), Err("the request did not come in time"));
-        let long = read_body(Body::from("0123456789a"), 10).await.map_err(unreceived);
-        assert_eq!(long, Err("the request is longer than any that is taken here, or was cut off"));
-        assert_eq!(read_body(Body::from("0123456789"), 10).await, Ok(Bytes::from("0123456789")));
     }
 }

@@ -13,27 +13,19 @@ use tokio::time::{Instant, Sleep, sleep};
 /// holds no longer than one that sends none. Time in which nobody asks for bytes counts for nothing.
 pub(crate) struct Paced<S> {
     body: S,
-    /// For how long it may be waited. Bytes add to it.
-    patience: Duration,
-    waiting_since: Option<Instant>,
+    pace: Pace,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<S> Paced<S> {
-    pub(crate) fn new(body: S) -> Self {
-        Self { body, patience: PATIENCE, waiting_since: None, alarm: Box::pin(sleep(PATIENCE)) }
-    }
-
-    /// What was waited is taken from the patience, and what came is added, to what there is at first.
-    fn arrived(&mut self, bytes: usize) {
-        let waited = self.waiting_since.take().map(|since| since.elapsed()).unwrap_or_default();
-        let worth = Duration::from_secs_f64(bytes as f64 / SLOWEST);
-        self.patience = (self.patience.saturating_sub(waited) + worth).min(PATIENCE);
+    /// The body, for which it may be waited so long: [`PATIENCE`], or less.
+    pub(crate) fn new(body: S, patience: Duration) -> Self {
+        Self { body, pace: Pace::new(patience), alarm: Box::pin(sleep(patience)) }
     }
 
     /// Ready once the patience has ended. The alarm is only set anew when it rings, not at every byte.
     fn poll_impatience(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let due = *self.waiting_since.get_or_insert_with(Instant::now) + self.patience;
+        let due = self.pace.due();
         loop {
             ready!(self.alarm.as_mut().poll(context));
             if due <= Instant::now() {
@@ -54,7 +46,7 @@ where
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match Pin::new(&mut self.body).poll_next(context) {
             Poll::Ready(Some(Ok(bytes))) => {
-                self.arrived(bytes.len());
+                self.pace.moved(bytes.len());
                 Poll::Ready(Some(Ok(bytes)))
             }
             Poll::Ready(end) => Poll::Ready(end.map(|error| error.map_err(io::Error::other))),
@@ -66,8 +58,35 @@ where
     }
 }
 
+/// For how long others are waited for, by what they moved.
+pub(super) struct Pace {
+    /// The most that may be waited at once.
+    most: Duration,
+    /// For how long it may be waited. Bytes add to it.
+    patience: Duration,
+    waiting_since: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(most: Duration) -> Self {
+        Self { most, patience: most, waiting_since: None }
+    }
+
+    /// What was waited is taken from the patience, and what moved is added, to what there is at first.
+    pub(super) fn moved(&mut self, bytes: usize) {
+        let waited = self.waiting_since.take().map(|since| since.elapsed()).unwrap_or_default();
+        let worth = Duration::from_secs_f64(bytes as f64 / SLOWEST);
+        self.patience = (self.patience.saturating_sub(waited) + worth).min(self.most);
+    }
+
+    /// When the patience ends with those who are waited for now.
+    pub(super) fn due(&mut self) -> Instant {
+        *self.waiting_since.get_or_insert_with(Instant::now) + self.patience
+    }
+}
+
 /// For how long nothing need come.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes a second, on average, that count as coming.
 const SLOWEST: f64 = 16_384.0;
 
@@ -87,7 +106,7 @@ mod tests {
             sleep(pause).await;
             Ok(Bytes::from(vec![0; size]))
         });
-        Paced::new(Box::pin(pieces))
+        Paced::new(Box::pin(pieces), PATIENCE)
     }
 
     async fn received(
@@ -109,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_came_fast_is_no_excuse_for_long() {
         let burst = stream::iter([Ok::<_, io::Error>(Bytes::from(vec![0; 1 << 24]))]);
-        let then_nothing = Paced::new(burst.chain(stream::pending()));
+        let then_nothing = Paced::new(burst.chain(stream::pending()), PATIENCE);
         let began = Instant::now();
         assert_eq!(received(then_nothing).await, Err((1 << 24, io::ErrorKind::TimedOut)));
         assert!(began.elapsed() <= PATIENCE + Duration::from_secs(1));

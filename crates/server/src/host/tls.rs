@@ -1,13 +1,13 @@
 //! TLS from PEM files, which are followed as they change: a certificate that is renewed needs no restart.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -37,9 +37,9 @@ impl TlsFiles {
     }
 
     fn read(&self) -> io::Result<Arc<CertifiedKey>> {
-        let certificates = CertificateDer::pem_file_iter(&self.certificates).map_err(invalid)?;
-        let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(invalid)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(invalid)?;
+        let certificates = CertificateDer::pem_file_iter(&self.certificates).and_then(Iterator::collect);
+        let certificates: Vec<_> = certificates.map_err(|error| unreadable(&self.certificates, &error))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unreadable(&self.key, &error))?;
         let certified = CertifiedKey::from_der(certificates, key, &aws_lc_rs::default_provider());
         certified.map(Arc::new).map_err(invalid)
     }
@@ -103,6 +103,10 @@ impl ResolvesServerCert for Followed {
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+fn unreadable(path: &Path, error: &pem::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("`{}`: {error}", path.display()))
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -52,6 +52,7 @@ pub(crate) fn timestamps(page: &mut Page, tsa: &Tsa) {
     }
     let help = "When a certificate of the timestamp authority ends, in Unix time.";
     ends(page, "signet_tsa_not_after_seconds", help, "certificate", &tsa.chains());
+    key_signs(page, "signet_tsa_key_signs", tsa.key_doubt());
     let Some((bound, sources)) = tsa.time_state() else { return };
     if let Some(bound) = bound {
         page.family("signet_tsa_clock_bound_seconds", "gauge", "How far the clock may be off.");
@@ -71,15 +72,18 @@ pub(crate) fn timestamps(page: &mut Page, tsa: &Tsa) {
 
 /// Of a certificate authority.
 pub(crate) fn certificates(page: &mut Page, ca: &Ca) {
-    let Counts { issued, refused, failed } = ca.counts();
+    let Counts { issued, refused, without_keys, failed } = ca.counts();
     page.family("signet_ca_certificates_total", "counter", "Certificates issued.");
     page.sample("", &[], issued);
     page.family("signet_ca_refusals_total", "counter", "Requests for certificates refused.");
     page.sample("", &[], refused);
-    page.family("signet_ca_failures_total", "counter", "Requests that the authority could not answer.");
-    page.sample("", &[], failed);
+    let help = "Requests that could not be answered, by whose fault.";
+    page.family("signet_ca_failures_total", "counter", help);
+    page.sample("", &[("of", "authority")], failed);
+    page.sample("", &[("of", "issuer")], without_keys);
     let help = "When an issuing certificate ends, in Unix time.";
     ends(page, "signet_ca_not_after_seconds", help, "intermediate", &ca.chains());
+    key_signs(page, "signet_ca_key_signs", ca.key_doubt());
 }
 
 /// Of a repository of trust.
@@ -88,6 +92,15 @@ pub(crate) fn trust(page: &mut Page, watch: &Watch) {
     for (role, expires) in watch.ends() {
         page.sample("", &[("role", role.name())], expires);
     }
+    let help = "Times that trust metadata which was due could not be signed or published.";
+    page.family("signet_trust_failures_total", "counter", help);
+    page.sample("", &[], watch.failures());
+}
+
+/// Whether there is no doubt about a key.
+fn key_signs(page: &mut Page, name: &'static str, doubt: Option<String>) {
+    page.family(name, "gauge", "Whether the key of the authority signed when it was asked last.");
+    page.sample("", &[], u8::from(doubt.is_none()));
 }
 
 /// When the first certificates of chains end.

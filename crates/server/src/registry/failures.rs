@@ -4,18 +4,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::Method;
+use signet_services::quiet::Quiet;
 use tracing::error;
 
 use super::error::ApiError;
 
 /// Tells of one failure a second: the log is likely to be on the disk that is full.
-#[derive(Default)]
-pub(super) struct Failures(Mutex<Told>);
+pub(super) struct Failures {
+    began: Instant,
+    line: Mutex<Quiet>,
+}
 
-#[derive(Default)]
-struct Told {
-    last: Option<Instant>,
-    untold: u64,
+impl Default for Failures {
+    fn default() -> Self {
+        Self { began: Instant::now(), line: Mutex::new(Quiet::every(Duration::from_secs(1))) }
+    }
 }
 
 impl Failures {
@@ -24,36 +27,9 @@ impl Failures {
         if !failure.is_ours() {
             return;
         }
-        if let Some(untold) = self.turn(Instant::now()) {
-            error!(%failure, %method, path, untold, "a request failed");
+        let said = self.line.lock().unwrap_or_else(PoisonError::into_inner).say(self.began.elapsed());
+        if let Some(unsaid) = said {
+            error!(%failure, %method, path, unsaid, "a request failed");
         }
-    }
-
-    /// Whether this one is told of, and then how many were not since the last.
-    fn turn(&self, now: Instant) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.last.is_some_and(|last| now < last + EVERY) {
-            told.untold += 1;
-            return None;
-        }
-        told.last = Some(now);
-        Some(std::mem::take(&mut told.untold))
-    }
-}
-
-const EVERY: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_failure_a_second_is_told_of_and_the_others_are_counted() {
-        let (failures, now) = (Failures::default(), Instant::now());
-        assert_eq!(failures.turn(now), Some(0));
-        assert_eq!(failures.turn(now), None);
-        assert_eq!(failures.turn(now + EVERY / 2), None);
-        assert_eq!(failures.turn(now + EVERY), Some(2));
-        assert_eq!(failures.turn(now + EVERY * 2), Some(0));
     }
 }

@@ -25,9 +25,18 @@ mod tags;
 mod uploads;
 mod users;
 
+use axum::Router;
+use signet_store::registry::FsRegistry;
+
 pub use crate::host::TlsFiles;
+use crate::metrics;
 pub use app::{App, BuildError, Config, Limits, Registry};
 pub use gate::{PullGate, Refusal};
 pub use housekeeping::GarbageCollection;
 pub use rights::Principal;
 pub use users::AuthFiles;
+
+/// The routes for operators of a registry, at an address of their own.
+pub fn operators(store: FsRegistry) -> Router {
+    metrics::operators_of("registry", move || store.is_writing(), |_| ())
+}

@@ -61,7 +61,7 @@ impl Service {
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let (parts, body) = request.into_parts();
-        let body = Lingering::new(&parts.headers, body);
+        let body = Lingering::new(&parts, body);
         if matches!(self.authenticator, Authenticator::Open) {
             browser::refuse_pages(&parts.headers, self.public_host.as_deref())?;
         }

@@ -129,7 +129,8 @@ impl Service {
 }
 
 fn paced(body: Lingering) -> ByteStream {
-    Box::pin(Paced::new(body.into_data_stream()))
+    let patience = body.patience();
+    Box::pin(Paced::new(body.into_data_stream(), patience))
 }
 
 fn created(call: &Call, digest: &Digest) -> Response<Body> {

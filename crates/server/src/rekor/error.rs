@@ -1,11 +1,11 @@
 //! Errors as Rekor v2 answers them.
 
 use axum::body::Body;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use signet_services::log::AddError;
 
-use crate::answer::full;
+use crate::answer::{full, passing};
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
@@ -56,11 +56,7 @@ fn refused(error: AddError) -> Response<Body> {
             status(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, "failed to integrate entry")
         }
         // `Busy`, `Closed` and what is added later: another try may find it well.
-        _ => {
-            let mut answer = status(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, &error.to_string());
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
-            answer
-        }
+        _ => passing(status(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, &error.to_string())),
     }
 }
 

@@ -16,6 +16,8 @@ use super::checks::Checks;
 use super::error::ApiError;
 use super::write;
 use crate::answer::{IMMUTABLE, cached, full};
+use crate::host::Arriving;
+use crate::pieces;
 
 /// The routes of a log. Starts the threads that check signatures.
 pub fn router(log: Log, kind: Kind) -> io::Result<Router> {
@@ -80,14 +82,15 @@ fn routes(kind: Kind) -> io::Result<Router<Served>> {
     let writing = match kind {
         Kind::HashedRekord => {
             let checks = Arc::new(Checks::start()?);
-            let add = post(move |State(log): State<Served>, body: Body| async move {
+            let add = post(move |State(log): State<Served>, body: Arriving| async move {
                 answered(write::hashed_rekord(log, &checks, body).await)
             });
             Router::new().route("/api/v2/log/entries", add.fallback(no_such_method))
         }
         Kind::Opaque => {
-            let add =
-                post(async |State(log): State<Served>, body: Body| answered(write::opaque(&log, body).await));
+            let add = post(async |State(log): State<Served>, body: Arriving| {
+                answered(write::opaque(&log, body).await)
+            });
             Router::new().route("/add", add.fallback(no_such_method))
         }
     };
@@ -128,13 +131,17 @@ fn newest(log: &Log) -> Response<Body> {
 
 async fn tile(log: Log, path: &str) -> Result<Response<Body>, ApiError> {
     let resource: Resource = format!("tile/{path}").parse().map_err(|_| ApiError::NotFound)?;
-    let read = match resource {
-        Resource::Tile(tile) => blocking(move || log.tile(tile)).await,
-        Resource::Entries(bundle) => blocking(move || log.entries(bundle)).await,
-        Resource::Checkpoint => return Err(ApiError::NotFound),
-    };
-    let found = read?.ok_or(ApiError::NotFound)?;
-    Ok(cached(full(StatusCode::OK, "application/octet-stream", found), IMMUTABLE))
+    match resource {
+        Resource::Tile(tile) => {
+            let found = blocking(move || log.tile(tile)).await?.ok_or(ApiError::NotFound)?;
+            Ok(cached(full(StatusCode::OK, "application/octet-stream", found), IMMUTABLE))
+        }
+        Resource::Entries(bundle) => {
+            let found = blocking(move || log.pieces(bundle)).await?.ok_or(ApiError::NotFound)?;
+            pieces::bundle(found).await.map_err(|error| ApiError::Internal(error.to_string()))
+        }
+        Resource::Checkpoint => Err(ApiError::NotFound),
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -162,8 +162,8 @@ fn read(query: &str) -> Result<Query, String> {
             return Err(format!("`{name}` is given twice"));
         }
         known.push(name);
-        let value = value.replace('+', " ");
-        let value = percent_decode_str(&value).decode_utf8().map_err(|_| format!("`{name}` is not UTF-8"))?;
+        // A `+` is one: people write addresses so, and no name that is looked for has a blank.
+        let value = percent_decode_str(value).decode_utf8().map_err(|_| format!("`{name}` is not UTF-8"))?;
         set(&mut read, name, &value)?;
     }
     Ok(read)
@@ -197,3 +197,16 @@ const AT_ONCE: usize = 2;
 const DEFAULT_HITS: usize = 100;
 /// A page of entries with some names each.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_plus_is_taken_as_it_is_written() {
+        for written in ["ci+bot@example.org", "ci%2Bbot@example.org", "ci%2bbot%40example.org"] {
+            let query = read(&format!("identity={written}")).unwrap();
+            assert_eq!(query.identity.as_deref(), Some("ci+bot@example.org"));
+        }
+    }
+}

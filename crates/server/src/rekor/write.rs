@@ -16,13 +16,13 @@ use super::checks::{Checks, Logged};
 use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
-use crate::host::{read_body, unreceived};
+use crate::host::{Arriving, unreceived};
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
     served: Served,
     checks: &Checks,
-    body: Body,
+    body: Arriving,
 ) -> Result<Response<Body>, ApiError> {
     let request = receive(body, MAX_REQUEST_BYTES).await;
     refuse_frozen(&served)?;
@@ -35,7 +35,7 @@ pub(super) async fn hashed_rekord(
 }
 
 /// Logs any bytes and answers their index.
-pub(super) async fn opaque(served: &Served, body: Body) -> Result<Response<Body>, ApiError> {
+pub(super) async fn opaque(served: &Served, body: Arriving) -> Result<Response<Body>, ApiError> {
     let entry = receive(body, MAX_ENTRY_BYTES).await;
     refuse_frozen(served)?;
     let entry = entry?;
@@ -57,12 +57,12 @@ fn soon<T>(adding: impl Future<Output = Result<T, ApiError>>) -> impl Future<Out
     timeout(ADD_WITHIN, adding).map(|done| done.unwrap_or(Err(ApiError::Add(AddError::Busy))))
 }
 
-/// The body, copied: as it comes it is part of the connection's buffer, which could not be used again while it waits.
-async fn receive(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    // Rekor knows one status for all that is wrong with a request.
-    let failed = |status: StatusCode| ApiError::Invalid(unreceived(status).to_owned());
-    let body = read_body(body, limit).await.map_err(failed)?;
-    Ok(Bytes::copy_from_slice(&body))
+async fn receive(body: Arriving, limit: usize) -> Result<Bytes, ApiError> {
+    body.whole(limit).await.map_err(|status| match status {
+        StatusCode::SERVICE_UNAVAILABLE => ApiError::Add(AddError::Busy),
+        // Rekor knows one status for all that is wrong with a request.
+        _ => ApiError::Invalid(unreceived(status).to_owned()),
+    })
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.

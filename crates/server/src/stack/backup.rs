@@ -19,7 +19,8 @@ use signet_store::{DataDir, Kind, OpenError};
 use tar::{Builder, EntryType, Header};
 
 use super::made;
-use super::names::Names;
+use super::names::{Line, Names};
+use super::output::{Output, is_of_output};
 
 /// What was written or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,9 @@ pub enum BackupError {
     /// The names of the logs cannot be read.
     #[error("{0}")]
     Names(String),
+    /// Where the archive goes.
+    #[error("the archive cannot be written: {0}")]
+    Output(io::Error),
     /// The directory is not empty.
     #[error("`{}` is not empty", path.display())]
     NotEmpty {
@@ -106,9 +110,9 @@ pub(super) fn is_moved(data: &Path) -> bool {
 }
 
 fn write_archive(data: &Path, out: impl Write, about: &About) -> Result<Copied, BackupError> {
-    let failed = |error| BackupError::Io { path: data.to_owned(), error };
+    let failed = |error| failure(data, error);
     refuse_half(data)?;
-    let (archive, list) = (Builder::new(out), List::default());
+    let (archive, list) = (Builder::new(Output(out)), List::default());
     let mut writer = Writer { root: data, archive, copied: Copied::default(), list };
     writer.archive.mode(tar::HeaderMode::Deterministic);
     let text = serde_json::to_vec(about).map_err(|error| failed(error.into()))?;
@@ -162,7 +166,7 @@ impl List {
 
 struct Writer<'a, W: Write> {
     root: &'a Path,
-    archive: Builder<W>,
+    archive: Builder<Output<W>>,
     copied: Copied,
     list: List,
 }
@@ -174,7 +178,7 @@ impl<W: Write> Writer<'_, W> {
             return Ok(());
         }
         let whole = self.root.join(path);
-        let failed = |error| BackupError::Io { path: whole.clone(), error };
+        let failed = |error| failure(&whole, error);
         let kind = match fs::symlink_metadata(&whole) {
             // A part of the stack may be on another disk.
             Ok(found) if found.is_symlink() && path.iter().count() <= 2 => {
@@ -192,7 +196,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn add_dir(&mut self, path: &Path, whole: &Path) -> Result<(), BackupError> {
-        let failed = |error| BackupError::Io { path: whole.to_owned(), error };
+        let failed = |error| failure(whole, error);
         let entries = fs::read_dir(whole).map_err(failed)?;
         let mut names: Vec<_> = entries
             .map(|entry| entry.map(|entry| entry.file_name()))
@@ -227,11 +231,19 @@ impl<W: Write> Writer<'_, W> {
     }
 
     /// The list, and the end of the archive.
-    fn end(&mut self) -> io::Result<&mut W> {
+    fn end(&mut self) -> io::Result<&mut Output<W>> {
         let text = std::mem::take(&mut self.list.0);
         self.archive.append_data(&mut header(text.len() as u64), LIST, text.as_bytes())?;
         self.archive.finish()?;
         Ok(self.archive.get_mut())
+    }
+}
+
+/// What failed: where the archive goes, or what is at this path.
+fn failure(path: &Path, error: io::Error) -> BackupError {
+    match is_of_output(&error) {
+        true => BackupError::Output(error),
+        false => BackupError::Io { path: path.to_owned(), error },
     }
 }
 
@@ -260,7 +272,8 @@ fn header(length: u64) -> Header {
 
 /// Locks, what is unfinished, and what is made again from the rest.
 fn is_left_out(path: &Path) -> bool {
-    if path.parent() == Some(Path::new("log")) && is_request(path) {
+    let is_of_logs = [Line::Log, Line::Ct].iter().any(|line| path.parent() == Some(Path::new(line.dir())));
+    if is_of_logs && is_request(path) {
         return true;
     }
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
@@ -295,3 +308,33 @@ pub(super) const ABOUT: &str = "backup.json";
 pub(super) const LIST: &str = "SHA256SUMS";
 /// In a stack that has moved.
 const MOVED: &str = "moved";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn where_an_archive_has_no_room_no_file_of_the_stack_is_blamed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("tsa")).unwrap();
+        fs::write(dir.path().join("tsa/key"), vec![0; 4096]).unwrap();
+        for room in [0, 2048, 4096] {
+            let failed = backup(dir.path(), Full(room), 0).unwrap_err();
+            assert!(matches!(&failed, BackupError::Output(_)), "{room}: {failed}");
+        }
+    }
+}

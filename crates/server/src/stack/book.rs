@@ -1,111 +1,32 @@
-//! The shards of the log, as `stack.json` has them.
+//! The shards of one log of a stack.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use signet_services::clock::Clock;
 use signet_services::log::{Log, OpenError, Place};
-use signet_services::trust::{PublisherError, Watch};
-use signet_services::witness::{Witness, WitnessedLog};
-use signet_store::DataDir;
+use signet_services::witness::WitnessedLog;
 use tokio::task::spawn_blocking;
 
-use super::client::Clients;
-use super::names::{FILE, Names, Shard};
+use super::ledger::Ledger;
+use super::names::{Line, Shard};
 use crate::rekor;
 
-/// The names of a stack that runs, and who has to know when they change.
+/// A line of logs, as the ledger has it.
 pub(super) struct Book {
-    shared: Arc<Shared>,
+    ledger: Arc<Ledger>,
+    line: Line,
     /// Where the shards are, and where a rotation is asked for.
     dir: PathBuf,
-    clock: Arc<dyn Clock>,
-}
-
-struct Shared {
-    root: Arc<DataDir>,
-    names: Mutex<Names>,
-    told: OnceLock<Told>,
-}
-
-/// Who has to know of a new shard before it is used.
-pub(super) struct Told {
-    /// Clients, by the files for them.
-    pub(super) clients: Clients,
-    /// The stack's own witness, if it is to cosign the stack's own log.
-    pub(super) witness: Option<Witness>,
 }
 
 impl Book {
-    pub(super) fn new(root: Arc<DataDir>, names: Names, clock: Arc<dyn Clock>) -> Self {
-        let dir = root.path().join("log");
-        let shared = Shared { root, names: Mutex::new(names), told: OnceLock::new() };
-        Self { shared: Arc::new(shared), dir, clock }
+    pub(super) fn new(ledger: &Arc<Ledger>, line: Line) -> Self {
+        Self { ledger: Arc::clone(ledger), line, dir: ledger.dir(line) }
     }
 
-    /// The directory in which the log of the stack in `data` is asked to rotate.
-    pub(super) fn requests(data: &Path) -> PathBuf {
-        data.join("log")
-    }
-
-    /// Writes what clients are given: something in it has changed.
-    pub(super) fn tell_clients(&self) {
-        if let Err(error) = self.shared.write_clients() {
-            tracing::error!(error, "what clients are given is not up to date");
-        }
-    }
-
-    /// Where the names are kept.
-    pub(super) fn names_file(&self) -> PathBuf {
-        self.shared.root.path().join(FILE)
-    }
-
-    /// Notes what was begun, so that it is not begun again if it is lost. Reads and writes the disk.
-    pub(super) fn note_begun(&self) -> io::Result<()> {
-        self.shared.note_begun()
-    }
-
-    /// From now on these are told. Once.
-    pub(super) fn tell(&self, told: Told) {
-        // A second time nobody calls it.
-        let _ = self.shared.told.set(told);
-    }
-}
-
-impl Shared {
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn place(&self, shard: &Shard) -> PathBuf {
-        Names::dir(&self.root, "log", shard)
-    }
-
-    fn note_begun(&self) -> io::Result<()> {
-        let mut names = self.names();
-        let noted = names.noting(self.root.path());
-        if noted != *names {
-            noted.keep(&self.root)?;
-            *names = noted;
-        }
-        Ok(())
-    }
-
-    /// Writes what clients are given.
-    fn write_clients(&self) -> Result<(), String> {
-        let Some(told) = self.told.get() else { return Ok(()) };
-        told.clients.write(&self.names()).map(drop).map_err(|error| error.to_string())
-    }
-
-    fn introduce(&self, log: &WitnessedLog) -> Result<(), String> {
-        // First: from then on somebody knows its key.
-        self.note_begun().map_err(|error| error.to_string())?;
-        if let Some(witness) = self.told.get().and_then(|told| told.witness.as_ref()) {
-            witness.know(log.clone()).map_err(|error| error.to_string())?;
-        }
-        self.write_clients()
+    fn place(&self, shard: &Shard) -> Place {
+        Place { data: self.ledger.place(self.line, shard), origin: Some(shard.origin.clone()) }
     }
 }
 
@@ -116,61 +37,34 @@ impl signet_services::log::Book for Book {
     }
 
     fn shards(&self) -> Result<Vec<Place>, OpenError> {
-        let place =
-            |shard: &Shard| Place { data: self.shared.place(shard), origin: Some(shard.origin.clone()) };
-        Ok(self.shared.names().log.iter().map(place).collect())
+        Ok(self.ledger.shards(self.line).iter().map(|shard| self.place(shard)).collect())
     }
 
     fn next(&self, origin: Option<String>) -> Result<Place, OpenError> {
-        let mut names = self.shared.names();
-        let next = match names.next.clone() {
-            Some(next) => next,
-            None => {
-                let shard = Shard::named(origin.clone(), "log", self.clock.seconds());
-                let changed = Names { next: Some(shard.clone()), ..names.clone() };
-                if !changed.is_whole() {
-                    let why = format!("`{}` cannot be the name of a shard of a stack", shard.origin);
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
-                }
-                changed.keep(&self.shared.root)?;
-                *names = changed;
-                shard
-            }
-        };
-        Ok(Place { data: self.shared.place(&next), origin: Some(origin.unwrap_or(next.origin)) })
+        Ok(self.place(&self.ledger.next(self.line, origin)?))
     }
 
-    fn turn(&self) -> io::Result<()> {
-        let mut names = self.shared.names();
-        let changed = names.turned(self.clock.seconds());
-        changed.keep(&self.shared.root)?;
-        *names = changed;
-        drop(names);
+    fn turn(&self) -> std::io::Result<()> {
+        self.ledger.turn(self.line)?;
         // They know the new shard already; what is new is that the old one has ended.
-        self.tell_clients();
+        self.ledger.tell_clients();
         Ok(())
     }
 
     async fn introduce(&self, next: &Log) -> Result<(), String> {
-        let (shared, log) = (Arc::clone(&self.shared), witnessed(next));
-        let done = spawn_blocking(move || shared.introduce(&log)).await;
+        let (ledger, log) = (Arc::clone(&self.ledger), witnessed(next));
+        // There are no witnesses of certificates.
+        let log = Some(log).filter(|_| self.line == Line::Log);
+        let done = spawn_blocking(move || introduce(&ledger, log)).await;
         done.map_err(|error| error.to_string())??;
-        match self.shared.told.get().and_then(|told| told.clients.trust.as_ref()) {
-            Some(trust) => published(trust).await,
-            None => Ok(()),
-        }
+        self.ledger.publish().await
     }
 
     async fn begin(&self, next: &Log) -> Result<(), String> {
-        rekor::begin(next).await.map_err(|error| error.to_string())
-    }
-}
-
-/// Those who follow the repository of trust are to see it before anybody shows them an entry.
-async fn published(trust: &Watch) -> Result<(), String> {
-    match trust.look().await {
-        Ok(_) | Err(PublisherError::NoRoot) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        match self.line {
+            Line::Log => rekor::begin(next).await.map_err(|error| error.to_string()),
+            Line::Ct => Ok(()),
+        }
     }
 }
 
@@ -178,4 +72,130 @@ async fn published(trust: &Watch) -> Result<(), String> {
 pub(super) fn witnessed(log: &Log) -> WitnessedLog {
     let signer = log.signer();
     WitnessedLog { origin: signer.origin().to_owned(), keys: signer.keys().cloned().collect(), per_day: None }
+}
+
+fn introduce(ledger: &Ledger, log: Option<WitnessedLog>) -> Result<(), String> {
+    // First: from then on somebody knows its key.
+    ledger.note_begun().map_err(|error| error.to_string())?;
+    log.map_or(Ok(()), |log| ledger.tell_witness(log))?;
+    ledger.write_clients()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use signet_services::clock::{Clock, SystemClock};
+    use signet_services::ctlog::CertificateLogs;
+    use signet_services::log::{Config, HomeError, HomeOptions, Opener, Shards};
+    use signet_store::fs::{Disk, Faults, Step};
+    use signet_store::{DataDir, Kind};
+
+    use super::super::client::key_of;
+    use super::super::names::Names;
+    use super::*;
+
+    /// Dies before one of its steps: that one and all later ones fail.
+    struct DeadFrom(AtomicUsize);
+
+    impl Faults for DeadFrom {
+        fn before(&self, _: Step<'_>, _: &Path) -> io::Result<()> {
+            let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            left.map(drop).map_err(|_| io::Error::other("dead"))
+        }
+    }
+
+    fn ledger(data: &Path, disk: &Disk) -> Arc<Ledger> {
+        let root = Arc::new(DataDir::open_on(disk.clone(), data, Kind::Stack).unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let names = Names::of(&root, clock.seconds(), false).unwrap();
+        Arc::new(Ledger::new(root, names, clock))
+    }
+
+    async fn logs(ledger: &Arc<Ledger>, disk: Disk) -> Result<Shards, HomeError> {
+        let book = Book::new(ledger, Line::Log);
+        let config = Config::new(book.dir.clone());
+        Shards::of(Arc::new(book), disk, config, HomeOptions::default()).await
+    }
+
+    async fn certificate_logs(ledger: &Arc<Ledger>, disk: Disk) -> Result<CertificateLogs, HomeError> {
+        let clock = Arc::new(SystemClock::start());
+        CertificateLogs::open_all_of(Arc::new(Book::new(ledger, Line::Ct)), disk, clock).await
+    }
+
+    /// Whether it lived: it was to die later.
+    async fn dies_at<O: Opener>(
+        step: usize,
+        line: Line,
+        open: impl AsyncFn(&Arc<Ledger>, Disk) -> Result<Shards<O>, HomeError>,
+    ) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Arc::new(DeadFrom(AtomicUsize::new(usize::MAX)));
+        let disk = Disk::with_faults(faults.clone());
+        let first = ledger(dir.path(), &disk);
+        let shards = open(&first, disk.clone()).await.unwrap();
+        first.note_begun().unwrap();
+        faults.0.store(step, Ordering::SeqCst);
+        let rotated = shards.rotate(Some("next.example".to_owned())).await.is_ok();
+        shards.close().await;
+        let lived = faults.0.load(Ordering::SeqCst) > 0;
+        drop((shards, first));
+
+        let next = ledger(dir.path(), &Disk::default());
+        let shards = open(&next, Disk::default()).await.unwrap();
+        next.note_begun().unwrap();
+        let names = next.shards(line);
+        assert!(!rotated || names.len() == 2, "{line:?}, step {step}: what was acknowledged is so");
+        let is_ended: Vec<bool> = names.iter().map(|shard| shard.end.is_some()).collect();
+        let is_frozen: Vec<bool> = shards.all().iter().map(|log| log.as_ref().is_frozen()).collect();
+        let is_earlier: Vec<bool> = (1..=names.len()).map(|number| number < names.len()).collect();
+        assert_eq!((&is_ended, &is_frozen), (&is_earlier, &is_earlier), "{line:?}, step {step}");
+        // What clients are given is written at the start.
+        for entry in fs::read_dir(next.dir(line)).unwrap() {
+            key_of(&entry.unwrap().path()).unwrap();
+        }
+        if names.len() == 1 {
+            shards.rotate(Some("next.example".to_owned())).await.unwrap();
+        }
+        assert_eq!(shards.active().unwrap().as_ref().signer().origin(), "next.example", "step {step}");
+        shards.close().await;
+        assert!(!lived || rotated && step > 10, "the steps were seen");
+        lived
+    }
+
+    #[tokio::test]
+    async fn whenever_a_stack_dies_its_next_start_has_one_log_of_each_kind_that_is_written() {
+        let all = async |line| {
+            for first in (0..).step_by(AT_ONCE) {
+                let steps = first..first + AT_ONCE;
+                let lived = match line {
+                    Line::Log => join_all(steps.map(|step| dies_at(step, line, logs))).await,
+                    Line::Ct => join_all(steps.map(|step| dies_at(step, line, certificate_logs))).await,
+                };
+                if lived.contains(&true) {
+                    return;
+                }
+            }
+        };
+        tokio::join!(all(Line::Log), all(Line::Ct));
+    }
+
+    /// It would be in the other's directory, and no start would find it.
+    #[tokio::test]
+    async fn a_shard_that_is_only_named_is_not_made_under_another_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = ledger(dir.path(), &Disk::default());
+        ledger.next(Line::Ct, Some("a.example".to_owned())).unwrap();
+        let shards = certificate_logs(&ledger, Disk::default()).await.unwrap();
+        let refused = shards.rotate(Some("b.example".to_owned())).await.err().unwrap().to_string();
+        assert!(refused.contains("`a.example` is prepared already"), "{refused}");
+        shards.rotate(None).await.unwrap();
+        assert_eq!(shards.active().unwrap().log().signer().origin(), "a.example");
+        shards.close().await;
+    }
+
+    const AT_ONCE: usize = 16;
 }

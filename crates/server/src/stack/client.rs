@@ -18,7 +18,7 @@ use signet_services::tsa::Tsa;
 use signet_store::DataDir;
 
 use super::StackError;
-use super::names::{Names, Shard};
+use super::names::{Line, Names, Shard};
 use crate::oidc_dev;
 
 /// The files, as they stand in `client/`.
@@ -47,7 +47,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Writes the two files, and lets the repository of trust publish them.
+    /// Writes the files, and lets the repository of trust publish the first two.
     pub(super) fn write(&self, names: &Names) -> Result<ClientFiles, StackError> {
         let files = ClientFiles {
             trusted_root: self.file("trusted_root.json"),
@@ -62,7 +62,7 @@ impl Clients {
         if let Some(trust) = &self.trust {
             trust.set_targets(targets.into());
         }
-        Ok(files)
+        Ok(ClientFiles { root: self.write_root()?, ..files })
     }
 
     /// The content of the two files, the trusted root first, as targets of the repository of trust.
@@ -92,31 +92,25 @@ impl Clients {
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), StackError> {
         let disk = self.root.disk();
         let made = disk.make_dirs(&self.root.path().join(DIR));
-        let written = made.and_then(|()| disk.put(self.root.path(), path, bytes));
+        let written = made.and_then(|()| disk.keep(self.root.path(), path, bytes));
         written.map_err(|error| StackError::Client { path: path.to_owned(), error })
     }
 
     fn trusted_root(&self, names: &Names) -> io::Result<TrustedRoot> {
         let operator = names.operator();
-        let instance = |kind: &str, shard: &Shard| {
-            log_instance(shard, &key_of(&Names::dir(&self.root, kind, shard))?, operator)
+        let instances = |line: Line| {
+            let instance = |shard: &Shard| {
+                let key = key_of(&Names::dir(&self.root, line, shard)).transpose()?;
+                Some(key.and_then(|key| log_instance(shard, &key, operator)))
+            };
+            names.known(line).filter_map(instance).collect::<io::Result<Vec<_>>>()
         };
-        // One that was named and is not made yet has no key.
-        let is_made = |kind: &str, shard: &Shard| Names::dir(&self.root, kind, shard).is_dir();
         let timestamps = format!("{}{TSA_PATH}", self.url);
         Ok(TrustedRoot {
             // sigstore-go, and so cosign 3.1, reads no other.
             version: Version::V01,
-            tlogs: names
-                .known_logs()
-                .filter(|shard| is_made("log", shard))
-                .map(|shard| instance("log", shard))
-                .collect::<io::Result<_>>()?,
-            ctlogs: names
-                .known_cts()
-                .filter(|shard| is_made("ct", shard))
-                .map(|shard| instance("ct", shard))
-                .collect::<io::Result<_>>()?,
+            tlogs: instances(Line::Log)?,
+            ctlogs: instances(Line::Ct)?,
             certificate_authorities: self
                 .ca
                 .chains()
@@ -163,10 +157,12 @@ fn with_others(mut own: TrustedRoot, others: &[TrustedRoot]) -> io::Result<Trust
     Ok(own)
 }
 
-/// The first key of a log, which every client knows.
-fn key_of(path: &Path) -> io::Result<VerifierKey> {
-    let keys = log::keys_of(path).map_err(io::Error::other)?;
-    keys.into_iter().next().ok_or_else(|| io::Error::other(format!("`{}` has no key", path.display())))
+/// The first key of a log, which every client knows; `None` if it was named, and is not made yet.
+pub(super) fn key_of(path: &Path) -> io::Result<Option<VerifierKey>> {
+    match log::origin_of(path).map_err(io::Error::other)? {
+        Some(_) => Ok(log::keys_of(path).map_err(io::Error::other)?.into_iter().next()),
+        None => Ok(None),
+    }
 }
 
 /// A log under its name, not under the URL that it is reached at: clients of Rekor v2 take the host of the base

@@ -11,7 +11,7 @@ use signet_services::{ctlog, journal, key_files, log, tsa, witness};
 use signet_store::registry::{self, FsRegistry};
 use signet_store::{DataDir, Kind};
 
-use super::names::{Names, Shard};
+use super::names::{Line, Names, Shard};
 use super::{StackError, made, trust};
 
 /// What was found.
@@ -35,8 +35,9 @@ pub async fn fsck(data: &Path) -> Result<StackReport, StackError> {
     report.findings.extend(made::lost(names.as_ref(), root.path()).iter().map(ToString::to_string));
     report.registry(&root.path().join("registry")).await?;
     if let Some(names) = &names {
-        names.known_logs().for_each(|shard| report.log(&root, "log", shard));
-        names.known_cts().for_each(|shard| report.log(&root, "ct", shard));
+        for line in [Line::Log, Line::Ct] {
+            names.known(line).for_each(|shard| report.log(&root, line, shard));
+        }
     }
     let (ca, tsa) = (root.path().join("ca"), root.path().join("tsa"));
     for (part, found) in [
@@ -71,9 +72,9 @@ impl StackReport {
         Ok(())
     }
 
-    fn log(&mut self, root: &DataDir, kind: &str, shard: &Shard) {
-        let path = Names::dir(root, kind, shard);
-        let about = |finding: &dyn std::fmt::Display| format!("{kind}/{}: {finding}", shard.origin);
+    fn log(&mut self, root: &DataDir, line: Line, shard: &Shard) {
+        let path = Names::dir(root, line, shard);
+        let about = |finding: &dyn std::fmt::Display| format!("{}/{}: {finding}", line.dir(), shard.origin);
         // It is made at the next start, or it was said that it is gone.
         if !path.exists() {
             return;
@@ -86,7 +87,7 @@ impl StackReport {
             Err(error) => self.findings.push(about(&error)),
         }
         self.findings.extend(log::fsck_keys(&path).iter().map(|finding| about(finding)));
-        if kind == "ct" {
+        if line == Line::Ct {
             self.findings.extend(ctlog::fsck_issuers(&path).iter().map(|finding| about(finding)));
         }
     }

@@ -12,7 +12,7 @@ use signet_services::{key_files, trust, witness};
 use signet_store::{Kind, kind_of};
 
 use super::StackError;
-use super::names::{FILE, Names, Shard};
+use super::names::{FILE, Line, Names, Shard};
 
 /// The parts that were begun, besides the logs, each with the keys that it was seen with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,29 +116,28 @@ impl Names {
         let mut noted = self.clone();
         noted.made = noted.made.noting(data);
         for shard in noted.log.iter_mut().chain(&mut noted.next) {
-            shard.note_key(data, "log");
+            shard.note_key(data, Line::Log);
         }
         for shard in noted.ct.iter_mut().chain(&mut noted.next_ct) {
-            shard.note_key(data, "ct");
+            shard.note_key(data, Line::Ct);
         }
         noted
     }
 
     fn lost(&self, data: &Path) -> Vec<Lost> {
-        let logs = self.known_logs().map(|shard| ("log", Kind::Log, shard));
-        let all = logs.chain(self.known_cts().map(|shard| ("ct", Kind::Ct, shard)));
-        let lost = all.filter_map(|(name, kind, shard)| {
-            let path = Path::new(name).join(&shard.origin);
-            Some(Lost { why: shard.lost(&data.join(&path), kind)?, path })
+        let of = |line: Line| self.known(line).map(move |shard| (line, shard));
+        let lost = of(Line::Log).chain(of(Line::Ct)).filter_map(|(line, shard)| {
+            let path = Path::new(line.dir()).join(&shard.origin);
+            Some(Lost { why: shard.lost(&data.join(&path), line.kind())?, path })
         });
         lost.chain(self.made.lost(data)).collect()
     }
 }
 
 impl Shard {
-    fn note_key(&mut self, data: &Path, name: &str) {
+    fn note_key(&mut self, data: &Path, line: Line) {
         if self.key.is_none() {
-            self.key = first_key(&Names::dir_in(data, name, self)).ok().flatten();
+            self.key = first_key(&Names::dir_in(data, line, self)).ok().flatten();
         }
     }
 
@@ -205,7 +204,7 @@ impl From<Lost> for StackError {
 /// What was begun in this directory and is not there as it was. `names` are those that are kept in it.
 pub(super) fn lost(names: Option<&Names>, data: &Path) -> Vec<Lost> {
     let Some(names) = names else {
-        let has_logs = ["log", "ct"].iter().any(|kind| is_filled(&data.join(kind)));
+        let has_logs = [Line::Log, Line::Ct].iter().any(|line| is_filled(&data.join(line.dir())));
         let names = Lost { path: PathBuf::from(FILE), why: Why::Gone };
         return has_logs.then_some(names).into_iter().collect();
     };

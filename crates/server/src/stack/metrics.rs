@@ -1,7 +1,5 @@
 //! What operators are told.
 
-use signet_services::log::Log;
-
 use super::Services;
 use super::traffic::Traffic;
 use crate::metrics::{Page, services};
@@ -12,8 +10,7 @@ pub(super) fn page(stack: &Services, traffic: &Traffic) -> Page {
     let mut page = Page::default();
     page.readiness(&stack.readiness());
     // Those that are only read any more too.
-    let cts = stack.frozen_ct.iter().chain([&stack.ct]).map(|log| log.log().clone());
-    services::logs(&mut page, &stack.log.all().into_iter().chain(cts).collect::<Vec<Log>>());
+    services::logs(&mut page, &[stack.log.all(), stack.ct.logs()].concat());
     services::timestamps(&mut page, &stack.tsa);
     services::certificates(&mut page, &stack.ca);
     if let Some(watch) = &stack.trust {

@@ -14,11 +14,14 @@ mod certificates;
 mod client;
 mod error;
 mod fsck;
+mod ledger;
 mod made;
 mod metrics;
 mod names;
 mod open;
+mod output;
 mod place;
+mod ready;
 mod restore;
 mod route;
 mod traffic;
@@ -35,7 +38,7 @@ use futures_util::future::BoxFuture;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::x509::Certificate;
 use signet_services::ca::{self, Ca, Hierarchy, Rate};
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 use signet_services::log::{self, Place, Shards, Witnesses};
 use signet_services::oidc::Issuers;
 use signet_services::oidc::dev::DevIssuer;
@@ -52,24 +55,25 @@ use crate::registry::{AuthFiles, GarbageCollection, PullGate, Registry};
 use crate::rekor::{self, Identities, Searching};
 
 pub use backup::{BackupError, Copied, backup, move_out};
-use book::Book;
-pub use certificates::{NextCertificateLog, rotate_certificates};
+pub use certificates::stopped_certificate_logs;
 pub use client::ClientFiles;
 pub use error::StackError;
 pub use fsck::{StackReport, fsck};
-use names::Names;
+use ledger::{Ledger, Told};
+use names::{Line, Names};
+use ready::tell_when_ready;
 pub use restore::{Restored, Witnessed, restore};
 use traffic::Traffic;
 
 /// Where the log of the stack in `data` is asked to rotate or freeze; `None` if there is no stack.
 pub fn requests(data: &Path) -> Option<PathBuf> {
-    Names::is_in(data).then(|| Book::requests(data))
+    Names::is_in(data).then(|| data.join(Line::Log.dir()))
 }
 
 /// The shards of the log of the stack in `data`, the oldest first; `None` if there is no stack.
 pub fn log_shards(data: &Path) -> Result<Option<Vec<Place>>, StackError> {
     let place = |shard: &names::Shard| Place {
-        data: data.join("log").join(&shard.origin),
+        data: Names::dir_in(data, Line::Log, shard),
         origin: Some(shard.origin.clone()),
     };
     Ok(Names::read_in(data)?.map(|names| names.log.iter().map(place).collect()))
@@ -219,7 +223,9 @@ pub struct Stack {
     url: String,
     services: Services,
     client: ClientFiles,
-    book: Arc<Book>,
+    /// Who is told of new logs, as long as this is there.
+    told: Arc<Told>,
+    ledger: Arc<Ledger>,
     /// Held for its lock, and let go last.
     root: Arc<DataDir>,
 }
@@ -261,9 +267,10 @@ impl Stack {
     }
 
     async fn run_until(self, stop: BoxFuture<'_, ()>) -> Result<(), StackError> {
-        let Self { host, admin, services, book, root, .. } = self;
+        let Self { host, admin, services, told, ledger, root, .. } = self;
         let traffic = Arc::new(Traffic::default());
         let mut beside = JoinSet::new();
+        beside.spawn(tell_when_ready(services.clone()));
         if let Some(registry) = &services.registry {
             beside.spawn(registry.housekeeping());
         }
@@ -271,11 +278,12 @@ impl Stack {
             beside.spawn(async move { servers.watch().await });
         }
         if let Some(trust) = services.trust.clone() {
-            beside.spawn(async move { trust.run().await });
+            let of_trust = Arc::clone(&ledger);
+            beside.spawn(async move { trust.run(move || of_trust.tell_clients()).await });
         }
-        let (clients, told) = (Arc::clone(&book), book);
-        beside.spawn(services.ca.clone().keep_renewed(move || clients.tell_clients()));
-        beside.spawn(services.tsa.clone().keep_renewed(move || told.tell_clients()));
+        let (of_ca, of_tsa) = (Arc::clone(&ledger), ledger);
+        beside.spawn(services.ca.clone().keep_renewed(move || of_ca.tell_clients()));
+        beside.spawn(services.tsa.clone().keep_renewed(move || of_tsa.tell_clients()));
         if let Some(search) = services.search.clone() {
             beside.spawn(search.follow());
         }
@@ -283,6 +291,8 @@ impl Stack {
         beside.spawn(async move {
             log.answer_requests(|shard| search.iter().for_each(|search| search.add(shard))).await;
         });
+        let ct = Arc::clone(&services.ct);
+        beside.spawn(async move { ct.answer_requests(|_| ()).await });
         if let Some(admin) = admin {
             let (own, traffic, parts) = (services.clone(), Arc::clone(&traffic), services.clone());
             let router = operators(move || metrics::page(&own, &traffic), move || parts.readiness());
@@ -292,11 +302,8 @@ impl Stack {
         host.serve(answer, stop).await;
         // Whoever is told that it stopped may open the directories: nothing here holds them any more.
         beside.shutdown().await;
-        tokio::join!(services.log.close(), services.ct.log().close());
-        for log in &services.frozen_ct {
-            log.log().close().await;
-        }
-        drop((services, root));
+        tokio::join!(services.log.close(), services.ct.close());
+        drop((services, told, root));
         Ok(())
     }
 }
@@ -314,10 +321,8 @@ pub struct Services {
     pub tsa: Tsa,
     /// The certificate authority.
     pub ca: Ca,
-    /// The log of its certificates.
-    pub ct: CertificateLog,
-    /// Earlier logs of its certificates, to be read.
-    pub frozen_ct: Vec<CertificateLog>,
+    /// The log of its certificates, in its shards.
+    pub ct: Arc<CertificateLogs>,
     /// The issuer for development, if there is one.
     pub dev: Option<Arc<DevIssuer>>,
     /// The repository of trust, if it has one.
@@ -331,7 +336,7 @@ impl Services {
     /// Each service, and whether it can do its work now.
     pub fn readiness(&self) -> Vec<(&'static str, bool)> {
         let log = rekor::is_ready(&self.log);
-        let ct = self.ct.log().is_writing();
+        let ct = self.ct.is_ready();
         let mut parts =
             vec![("log", log), ("ct", ct), ("tsa", self.tsa.is_ready()), ("ca", self.ca.is_ready())];
         parts.extend(self.registry.as_ref().map(|registry| ("registry", registry.store().is_writing())));

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use signet_services::made_up_name;
-use signet_store::DataDir;
+use signet_services::{ctlog, made_up_name};
+use signet_store::{DataDir, Kind};
 
 use super::StackError;
 use super::made::{self, Made};
@@ -32,6 +32,15 @@ pub(super) struct Names {
     pub(super) made: Made,
 }
 
+/// What a log of a stack has entries of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Signatures: the transparency log.
+    Log,
+    /// Certificates.
+    Ct,
+}
+
 /// One log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,14 +57,32 @@ pub(super) struct Shard {
     pub(super) key: Option<String>,
 }
 
+impl Line {
+    /// The directory of its logs, below the stack's.
+    pub(super) fn dir(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Ct => ctlog::DIR,
+        }
+    }
+
+    /// What the directory of each is.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Log => Kind::Log,
+            Self::Ct => Kind::Ct,
+        }
+    }
+}
+
 impl Shard {
-    pub(super) fn new(kind: &str, start: i64) -> Self {
-        Self::named(None, kind, start)
+    pub(super) fn new(line: Line, start: i64) -> Self {
+        Self::named(None, line, start)
     }
 
     /// One of this name; without one, a name is made up.
-    pub(super) fn named(origin: Option<String>, kind: &str, start: i64) -> Self {
-        Self { origin: origin.unwrap_or_else(|| made_up_name(kind)), start, end: None, key: None }
+    pub(super) fn named(origin: Option<String>, line: Line, start: i64) -> Self {
+        Self { origin: origin.unwrap_or_else(|| made_up_name(line.dir())), start, end: None, key: None }
     }
 }
 
@@ -77,8 +104,8 @@ impl Names {
 
     fn begin(kept: Option<Self>, root: &DataDir, now: i64, dev: bool) -> Result<Self, StackError> {
         let new = || Self {
-            log: vec![Shard::new("log", now)],
-            ct: vec![Shard::new("ct", now)],
+            log: vec![Shard::new(Line::Log, now)],
+            ct: vec![Shard::new(Line::Ct, now)],
             next: None,
             next_ct: None,
             dev: None,
@@ -122,13 +149,13 @@ impl Names {
     }
 
     /// Where the log of this name is.
-    pub(super) fn dir(root: &DataDir, kind: &str, shard: &Shard) -> PathBuf {
-        Self::dir_in(root.path(), kind, shard)
+    pub(super) fn dir(root: &DataDir, line: Line, shard: &Shard) -> PathBuf {
+        Self::dir_in(root.path(), line, shard)
     }
 
     /// The same, of a stack that may be running elsewhere.
-    pub(super) fn dir_in(data: &Path, kind: &str, shard: &Shard) -> PathBuf {
-        data.join(kind).join(&shard.origin)
+    pub(super) fn dir_in(data: &Path, line: Line, shard: &Shard) -> PathBuf {
+        data.join(line.dir()).join(&shard.origin)
     }
 
     /// Writes them to the directory.
@@ -143,26 +170,39 @@ impl Names {
         self.log.first().map_or("", |shard| &shard.origin)
     }
 
-    /// The logs of entries that clients have to know: also the one that is to come.
-    pub(super) fn known_logs(&self) -> impl Iterator<Item = &Shard> {
-        self.log.iter().chain(&self.next)
+    /// The logs of a line, the oldest first.
+    pub(super) fn shards(&self, line: Line) -> &[Shard] {
+        match line {
+            Line::Log => &self.log,
+            Line::Ct => &self.ct,
+        }
     }
 
-    /// The logs of certificates that clients have to know: also the one that is to come.
-    pub(super) fn known_cts(&self) -> impl Iterator<Item = &Shard> {
-        self.ct.iter().chain(&self.next_ct)
+    /// The log of a line that is to come.
+    pub(super) fn next(&self, line: Line) -> Option<&Shard> {
+        match line {
+            Line::Log => self.next.as_ref(),
+            Line::Ct => self.next_ct.as_ref(),
+        }
     }
 
-    /// The names once the next log is the one that is written.
-    pub(super) fn turned(&self, now: i64) -> Self {
-        let log = followed(&self.log, self.next.as_ref(), now);
-        Self { log, next: None, ..self.clone() }
+    /// The logs of a line that clients have to know: also the one that is to come.
+    pub(super) fn known(&self, line: Line) -> impl Iterator<Item = &Shard> {
+        self.shards(line).iter().chain(self.next(line))
     }
 
-    /// The names once the next log of certificates is.
-    pub(super) fn turned_ct(&self, now: i64) -> Self {
-        let ct = followed(&self.ct, self.next_ct.as_ref(), now);
-        Self { ct, next_ct: None, ..self.clone() }
+    /// The names with a log of a line that is to come.
+    pub(super) fn with_next(&self, line: Line, next: Shard) -> Self {
+        self.with(line, self.shards(line).to_vec(), Some(next))
+    }
+
+    /// The names once the next log of a line is the one that is written: then the last has ended.
+    pub(super) fn turned(&self, line: Line, now: i64) -> Self {
+        let Some(next) = self.next(line) else { return self.clone() };
+        let mut shards = self.shards(line).to_vec();
+        shards.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
+        shards.push(next.clone());
+        self.with(line, shards, None)
     }
 
     /// Whether there is a log of each kind, and every name can be a directory's and a host's, and is one log's.
@@ -174,21 +214,18 @@ impl Names {
             shard.origin.len() <= 255 && shard.origin.split('.').all(label)
         };
         let mut names = BTreeSet::new();
-        let all = self.known_logs().chain(self.known_cts());
+        let all = self.known(Line::Log).chain(self.known(Line::Ct));
         !self.log.is_empty()
             && !self.ct.is_empty()
             && all.into_iter().all(|shard| is_name(shard) && names.insert(&shard.origin))
     }
-}
 
-/// The shards once another one follows, if there is one: then the last has ended.
-fn followed(shards: &[Shard], next: Option<&Shard>, now: i64) -> Vec<Shard> {
-    let mut shards = shards.to_vec();
-    if let Some(next) = next {
-        shards.iter_mut().rev().take(1).for_each(|last| last.end = Some(now));
-        shards.push(next.clone());
+    fn with(&self, line: Line, shards: Vec<Shard>, next: Option<Shard>) -> Self {
+        match line {
+            Line::Log => Self { log: shards, next, ..self.clone() },
+            Line::Ct => Self { ct: shards, next_ct: next, ..self.clone() },
+        }
     }
-    shards
 }
 
 pub(super) const FILE: &str = "stack.json";
@@ -206,13 +243,13 @@ mod tests {
         let first = Names::of(&root, 1_795_000_000, false).unwrap();
         assert_eq!(Names::of(&root, 1_799_000_000, false).unwrap(), first);
         assert_ne!(first.log, first.ct);
-        let next = Names { next: Some(Shard::named(Some("b".into()), "log", 5)), ..first.clone() };
-        let turned = next.turned(9);
+        let next = first.with_next(Line::Log, Shard::named(Some("b".into()), Line::Log, 5));
+        let turned = next.turned(Line::Log, 9);
         assert_eq!(
             (turned.log[0].end, turned.log[1].origin.as_str(), turned.log[1].end),
             (Some(9), "b", None)
         );
-        assert_eq!((turned.next.is_none(), turned.turned(10)), (true, turned.clone()));
+        assert_eq!((turned.next.is_none(), turned.turned(Line::Log, 10)), (true, turned.clone()));
     }
 
     #[test]

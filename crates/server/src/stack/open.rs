@@ -7,7 +7,7 @@ use signet_formats::trusted_root::TrustedRoot;
 use signet_services::authority::{refuse_directory, refuse_given};
 use signet_services::ca::{self, Ca, CaError};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 use signet_services::log::{self, HomeOptions, Shards};
 use signet_services::oidc::dev::DevIssuer;
 use signet_services::tsa::ntp::NtpBound;
@@ -18,9 +18,10 @@ use signet_store::{DataDir, Kind};
 use tokio::task::spawn_blocking;
 
 use super::backup::is_moved;
-use super::book::{Book, Told, witnessed};
+use super::book::{Book, witnessed};
 use super::client::{ClientFiles, Clients};
-use super::names::Names;
+use super::ledger::{Ledger, Told};
+use super::names::{Line, Names};
 use super::{
     CaConfig, Config, LogConfig, RegistryConfig, Services, Stack, StackError, TsaConfig, WitnessConfig, trust,
 };
@@ -46,11 +47,11 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         (address.url(), config.admin.map(|listen| Address::take(listen, None)).transpose()?);
     let url = url.unwrap_or_else(|| own_url.clone());
     let names = Names::of(&root, clock.seconds(), config.dev)?;
-    let book = Arc::new(Book::new(Arc::clone(&root), names.clone(), Arc::clone(&clock)));
+    let ledger = Arc::new(Ledger::new(Arc::clone(&root), names.clone(), Arc::clone(&clock)));
     let opening = Opening {
         root: &root,
         names: &names,
-        book: &book,
+        ledger: &ledger,
         clock: &clock,
         dev: config.dev,
         url: &own_url,
@@ -58,14 +59,13 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
     };
     let identities = config.log.search;
     let own_log = config.witness.as_ref().is_some_and(|witness| witness.own_log);
-    let (registry, log, witness, (tsa, time_servers), (ca, cts, dev)) = tokio::try_join!(
+    let (registry, log, witness, (tsa, time_servers), (ca, ct, dev)) = tokio::try_join!(
         opening.registry(config.registry, config.listen, &url),
         opening.log(config.log),
         opening.witness(config.witness),
         opening.tsa(config.tsa),
         opening.ca(config.ca),
     )?;
-    let (ct, frozen_ct) = cts;
     let search = match identities {
         Some(identities) => {
             let log = Arc::clone(&log);
@@ -75,21 +75,20 @@ pub(super) async fn build(config: Config) -> Result<Stack, StackError> {
         None => None,
     };
     let trust = config.trust.then(|| trust::open(&root, &clock)).transpose()?;
-    let services =
-        Services { registry, log, search, tsa, ca, ct, frozen_ct, dev, trust, witness, time_servers };
-    note_begun(&book).await?;
-    let client = opening.acquaint(&services, &url, own_log).await?;
+    let services = Services { registry, log, search, tsa, ca, ct, dev, trust, witness, time_servers };
+    note_begun(&ledger).await?;
+    let (client, told) = opening.acquaint(&services, &url, own_log).await?;
     // The repository of trust may have begun.
-    note_begun(&book).await?;
+    note_begun(&ledger).await?;
     // Operators may ask as soon as clients may.
     let admin = admin.map(Address::listen).transpose()?;
     let host = address.listen()?.bounded(config.bounds);
-    Ok(Stack { host, admin, url, services, client, book, root })
+    Ok(Stack { host, admin, url, services, client, told, ledger, root })
 }
 
 /// Before anybody is told of them.
-async fn note_begun(book: &Arc<Book>) -> Result<(), StackError> {
-    let (noting, path) = (Arc::clone(book), book.names_file());
+async fn note_begun(ledger: &Arc<Ledger>) -> Result<(), StackError> {
+    let (noting, path) = (Arc::clone(ledger), ledger.file());
     let unusable = move |error: std::io::Error| StackError::Names { path, why: error.to_string() };
     blocking(move || noting.note_begun().map_err(unusable)).await
 }
@@ -115,13 +114,13 @@ impl Config {
     }
 }
 
-type OpenCa = (Ca, (CertificateLog, Vec<CertificateLog>), Option<Arc<DevIssuer>>);
+type OpenCa = (Ca, Arc<CertificateLogs>, Option<Arc<DevIssuer>>);
 
 /// What all services are opened with.
 struct Opening<'a> {
     root: &'a Arc<DataDir>,
     names: &'a Names,
-    book: &'a Arc<Book>,
+    ledger: &'a Arc<Ledger>,
     clock: &'a Arc<dyn Clock>,
     dev: bool,
     /// Where the stack listens.
@@ -137,7 +136,7 @@ impl Opening<'_> {
         services: &Services,
         url: &str,
         own_log: bool,
-    ) -> Result<ClientFiles, StackError> {
+    ) -> Result<(ClientFiles, Arc<Told>), StackError> {
         let witness = services.witness.clone().filter(|_| own_log);
         if let Some(witness) = &witness {
             services.log.all().iter().try_for_each(|log| witness.know(witnessed(log)))?;
@@ -155,8 +154,9 @@ impl Opening<'_> {
             trust::begin(trust, self.dev).await?;
         }
         let root = clients.write_root()?;
-        self.book.tell(Told { clients, witness });
-        Ok(ClientFiles { root, ..files })
+        let told = Arc::new(Told { clients, witness });
+        self.ledger.tell(&told);
+        Ok((ClientFiles { root, ..files }, told))
     }
 
     async fn registry(
@@ -184,7 +184,8 @@ impl Opening<'_> {
         own.refresh = config.witnesses.is_some().then_some(log::REFRESH);
         own.witnesses = config.witnesses;
         let options = HomeOptions { origin: None, ml_dsa: config.ml_dsa };
-        let shards = Shards::of(Arc::clone(self.book) as _, Disk::default(), own, options).await?;
+        let book = Arc::new(Book::new(self.ledger, Line::Log));
+        let shards = Shards::of(book, Disk::default(), own, options).await?;
         let active = shards.active().ok_or_else(|| self.nameless())?;
         rekor::begin(&active).await.map_err(StackError::FirstEntry)?;
         Ok(Arc::new(shards))
@@ -211,6 +212,10 @@ impl Opening<'_> {
             own.time = TimeSource::Development;
         }
         let tsa = Tsa::open(&self.root.path().join("tsa"), config.identity, own).await?;
+        // Asked before anything is said of it, and before the first request: neither need be refused.
+        if let Some(servers) = servers.as_ref().filter(|_| !self.dev) {
+            servers.ask().await;
+        }
         Ok((tsa, servers))
     }
 
@@ -227,30 +232,17 @@ impl Opening<'_> {
         })
         .await?;
         let verifier = fulcio::verifier(config.issuers, dev.as_ref(), Arc::clone(self.clock))?;
-        let (ct, frozen) = self.ct().await?;
-        let mut own = ca::Config::new(verifier, Arc::new(ct.clone()), Arc::clone(self.clock));
+        let book = Arc::new(Book::new(self.ledger, Line::Ct));
+        let ct = CertificateLogs::open_all_of(book, Disk::default(), Arc::clone(self.clock)).await?;
+        let ct = Arc::new(ct);
+        let mut own = ca::Config::new(verifier, Arc::clone(&ct) as _, Arc::clone(self.clock));
         own.development = self.dev;
         own.hierarchy = config.hierarchy;
         own.per_identity = config.per_identity;
         own.per_issuer = config.per_issuer;
         let ca = Ca::open_in(dir, own).await?;
         ct.accept([ca.roots(), config.ct_roots].concat());
-        Ok((ca, (ct, frozen), dev.map(Arc::new)))
-    }
-
-    /// The log of certificates that is written, and those that are only read any more.
-    async fn ct(&self) -> Result<(CertificateLog, Vec<CertificateLog>), StackError> {
-        let mut logs = Vec::new();
-        for shard in &self.names.ct {
-            let path = Names::dir(self.root, "ct", shard);
-            logs.push(CertificateLog::open(&path, &shard.origin, Arc::clone(self.clock)).await?);
-        }
-        let current = logs.pop().ok_or_else(|| self.nameless())?;
-        for earlier in &logs {
-            let frozen = earlier.log().freeze().await.map_err(log::OpenError::Io);
-            frozen.map_err(log::HomeError::Open)?;
-        }
-        Ok((current, logs))
+        Ok((ca, ct, dev.map(Arc::new)))
     }
 
     /// [`Names`] has at least one of each, as it is read.

@@ -18,7 +18,7 @@ use signet_store::DataDir;
 
 use super::backup::{BackupError, Copied};
 use super::made::{self, Part};
-use super::names::{Names, Shard};
+use super::names::{Line, Names, Shard};
 use super::place::Place;
 use super::trust;
 use super::unpack::unpack;
@@ -108,14 +108,15 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
     mark_restored(&root.path().join(trust::DIR)).map_err(|error| foreign(&error))?;
     // Of a log of certificates there are no witnesses.
     let unwitnessed = Evidence { witnesses: None, ..evidence.clone() };
-    for (kind, shards, evidence) in [("log", &mut names.log, &evidence), ("ct", &mut names.ct, &unwitnessed)]
+    for (line, shards, evidence) in
+        [(Line::Log, &mut names.log, &evidence), (Line::Ct, &mut names.ct, &unwitnessed)]
     {
         for shard in shards.iter() {
-            let path = Names::dir(root, kind, shard);
+            let path = Names::dir(root, line, shard);
             log::make_dirs(root.disk(), &path).map_err(|error| BackupError::Io { path, error })?;
         }
         let Some(current) = shards.last_mut() else { continue };
-        let path = Names::dir(root, kind, current);
+        let path = Names::dir(root, line, current);
         let newest = log::is_newest(&path, evidence).await;
         match newest.map_err(|error| BackupError::Log { path: path.clone(), why: error.to_string() })? {
             Ok(()) => restored.resumed.push(current.origin.clone()),
@@ -123,7 +124,7 @@ async fn settle(root: &DataDir, evidence: Evidence, restored: &mut Restored) -> 
                 log::freeze_at(root.disk(), &path).map_err(|error| BackupError::Io { path, error })?;
                 current.end = Some(evidence.now);
                 restored.frozen.push((current.origin.clone(), doubt));
-                shards.push(Shard::new(kind, evidence.now));
+                shards.push(Shard::new(line, evidence.now));
             }
         }
     }

@@ -101,13 +101,13 @@ fn router(services: &Services) -> io::Result<Router> {
     let trust = services.trust.as_ref().map(|trust| tuf::router(trust.publisher().clone()));
     let witness = services.witness.clone().map(witness::router);
     let dev = services.dev.clone().map(|dev| oidc_dev::router(dev, oidc_dev::PATH));
-    let cts = services.frozen_ct.iter().chain([&services.ct]).cloned().map(static_ct::router);
     let router = rekor::sharded_router(Arc::clone(&services.log), rekor::Kind::HashedRekord)?
         .merge(tsa::router(services.tsa.clone()))
         .merge(fulcio::router(services.ca.clone()))
+        .merge(static_ct::router(Arc::clone(&services.ct)))
         .merge(health(move || ready.is_ready()));
     let search = services.search.as_ref().map(rekor::Searching::router);
-    Ok(cts.chain(search).chain(trust).chain(witness).chain(dev).fold(router, Router::merge))
+    Ok(search.into_iter().chain(trust).chain(witness).chain(dev).fold(router, Router::merge))
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -20,10 +20,9 @@ pub(super) async fn begin(watch: &Watch, dev: bool) -> Result<(), StackError> {
     if dev {
         watch.own_root().await?;
     }
-    match watch.look().await {
-        Ok(_) | Err(PublisherError::NoRoot) => Ok(()),
-        // A stack does not stand still because an operator publishes at this moment, or has lost the online key: what was
-        // published goes on to be served, and whether it may be used is what readiness says.
+    match watch.begin().await {
+        Ok(()) | Err(PublisherError::NoRoot) => Ok(()),
+        // A stack does not stand still because its repository is damaged.
         Err(error) => {
             tracing::error!(%error, "trust metadata was not signed again");
             Ok(())

@@ -16,7 +16,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use signet_services::authority::chain_pem;
 use signet_services::tsa::Tsa;
 
-use crate::host::{read_body, unreceived};
+use crate::answer::passing;
+use crate::host::{Arriving, unreceived};
 use crate::metrics::{self, services};
 
 /// The routes of a timestamp authority.
@@ -34,16 +35,16 @@ pub fn operators(tsa: Tsa) -> Router {
     metrics::operators_of("tsa", move || ready.is_ready(), move |page| services::timestamps(page, &tsa))
 }
 
-async fn timestamp(State(tsa): State<Tsa>, form: Form, body: Body) -> Response<Body> {
-    let body = match read_body(body, MAX_BODY).await {
+async fn timestamp(State(tsa): State<Tsa>, form: Form, body: Arriving) -> Response<Body> {
+    let body = match body.whole(MAX_BODY).await {
         Ok(body) => body,
-        Err(status) => return problem(status, unreceived(status)),
+        Err(status) => return passing(problem(status, unreceived(status))),
     };
     match form {
         Form::Der => reply(tsa.answer(&body).await),
         Form::Json => match json::read(&body) {
             Ok(request) => reply(tsa.stamp(&request).await.unwrap_or_else(|refusal| refusal.to_der())),
-            Err(why) => problem(StatusCode::BAD_REQUEST, why),
+            Err(why) => problem(StatusCode::BAD_REQUEST, &why),
         },
     }
 }

@@ -16,7 +16,8 @@ use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::tlog::{AddCheckpoint, MAX_ADD_CHECKPOINT_BYTES};
 use signet_services::witness::{Refusal, Witness};
 
-use crate::host::read_body;
+use crate::answer::passing;
+use crate::host::{Arriving, unreceived};
 use crate::metrics::{self, Page};
 pub use client::HttpWitnesses;
 
@@ -41,14 +42,16 @@ pub(crate) fn write_metrics(page: &mut Page, witness: &Witness) {
     page.sample("", &[], witness.logs());
     page.counter("signet_witness_cosigned_total", "Checkpoints cosigned.", &counters.cosigned);
     page.counter("signet_witness_refused_total", "Checkpoints refused.", &counters.refused);
+    let help = "Checkpoints refused that were signed by their log and not proven to append.";
+    page.counter("signet_witness_unproven_total", help, &counters.unproven);
     let help = "Times that a log contradicted itself under its own signature.";
     page.counter("signet_witness_contradictions_total", help, &counters.contradictions);
 }
 
-async fn add_checkpoint(State(witness): State<Witness>, body: Body) -> Response<Body> {
-    let body = match read_body(body, MAX_ADD_CHECKPOINT_BYTES).await {
+async fn add_checkpoint(State(witness): State<Witness>, body: Arriving) -> Response<Body> {
+    let body = match body.whole(MAX_ADD_CHECKPOINT_BYTES).await {
         Ok(body) => body,
-        Err(status) => return text(status, "the request was not received whole\n"),
+        Err(status) => return passing(text(status, format!("{}\n", unreceived(status)))),
     };
     let request = match AddCheckpoint::parse(&body) {
         Ok(request) => request,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, Scheme};
@@ -22,6 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower::Service;
 
 const ORIGIN: &str = "rekor.example.org";
 const ENTRIES: &str = "/api/v2/log/entries";
@@ -196,7 +199,7 @@ async fn what_does_not_verify_is_not_logged() {
     ] {
         assert_eq!(status_and_code(server.post(&bad).await).await, (StatusCode::BAD_REQUEST, 3), "{bad}");
     }
-    let large = vec![b' '; (4 << 20) + 1];
+    let large = vec![b' '; (256 << 10) + 1];
     let response = server.send(Method::POST, ENTRIES, large).await;
     assert_eq!(status_and_code(response).await, (StatusCode::BAD_REQUEST, 3));
     assert_eq!(server.log.head().checkpoint.size, 0);
@@ -284,6 +287,53 @@ async fn an_opaque_log_takes_any_bytes() {
     assert_eq!(long.status(), StatusCode::BAD_REQUEST);
     assert_eq!(server.send(Method::POST, ENTRIES, "{}").await.status(), StatusCode::NOT_FOUND);
     assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
+}
+
+/// Thirty readers of such a bundle who did not read had made a log 648 MB large.
+#[tokio::test]
+async fn a_large_bundle_is_read_as_its_reader_reads_it() {
+    let server = Server::start(Kind::Opaque).await;
+    let entries: Vec<Vec<u8>> = (0..256_u32).map(|index| index.to_be_bytes().repeat(1 << 13)).collect();
+    for entries in entries.chunks(64) {
+        let added = entries.iter().map(|entry| server.log.add(entry.clone().into()));
+        for added in futures_util::future::join_all(added).await {
+            added.unwrap();
+        }
+    }
+    let read = Request::get("/tile/entries/000").body(axum::body::Body::empty()).unwrap();
+    let mut router = rekor::router(server.log.clone(), Kind::Opaque).unwrap();
+    let mut answer = router.call(read).await.unwrap();
+    let mut served = Vec::new();
+    while let Some(piece) = answer.body_mut().frame().await {
+        let piece = piece.unwrap().into_data().unwrap();
+        assert!(piece.len() <= 128 << 10, "{} bytes wait for the reader", piece.len());
+        served.extend_from_slice(&piece);
+    }
+    let mut read: Vec<&[u8]> = tlog::Entries::new(&served).map(Result::unwrap).collect();
+    read.sort_unstable();
+    assert!(read == entries);
+    let response = server.get("/tile/entries/000").await;
+    assert_eq!(header(&response, "content-length"), served.len().to_string());
+    assert!(response.bytes().await.unwrap() == served);
+}
+
+/// A hundred half-sent requests had made a log 430 MB large.
+#[tokio::test]
+async fn half_sent_requests_are_bounded_together_and_others_are_served() {
+    let server = Server::start(Kind::HashedRekord).await;
+    let mut halves = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let head = format!("POST {ENTRIES} HTTP/1.1\r\nhost: log\r\ncontent-length: 262144\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b' '; 262_000]).await.unwrap();
+        halves.push(stream);
+    }
+    let response = server.post(&request(&p256(), Scheme::EcdsaP256Sha256, b"artifact")).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let long = server.send(Method::POST, ENTRIES, vec![b' '; 100_000]).await;
+    assert_eq!(header(&long, "retry-after"), "1");
+    assert_eq!(status_and_code(long).await, (StatusCode::SERVICE_UNAVAILABLE, 14));
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use signet_server::exposure::{Exposure, ReachError};
-use signet_server::stack::{BackupError, Config, Stack, StackError, WitnessConfig, fsck, move_out};
+use signet_server::stack::{
+    BackupError, Config, Stack, StackError, WitnessConfig, fsck, move_out, stopped_certificate_logs,
+};
 
 fn config(data: &Path) -> Config {
     let mut config = Config::new(data.to_owned(), ([127, 0, 0, 1], 0).into());
@@ -14,14 +16,15 @@ fn config(data: &Path) -> Config {
     config
 }
 
-/// A stack of two shards and one that is prepared, which has stopped. The name of the prepared one.
-async fn stopped(data: &Path) -> String {
+/// A stack that has stopped, each of whose logs has two shards and one that is prepared. The names of those.
+async fn stopped(data: &Path) -> [String; 2] {
     let stack = config(data).build().await.unwrap();
-    let log = &stack.services().log;
+    let (log, ct) = (&stack.services().log, &stack.services().ct);
     log.rotate(None).await.unwrap();
-    let prepared = log.prepare(None).await.unwrap().signer().origin().to_owned();
+    ct.rotate(None).await.unwrap();
+    let prepared = [log.prepare(None).await.unwrap(), ct.prepare(None).await.unwrap().log().clone()];
     stack.run(std::future::ready(())).await.unwrap();
-    prepared
+    prepared.map(|log| log.signer().origin().to_owned())
 }
 
 /// What was being opened when a start failed lets go of it a moment later.
@@ -64,7 +67,7 @@ async fn a_part_that_is_gone_is_not_begun_a_second_time() {
         .map(|part| data.join(part))
         .collect();
     let (logs, cts) = (below(&data, "log"), below(&data, "ct"));
-    assert_eq!((logs.len(), cts.len()), (3, 1));
+    assert_eq!((logs.len(), cts.len()), (3, 3));
     parts.extend(
         logs.iter().chain(&cts).flat_map(|log| [log.clone(), log.join("log.json"), log.join("signet.json")]),
     );
@@ -78,7 +81,8 @@ async fn a_part_that_is_gone_is_not_begun_a_second_time() {
         fs::rename(&aside, &part).unwrap();
     }
     // A shard that is only prepared is opened when it is used.
-    let opened = logs.iter().filter(|log| !log.ends_with(&prepared)).chain(&cts);
+    let is_opened = |log: &&PathBuf| !prepared.iter().any(|prepared| log.ends_with(prepared));
+    let opened = logs.iter().chain(&cts).filter(is_opened);
     for part in opened.map(|log| log.join("keys")).chain([data.join("witness/logs")]) {
         fs::rename(&part, &aside).unwrap();
         let error = refused(&data, &part).await.to_string();
@@ -126,6 +130,30 @@ async fn an_authority_whose_keys_were_moved_away_makes_others() {
     let stack = config(&data).build().await.unwrap();
     stack.run(std::future::ready(())).await.unwrap();
     built(&data).await.unwrap();
+}
+
+/// As operators are told to keep it: what they then move away to change an intermediate must not change the root.
+#[tokio::test]
+async fn a_root_whose_key_is_kept_elsewhere_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, aside) = (dir.path().join("up"), dir.path().join("aside"));
+    stopped(&data).await;
+    for (part, leaf) in [("ca", "intermediate-0"), ("tsa", "tsa")] {
+        let root = || fs::read(data.join(part).join("root.pem")).unwrap();
+        let (key, before) = (data.join(part).join("root.key"), root());
+        fs::rename(&key, &aside).unwrap();
+        drop(built(&data).await.unwrap());
+        assert_eq!(fsck(&data).await.unwrap().findings, Vec::<String>::new());
+        for name in ["made.json".to_owned(), format!("{leaf}.key"), format!("{leaf}.pem")] {
+            fs::remove_file(data.join(part).join(name)).unwrap();
+        }
+        let error = refused(&data, &key).await.to_string();
+        assert!(error.contains("root.key") && error.contains("is not there"), "{error}");
+        assert!(root() == before && !key.exists(), "{part}");
+        fs::rename(&aside, &key).unwrap();
+        drop(built(&data).await.unwrap());
+        assert!(root() == before && data.join(part).join(format!("{leaf}.pem")).exists(), "{part}");
+    }
 }
 
 /// What a balancer asks must not be well where nothing can be done any more.
@@ -195,4 +223,5 @@ async fn a_stack_whose_archive_was_not_kept_has_not_moved() {
     built(&data).await.unwrap().run(std::future::ready(())).await.unwrap();
     move_out::<BackupError>(&data, 0, |archive| archive(&mut std::io::sink())).unwrap();
     assert!(matches!(built(&data).await, Err(StackError::Moved { .. })));
+    assert!(matches!(stopped_certificate_logs(&data).await.err(), Some(StackError::Moved { .. })));
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod lost;
+mod time;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,7 +38,7 @@ impl Running {
         change(&mut config);
         let stack: Stack = config.build().await.unwrap();
         let (url, address) = (stack.url().to_owned(), stack.local_addr());
-        let ct = stack.services().ct.log().signer().origin().to_owned();
+        let ct = stack.services().ct.active().unwrap().log().signer().origin().to_owned();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(stack.run(async { drop(stopped.await) }));
         // Other crates of the workspace ask reqwest for no provider of its own; a second one is refused.

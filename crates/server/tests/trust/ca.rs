@@ -8,10 +8,10 @@ use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm, Scheme};
 use signet_formats::x509::{Certificate, certificates_from_pem};
 use signet_formats::{base64, pem, sct};
 use signet_keys::{Payload, PrivateKey};
-use signet_server::fulcio::{HttpCtLog, HttpFetch, router};
+use signet_server::fulcio::{HttpCtLog, HttpFetch, operators, router};
 use signet_services::ca::{Ca, Config};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 use signet_services::oidc::dev::{Bearer, DevIssuer};
 use signet_services::oidc::{Issuers, KeySource, Verifier};
 use signet_store::fs::Disk;
@@ -22,8 +22,9 @@ use crate::lines::Lines;
 /// A CA, and a development issuer whose keys it fetches over HTTP.
 struct Stack {
     ca: Served,
+    operators: Served,
     dev: Arc<DevIssuer>,
-    _issuer: Served,
+    issuer: Served,
     _dir: tempfile::TempDir,
 }
 
@@ -38,12 +39,14 @@ impl Stack {
         dev.issuers().into_iter().for_each(|issuer| issuers.add(issuer).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let keys = KeySource::new(Arc::new(HttpFetch::default()));
-        let log =
-            CertificateLog::open(&dir.path().join("ct"), "ct.example", Arc::clone(&clock)).await.unwrap();
+        let log = CertificateLogs::open_home(&dir.path().join("ct"), "ct.example", Arc::clone(&clock))
+            .await
+            .unwrap();
         let mut config = Config::new(Verifier::new(issuers, keys, Arc::clone(&clock)), Arc::new(log), clock);
         change(&mut config);
         let ca = Ca::open(&dir.path().join("ca"), config).await.unwrap();
-        Self { ca: Served::start(Served::listen().await, router(ca)), dev, _issuer: issuer, _dir: dir }
+        let operators = Served::start(Served::listen().await, operators(ca.clone(), None));
+        Self { ca: Served::start(Served::listen().await, router(ca)), operators, dev, issuer, _dir: dir }
     }
 
     fn token(&self) -> String {
@@ -293,6 +296,24 @@ async fn the_log_says_why_a_token_was_refused_and_never_the_token() {
     }
 }
 
+/// Clients may try again, and whoever watches the failures sees it.
+#[tokio::test]
+async fn an_outage_of_an_issuer_is_unavailable_and_counts_as_a_failure() {
+    let (mut stack, key) = (Stack::start(|_| {}).await, key());
+    let gone = Served::start(Served::listen().await, Router::new());
+    std::mem::replace(&mut stack.issuer, gone).stop().await;
+    let (status, error) = stack.ask(&request(&stack.token(), &key, "a@example.com")).await;
+    assert_eq!(
+        (status, &error["code"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!(14)),
+        "{error}"
+    );
+    let metrics = stack.operators.get("/metrics").send().await.unwrap().text().await.unwrap();
+    for line in [r#"signet_ca_failures_total{of="issuer"} 1"#, "signet_ca_refusals_total 0"] {
+        assert!(metrics.lines().any(|said| said == line), "{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn too_many_requests_are_told_when_to_come_back() {
     use std::time::Duration;
@@ -349,7 +370,7 @@ async fn certificates_go_to_a_log_by_its_url() {
     };
     let log =
         Served::start(Served::listen().await, Router::new().route("/log/ct/v1/add-pre-chain", post(answer)));
-    let http = HttpCtLog::new(&format!("{}/log/", log.url), log_key.public_key().clone());
+    let http = HttpCtLog::new(&format!("{}/log/", log.url), vec![log_key.public_key().clone()]);
     let stack = Stack::start(|config| config.log = Arc::new(http)).await;
     let (status, answer) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
@@ -359,9 +380,11 @@ async fn certificates_go_to_a_log_by_its_url() {
     scts[0].verify(log_key.public_key(), &Digest::sha256(chain[1].spki()), &chain[0].precert_tbs()).unwrap();
     assert_eq!(seen.lock().unwrap()[0].serial(), chain[0].serial());
 
+    let url = log.url.clone();
     log.stop().await;
     let (status, error) = stack.ask(&request(&stack.token(), &key(), "a@example.com")).await;
     assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!(14)));
+    assert!(!error.to_string().contains(&url), "where the log is was told to a stranger: {error}");
 }
 
 /// The TBSCertificate without the poison: all lengths here take two bytes.

@@ -14,13 +14,13 @@ use signet_server::static_ct;
 use signet_services::authority::{Issuer, Subject, make_root, random_serial};
 use signet_services::ca::{CtLog, PrecertEntry};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::CertificateLog;
+use signet_services::ctlog::CertificateLogs;
 
 use crate::harness::{Served, json};
 
 struct Stage {
     served: Served,
-    log: CertificateLog,
+    log: Arc<CertificateLogs>,
     issuer: Issuer,
     path: String,
     _dir: tempfile::TempDir,
@@ -35,8 +35,8 @@ impl Stage {
         let (key, root) = make_root(&subject, (now - 60, now + 600)).await.unwrap();
         log.accept(vec![root.clone()]);
         let issuer = Issuer::new(Arc::new(key), vec![root]).unwrap();
-        let served = Served::start(Served::listen().await, static_ct::router(log.clone()));
-        Self { served, path: static_ct::path(&log), log, issuer, _dir: dir }
+        let served = Served::start(Served::listen().await, static_ct::router(Arc::clone(&log)));
+        Self { served, path: format!("/ct/{ORIGIN}"), log, issuer, _dir: dir }
     }
 
     async fn issue(&self, poisoned: bool) -> Certificate {
@@ -67,28 +67,35 @@ impl Stage {
     }
 }
 
-async fn open(dir: &Path) -> CertificateLog {
+async fn open(dir: &Path) -> Arc<CertificateLogs> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    CertificateLog::open(&dir.join("ct"), "ct.example", clock).await.unwrap()
+    Arc::new(CertificateLogs::open_home(&dir.join("ct"), ORIGIN, clock).await.unwrap())
 }
+
+const ORIGIN: &str = "ct.example";
 
 /// As fulcio asks: RFC 6962 to write. Then as a monitor reads: C2SP static-ct-api.
 #[tokio::test]
 async fn another_ca_gets_promises_and_a_monitor_finds_the_entries() {
     let stage = Stage::start().await;
-    let client =
-        HttpCtLog::new(&format!("{}{}", stage.served.url, stage.path), stage.log.public_key().clone());
+    let key = stage.log.active().unwrap().public_key().clone();
+    let client = HttpCtLog::new(&format!("{}{}", stage.served.url, stage.path), vec![key.clone()]);
     let precertificate = stage.issue(true).await;
     let tbs = precertificate.unpoisoned_tbs().unwrap();
     let entry = PrecertEntry { precertificate, chain: stage.issuer.chain().to_vec(), tbs };
     let promise = client.add_pre_chain(&entry).await.unwrap();
-    promise.verify(stage.log.public_key(), &entry.issuer_key_hash(), &entry.tbs).unwrap();
+    promise.verify(&key, &entry.issuer_key_hash(), &entry.tbs).unwrap();
     assert_eq!(promise.leaf_index(), Some(0));
+    let elsewhere = format!("{}/elsewhere", stage.served.url);
+    let astray = HttpCtLog::new(&elsewhere, vec![key.clone()]);
+    let error = astray.add_pre_chain(&entry).await.unwrap_err().to_string();
+    let asked = format!("`{elsewhere}/ct/v1/add-pre-chain`: ");
+    assert!(error.contains(&asked) && error.contains("404"), "{error}");
     assert_eq!(stage.add("add-chain", &[stage.issue(false).await]).await, StatusCode::OK);
 
     let (status, note) = stage.get("checkpoint").await;
     let signed = SignedCheckpoint::parse(&note).unwrap();
-    let key = VerifierKey::certificate_log("ct.example", stage.log.public_key().clone()).unwrap();
+    let key = VerifierKey::certificate_log(ORIGIN, key).unwrap();
     assert!(status == StatusCode::OK && verify_tree_head(&signed, &key).unwrap() >= promise.timestamp());
     assert_eq!(signed.checkpoint().size, 2);
     let (_, tile) = stage.get("tile/data/000.p/2").await;
@@ -104,6 +111,40 @@ async fn another_ca_gets_promises_and_a_monitor_finds_the_entries() {
     let roots =
         json(stage.served.get(&format!("{}/ct/v1/get-roots", stage.path)).send().await.unwrap()).await;
     assert_eq!(roots["certificates"][0], base64::encode(root.der()));
+    stage.served.stop().await;
+}
+
+/// Whoever writes to the log by its URL, and not by a shard's name, does not notice.
+#[tokio::test]
+async fn another_ca_goes_on_at_the_same_url_while_the_log_rotates() {
+    let stage = Stage::start().await;
+    let old = stage.log.active().unwrap();
+    let next = stage.log.prepare(None).await.unwrap().public_key().clone();
+    let keys = vec![old.public_key().clone(), next];
+    let client = HttpCtLog::new(&stage.served.url, keys.clone());
+    let entry = async || {
+        let precertificate = stage.issue(true).await;
+        let tbs = precertificate.unpoisoned_tbs().unwrap();
+        PrecertEntry { precertificate, chain: stage.issuer.chain().to_vec(), tbs }
+    };
+    for key in keys {
+        let entry = entry().await;
+        let promise = client.add_pre_chain(&entry).await.unwrap();
+        promise.verify(&key, &entry.issuer_key_hash(), &entry.tbs).unwrap();
+        assert_eq!(promise.leaf_index(), Some(0));
+        stage.log.rotate(None).await.unwrap();
+    }
+    let roots = json(stage.served.get("/ct/v1/get-roots").send().await.unwrap()).await;
+    let of_old =
+        json(stage.served.get(&format!("{}/ct/v1/get-roots", stage.path)).send().await.unwrap()).await;
+    assert_eq!((roots["certificates"].as_array().map(Vec::len), &roots), (Some(1), &of_old));
+    let added = stage.add("add-pre-chain", &[stage.issue(true).await]).await;
+    assert_eq!(added, StatusCode::FORBIDDEN, "a shard by its name is what it is");
+    let (status, note) = stage.get("checkpoint").await;
+    assert_eq!((status, note.as_slice()), (StatusCode::OK, old.log().head().note.as_ref()));
+    assert_eq!(stage.get("tile/data/000.p/1").await.0, StatusCode::OK);
+    let nobody = stage.served.get("/ct/nobody.example/checkpoint").send().await.unwrap();
+    assert_eq!(nobody.status(), StatusCode::NOT_FOUND);
     stage.served.stop().await;
 }
 
@@ -131,7 +172,8 @@ async fn what_is_not_there_or_does_not_belong_is_refused() {
         vec![b' '; 1 << 21],
     );
     assert_eq!(large.send().await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
-    stage.log.log().freeze().await.unwrap();
+    let log = stage.log.active().unwrap();
+    log.log().freeze().await.unwrap();
     assert_eq!(stage.add("add-chain", &[stage.issue(false).await]).await, StatusCode::FORBIDDEN);
-    assert_eq!(stage.log.log().head().checkpoint.size, 0);
+    assert_eq!(log.log().head().checkpoint.size, 0);
 }

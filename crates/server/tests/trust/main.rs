@@ -9,3 +9,4 @@ mod harness;
 mod lines;
 mod tsa;
 mod tuf;
+mod witness;
