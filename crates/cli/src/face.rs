@@ -57,6 +57,19 @@ impl Face {
         }
     }
 
+    /// The result of a service, which answers from now on: whoever started it and waits for that is told, too.
+    pub(crate) fn serving<D: Document>(
+        self,
+        document: &D,
+        text: impl FnOnce(&D) -> String,
+    ) -> Result<(), Stop> {
+        self.result(document, text)?;
+        if let Err(error) = signet_platform::tell_serving() {
+            tracing::warn!(%error, "the service manager could not be told that this serves");
+        }
+        Ok(())
+    }
+
     /// Text to standard output.
     pub(crate) fn text(self, text: &str) -> Result<(), Stop> {
         if !self.has_colour() {

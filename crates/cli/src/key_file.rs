@@ -1,10 +1,10 @@
-//! Keys in files that the user names.
+//! Keys that the user names.
 
 use std::path::Path;
 
 use signet_crypto::PublicKey;
 use signet_formats::bundle::{Bundle, MAX_BUNDLE_BYTES};
-use signet_keys::{FileError, PasswordSource, PrivateKey, read_private, read_public};
+use signet_keys::{FileError, KeyReference, PasswordSource, PrivateKey, Signer, read_private, read_public};
 use signet_verify::Code;
 
 use crate::error::{CliError, about};
@@ -17,6 +17,14 @@ pub(crate) fn private(path: &Path, source: &PasswordSource) -> Result<PrivateKey
             "the password is that of `{variable}`; correct it, or unset it to be asked for another"
         )),
         (error, _) => error,
+    })
+}
+
+/// The private key that is in a file, or that a program holds.
+pub(crate) async fn signer(key: &Path, source: &PasswordSource) -> Result<Box<dyn Signer>, CliError> {
+    Ok(match KeyReference::parse(key)? {
+        KeyReference::File(path) => Box::new(private(&path, source)?),
+        outside @ KeyReference::Outside(_) => outside.open(source).await?,
     })
 }
 
@@ -42,5 +50,5 @@ fn is_bundle(path: &Path) -> bool {
     files::read(path, MAX_BUNDLE_BYTES).is_ok_and(|bytes| Bundle::parse(&bytes).is_ok())
 }
 
-const FILES_ONLY: &str = "keys are read from files: no KMS, PKCS#11, Kubernetes or URL yet; \
-     what `env://NAME` holds, `printenv NAME > cosign.key` writes into one";
+const FILES_ONLY: &str = "public keys are read from files: \
+     `signet keys export-public --key NAME://ID --out FILE` writes what a program gives into one";

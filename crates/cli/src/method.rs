@@ -13,11 +13,11 @@ use crate::face::Face;
 use crate::proven::Proven;
 use crate::signing::Signing;
 use crate::trust::Trust;
-use crate::{key_file, password};
+use crate::{key_file, password, runtime};
 
 /// The options that say with what to sign.
 pub(crate) struct MethodArgs<'a> {
-    /// The private key's file.
+    /// The private key: its file, or what holds it.
     pub(crate) key: Option<&'a Path>,
     /// Where its password comes from.
     pub(crate) password: &'a PasswordArgs,
@@ -59,10 +59,10 @@ impl Method {
             }
             return Proven::by_identity(args.keyless, face).map(Box::new).map(Self::Proven);
         };
-        let key = key_file::private(key, &password::source(args.password))?;
+        let key = runtime::wait(key_file::signer(key, &password::source(args.password)))?;
         let signing = Signing::new(key, args.scheme)?;
         match args.with_services() {
-            true => Proven::by_key(signing, &args.keyless.services).map(Box::new).map(Self::Proven),
+            true => Proven::by_key(signing, &args.keyless.services, face).map(Box::new).map(Self::Proven),
             false => Ok(Self::Key(signing)),
         }
     }

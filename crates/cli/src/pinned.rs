@@ -3,11 +3,13 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use signet_services::trust::{Home, HomeError, SIGNING_CONFIG};
+use signet_formats::time;
+use signet_services::trust::{Failure, FollowError, Home, HomeError, Outage, Patience, SIGNING_CONFIG};
 use signet_verify::{Code, TrustSnapshot};
 
 use crate::clock;
 use crate::error::{CliError, Status, Stop};
+use crate::face::Face;
 use crate::runtime::block_on;
 use crate::trust_fetch::HttpFetch;
 
@@ -20,21 +22,23 @@ pub(crate) fn home(given: Option<&Path>) -> Result<Home, CliError> {
     Home::new(&dir).map_err(|error| CliError::unwritable(&dir, &error))
 }
 
-/// What gets files of trust repositories.
-pub(crate) fn fetch() -> HttpFetch {
-    HttpFetch::new()
-}
-
-/// Whether this user has a pinned root.
-pub(crate) fn is_there() -> bool {
-    standard().is_some_and(|home| home.is_pinned())
+/// Where trust is pinned for all commands, if it is. A directory that was named is not passed over.
+pub(crate) fn standard() -> Result<Option<Home>, CliError> {
+    let named = from_environment();
+    if named.is_none() && user_dir().is_none() {
+        return Ok(None);
+    }
+    let home = home(named.as_deref())?;
+    match home.is_pinned()? {
+        true => Ok(Some(home)),
+        false if named.is_none() => Ok(None),
+        false => Err(FollowError::NotPinned { store: home.path().display().to_string() }.into()),
+    }
 }
 
 /// What the pinned root leads to now, from what is stored here.
-pub(crate) fn trusted_root() -> Result<TrustSnapshot, CliError> {
-    let home = home(from_environment().as_deref())?;
-    let current = home.current(clock::now())?;
-    let bytes = current.trusted_root.ok_or_else(|| {
+pub(crate) fn trusted_root(home: &Home) -> Result<TrustSnapshot, CliError> {
+    let bytes = home.current(clock::now())?.trusted_root.ok_or_else(|| {
         CliError::new(Code::TrustMissing, "the pinned trust has no target `trusted_root.json`")
     })?;
     TrustSnapshot::from_trusted_root(&bytes)
@@ -42,53 +46,55 @@ pub(crate) fn trusted_root() -> Result<TrustSnapshot, CliError> {
 }
 
 /// The services to sign with that the pinned root leads to.
-pub(crate) fn signing_config() -> Result<Vec<u8>, CliError> {
-    let current = home(from_environment().as_deref())?.current(clock::now())?;
-    current.signing_config.ok_or_else(|| {
+pub(crate) fn signing_config(home: &Home) -> Result<Vec<u8>, CliError> {
+    home.current(clock::now())?.signing_config.ok_or_else(|| {
         let detail = format!("the pinned trust has no target `{SIGNING_CONFIG}`");
         CliError::new(Code::SigningUnconfigured, detail)
     })
 }
 
-/// Follows the pinned root's repository if that was long ago or what is stored has expired. Where the repository
-/// cannot be reached, what is stored serves as long as it may be used.
-pub(crate) fn refresh() -> Result<(), CliError> {
-    let Some(home) = standard().filter(Home::is_pinned) else { return Ok(()) };
-    let (source, now) = (home.source()?, clock::now());
-    let recent = source.updated.is_some_and(|at| (0..REFRESH_AFTER).contains(&(now - at)));
-    let usable = home.current(now).is_ok();
-    if source.url.is_none() || (recent && usable) {
-        return Ok(());
-    }
-    let updated = block_on(async {
-        home.update(&fetch(), now).await?;
+/// Brings what is pinned up to date before it is used, where that is due.
+pub(crate) fn refresh(home: &Home, face: Face) -> Result<(), CliError> {
+    let refreshed = block_on(async {
+        let outage = home.refresh(&fetch(home), Patience::default(), clock::now()).await?;
+        outage.map_or(Ok(()), |outage| face.note(&format!("note: {}", told(&outage))))?;
         Ok(Status::Yes)
     });
-    match updated {
+    match refreshed {
         Err(Stop::Interrupted(status)) => Err(CliError::interrupted(status)),
-        Err(Stop::Error(error)) if !usable || is_refusal(error.code) => Err(*error),
-        _ => Ok(()),
+        Err(Stop::Error(error)) => Err(*error),
+        // A note that nobody reads changes nothing.
+        Ok(_) | Err(Stop::BrokenPipe) => Ok(()),
     }
 }
 
 /// What the pinned root leads to after its repository has been followed, however short ago that was.
-pub(crate) async fn renewed() -> Result<TrustSnapshot, CliError> {
-    home(from_environment().as_deref())?.update(&fetch(), clock::now()).await?;
-    trusted_root()
+pub(crate) async fn renewed(home: &Home) -> Result<TrustSnapshot, CliError> {
+    home.update(&fetch(home), clock::now()).await?;
+    trusted_root(home)
 }
 
-/// Whether the repository answered, with something that is not to be believed: that is not passed over.
-fn is_refusal(code: Code) -> bool {
-    matches!(code, Code::TrustSignatures | Code::TrustRollback | Code::TrustMismatch | Code::TrustMalformed)
+/// What gets files of the repository that is followed.
+pub(crate) fn fetch(home: &Home) -> HttpFetch {
+    HttpFetch::trusting(home.authorities())
 }
 
-/// Where trust is pinned for all commands, whether it is or not.
-pub(crate) fn standard() -> Option<Home> {
-    home(from_environment().as_deref()).ok()
+/// What people have to know of an outage.
+pub(crate) fn told(Outage { failure, until }: &Outage) -> String {
+    format!("{}; what is pinned serves until {}", failed(failure), moment(*until))
+}
+
+/// What came of asking the repository.
+pub(crate) fn failed(Failure { since, why, .. }: &Failure) -> String {
+    format!("nothing was had from the repository of trust since {} ({why})", moment(*since))
+}
+
+fn moment(at: i64) -> String {
+    time::format(at).unwrap_or_else(|_| at.to_string())
 }
 
 fn from_environment() -> Option<PathBuf> {
-    env::var_os("SIGNET_TRUST_DIR").map(PathBuf::from)
+    env::var_os("SIGNET_TRUST_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
 /// As the XDG Base Directory specification has it; on Windows the local application data.
@@ -108,6 +114,8 @@ impl From<HomeError> for CliError {
             HomeError::Empty { .. } => Self::new(Code::TrustMissing, text)
                 .hint("run `signet trust update`, or `signet trust import` with a bundle"),
             HomeError::Io(_) => Self::new(Code::FileUnwritable, text),
+            HomeError::Stale { .. } => Self::new(Code::TrustUnreachable, text),
+            HomeError::Unreadable { .. } => Self::new(Code::FileUnreadable, text),
             HomeError::NoRepository => Self::new(Code::UsageInvalid, text)
                 .hint("`signet trust import` takes newer trust from a bundle"),
             HomeError::Pinned { .. } => Self::new(Code::WouldOverwrite, text)
@@ -119,6 +127,3 @@ impl From<HomeError> for CliError {
         }
     }
 }
-
-/// A day, as Sigstore's clients have it.
-const REFRESH_AFTER: i64 = 24 * 3_600;

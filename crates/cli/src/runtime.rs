@@ -17,6 +17,11 @@ pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
     run(Box::pin(command))
 }
 
+/// What comes of this before a command begins: signals end the process as they would any.
+pub(crate) fn wait<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    build(Builder::new_current_thread())?.block_on(future)
+}
+
 /// In a box: no command has a runtime compiled for itself.
 fn run(command: LocalBoxFuture<'_, Answer>) -> Answer {
     let runtime = build(Builder::new_current_thread())?;

@@ -20,7 +20,7 @@ pub(crate) struct Signing {
 
 impl Signing {
     /// Signs with the scheme asked for, else with the key's own.
-    pub(crate) fn new(signer: impl Signer + 'static, asked: Option<Scheme>) -> Result<Self, CliError> {
+    pub(crate) fn new(signer: Box<dyn Signer>, asked: Option<Scheme>) -> Result<Self, CliError> {
         let scheme = asked.or_else(|| signer.schemes().first().copied());
         let scheme = scheme.filter(|scheme| signer.schemes().contains(scheme));
         let scheme = scheme.ok_or_else(|| {
@@ -29,7 +29,7 @@ impl Signing {
             let detail = format!("a key of algorithm {algorithm} signs as {}", names.join(" or "));
             CliError::new(Code::AlgorithmNotInFormat, detail).hint("leave out `--scheme`, or use another key")
         })?;
-        Ok(Self { signer: Box::new(signer), scheme })
+        Ok(Self { signer, scheme })
     }
 
     /// The public half of the key.

@@ -12,6 +12,7 @@ use signet_verify::{
 
 use crate::args::{TrustArgs, distinct};
 use crate::error::{CliError, about};
+use crate::face::Face;
 use crate::{files, key_file, pinned, witness};
 
 /// Whom to trust, and what must have been signed by whom.
@@ -25,40 +26,36 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// What the options say; an error if they say nothing, because that is never a yes.
-    pub(crate) fn from_args(args: &TrustArgs) -> Result<Self, CliError> {
-        Self::if_given(args)?
+    pub(crate) fn from_args(args: &TrustArgs, face: Face) -> Result<Self, CliError> {
+        Self::if_given(args, face)?
             .ok_or_else(|| CliError::new(Code::NoTrustGiven, "no key, identity or policy was given"))
     }
 
     /// What the options say; `None` if they say nothing.
-    pub(crate) fn if_given(args: &TrustArgs) -> Result<Option<Self>, CliError> {
+    pub(crate) fn if_given(args: &TrustArgs, face: Face) -> Result<Option<Self>, CliError> {
         args.cosign.accept()?;
-        let anchors = Anchors { trusted_root: args.trusted_root.as_deref(), witnesses: &args.witness };
+        let trusted_root = args.trusted_root.as_deref();
+        let anchors = Anchors { trusted_root, witnesses: &args.witness, refresh: Some(face) };
         if let Some(path) = &args.policy {
             args.cosign.accept_with_policy()?;
-            if args.trusted_root.is_none() {
-                pinned::refresh()?;
-            }
             return Self::of_policy(path, &args.key, &anchors).map(Some);
         }
         if !args.key.is_empty() {
             return of_keys(args, anchors.for_keys(demand_of_a_root(args))?).map(Some);
         }
         let Some(identity) = identity(args)? else { return Ok(None) };
-        if args.trusted_root.is_none() && !pinned::is_there() {
-            return Err(no_trusted_root());
-        }
-        if args.trusted_root.is_none() {
-            pinned::refresh()?;
-        }
+        let snapshot = anchors.vouchers()?.ok_or_else(no_trusted_root)?;
         let principals = BTreeMap::from([(IDENTITY.to_owned(), Principal::Certificate(identity))]);
-        of_principals(args, anchors.with_pinned()?, principals).map(Some)
+        of_principals(args, snapshot, principals).map(Some)
     }
 
     /// A policy file, with the keys of the principals that it names by id.
     pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
         let policy = policy(path)?;
-        let mut snapshot = if needs_root(&policy) { anchors.with_pinned()? } else { anchors.read()? };
+        let mut snapshot = match needs_root(&policy) {
+            true => anchors.vouchers()?.map_or_else(|| anchors.without_root(), Ok)?,
+            false => anchors.given()?.map_or_else(|| anchors.without_root(), Ok)?,
+        };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
             let key = key_file::public(file)?;
@@ -81,34 +78,40 @@ pub(crate) struct Anchors<'a> {
     pub(crate) trusted_root: Option<&'a Path>,
     /// The witnesses, as `--witness` takes them.
     pub(crate) witnesses: &'a [String],
+    /// Who is told if what is pinned on this machine cannot be brought up to date before it is used; without anybody it is
+    /// used as it is.
+    pub(crate) refresh: Option<Face>,
 }
 
 impl Anchors<'_> {
-    fn read(&self) -> Result<TrustSnapshot, CliError> {
-        self.on(self.trusted_root.map(trusted_root).transpose()?.unwrap_or_default())
-    }
-
-    /// The same for keys, which need a trust root only where an option demands what it has to vouch for.
+    /// For keys, which need a trust root only where an option demands what it has to vouch for.
     fn for_keys(&self, demand: Option<&str>) -> Result<TrustSnapshot, CliError> {
-        match (demand, self.trusted_root) {
-            (None, _) | (Some(_), Some(_)) => self.read(),
-            (Some(option), None) if !pinned::is_there() => Err(no_vouchers(option)),
-            (Some(_), None) => {
-                pinned::refresh()?;
-                self.with_pinned()
-            }
+        match demand {
+            None => self.given()?.map_or_else(|| self.without_root(), Ok),
+            Some(option) => self.vouchers()?.ok_or_else(|| no_vouchers(option)),
         }
     }
 
-    /// The same; where no trust root is given, with the one that is pinned on this machine, if one is.
-    fn with_pinned(&self) -> Result<TrustSnapshot, CliError> {
-        match self.trusted_root.is_none() && pinned::is_there() {
-            true => self.on(pinned::trusted_root()?),
-            false => self.read(),
+    /// The trust root that is given, else the one that is pinned on this machine, if one is.
+    fn vouchers(&self) -> Result<Option<TrustSnapshot>, CliError> {
+        if self.trusted_root.is_some() {
+            return self.given();
         }
+        let Some(home) = pinned::standard()? else { return Ok(None) };
+        self.refresh.map_or(Ok(()), |face| pinned::refresh(&home, face))?;
+        self.with_witnesses(pinned::trusted_root(&home)?).map(Some)
     }
 
-    fn on(&self, mut snapshot: TrustSnapshot) -> Result<TrustSnapshot, CliError> {
+    fn given(&self) -> Result<Option<TrustSnapshot>, CliError> {
+        let given = self.trusted_root.map(trusted_root).transpose()?;
+        given.map(|snapshot| self.with_witnesses(snapshot)).transpose()
+    }
+
+    fn without_root(&self) -> Result<TrustSnapshot, CliError> {
+        self.with_witnesses(TrustSnapshot::default())
+    }
+
+    fn with_witnesses(&self, mut snapshot: TrustSnapshot) -> Result<TrustSnapshot, CliError> {
         snapshot.witnesses = witness::read(self.witnesses)?;
         Ok(snapshot)
     }

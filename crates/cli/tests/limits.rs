@@ -11,11 +11,19 @@ use signet_services::{oidc, tsa};
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 39] = [
+const PRIVATE: [&str; 48] = [
+    "| bytes of requests that a service receives at once, beyond the first 8 KiB of each; more are refused | 32 MiB |",
+    "| time for the body of a request to a service | 30 s |",
+    "| time without a byte of it, while more than half of the connections are taken | 2 s |",
+    "| bytes a second below which who reads an answer is given up, on average and after 30 s, while more than half of the connections are taken | 16 KiB |",
     "| time for the headers of a request | 15 s |",
     "| time for the headers of a request, while more than half of the connections are taken | 2 s |",
     "| time for one file of a trust repository | 60 s |",
-    "| time after which `verify` asks for newer trust | 24 h |",
+    "| time after which `verify` asks for newer trust | 24 h; 10 min after a try that brought nothing |",
+    "| wait for a repository of trust that says nothing | 3 s while what is pinned may be used, else 20 s |",
+    "| wait for another process that changes pinned trust, or publishes | 30 s |",
+    "| answer of a program that holds a key | 64 KiB |",
+    "| time for a program that holds a key to give a signature | 15 s |",
     "| signatures of one image, all that are read together | 32 MiB |",
     "| manifests of one image's referrers, all that are opened | 16 MiB |",
     "| referrers by which a pull is decided (`--require-signed`) | 10,000 |",
@@ -46,6 +54,7 @@ const PRIVATE: [&str; 39] = [
     "| entries that are read for a page of a search by time alone | 4,096 |",
     "| searches of a log at once; more wait | 2 |",
     "| configuration of a monitor | 1 MiB |",
+    "| findings of a monitor that wait for its webhook, beside forks | 10,000, 16 MiB |",
     "| checkpoints of a log that a monitor keeps until they are proven | 32 |",
     "| hashes of its proof | 63 |",
     "| list of logs | 32 MiB, 100,000 logs |",
@@ -234,7 +243,7 @@ fn log() -> Rows {
     let (limits, bounds) = (signet_services::log::Limits::default(), signet_server::host::Bounds::default());
     vec![
         ("entry", number(tlog::MAX_ENTRY_BYTES) + " bytes"),
-        ("request to log a signature", bytes(rekor::MAX_REQUEST_BYTES)),
+        ("request to log a signature (Rekor: 4 MiB)", bytes(rekor::MAX_REQUEST_BYTES)),
         ("entries that wait; more are refused", number(limits.queue)),
         ("bytes of entries that wait", bytes(limits.queue_bytes)),
         (

@@ -5,6 +5,7 @@
 //! Development only: crates name it under `[dev-dependencies]`. It panics with the whole story when
 //! something that a test takes for granted does not hold.
 
+pub mod certify;
 pub mod forge;
 mod http;
 mod log;

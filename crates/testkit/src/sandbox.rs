@@ -1,3 +1,4 @@
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,18 +11,37 @@ pub const PASSWORD: &str = "correct horse";
 /// A temporary directory in which programs run with an environment of their own: nothing of the
 /// user's is read or written, and there is no input to wait for.
 #[derive(Debug)]
-pub struct Sandbox(TempDir);
+pub struct Sandbox {
+    dir: TempDir,
+    /// Where programs are looked for first.
+    programs: Vec<PathBuf>,
+    variables: Vec<(String, OsString)>,
+}
 
 impl Sandbox {
     /// A new, empty one. It is removed when dropped.
     #[expect(clippy::new_without_default, reason = "it makes a directory")]
     pub fn new() -> Self {
-        Self(TempDir::new().expect("a temporary directory can be made"))
+        let dir = TempDir::new().expect("a temporary directory can be made");
+        Self { dir, programs: Vec::new(), variables: Vec::new() }
+    }
+
+    /// The same, whose programs find those of these directories before all others.
+    #[must_use]
+    pub fn with_programs(self, directories: &[&Path]) -> Self {
+        Self { programs: directories.iter().map(|path| path.to_path_buf()).collect(), ..self }
+    }
+
+    /// The same, whose programs have this variable too. The last one of a name counts.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &OsStr) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The path of `name` inside.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.dir.path().join(name)
     }
 
     /// Writes a file and answers its path.
@@ -67,16 +87,23 @@ impl Sandbox {
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command
-            .current_dir(self.0.path())
+            .current_dir(self.dir.path())
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.0.path())
-            .env("TMPDIR", self.0.path())
+            .env("PATH", self.search_path())
+            .env("HOME", self.dir.path())
+            .env("TMPDIR", self.dir.path())
             .env("NO_COLOR", "1")
             .env("COSIGN_PASSWORD", PASSWORD)
             .env("SIGNET_PASSWORD", PASSWORD)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
+    }
+
+    fn search_path(&self) -> OsString {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let all = self.programs.iter().cloned().chain(std::env::split_paths(&path));
+        std::env::join_paths(all).expect("no directory has a colon in its name")
     }
 }
 

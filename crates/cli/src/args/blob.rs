@@ -13,8 +13,9 @@ use super::{CosignSignArgs, KeylessArgs, PasswordArgs, TrustArgs};
 pub(crate) struct SignBlobArgs {
     /// The file to sign.
     pub(crate) file: PathBuf,
-    /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
-    #[arg(long, value_name = "FILE")]
+    /// The private key: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds. Without one, a certificate for an
+    /// identity signs: see *Keyless signing*.
+    #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,

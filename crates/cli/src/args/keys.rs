@@ -58,8 +58,8 @@ pub(crate) struct ImportArgs {
 /// Print the public half of a key.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExportPublicArgs {
-    /// The private or public key.
-    #[arg(long, value_name = "FILE")]
+    /// The private or public key: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds.
+    #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
     /// In which format.
     #[arg(long, value_enum, default_value_t = PublicFormatName::Pem)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use signet_crypto::Digest;
 
 use super::deferred::Deferred;
-use super::shared::{duration, time};
+use super::shared::{duration, log_name, time};
 
 /// Check, search, export and end a transparency log.
 #[derive(Clone, Debug, Subcommand)]
@@ -102,14 +102,15 @@ pub(crate) struct LogExportArgs {
     /// The name of the shard to write. Unset: all of them; several, each in a directory `shard/NAME`, percent-encoded.
     #[arg(long, value_name = "NAME")]
     pub(crate) shard: Option<String>,
-    /// The directory to write to; it is made if it does not exist.
+    /// The directory to write to, or that of an earlier export of the same log; it is made if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
 
 /// Let the log take no more entries, for good.
 ///
-/// What the witnesses of its policy have not cosigned yet stays unpublished, until they do.
+/// What the witnesses of its policy have not cosigned yet stays unpublished, until they do. Only `signet log rotate` goes on, in a
+/// new shard.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogFreezeArgs {
     /// The log's data directory, or that of `signet up`, which has to be running.
@@ -123,18 +124,17 @@ pub(crate) struct LogFreezeArgs {
 /// witness policy, the witnesses have to know the new key first: the refusal says it, and the same command goes on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogRotateArgs {
-    /// The log's data directory, or that of `signet up`, which has to be running.
+    /// The log's data directory, or that of `signet up`, which has to be running unless it is with `--certificates`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// The new shard's name. Unset: a name made from its key.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = log_name)]
     pub(crate) origin: Option<String>,
     /// Only make the new shard and say its key, which `signet up` also puts into the trusted root; entries go on as before. The
     /// same command without this lets it take them.
     #[arg(long)]
     pub(crate) prepare: bool,
-    /// The log of certificates of `signet up`, which must not run: the next start goes on in the new one. Prepare it, and start once
-    /// in between, so that clients have its key before the first certificate.
+    /// The log of certificates of `signet up`, or of `signet serve ca` by its data directory. It may be running or not.
     #[arg(long)]
     pub(crate) certificates: bool,
 }

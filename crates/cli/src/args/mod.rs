@@ -37,7 +37,7 @@ pub(crate) use serve::{
     DevTokenArgs, OperatorArgs, SearchMode, ServeCaArgs, ServeCommand, ServeLogArgs, ServeOidcDevArgs,
     ServeRegistryArgs, ServeTrustArgs, ServeTsaArgs, ServeWitnessArgs,
 };
-pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, distinct, duration};
+pub(crate) use shared::{ConnectionArgs, HttpRegistry, PasswordArgs, TrustArgs, address, distinct, duration};
 pub(crate) use sign::{ImageFormat, SignArgs};
 pub(crate) use tool::{
     CompletionsArgs, ConformanceCommand, ConformanceTufArgs, ConformanceTufCommand, DemoArgs, DocsCommand,
@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn every_address_may_be_given_by_the_name_of_this_machine() {
-        let kinds = ["log", "tsa", "ca --dev", "trust", "witness", "oidc-dev"];
+        let kinds = ["log", "tsa", "ca --dev", "trust", "witness", "oidc-dev", "registry"];
         let services = kinds.map(|kind| format!("serve {kind} --admin localhost:2"));
-        for service in services.iter().map(String::as_str).chain(["serve registry", "up"]) {
+        for service in services.iter().map(String::as_str).chain(["up"]) {
             let line = format!("signet {service} --data d --listen localhost:1");
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

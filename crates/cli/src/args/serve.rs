@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use signet_server::host::{Host, TlsFiles};
+use signet_server::host::{Address, TlsFiles};
 use signet_server::rekor::Identities;
 use signet_services::log::{MAX_INTERVAL, MAX_WITNESS_WITHIN};
 
@@ -185,6 +185,8 @@ pub(crate) struct ServeRegistryArgs {
     /// The Sigstore `trusted_root.json` that the policy is decided with.
     #[arg(long, value_name = "FILE", requires = "require_signed")]
     pub(crate) trusted_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) operators: OperatorArgs,
 }
 
 /// Serve a timestamp authority (RFC 3161).
@@ -202,8 +204,8 @@ pub(crate) struct ServeTsaArgs {
     /// For development: believe this machine's clock, state no accuracy. On loopback only.
     #[arg(long, conflicts_with_all = ["accuracy_ms", "ntp", "ntp_agree"])]
     pub(crate) dev: bool,
-    /// The private key to sign with.
-    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    /// The private key to sign with: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds.
+    #[arg(long, value_name = "KEY", requires = "certificate_chain")]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -244,8 +246,8 @@ pub(crate) struct ServeCaArgs {
     /// For development: run an issuer whose tokens `signet dev-token` mints. On loopback only.
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(crate) dev: bool,
-    /// The private key to issue with.
-    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    /// The private key to issue with: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds.
+    #[arg(long, value_name = "KEY", requires = "certificate_chain")]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -253,9 +255,9 @@ pub(crate) struct ServeCaArgs {
     /// The URL of a certificate log (RFC 6962) that every certificate goes to.
     #[arg(long, value_name = "URL", requires = "ct_log_key")]
     pub(crate) ct_log: Option<String>,
-    /// The PEM public key of the certificate log.
+    /// The PEM public key of the certificate log; given again, that of the shard that it goes on in.
     #[arg(long, value_name = "FILE", requires = "ct_log")]
-    pub(crate) ct_log_key: Option<PathBuf>,
+    pub(crate) ct_log_key: Vec<PathBuf>,
     /// PEM roots of other authorities, whose certificates this one's own log takes as well.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ct_log", "ct_log_key"])]
     pub(crate) ct_root: Vec<PathBuf>,
@@ -338,10 +340,11 @@ impl TlsArgs {
         [&self.tls_cert, &self.tls_key].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// A listener of the service, which speaks TLS if the files are there.
-    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Host, CliError> {
-        let host = Host::listen(address, self.files().as_ref()).await;
-        host.map_err(|error| CliError::from(error).looking_into(self.paths()))
+    /// The address of the service, which speaks TLS if the files are there. It is taken before anything is made: a service that
+    /// cannot listen leaves nothing behind.
+    pub(crate) fn take(&self, address: SocketAddr) -> Result<Address, CliError> {
+        let taken = Address::take(address, self.files().as_ref());
+        taken.map_err(|error| CliError::from(error).looking_into(self.paths()))
     }
 
     /// The files, where the service is to speak TLS.

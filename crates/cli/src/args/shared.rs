@@ -1,13 +1,14 @@
 //! Options that several commands share.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use signet_crypto::{KeyAlgorithm, Scheme};
+use signet_formats::note::{NoteError, is_name};
 use signet_formats::oci::Registry;
 use signet_keys::SigningAlgorithm;
 use signet_verify::Code;
@@ -121,12 +122,37 @@ pub(crate) fn predicate_type(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads an address to listen on. By the name `localhost` the IPv4 one is meant.
+/// Reads an address to listen on. A name is one of its addresses, of IPv4 if it has one.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
-    let numbers = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
     let expected =
-        "expected an IP address and a port, such as `127.0.0.1:5000`; `0.0.0.0:5000` for all of this machine";
-    numbers.as_deref().unwrap_or(text).parse().map_err(|_| expected.to_owned())
+        "expected an address and a port, such as `127.0.0.1:5000`, or `0.0.0.0:5000` for all of this machine";
+    if text.starts_with(':') {
+        return Err(expected.to_owned());
+    }
+    let found = text.to_socket_addrs().map_err(|error| format!("{expected}: {error}"))?;
+    one_of(found.collect()).map_err(|why| format!("{why}: {expected}"))
+}
+
+/// Which one it is decides who reaches it, so they have to agree on that.
+fn one_of(found: Vec<SocketAddr>) -> Result<SocketAddr, &'static str> {
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
+    let first = first.ok_or("the name has no address")?;
+    let is_alike = |address: &SocketAddr| address.ip().is_loopback() == first.ip().is_loopback();
+    match found.iter().all(is_alike) {
+        true => Ok(first),
+        false => Err("the name has addresses on loopback and others"),
+    }
+}
+
+/// Reads the name of a log.
+pub(super) fn log_name(text: &str) -> Result<String, String> {
+    match is_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(NoteError::Name.to_string()),
+    }
 }
 
 /// Reads a time of RFC 3339.
@@ -262,9 +288,19 @@ mod tests {
     fn an_address_may_have_the_name_of_this_machine_and_needs_a_port() {
         assert_eq!(address("localhost:5000"), Ok(([127, 0, 0, 1], 5000).into()));
         assert_eq!(address("0.0.0.0:0"), Ok(([0, 0, 0, 0], 0).into()));
-        for text in [":5000", "5000", "localhost", "registry.example:5000"] {
+        for text in [":5000", "5000", "localhost", "localhost:port"] {
             assert!(address(text).unwrap_err().contains("`127.0.0.1:5000`"), "{text}");
         }
+    }
+
+    /// Else what is refused beyond loopback would be judged by another address than somebody meant.
+    #[test]
+    fn a_name_is_on_loopback_with_all_its_addresses_or_with_none() {
+        let of = |texts: &[&str]| one_of(texts.iter().map(|text| text.parse().unwrap()).collect());
+        assert_eq!(of(&["[::1]:1", "127.0.0.1:1"]), Ok(([127, 0, 0, 1], 1).into()));
+        assert_eq!(of(&["[2001:db8::1]:1"]), Ok("[2001:db8::1]:1".parse().unwrap()));
+        assert!(of(&["127.0.1.1:1", "192.0.2.1:1"]).is_err());
+        assert!(of(&[]).is_err());
     }
 
     #[test]

@@ -19,8 +19,9 @@ pub(crate) struct SignArgs {
     /// The images, as `registry/repository:tag`, `…@sha256:…` or `oci:DIR[:TAG]`.
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
-    /// The private key. Without one, a certificate for an identity signs: see *Keyless signing*.
-    #[arg(long, value_name = "FILE")]
+    /// The private key: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds. Without one, a certificate for an
+    /// identity signs: see *Keyless signing*.
+    #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) password: PasswordArgs,

@@ -47,11 +47,14 @@ pub(crate) struct TrustHomeArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrustInitArgs {
     /// The repository's URL. Unset: only bundles are imported.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = url)]
     pub(crate) url: Option<String>,
     /// The root to pin, a `root.json`.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: PathBuf,
+    /// A PEM file of certificate authorities to trust for the repository besides the system's, now and later.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) services_cacert: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) home: TrustHomeArgs,
 }
@@ -95,6 +98,10 @@ pub(crate) struct TrustCreateArgs {
     /// How many of them must sign. Unset: more than half.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) threshold: Option<u64>,
+    /// The key for what is signed online: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds. It stays
+    /// where it is. Unset: one that is made and kept in the data directory.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) online_key: Option<PathBuf>,
     /// For how many days the root may be used.
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) expires_days: u32,
@@ -120,6 +127,10 @@ pub(crate) struct TrustRotateArgs {
     /// Make a new key for what is signed online, as after a break-in.
     #[arg(long, conflicts_with = "rehearse")]
     pub(crate) new_online_key: bool,
+    /// Take another key for what is signed online: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds.
+    /// It stays where it is.
+    #[arg(long, value_name = "KEY", conflicts_with = "new_online_key")]
+    pub(crate) online_key: Option<PathBuf>,
     /// For how many days the root may be used.
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) expires_days: u32,
@@ -146,8 +157,8 @@ pub(crate) struct TrustSignArgs {
     /// The drafted root, to which the signature is added.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The private key.
-    #[arg(long, value_name = "FILE")]
+    /// The private key: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds.
+    #[arg(long, value_name = "KEY")]
     pub(crate) key: PathBuf,
     /// The root before it, for a key that the new one does not name any more.
     #[arg(long, value_name = "FILE")]
@@ -197,4 +208,12 @@ pub(crate) struct TrustMergeArgs {
     /// The file to write. An existing file is not overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+/// Whether it can be asked is for who asks it to say.
+fn url(text: &str) -> Result<String, String> {
+    match text.contains("://") {
+        true => Ok(text.to_owned()),
+        false => Err("it does not begin with `https://`".to_owned()),
+    }
 }

@@ -44,7 +44,8 @@ pub(crate) struct RestoreArgs {
     /// anything newer. Unset: nobody can say it, and the log is frozen.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
-    /// When the stack stopped for good, as `2026-11-21T12:00:00Z`. Cosignatures in `--head` that are later count as well.
+    /// When the stack stopped for good, as `2026-11-21T12:00:00Z`. Cosignatures in `--head` that are five minutes later
+    /// count as well.
     #[arg(long, value_name = "TIME", requires = "head", value_parser = time)]
     pub(crate) stopped: Option<i64>,
 }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use signet_formats::x509::{Certificate, certificates_from_pem};
-use signet_keys::{PasswordSource, PrivateKey, read_private};
+use signet_keys::{KeyReference, KeyUnavailable, PasswordSource, Signer};
 use signet_server::exposure::Reach;
+use signet_services::authority::AuthorityError;
 use signet_services::oidc::Issuers;
 use signet_services::tsa::ntp::NtpConfig;
 use signet_verify::Code;
@@ -19,10 +21,19 @@ pub(crate) fn on_loopback(listen: SocketAddr, operators: &OperatorArgs) -> Resul
     Ok(reach.stated_url().map(drop)?)
 }
 
-/// A key and the certificates that begin with its own.
-pub(crate) fn read_authority(key: &Path, chain: &Path) -> Result<(PrivateKey, Vec<Certificate>), CliError> {
-    let key = read_private(key, &PasswordSource::Environment)?;
-    Ok((key, read_certificates(chain)?))
+/// A key, in a file or held by a program, and the certificates that begin with its own.
+pub(crate) async fn read_authority(
+    key: &Path,
+    chain: &Path,
+) -> Result<(Arc<dyn Signer>, Vec<Certificate>), CliError> {
+    let (reference, chain) = (KeyReference::parse(key)?, read_certificates(chain)?);
+    let own = chain.first().ok_or(AuthorityError::EmptyChain)?;
+    let public = own.public_key().map_err(|_| AuthorityError::OtherKey)?;
+    match reference.open_certified(&public, &PasswordSource::Environment).await {
+        Ok(signer) => Ok((signer.into(), chain)),
+        Err(KeyUnavailable::Another { .. }) => Err(AuthorityError::OtherKey.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The certificates of all of these files.

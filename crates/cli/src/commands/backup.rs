@@ -1,11 +1,12 @@
 //! `signet backup` and `signet restore`.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_server::stack::{self, BackupError, Copied, Restored, Witnessed};
+use signet_verify::Code;
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::clock;
@@ -21,8 +22,9 @@ pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
     let to_standard = is_standard(&args.out);
-    if !to_standard {
-        refuse_inside(&args.data, &args.out)?;
+    match to_standard {
+        true => refuse_a_terminal()?,
+        false => refuse_inside(&args.data, &args.out)?,
     }
     let now = clock::now();
     let copied = match args.moves {
@@ -62,6 +64,16 @@ fn written(document: &BackupDocument, place: &str) -> String {
 /// Whether an archive goes through a pipe.
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// Nobody reads it there, and the private keys in it would stay in what the terminal remembers.
+fn refuse_a_terminal() -> Result<(), CliError> {
+    let refused = "standard output is a terminal, and the archive has private keys in it";
+    match io::stdout().is_terminal() {
+        true => Err(CliError::new(Code::UsageInvalid, refused)
+            .hint("give `--out FILE`, or pipe it: `signet backup … --out - | age -r RECIPIENT > FILE`")),
+        false => Ok(()),
+    }
 }
 
 /// The next backup would have this one in it.

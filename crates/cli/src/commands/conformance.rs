@@ -24,7 +24,7 @@ pub(crate) fn run(command: &ConformanceCommand, face: Face) -> Answer {
 }
 
 fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
-    let trust = Trust::from_args(&TrustArgs {
+    let trust = TrustArgs {
         key: args.key.iter().cloned().collect(),
         certificate_identity: args.certificate_identity.clone(),
         certificate_oidc_issuer: args.certificate_oidc_issuer.clone(),
@@ -32,7 +32,8 @@ fn verify_bundle(args: &VerifyBundleArgs, face: Face) -> Answer {
         // The suite verifies attestations of any type as it does signatures.
         predicate_type: "any".to_owned(),
         ..TrustArgs::default()
-    })?;
+    };
+    let trust = Trust::from_args(&trust, face)?;
     let name = args.file_or_digest.display().to_string();
     let verdict = verify(&name, read_bundle(&args.bundle)?, &trust, clock::now(), face)?;
     let document = VerifyDocument { results: vec![ImageBody::new(&name, Ok(&verdict))] };

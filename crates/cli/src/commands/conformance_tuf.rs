@@ -37,7 +37,7 @@ fn init(args: &ConformanceTufArgs, root: &Path) -> Answer {
 }
 
 async fn follow(args: &ConformanceTufArgs, targets: &[String]) -> Answer {
-    let fetch = HttpFetch::new();
+    let fetch = HttpFetch::trusting(None);
     let metadata = args.metadata_url.as_deref().unwrap_or_default();
     let base = args.target_base_url.as_deref().unwrap_or_default();
     let repository = Repository::apart(&fetch, metadata, base);

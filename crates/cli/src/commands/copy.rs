@@ -19,7 +19,11 @@ pub(crate) fn run(args: &CopyArgs, face: Face) -> Answer {
             apart: connection::attachments_apart(&client, &from)?,
             ..connection::source(&client, &from)?
         };
-        let target = to.target(&client)?;
+        let target = to.target_told(&client, &|file| {
+            // Whoever cannot be told waits all the same.
+            let _ = face
+                .note(&format!("`{}` is being written by another process: waiting for it", file.display()));
+        })?;
         let progress = Progress::of_bytes("copying", face);
         let options = CopyOptions { referrers: !args.no_referrers, ..CopyOptions::default() };
         let report = copy(&source, &target, &options, &|event| progress.copied(&event)).await;

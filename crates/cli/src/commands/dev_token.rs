@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 
 use signet_services::oidc::dev::{Bearer, DevIssuer};
-use signet_services::oidc::is_email;
 use signet_verify::Code;
 
 use crate::args::DevTokenArgs;
@@ -28,36 +27,19 @@ pub(crate) fn run(args: &DevTokenArgs, face: Face) -> Answer {
 }
 
 fn bearer(args: &DevTokenArgs) -> Result<Bearer, CliError> {
-    let reference = args.reference.clone().unwrap_or_else(|| MAIN.to_owned());
-    match (&args.email, &args.github, &args.gitlab, &args.kubernetes) {
-        (Some(address), ..) if is_email(address) => Ok(Bearer::Email(address.clone())),
-        (Some(address), ..) => {
-            Err(CliError::new(Code::UsageInvalid, format!("`{address}` is not a plain e-mail address")))
-        }
-        (_, Some(repository), ..) => {
-            path_of_two("OWNER/REPO", repository)?;
-            let workflow = args.workflow.clone().unwrap_or_default();
-            Ok(Bearer::GitHub { repository: repository.clone(), workflow, reference })
-        }
-        (_, _, Some(project), _) => {
-            path_of_two("GROUP/PROJECT", project)?;
-            Ok(Bearer::GitLab { project: project.clone(), reference })
-        }
-        (.., Some(both)) => {
-            let (namespace, account) = path_of_two("NAMESPACE/ACCOUNT", both)?;
-            Ok(Bearer::Kubernetes { namespace: namespace.to_owned(), account: account.to_owned() })
-        }
+    let reference = args.reference.as_deref().unwrap_or(MAIN);
+    let workflow = args.workflow.as_deref().unwrap_or_default();
+    let bearer = match (&args.email, &args.github, &args.gitlab, &args.kubernetes) {
+        (Some(address), ..) => Bearer::email(address),
+        (_, Some(repository), ..) => Bearer::github(repository, workflow, reference),
+        (_, _, Some(project), _) => Bearer::gitlab(project, reference),
+        (.., Some(account)) => Bearer::kubernetes(account),
         _ => {
             let kinds = "`--email`, `--github`, `--gitlab` or `--kubernetes` says whom the token is for";
-            Err(CliError::new(Code::UsageInvalid, kinds))
+            return Err(CliError::new(Code::UsageInvalid, kinds));
         }
-    }
-}
-
-/// The parts before and after the first slash, both with something in them.
-fn path_of_two<'a>(form: &str, text: &'a str) -> Result<(&'a str, &'a str), CliError> {
-    let parts = text.split_once('/').filter(|(first, rest)| !first.is_empty() && !rest.is_empty());
-    parts.ok_or_else(|| CliError::new(Code::UsageInvalid, format!("`{text}` is not `{form}`")))
+    };
+    bearer.map_err(|error| CliError::new(Code::UsageInvalid, error.to_string()))
 }
 
 /// What is built, where nothing else is said.

@@ -17,7 +17,7 @@ use crate::{claims, clock, connection, decision, render};
 
 /// Shows what is attached to an image.
 pub(crate) fn run(args: &InspectArgs, face: Face) -> Answer {
-    let trust = Trust::if_given(&args.trust)?;
+    let trust = Trust::if_given(&args.trust, face)?;
     let place = connection::place(&args.image)?;
     block_on(async {
         let client = connection::client(&args.connection, std::slice::from_ref(&place));

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use signet_keys::{
-    Existing, FileError, KeyInfo, KeyKind, Pair, PasswordError, PasswordSource, PrivateFormat, PrivateKey,
-    PublicFormat, Purpose, describe_file, encode_public, write_pair, write_public,
+    Existing, FileError, KeyInfo, KeyKind, KeyReference, Pair, PasswordError, PasswordSource, PrivateFormat,
+    PrivateKey, PublicFormat, Purpose, describe_file, encode_public, write_pair, write_public,
 };
 use signet_verify::Code;
 
@@ -14,6 +14,7 @@ use crate::args::{
 use crate::document::{KeyDocument, KeyPairDocument, PublicKeyDocument};
 use crate::error::{Answer, CliError, Status, Stop};
 use crate::face::Face;
+use crate::runtime::block_on;
 use crate::{key_file, password};
 
 /// Runs one of the commands.
@@ -21,7 +22,7 @@ pub(crate) fn run(command: &KeysCommand, face: Face) -> Answer {
     match command {
         KeysCommand::Generate(args) => generate(args, face),
         KeysCommand::Import(args) => import(args, face),
-        KeysCommand::ExportPublic(args) => export_public(args, face),
+        KeysCommand::ExportPublic(args) => block_on(export_public(args, face)),
         KeysCommand::Inspect(args) => inspect(args, face),
     }
 }
@@ -79,12 +80,10 @@ fn write_encrypted(
     Ok(write_pair(prefix, key, PrivateFormat::Sigstore(&password), Existing::Refuse)?)
 }
 
-fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
-    let key = match describe_file(&args.key)?.kind {
-        KeyKind::Public => key_file::public(&args.key)?,
-        KeyKind::Private => {
-            key_file::private(&args.key, &password::source(&args.password))?.public_key().clone()
-        }
+async fn export_public(args: &ExportPublicArgs, face: Face) -> Answer {
+    let key = match KeyReference::parse(&args.key)? {
+        KeyReference::File(path) if describe_file(&path)?.kind == KeyKind::Public => key_file::public(&path)?,
+        _ => key_file::signer(&args.key, &password::source(&args.password)).await?.public_key().clone(),
     };
     let format = match args.format {
         PublicFormatName::Pem => PublicFormat::Pem,

@@ -2,17 +2,22 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::note::{NoteError, VerifierKey};
 use signet_server::rekor::shard_path;
-use signet_server::stack::{log_shards, requests, rotate_certificates};
+use signet_server::stack::{log_shards, requests, stopped_certificate_logs};
+use signet_services::ca::own_log;
+use signet_services::clock::SystemClock;
+use signet_services::ctlog;
 use signet_services::log::{
-    Answer as Reply, Config, FsckReport, HomeError, HomeOptions, OpenError, Place, Request, Rotation,
+    Answer as Reply, Config, FsckReport, HomeError, HomeOptions, OpenError, Opener, Place, Request, Rotation,
     SearchError, Shards, export, fsck_shards, fsck_tiles, places_of, prove, request,
 };
 use signet_store::fs::Disk;
+use signet_store::{DataDir, Kind, kind_of, lock};
 use signet_verify::Code;
 
 use super::witnesses::witnessed;
@@ -127,18 +132,14 @@ async fn freeze(args: &LogFreezeArgs, face: Face) -> Answer {
 }
 
 async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
-    let (origin, keys) = match args.certificates {
-        true => {
-            let next = rotate_certificates(&args.data, args.origin.clone(), args.prepare).await?;
-            (next.origin, next.keys)
-        }
-        false => {
-            let rotation = Rotation { origin: args.origin.clone(), prepare: args.prepare };
-            match ask(&args.data, Request::Rotate(rotation)).await? {
-                Reply::Shard { origin, keys } => (origin, keys),
-                other => return Err(refused(other).into()),
-            }
-        }
+    let asked = Request::Rotate(Rotation { origin: args.origin.clone(), prepare: args.prepare });
+    let answer = match args.certificates {
+        true => ask_certificates(&args.data, asked).await?,
+        false => ask(&args.data, asked).await?,
+    };
+    let (origin, keys) = match answer {
+        Reply::Shard { origin, keys } => (origin, keys),
+        other => return Err(refused(other).into()),
     };
     let document =
         LogRotateDocument { data: args.data.display().to_string(), origin, keys, prepared: args.prepare };
@@ -166,11 +167,7 @@ async fn ask(data: &Path, asked: Request) -> Result<Reply, CliError> {
     }
     let config = witnessed(Config::new(data.to_owned()), None, WITNESS_WITHIN)?;
     match Shards::open(Disk::default(), config, HomeOptions::default()).await {
-        Ok(shards) => {
-            let answer = shards.answer(asked, |_| ()).await;
-            shards.close().await;
-            Ok(answer)
-        }
+        Ok(shards) => Ok(answered(shards, asked).await),
         Err(HomeError::Open(OpenError::Dir(signet_store::OpenError::InUse { .. }))) => {
             ask_running(data, &asked, data).await
         }
@@ -178,9 +175,38 @@ async fn ask(data: &Path, asked: Request) -> Result<Reply, CliError> {
     }
 }
 
+/// The same of the log of certificates of a stack, or of an authority by itself.
+async fn ask_certificates(data: &Path, asked: Request) -> Result<Reply, CliError> {
+    exists(data)?;
+    let requests = data.join(ctlog::DIR);
+    let (kind, is_there) = (kind_of(data), requests.is_dir());
+    let Some(kind @ (Kind::Stack | Kind::Ca)) = kind.filter(|_| is_there) else {
+        return Err(CliError::new(Code::UsageInvalid, about(data, "there is no log of certificates in it"))
+            .hint("give the directory of `signet up`, or of a `signet serve ca` that keeps a log itself"));
+    };
+    if matches!(lock(data), Err(signet_store::OpenError::InUse { .. })) {
+        return ask_running(&requests, &asked, data).await;
+    }
+    match kind {
+        Kind::Stack => Ok(answered(stopped_certificate_logs(data).await?, asked).await),
+        _ => {
+            // Nobody else's until it is done.
+            let dir = DataDir::open(data, kind)?;
+            Ok(answered(own_log(&dir, Arc::new(SystemClock::start())).await?, asked).await)
+        }
+    }
+}
+
+/// What a log answers that nobody else has open.
+async fn answered<O: Opener>(shards: Shards<O>, asked: Request) -> Reply {
+    let answer = shards.answer(asked, |_| ()).await;
+    shards.close().await;
+    answer
+}
+
 /// What the running log that is asked in `requests` answers.
 async fn ask_running(requests: &Path, asked: &Request, data: &Path) -> Result<Reply, CliError> {
-    request(requests, asked).await.map_err(|error| {
+    request(requests, data, asked).await.map_err(|error| {
         let told = CliError::new(Code::ServiceFailed, about(data, &error));
         match error.kind() {
             io::ErrorKind::TimedOut => told.hint("it has to be running to be asked"),

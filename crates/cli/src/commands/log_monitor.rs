@@ -1,13 +1,12 @@
 //! `signet log monitor`.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use signet_formats::note::VerifierKey;
 use signet_keys::read_public;
-use signet_server::monitor::HttpLogs;
+use signet_server::monitor::{HttpLogs, log_url, webhook_url};
 use signet_services::clock::SystemClock;
 use signet_services::monitor::{
     Finding, FollowedLog, LogReader, Monitor, MonitorConfig, Source, Watch, WatchText, What,
@@ -27,18 +26,11 @@ use crate::plain::Plain;
 /// Looks at the logs, once or until it is stopped.
 pub(crate) async fn run(args: &LogMonitorArgs, face: Face) -> Answer {
     let config = config(args)?;
+    let webhook = args.webhook.as_ref().or(config.webhook.as_ref()).map(|url| webhook_url(url)).transpose();
+    let webhook = webhook.map_err(|why| CliError::new(Code::ConfigInvalid, format!("the webhook {why}")))?;
     let client = HttpLogs::default();
     let monitor = open(args, &config, &client)?;
-    let webhook = args.webhook.clone().or(config.webhook);
-    let mut watching = Watching {
-        monitor,
-        client,
-        webhook,
-        untold: VecDeque::new(),
-        unshown: Vec::new(),
-        once: args.once,
-        face,
-    };
+    let mut watching = Watching { monitor, client, webhook, unshown: Vec::new(), once: args.once, face };
     let mut status = Status::Yes;
     loop {
         // What it found is told; how it ends, when it is stopped, says nothing.
@@ -67,8 +59,6 @@ struct Watching {
     monitor: Monitor,
     client: HttpLogs,
     webhook: Option<String>,
-    /// What the webhook has not taken yet.
-    untold: VecDeque<LogFinding>,
     /// What was not printed yet.
     unshown: Vec<LogFinding>,
     once: bool,
@@ -80,9 +70,7 @@ impl Watching {
         let unwritable = |error: std::io::Error| CliError::unwritable(state, &error);
         let found = self.monitor.round().await.map_err(unwritable)?;
         let findings: Vec<LogFinding> = found.iter().map(finding).collect();
-        if self.webhook.is_some() {
-            self.untold.extend(self.monitor.news(&found).iter().map(finding));
-        }
+        let dropped = self.webhook.as_ref().map_or(0, |_| self.monitor.put_in_line(&found));
         self.unshown.extend(findings);
         // A single look is one document, however many rounds it takes.
         let is_over = !(self.once && self.monitor.is_behind());
@@ -93,6 +81,10 @@ impl Watching {
         let told = self.tell().await;
         if let Err(why) = &told {
             self.face.note(&format!("the webhook was not told: {why}"))?;
+        }
+        if dropped > 0 {
+            self.face
+                .note(&format!("too much waits for the webhook: {dropped} findings will not be told"))?;
         }
         // What nobody was told is found again after a restart, and the heartbeat stops.
         if told.is_ok() {
@@ -108,9 +100,9 @@ impl Watching {
 
     async fn tell(&mut self) -> Result<(), String> {
         let Some(webhook) = &self.webhook else { return Ok(()) };
-        while let Some(finding) = self.untold.front() {
-            self.client.post(webhook, finding).await?;
-            self.untold.pop_front();
+        while let Some(first) = self.monitor.first_in_line() {
+            self.client.post(webhook, &finding(first)).await?;
+            self.monitor.told_first();
         }
         Ok(())
     }
@@ -127,7 +119,8 @@ fn open(args: &LogMonitorArgs, config: &MonitorConfig, client: &HttpLogs) -> Res
         OpenError::Io { path, error } => CliError::unreadable(&path, error),
         error => error.into(),
     })?;
-    Ok(monitor.with_heartbeat(heartbeat))
+    let unwritable = |error| CliError::unwritable(heartbeat.as_deref().unwrap_or(&args.state), &error);
+    monitor.with_heartbeat(heartbeat.clone()).map_err(unwritable)
 }
 
 /// The file, and what the options add.
@@ -144,7 +137,7 @@ fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
     if let Some((url, key)) = args.url.as_ref().zip(args.key.as_ref()) {
         let witness_policy = args.witness_policy.as_ref().map(|path| path.display().to_string());
         let (url, key, max_age) = (url.clone(), key.clone(), args.max_age.clone());
-        config.logs.push(FollowedLog { url, key, origin: None, witness_policy, max_age });
+        config.logs.push(FollowedLog { url, key, origin: None, witness_policy, max_age, opaque: false });
     }
     let identities = args.identity.iter().map(|exact| (exact, Matcher::Exact(exact.clone())));
     let pattern = |pattern: &String| Matcher::Pattern(Pattern { pattern: pattern.clone() });
@@ -166,10 +159,13 @@ fn config(args: &LogMonitorArgs) -> Result<MonitorConfig, CliError> {
 }
 
 fn source(log: &FollowedLog) -> Result<Source, CliError> {
+    let url =
+        log_url(&log.url).map_err(|why| CliError::new(Code::ConfigInvalid, format!("the log {why}")))?;
     let key = key(log)?;
     let witnesses = log.witness_policy.as_ref().map(|path| read_policy(Path::new(path))).transpose()?;
     let origin = log.origin.clone().unwrap_or_else(|| key.name().to_owned());
-    Ok(Source { url: log.url.clone(), origin, key, max_age: max_age(log)?, witnesses })
+    let (max_age, is_opaque) = (max_age(log)?, log.opaque);
+    Ok(Source { url, origin, key, max_age, witnesses, is_opaque })
 }
 
 /// Only witnesses say when they saw a checkpoint.
@@ -244,6 +240,10 @@ fn finding(finding: &Finding) -> LogFinding {
             told(LogFindingKind::Old, message)
         }
         What::Unreadable(why) => told(LogFindingKind::Unreadable, why.clone()),
+        What::Dropped { count } => {
+            let message = format!("{count} findings could not be told for too long, and were dropped");
+            told(LogFindingKind::Dropped, message)
+        }
         _ => told(LogFindingKind::Unreadable, "something that this command does not know".to_owned()),
     }
 }

@@ -7,6 +7,7 @@ use signet_server::registry::{App, AuthFiles, BuildError, Config, GarbageCollect
 use tokio::task::JoinSet;
 use tracing::Level;
 
+use super::operators::Operators;
 use crate::args::{ServeCommand, ServeRegistryArgs};
 use crate::document::ServeDocument;
 use crate::error::{Answer, CliError, Status, Stop};
@@ -29,7 +30,8 @@ pub(crate) fn run(command: &ServeCommand, face: Face) -> Answer {
 }
 
 async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
-    log(LogFormat::Text, args.log_requests);
+    log(args.operators.log_format, args.log_requests);
+    let operators = Operators::begin(&args.operators).await?;
     let gate = gate(args)?.map(Arc::new);
     let app = build(args, gate.clone()).await?;
     let mut following = JoinSet::new();
@@ -41,10 +43,12 @@ async fn registry(args: &ServeRegistryArgs, face: Face) -> Answer {
         address: app.local_addr(),
         url: app.url(),
         data: args.data.display().to_string(),
-        admin: None,
+        admin: operators.address(),
+        certificate_log: None,
     };
     let stop = runtime::stopped();
-    face.result(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
+    face.serving(&document, |document| format!("serving {} from `{}`\n", document.url, document.data))?;
+    let _answering = operators.answer(signet_server::registry::operators(app.store().clone()));
     app.run(stop).await;
     Ok(Status::Yes)
 }

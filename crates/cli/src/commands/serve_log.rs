@@ -27,17 +27,18 @@ use crate::runtime;
 pub(crate) async fn run(args: &ServeLogArgs, face: Face) -> Answer {
     refuse_the_network(args)?;
     let operators = Operators::begin(&args.operators).await?;
+    let address = args.tls.take(args.listen)?;
     let options = HomeOptions { origin: args.origin.clone(), ml_dsa: args.ml_dsa };
     let shards = Shards::open(Disk::default(), config(args)?, options).await?;
     let shards = Arc::new(shards);
     let log = shards.active().ok_or_else(|| CliError::internal("no shard takes entries"))?;
-    let host = args.tls.listen(args.listen).await?;
     let router = rekor::sharded_router(Arc::clone(&shards), kind(args)).map_err(CliError::internal)?;
     let search = args.search.map(|mode| Searching::open(&shards, mode.into())).transpose();
     let search = search.map_err(|error| CliError::unwritable(&args.data, &error))?;
     let router = search.iter().fold(router, |router, search| router.merge(search.router()));
+    let host = address.listen()?;
     let stop = runtime::stopped();
-    face.result(&document(args, &log, &host, operators.address()), text)?;
+    face.serving(&document(args, &log, &host, operators.address()), text)?;
     let _following: JoinSet<()> = search.iter().cloned().map(Searching::follow).collect();
     let _answering = operators.answer(rekor::operators(Arc::clone(&shards)));
     let ready = Arc::clone(&shards);
@@ -75,7 +76,14 @@ fn read_checkpoint(path: &Path) -> Result<Checkpoint, CliError> {
 /// Whoever reaches a log of any bytes fills the disk; what it has can never be taken out.
 fn refuse_the_network(args: &ServeLogArgs) -> Result<(), CliError> {
     match args.opaque && !args.listen.ip().is_loopback() {
-        true => Err(CliError::new(Code::ListenRefused, args.listen.to_string())),
+        true => Err(CliError::new(
+            Code::ListenRefused,
+            format!(
+                "{} is not on loopback: whoever reaches a log of any bytes could fill the disk",
+                args.listen
+            ),
+        )
+        .hint("listen on this machine only, or leave `--opaque` out: a log of signatures may be reached")),
         false => Ok(()),
     }
 }

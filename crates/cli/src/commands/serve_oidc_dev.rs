@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_server::host::{Host, health};
+use signet_server::host::{Address, health};
 use signet_server::oidc_dev;
 use signet_services::oidc::dev::DevIssuer;
 use signet_store::{DataDir, Kind};
@@ -23,13 +23,14 @@ pub(crate) fn run(args: &ServeOidcDevArgs, face: Face) -> Answer {
 async fn serve(args: &ServeOidcDevArgs, face: Face) -> Answer {
     on_loopback(args.listen, &args.operators)?;
     let operators = Operators::begin(&args.operators).await?;
+    let address = Address::take(args.listen, None)?;
     let dir = DataDir::open(&args.data, Kind::OidcDev)?;
-    let host = Host::listen(args.listen, None).await?;
-    let issuer = DevIssuer::open(dir.disk(), dir.path(), &host.url())?;
+    let issuer = DevIssuer::open(dir.disk(), dir.path(), &address.url())?;
     let issuers: Vec<String> = issuer.issuers().into_iter().map(|issuer| issuer.url).collect();
+    let host = address.listen()?;
     let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
-    face.result(&document, |_| format!("serving the development issuers {}\n", issuers.join(", ")))?;
+    face.serving(&document, |_| format!("serving the development issuers {}\n", issuers.join(", ")))?;
     let _answering = operators.answer(oidc_dev::operators());
     let router = oidc_dev::router(Arc::new(issuer), "").merge(health(|| true));
     host.run(router, stop).await;

@@ -40,8 +40,8 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     if args.dev {
         config.time = TimeSource::Development;
     }
-    let identity = identity(args)?;
-    let host = args.tls.listen(args.listen).await?;
+    let identity = identity(args).await?;
+    let address = args.tls.take(args.listen)?;
     let tsa = Tsa::open(&args.data, identity, config).await?;
     // Asked before the first request, so that it need not be refused.
     if let Some(servers) = &servers {
@@ -52,9 +52,10 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
             servers.watch().await;
         }
     });
+    let host = address.listen()?;
     let document = ServeDocument::of(&host, &args.data, operators.address());
     let stop = runtime::stopped();
-    face.result(&document, |document| {
+    face.serving(&document, |document| {
         format!("serving timestamps at {}/api/v1/timestamp from `{}`\n", document.url, document.data)
     })?;
     if let Some(doubt) = tsa.doubt() {
@@ -70,8 +71,8 @@ async fn serve(args: &ServeTsaArgs, face: Face) -> Answer {
     Ok(Status::Yes)
 }
 
-fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
+async fn identity(args: &ServeTsaArgs) -> Result<Option<Identity>, CliError> {
     let Some((key, chain)) = args.key.as_ref().zip(args.certificate_chain.as_ref()) else { return Ok(None) };
-    let (key, chain) = read_authority(key, chain)?;
-    Ok(Some(Identity::new(Arc::new(key), chain)?))
+    let (key, chain) = read_authority(key, chain).await?;
+    Ok(Some(Identity::new(key, chain)?))
 }

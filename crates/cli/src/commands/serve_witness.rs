@@ -20,13 +20,14 @@ use crate::runtime;
 /// Serves a witness until it is told to stop.
 pub(crate) async fn run(args: &ServeWitnessArgs, face: Face) -> Answer {
     let operators = Operators::begin(&args.operators).await?;
+    let address = args.tls.take(args.listen)?;
     let (data, clock) = (args.data.clone(), Arc::new(SystemClock::start()));
     let config = Config { data, logs: witnessed_logs(&args.log)?, clock };
     let options = HomeOptions { name: args.name.clone(), ml_dsa: args.ml_dsa };
     let witness = Witness::open_home(Disk::default(), config, options).await?;
-    let host = args.tls.listen(args.listen).await?;
+    let host = address.listen()?;
     let stop = runtime::stopped();
-    face.result(&document(args, &witness, &host, operators.address()), text)?;
+    face.serving(&document(args, &witness, &host, operators.address()), text)?;
     let ready = witness.clone();
     let _answering = operators.answer(witness::operators(witness.clone()));
     let router = witness::router(witness).merge(health(move || ready.is_cosigning()));

@@ -5,7 +5,7 @@ use std::path::Path;
 use signet_crypto::Digest;
 use signet_server::stack::{self, StackReport};
 use signet_store::registry::{Finding, FsRegistry, FsckReport, GcOptions, GcReport, Limits, RegistryStore};
-use signet_store::{Kind, RepositoryName, kind_of};
+use signet_store::{Kind, OpenError, RepositoryName, format_of};
 use signet_verify::Code;
 
 use crate::args::{FsckArgs, GcArgs, RegistryCommand};
@@ -25,10 +25,11 @@ pub(crate) fn registry(command: &RegistryCommand, face: Face) -> Answer {
 /// Checks a data directory for damage.
 pub(crate) fn fsck(args: &FsckArgs, face: Face) -> Answer {
     block_on(async {
-        let document = match kind_of(&args.data) {
-            Some(Kind::Stack) if args.repair => return Err(of_which(args).into()),
-            Some(Kind::Stack) => of_stack(args, stack::fsck(&args.data).await?),
-            _ => of_registry(args).await?,
+        let document = match kind(&args.data)? {
+            Kind::Stack if args.repair => return Err(of_which(args).into()),
+            Kind::Stack => of_stack(args, stack::fsck(&args.data).await?),
+            Kind::Registry => of_registry(args).await?,
+            other => return Err(checked_elsewhere(&args.data, other).into()),
         };
         face.result(&document, render::fsck)?;
         match document.findings.is_empty() {
@@ -108,16 +109,32 @@ fn gc_document(args: &GcArgs, report: GcReport) -> GcDocument {
     }
 }
 
-/// Opens a data directory that exists; a misspelt one would otherwise be made, and found sound.
+/// Opens a registry that exists; a misspelt or unmounted one would otherwise be made, and found sound.
 fn open(path: &Path) -> Result<FsRegistry, CliError> {
-    std::fs::metadata(path).map_err(|error| CliError::unreadable(path, error))?;
-    FsRegistry::open(path, Limits::default()).map_err(|error| {
-        let error = CliError::from(error);
-        match error.code {
-            Code::DataDirForeign => {
-                error.hint("name the directory that `signet serve registry --data` was given")
-            }
-            _ => error,
+    match kind(path)? {
+        Kind::Registry => Ok(FsRegistry::open(path, Limits::default())?),
+        found => {
+            let other = OpenError::Kind { path: path.to_owned(), found, wanted: Kind::Registry };
+            Err(CliError::from(other)
+                .hint("name the directory that `signet serve registry --data` was given, or `registry` in a stack's"))
         }
+    }
+}
+
+fn kind(path: &Path) -> Result<Kind, CliError> {
+    format_of(path).map_err(|error| match error {
+        OpenError::Io { error, .. } => CliError::unreadable(path, error),
+        begun @ OpenError::NotBegun { .. } => CliError::from(begun)
+            .hint("is its disk mounted? If its first start was cut off, start the service again"),
+        error => CliError::from(error).hint("name the directory that a service's `--data` was given"),
+    })
+}
+
+/// What has its own command, or looks at itself whenever it starts.
+fn checked_elsewhere(path: &Path, kind: Kind) -> CliError {
+    let why = format!("`{}` holds the data of `{kind}`, which is not checked here", path.display());
+    CliError::new(Code::DataDirForeign, why).hint(match kind {
+        Kind::Log | Kind::Ct => "`signet log fsck --data DIR` checks it",
+        _ => "it is checked whenever its service starts, and as part of a whole stack",
     })
 }

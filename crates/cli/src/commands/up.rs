@@ -29,9 +29,9 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
     let Built { stack, data, following } = stack::build(file).await?;
     let document = document(&data, &stack);
     let stop = runtime::stopped();
-    face.result(&document, up)?;
-    if document.issuers.is_empty() {
-        note(face, format, "no issuer of identity tokens is configured: nobody gets a certificate")?;
+    face.serving(&document, up)?;
+    for line in stack.services().ca.notes() {
+        note(face, format, line)?;
     }
     if stack.services().trust.is_some() && document.trust.is_none() {
         note(
@@ -41,7 +41,11 @@ async fn serve(args: &UpArgs, face: Face) -> Answer {
         )?;
     }
     for part in &document.not_ready {
-        let doubt = stack.services().tsa.doubt().filter(|_| *part == "tsa");
+        let doubt = match *part {
+            "tsa" => stack.services().tsa.doubt(),
+            "ca" => stack.services().ca.key_doubt(),
+            _ => None,
+        };
         let why = doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default();
         note(face, format, &format!("`{part}` is not ready yet: it refuses requests until it is{why}"))?;
     }

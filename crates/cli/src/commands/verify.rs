@@ -22,7 +22,7 @@ pub(crate) fn run(args: &VerifyArgs, face: Face) -> Answer {
     if let Some(bundle) = &args.bundle {
         return verify_blob::verify_files(&args.trust, bundle, &args.images, face);
     }
-    let trust = Trust::from_args(&args.trust)?;
+    let trust = Trust::from_args(&args.trust, face)?;
     let places: Vec<Location> =
         args.images.iter().map(|image| connection::place(image)).collect::<Result<_, _>>()?;
     let at = clock::now();

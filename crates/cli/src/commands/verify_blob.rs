@@ -23,7 +23,7 @@ pub(crate) fn run(args: &VerifyBlobArgs, face: Face) -> Answer {
 
 /// Verifies files against one bundle, and ends as the worst of them.
 pub(crate) fn verify_files(trust: &TrustArgs, bundle: &Path, names: &[String], face: Face) -> Answer {
-    let trust = Trust::from_args(trust)?;
+    let trust = Trust::from_args(trust, face)?;
     let evidence = read_bundle(bundle)?;
     let at = clock::now();
     let verdicts: Vec<(String, Verdict)> = names

@@ -216,6 +216,8 @@ pub(crate) enum LogFindingKind {
     Old,
     /// The log cannot be read, or is not signed as it should be.
     Unreadable,
+    /// Findings that could not be told for too long.
+    Dropped,
 }
 
 impl From<Entry> for LogEntry {

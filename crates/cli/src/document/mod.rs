@@ -23,7 +23,7 @@ pub(crate) use log::{
     LogDocument, LogEntry, LogFinding, LogFindingKind, LogFsckDocument, LogMonitorDocument, LogProofDocument,
     LogRotateDocument, LogSearchDocument, LogShardReport, ServeLogDocument, ServeWitnessDocument,
 };
-pub(crate) use store::{CheckedLog, CopyDocument, FsckDocument, GcDocument, ServeDocument};
+pub(crate) use store::{CheckedLog, CopyDocument, FsckDocument, GcDocument, ServeDocument, ServedCtLog};
 pub(crate) use tool::{
     CodeBody, DemoDocument, DemoStep, DoctorDocument, ErrorBody, ErrorDocument, ExplainDocument, Finding,
     Health,

@@ -23,12 +23,32 @@ pub(crate) struct ServeDocument {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
+    /// The log of certificates that an authority keeps itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_log: Option<ServedCtLog>,
+}
+
+/// A log of certificates that is served.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServedCtLog {
+    /// Where its paths begin: `--ct-log` of another authority.
+    pub(crate) url: String,
+    /// The key of its promises, in PEM.
+    pub(crate) key: String,
 }
 
 impl ServeDocument {
     /// Of the service at this host.
     pub(crate) fn of(host: &Host, data: &Path, admin: Option<SocketAddr>) -> Self {
-        Self { address: host.local_addr(), url: host.url(), data: data.display().to_string(), admin }
+        Self {
+            address: host.local_addr(),
+            url: host.url(),
+            data: data.display().to_string(),
+            admin,
+            certificate_log: None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Of `signet trust`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// What a repository of trust says, as it is published or pinned.
@@ -24,6 +26,9 @@ pub(crate) struct TrustDocument {
     pub(crate) targets: Vec<String>,
     /// What has to be done soon.
     pub(crate) alerts: Vec<String>,
+    /// Whether it is only what would be published.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rehearsed: bool,
 }
 
 /// A role of a repository of trust.
@@ -50,6 +55,8 @@ pub(crate) struct TrustRootDocument {
     pub(crate) version: u64,
     /// From when on it may not be used any more.
     pub(crate) expires: String,
+    /// What `signet keys inspect` prints of each of its keys, by the id that the key has here.
+    pub(crate) keys: BTreeMap<String, String>,
     /// The ids of the keys that sign roots from it on.
     pub(crate) root_keys: Vec<String>,
     /// How many of them must have signed.
@@ -65,6 +72,13 @@ pub(crate) struct TrustRootDocument {
     pub(crate) complete: bool,
     /// Whether nothing was written.
     pub(crate) rehearsed: bool,
+}
+
+impl TrustRootDocument {
+    /// A key as its holder knows it, and by its id.
+    pub(crate) fn named(&self, id: &str) -> String {
+        self.keys.get(id).map_or_else(|| id.to_owned(), |key| format!("{key} (TUF: {id})"))
+    }
 }
 
 /// The signatures of the keys that the root before it names.

@@ -3,7 +3,9 @@
 use std::io;
 
 use signet_clients::Error as ClientError;
-use signet_keys::{Error as KeyError, FileError, PasswordError, SignError};
+use signet_keys::{
+    Error as KeyError, Fault, FileError, KeyUnavailable, OutsideError, PasswordError, SignError,
+};
 use signet_registry::{Advice, Error as RegistryError};
 use signet_verify::Code;
 
@@ -34,11 +36,37 @@ fn key_code(error: &KeyError) -> Code {
     }
 }
 
+impl From<KeyUnavailable> for CliError {
+    fn from(error: KeyUnavailable) -> Self {
+        match error {
+            KeyUnavailable::File(error) => error.into(),
+            KeyUnavailable::Outside(error) => error.into(),
+            _ => Self::new(Code::KeyUnusable, error.to_string()),
+        }
+    }
+}
+
+impl From<OutsideError> for CliError {
+    fn from(error: OutsideError) -> Self {
+        let code = match error.fault {
+            Fault::Malformed | Fault::Secret => Code::UsageInvalid,
+            Fault::Algorithm(_) | Fault::Key(KeyError::UnsupportedAlgorithm) => Code::KeyUnusable,
+            _ => Code::KeyOutOfReach,
+        };
+        let told = Self::new(code, error.to_string());
+        match error.fault {
+            Fault::Run { .. } => told.hint(NO_PROGRAM),
+            _ => told,
+        }
+    }
+}
+
 impl From<SignError> for CliError {
     fn from(error: SignError) -> Self {
         let code = match error {
             SignError::UnsupportedScheme { .. } => Code::AlgorithmNotInFormat,
             SignError::NeedsMessage { .. } | SignError::WrongDigest { .. } => Code::Internal,
+            SignError::Outside(error) => return error.into(),
             _ => Code::KeyUnusable,
         };
         Self::new(code, error.to_string())
@@ -119,3 +147,6 @@ impl From<ClientError> for CliError {
         Self::new(code, error.to_string())
     }
 }
+
+const NO_PROGRAM: &str = "install the program and put it on the `PATH`; what cosign reads from `env://NAME`, \
+     `printenv NAME > cosign.key` writes into a file";

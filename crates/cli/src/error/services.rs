@@ -10,7 +10,7 @@ use signet_services::log::{HomeError, Kind, OpenError as LogOpenError, SearchErr
 use signet_services::monitor::ConfigError as MonitorConfigError;
 use signet_services::oidc::ConfigError;
 use signet_services::oidc::dev::DevError;
-use signet_services::trust::{CeremonyError, FollowError, PublisherError};
+use signet_services::trust::{CeremonyError, FetchError, FollowError, PublisherError};
 use signet_services::tsa::TsaError;
 use signet_services::witness::OpenError as WitnessOpenError;
 use signet_store::OpenError;
@@ -24,7 +24,9 @@ impl From<OpenError> for CliError {
         let code = match error {
             OpenError::InUse { .. } => Code::DataDirLocked,
             OpenError::Newer { .. } => Code::DataDirTooNew,
-            OpenError::Foreign { .. } | OpenError::Kind { .. } => Code::DataDirForeign,
+            OpenError::Foreign { .. } | OpenError::Kind { .. } | OpenError::NotBegun { .. } => {
+                Code::DataDirForeign
+            }
             OpenError::Malformed { .. } => Code::DataCorrupt,
             _ => Code::ServiceFailed,
         };
@@ -73,6 +75,15 @@ impl From<LogOpenError> for CliError {
                         "leave out `--opaque`, without which it was made, or give another `--data`"
                     }
                 });
+            }
+            LogOpenError::NotOurs { .. } => {
+                return Self::new(Code::DataDirForeign, error.to_string())
+                    .hint("give an empty directory, or that of an earlier export of this log");
+            }
+            LogOpenError::Unpublished { .. } => {
+                return Self::new(Code::ServiceFailed, error.to_string()).hint(
+                    "the log publishes it when it runs, with a quorum of its witnesses if it has a policy",
+                );
             }
             LogOpenError::WrongKey { .. } | LogOpenError::WrongOrigin { .. } => Code::DataDirForeign,
             LogOpenError::NoEntry { .. } => Code::UsageInvalid,
@@ -124,10 +135,6 @@ impl From<BuildError> for CliError {
             }
             BuildError::GateWithoutRights => Code::UsageInvalid,
             BuildError::Auth(_) => Code::ConfigInvalid,
-            BuildError::Host(error @ HostError::Listen { .. }) => {
-                return Self::from(error)
-                    .hint("choose another address with `--listen`; port 0 takes a free one");
-            }
             BuildError::Host(error) => return error.into(),
             _ => Code::ServiceFailed,
         };
@@ -137,11 +144,11 @@ impl From<BuildError> for CliError {
 
 impl From<HostError> for CliError {
     fn from(error: HostError) -> Self {
-        let code = match error {
-            HostError::Tls(_) => Code::ConfigInvalid,
-            _ => Code::ServiceFailed,
-        };
-        Self::new(code, error.to_string())
+        match error {
+            HostError::Tls(_) => Self::new(Code::ConfigInvalid, error.to_string()),
+            _ => Self::new(Code::ServiceFailed, error.to_string())
+                .hint("choose another address; port 0 takes a free one"),
+        }
     }
 }
 
@@ -160,6 +167,10 @@ impl From<AuthorityError> for CliError {
                 return Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE);
             }
             AuthorityError::Lost { .. } => Code::DataCorrupt,
+            AuthorityError::RootElsewhere { .. } => {
+                return Self::new(Code::ServiceFailed, error.to_string())
+                    .hint("put the file back for this start, and take it away again when it has begun");
+            }
             AuthorityError::DevelopmentGiven => {
                 return Self::new(Code::ConfigInvalid, error.to_string())
                     .hint("leave `--dev` out, or the key and its certificates");
@@ -173,6 +184,11 @@ impl From<AuthorityError> for CliError {
 impl From<FollowError> for CliError {
     fn from(error: FollowError) -> Self {
         let code = match &error {
+            FollowError::Unreachable { error: FetchError::Untrusted(_), .. } => {
+                return Self::new(Code::TrustUnreachable, error.to_string()).hint(
+                    "an authority that the system does not know is named with `signet trust init --services-cacert FILE`, of a root that is pinned already too",
+                );
+            }
             FollowError::Io(_) => Code::FileUnwritable,
             FollowError::NotPinned { .. } => Code::TrustNotPinned,
             FollowError::Refused(refusal) => refusal.code(),
@@ -187,12 +203,12 @@ impl From<FollowError> for CliError {
 
 impl From<CeremonyError> for CliError {
     fn from(error: CeremonyError) -> Self {
-        let code = match &error {
-            CeremonyError::Refused(refusal) => refusal.code(),
+        let code = match error {
+            CeremonyError::Sign(error) => return error.into(),
+            CeremonyError::Refused(ref refusal) => refusal.code(),
             CeremonyError::Form(_) | CeremonyError::UnknownKey(_) => Code::TrustMalformed,
             CeremonyError::Version { .. } => Code::TrustMismatch,
             CeremonyError::Algorithm(_) | CeremonyError::NotASigner(_) => Code::KeyUnusable,
-            CeremonyError::Sign(_) => Code::KeyUnusable,
             _ => Code::UsageInvalid,
         };
         Self::new(code, error.to_string())
@@ -205,7 +221,13 @@ impl From<PublisherError> for CliError {
             PublisherError::Ceremony(error) => return error.into(),
             PublisherError::Dir(error) => return error.into(),
             PublisherError::KeyFile(error) => return error.into(),
+            PublisherError::KeyUnavailable(error) => return error.into(),
             PublisherError::Refused(ref refusal) => refusal.code(),
+            PublisherError::OfStack { .. } => {
+                return Self::new(Code::UsageInvalid, error.to_string()).hint(
+                    "name other trusted roots in `alsoTrust` of the stack's file; roots are published as everywhere",
+                );
+            }
             PublisherError::Staged { .. } => {
                 return Self::new(Code::WouldOverwrite, error.to_string()).hint(
                     "have it signed and publish it with `signet trust publish`, or give it up with `--replace`",
@@ -281,6 +303,8 @@ impl From<ReachError> for CliError {
         let text = error.to_string();
         match error {
             ReachError::Url { .. } => Self::new(Code::UsageInvalid, text),
+            ReachError::DevelopmentTls => Self::new(Code::ConfigInvalid, text)
+                .hint("leave `--dev` out, or the certificate (`--tls-cert` and `--tls-key`, `tls` of a stack)"),
             ReachError::Exposed { why, .. } => Self::new(Code::ListenRefused, text).hint(match why {
                 Exposure::Development => {
                     "leave `--dev` out, or let it listen, and be told of, on this machine only"

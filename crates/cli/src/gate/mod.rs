@@ -54,7 +54,8 @@ pub(crate) struct Demand {
 
 impl Demand {
     fn read(&self) -> Result<Trust, CliError> {
-        let anchors = Anchors { trusted_root: self.trusted_root.as_deref(), witnesses: &self.witnesses };
+        let trusted_root = self.trusted_root.as_deref();
+        let anchors = Anchors { trusted_root, witnesses: &self.witnesses, refresh: None };
         Trust::of_policy(&self.policy, &self.keys, &anchors)
     }
 }

@@ -44,7 +44,7 @@ impl Identities {
     async fn certify(&self, web: &Web) -> Result<Signatory, Stop> {
         let token = self.tokens.get(web).await?;
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(CliError::internal)?;
-        let signing = Signing::new(key, None)?;
+        let signing = Signing::new(Box::new(key), None)?;
         let proof = signing.proof(token.challenge()?).await?;
         let key = signing.public_key();
         let chain = fulcio::certify(web, &self.authority, &token, key, &proof).await?;

@@ -49,7 +49,7 @@ enum Signatories {
 impl Proven {
     /// By an identity, as the options say. Nothing is asked for yet.
     pub(crate) fn by_identity(args: &KeylessArgs, face: Face) -> Result<Self, CliError> {
-        let (config, root) = configured(&args.services)?;
+        let (config, root) = configured(&args.services, face)?;
         let proven = Self {
             services: Services::of(&config, args.services.services_cacert.as_deref(), &root.current())?,
             signatories: Signatories::Identity(Identities::new(args, config.authority()?, face)),
@@ -60,8 +60,8 @@ impl Proven {
     }
 
     /// By a key, with the services of the config that was given.
-    pub(crate) fn by_key(signing: Signing, args: &ServicesArgs) -> Result<Self, CliError> {
-        let (config, root) = configured(args).map_err(|error| match error.code {
+    pub(crate) fn by_key(signing: Signing, args: &ServicesArgs, face: Face) -> Result<Self, CliError> {
+        let (config, root) = configured(args, face).map_err(|error| match error.code {
             Code::SigningUnconfigured => error.hint(NO_SERVICES),
             _ => error,
         })?;
@@ -196,19 +196,17 @@ impl Proven {
 }
 
 /// The services and the root by which they are judged: of the files that were given, else those that are pinned.
-fn configured(args: &ServicesArgs) -> Result<(Config, Root), CliError> {
-    match (&args.signing_config, &args.trusted_root) {
-        (Some(config), Some(root)) => Ok((Config::read(config)?, Root::given(trust::trusted_root(root)?))),
-        _ if pinned::is_there() => {
-            pinned::refresh()?;
-            let config = Config::parse(&pinned::signing_config()?, Path::new(SIGNING_CONFIG))?;
-            Ok((config, Root::pinned(pinned::trusted_root()?)))
-        }
-        _ => Err(CliError::new(
-            Code::SigningUnconfigured,
-            "no services were given, and no trust root is pinned",
-        )),
+fn configured(args: &ServicesArgs, face: Face) -> Result<(Config, Root), CliError> {
+    if let (Some(config), Some(root)) = (&args.signing_config, &args.trusted_root) {
+        return Ok((Config::read(config)?, Root::given(trust::trusted_root(root)?)));
     }
+    let home = pinned::standard()?.ok_or_else(|| {
+        CliError::new(Code::SigningUnconfigured, "no services were given, and no trust root is pinned")
+    })?;
+    pinned::refresh(&home, face)?;
+    let config = Config::parse(&pinned::signing_config(&home)?, Path::new(SIGNING_CONFIG))?;
+    let snapshot = pinned::trusted_root(&home)?;
+    Ok((config, Root::pinned(snapshot, home)))
 }
 
 /// Verifies a bundle as others will, a moment from now.

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use signet_crypto::PublicKey;
+use signet_services::trust::Home;
 use signet_verify::TrustSnapshot;
 
 use crate::pinned;
@@ -14,19 +15,19 @@ struct State {
     snapshot: TrustSnapshot,
     /// The key that is judged by it, too.
     key: Option<PublicKey>,
-    /// Whether there may be a newer one.
-    may_be_old: bool,
+    /// Where it is pinned, while there may be a newer one.
+    may_be_old: Option<Home>,
 }
 
 impl Root {
     /// One that stays as it is.
     pub(super) fn given(snapshot: TrustSnapshot) -> Self {
-        Self(Mutex::new(State { snapshot, key: None, may_be_old: false }))
+        Self(Mutex::new(State { snapshot, key: None, may_be_old: None }))
     }
 
     /// What is pinned, as it is known here.
-    pub(super) fn pinned(snapshot: TrustSnapshot) -> Self {
-        Self(Mutex::new(State { snapshot, key: None, may_be_old: true }))
+    pub(super) fn pinned(snapshot: TrustSnapshot, home: Home) -> Self {
+        Self(Mutex::new(State { snapshot, key: None, may_be_old: Some(home) }))
     }
 
     /// The same, trusting a key besides.
@@ -44,11 +45,10 @@ impl Root {
     /// Follows what is pinned once more, for a service that may be newer than what was known of it: a log goes on in
     /// another shard at any time. Says whether there is anything newer; is done once.
     pub(super) async fn renew(&self) -> bool {
-        if !std::mem::take(&mut self.state().may_be_old) {
-            return false;
-        }
+        let pinned = self.state().may_be_old.take();
+        let Some(home) = pinned else { return false };
         // Where that fails, it is about the signature that was not good, not about this.
-        let Ok(newer) = pinned::renewed().await else { return false };
+        let Ok(newer) = pinned::renewed(&home).await else { return false };
         self.state().snapshot = newer;
         true
     }

@@ -1,5 +1,7 @@
 //! A signing stack that has started, and the commands to use it.
 
+use signet_formats::oci::Registry;
+
 use crate::document::UpDocument;
 
 /// Where it is, and how to sign and verify with it.
@@ -26,12 +28,21 @@ fn commands(document: &UpDocument, image: &str) -> String {
     let root = format!("--trusted-root {}", quoted(&document.trusted_root));
     let config = format!("--signing-config {} {root}", quoted(&document.signing_config));
     let who = format!("--certificate-identity {identity} --certificate-oidc-issuer {issuer}");
+    let authority = if is_secret_loopback(document) { " --registry-cacert CA.pem" } else { "" };
+    let services = authority.replace("registry", "services");
     let plain = if document.url.starts_with("http://") { " --allow-http-registry" } else { "" };
     format!(
-        "\nwith Signet:\n  {token}\n  signet sign --identity-token token {config} {image}\n  signet verify {who} {root} {image}\n\
+        "\nwith Signet:\n  {token}\n  signet sign --identity-token token {config}{authority}{services} {image}\n  \
+         signet verify {who} {root}{authority} {image}\n\
          \nwith cosign:\n  {token}\n  cosign sign --yes --identity-token \"$(cat token)\" {config}{plain} {image}\n  \
          cosign verify {who} {root} --use-signed-timestamps{plain} {image}\n"
     )
+}
+
+/// Whether Signet asks its registry over TLS only if it is given the authority of its certificate.
+fn is_secret_loopback(document: &UpDocument) -> bool {
+    let registry = document.registry.as_deref().and_then(|host| Registry::new(host).ok());
+    document.url.starts_with("https://") && registry.is_some_and(|registry| registry.is_loopback())
 }
 
 /// The text as a shell takes it for one word.

@@ -42,14 +42,14 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
         || CliError::new(Code::UsageInvalid, "there is no data directory").hint("give `--data DIR`");
     let data = file.data.clone().ok_or_else(missing)?;
     let gate = gate(&file.registry, file.public_url.as_deref())?.map(Arc::new);
-    let mut config = Config::new(data.clone(), file.listen);
+    let mut config = Config::new(data.clone(), file.listen.0);
     config.public_url = file.public_url;
     config.dev = file.dev;
     config.also_trust =
         file.also_trust.iter().map(|path| read_trusted_root(path)).collect::<Result<_, _>>()?;
     config.tls = pair("tls.certificate", file.tls.certificate, "tls.key", file.tls.key)?
         .map(|(certificates, key)| TlsFiles { certificates, key });
-    config.admin = file.admin.listen;
+    config.admin = file.admin.listen.map(|listen| listen.0);
     let limits = file.limits;
     config.bounds = Bounds {
         connections: positive("limits.connections", limits.connections)?,
@@ -58,8 +58,8 @@ pub(crate) async fn build(file: StackFile) -> Result<Built, CliError> {
     };
     config.registry = registry(file.registry, gate.clone())?;
     config.log = log(&file.log)?;
-    config.tsa = tsa(file.tsa)?;
-    config.ca = ca(file.ca)?;
+    config.tsa = tsa(file.tsa).await?;
+    config.ca = ca(file.ca).await?;
     config.trust = file.trust.enabled;
     config.witness = witness(file.witness)?;
     let stack = config.build().await?;
@@ -123,12 +123,12 @@ fn witness(section: WitnessSection) -> Result<Option<WitnessConfig>, CliError> {
     }
 }
 
-fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {
+async fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {
     let chain = pair("tsa.key", section.key, "tsa.certificateChain", section.certificate_chain)?;
     let identity = match chain {
         Some((key, chain)) => {
-            let (key, chain) = read_authority(&key, &chain)?;
-            Some(Identity::new(Arc::new(key), chain)?)
+            let (key, chain) = read_authority(&key, &chain).await?;
+            Some(Identity::new(key, chain)?)
         }
         None => None,
     };
@@ -136,12 +136,12 @@ fn tsa(section: TsaSection) -> Result<TsaConfig, CliError> {
     Ok(TsaConfig { accuracy: section.accuracy.0, ntp, identity })
 }
 
-fn ca(section: CaSection) -> Result<CaConfig, CliError> {
+async fn ca(section: CaSection) -> Result<CaConfig, CliError> {
     let chain = pair("ca.key", section.key, "ca.certificateChain", section.certificate_chain)?;
     let hierarchy = match chain {
         Some((key, chain)) => {
-            let (key, chain) = read_authority(&key, &chain)?;
-            Some(Hierarchy::given(Issuer::new(Arc::new(key), chain)?, clock::now())?)
+            let (key, chain) = read_authority(&key, &chain).await?;
+            Some(Hierarchy::given(Issuer::new(key, chain)?, clock::now())?)
         }
         None => None,
     };

@@ -1,11 +1,11 @@
 //! What the file says.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use signet_verify::Code;
 
+use super::listen::Listen;
 use super::sections::{
     AdminSection, CaSection, LimitsSection, LogSection, LoggingSection, RegistrySection, TlsSection,
     TrustSection, TsaSection, WitnessSection,
@@ -27,7 +27,7 @@ pub(crate) struct StackFile {
     pub(crate) data: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one.
     #[cfg_attr(test, schemars(with = "String"))]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     /// The URL that clients reach it by. Unset: where it listens.
     pub(crate) public_url: Option<String>,
     /// For development: an issuer whose tokens `signet dev-token` mints, and timestamps by this machine's clock.
@@ -64,7 +64,7 @@ impl Default for StackFile {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
             data: None,
-            listen: SocketAddr::from(([127, 0, 0, 1], 7446)),
+            listen: Listen(([127, 0, 0, 1], 7446).into()),
             public_url: None,
             dev: false,
             also_trust: Vec::new(),
@@ -87,7 +87,7 @@ impl StackFile {
     pub(crate) fn effective(args: &UpArgs) -> Result<Self, CliError> {
         let mut file = args.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)?;
         file.data = args.data.clone().or(file.data);
-        file.listen = args.listen.unwrap_or(file.listen);
+        file.listen = args.listen.map_or(file.listen, Listen);
         file.public_url = args.public_url.clone().or(file.public_url);
         file.dev |= args.dev;
         Ok(file)

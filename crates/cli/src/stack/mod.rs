@@ -2,6 +2,7 @@
 
 mod build;
 mod file;
+mod listen;
 mod print;
 mod sections;
 mod span;

@@ -1,6 +1,5 @@
 //! The parts of the file.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use signet_server::host::Bounds;
 use signet_services::{ca, log};
 
+use super::listen::Listen;
 use super::span::Span;
 use crate::args::SearchMode;
 
@@ -32,7 +32,7 @@ pub(crate) struct TlsSection {
 pub(crate) struct AdminSection {
     /// The address of `/metrics`, `/healthz` and `/ready`, which everyone who reaches it may read. Unset: none.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<Listen>,
 }
 
 /// What it writes to standard error.
@@ -168,7 +168,8 @@ pub(crate) struct TsaSection {
     pub(crate) ntp: Vec<String>,
     /// How many time servers have to agree, also of fewer than three. Unset: most of them.
     pub(crate) ntp_agree: Option<usize>,
-    /// The private key to sign with. Unset: one that is made at the first start.
+    /// The private key to sign with: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds. Unset: one that is made
+    /// at the first start.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.
@@ -197,7 +198,8 @@ pub(crate) struct CaSection {
     /// those of `signet dev-token`.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) issuers: Option<PathBuf>,
-    /// The private key to issue with. Unset: one that is made at the first start.
+    /// The private key to issue with: a file, or `NAME://ID`, which the program `sigstore-kms-NAME` holds. Unset: one that is made
+    /// at the first start.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) key: Option<PathBuf>,
     /// The PEM certificates of the key: its own first, its root last.

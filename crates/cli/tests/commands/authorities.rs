@@ -1,19 +1,15 @@
 //! `signet serve tsa`, `signet serve ca` and `signet dev-token` as processes.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
-
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
 
-use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_crypto::Digest;
 use signet_formats::jwt::Jwt;
 use signet_formats::timestamp::{TimestampRequest, TimestampToken};
-use signet_formats::x509::certificates_from_pem;
-use signet_formats::{base64, pem};
-use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{LogServer, Sandbox, request};
 
+use crate::certificates::issue;
 use crate::service;
 use crate::{run, signet};
 
@@ -52,39 +48,20 @@ fn killed_under_load_again_and_again_no_serial_number_comes_twice() {
     assert!(seen.lock().unwrap().len() >= 100);
 }
 
-/// A certificate's digest, if the service still answers.
-fn certify(address: &str, token: &str, email: &str, key: &PrivateKey) -> Option<String> {
-    let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(email.as_bytes())).unwrap();
-    let body = serde_json::json!({
-        "credentials": { "oidcIdentityToken": token },
-        "publicKeyRequest": {
-            "publicKey": { "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
-            "proofOfPossession": base64::encode(proof),
-        },
-    });
-    let headers = [("content-type", "application/json")];
-    let answer =
-        request(address, "POST", "/api/v2/signingCert", &headers, body.to_string().as_bytes()).ok()?;
-    let document: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
-    let leaf = document.pointer("/signedCertificateEmbeddedSct/chain/certificates/0")?.as_str()?;
-    Some(certificates_from_pem(leaf).ok()?.first()?.fingerprint().to_string())
-}
-
 #[test]
 fn killed_under_load_again_and_again_every_certificate_is_recorded_and_logged() {
     let sandbox = Sandbox::new();
     let seen = Mutex::new(BTreeSet::new());
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     for _ in 0..4 {
         let mut service = service::serve(&sandbox, &["ca", "--data", "ca", "--dev"]);
         let address = service.address().to_owned();
         thread::scope(|scope| {
             for email in ["a@b.c", "d@e.f", "g@h.i", "j@k.l"] {
                 let minted = run(&sandbox, &["dev-token", "--data", "ca", "--email", email]).exits(0);
-                let (address, key, seen) = (&address, &key, &seen);
+                let (address, seen) = (&address, &seen);
                 scope.spawn(move || {
-                    while let Some(certificate) = certify(address, minted.stdout.trim(), email, key) {
-                        seen.lock().unwrap().insert(certificate);
+                    while let Some(chain) = issue(address, minted.stdout.trim(), email) {
+                        seen.lock().unwrap().insert(chain[0].fingerprint().to_string());
                     }
                 });
             }
@@ -198,6 +175,7 @@ fn operators_of_each_service_ask_at_an_address_of_its_own() {
         ("ca", &["--dev"], "signet_ca_certificates_total 0\n"),
         ("log", &[], "signet_log_added_total{log="),
         ("oidc-dev", &[], "signet_ready{"),
+        ("registry", &[], "signet_ready{"),
     ] {
         let own = ["--data", kind, "--admin", "127.0.0.1:0", "--log-format", "json"];
         let service = service::serve(&sandbox, &[&[kind], &own[..], args].concat());
@@ -207,6 +185,30 @@ fn operators_of_each_service_ask_at_an_address_of_its_own() {
         let ready = format!("signet_ready{{service=\"{kind}\"}} 1\n");
         assert!(metrics.contains(&ready) && metrics.contains(sample), "{metrics}");
         assert_eq!(get(service.address(), "/metrics").0, 404, "clients are not told");
+    }
+}
+
+/// A start that fails is no first start: nothing is made that a later one, perhaps with other options, would find.
+#[test]
+fn a_taken_port_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (kind, args) in [
+        ("log", &[][..]),
+        ("witness", &[]),
+        ("registry", &[]),
+        ("trust", &[]),
+        ("tsa", &["--dev"]),
+        ("ca", &["--dev"]),
+        ("oidc-dev", &[]),
+    ] {
+        for (listen, admin) in [(address.as_str(), "127.0.0.1:0"), ("127.0.0.1:0", address.as_str())] {
+            let own = ["serve", kind, "--data", "data", "--listen", listen, "--admin", admin];
+            let refused = run(&sandbox, &[&own[..], args].concat());
+            assert!(refused.says("SGN-4007") && refused.says(&address), "{kind}: {refused}");
+            assert!(!sandbox.path("data").exists(), "{kind}");
+        }
     }
 }
 
@@ -269,8 +271,7 @@ fn a_development_issuer_by_itself_serves_an_authority_elsewhere() {
     sandbox.write("issuers.yaml", issuers);
     let authority = service::serve(&sandbox, &["ca", "--data", "ca", "--issuers", "issuers.yaml"]);
     let token = run(&sandbox, &["dev-token", "--data", "oidc", "--email", "a@example.com"]).exits(0);
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-    assert!(certify(authority.address(), token.stdout.trim(), "a@example.com", &key).is_some());
+    assert!(issue(authority.address(), token.stdout.trim(), "a@example.com").is_some());
 }
 
 #[test]
@@ -326,6 +327,22 @@ fn tokens_are_minted_in_every_shape_for_the_issuer_that_runs() {
     run(&sandbox, &["dev-token", "--data", "ca"]).exits(2);
     run(&sandbox, &["dev-token", "--data", "ca", "--email", "a", "--gitlab", "b"]).exits(2);
     run(&sandbox, &["dev-token", "--data", "ca", "--kubernetes", "ns"]).exits(2);
+    let branch = run(&sandbox, &["dev-token", "--data", "ca", "--gitlab", "g/p", "--ref", "main"]).exits(2);
+    assert!(branch.says("`main` is not a full reference, `refs/heads/main`"), "{branch}");
+}
+
+/// Another authority, or fulcio, has its certificates promised there.
+#[test]
+fn an_authority_says_where_its_log_of_certificates_is() {
+    let sandbox = Sandbox::new();
+    let service = service::serve(&sandbox, &["ca", "--data", "ca", "--dev"]);
+    let said: serde_json::Value = serde_json::from_str(service.printed()).unwrap();
+    let log = |field: &str| said.pointer(&format!("/certificateLog/{field}")).unwrap().as_str().unwrap();
+    let path = log("url").strip_prefix(service.said("url")).unwrap();
+    let roots = request(service.address(), "GET", &format!("{path}/ct/v1/get-roots"), &[], &[]).unwrap();
+    assert_eq!(roots.status, 200);
+    let own = run(&sandbox, &["keys", "export-public", "--key", "ca/ct/keys/p256.key"]).exits(0).stdout;
+    assert_eq!(log("key"), own);
 }
 
 /// clap does not ask for what an option belongs to where something that is given excludes it.

@@ -5,11 +5,12 @@ use std::thread;
 
 use serde_json::{Value, json};
 use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_formats::base64;
 use signet_formats::trusted_root::TrustedRoot;
-use signet_formats::{base64, pem};
 use signet_keys::{Payload, PrivateKey};
 use signet_testkit::{Outcome, Sandbox, Service, request};
 
+use crate::certificates::issue;
 use crate::service;
 use crate::{run, signet};
 
@@ -37,20 +38,9 @@ fn log(address: &str, message: &str) -> u64 {
 }
 
 /// A certificate for somebody, so that the log of certificates has an entry too.
-pub(crate) fn certify(sandbox: &Sandbox, address: &str) {
+fn certify(sandbox: &Sandbox, address: &str) {
     let token = run(sandbox, &["dev-token", "--data", "up", "--email", "a@b.c"]).exits(0);
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
-    let proof = key.sign(Scheme::EcdsaP256Sha256, Payload::Message(b"a@b.c")).expect("a signature");
-    let body = json!({
-        "credentials": { "oidcIdentityToken": token.stdout.trim() },
-        "publicKeyRequest": {
-            "publicKey": { "content": pem::encode(pem::PUBLIC_KEY, key.public_key().spki_der()) },
-            "proofOfPossession": base64::encode(proof),
-        },
-    });
-    let headers = [("content-type", "application/json")];
-    let answer = request(address, "POST", "/api/v2/signingCert", &headers, body.to_string().as_bytes());
-    assert_eq!(answer.expect("the authority answers").status, 200);
+    issue(address, token.stdout.trim(), "a@b.c").expect("the authority answers");
 }
 
 fn checkpoint(address: &str, path: &str) -> String {
@@ -74,7 +64,7 @@ fn frozen(outcome: &Outcome) -> Vec<(String, String)> {
 
 /// Has it stop as an operator does: everything that it has published is kept.
 #[cfg(unix)]
-fn stop(sandbox: &Sandbox, mut service: Service) {
+pub(crate) fn stop(sandbox: &Sandbox, mut service: Service) {
     let id = service.process().id().to_string();
     assert!(sandbox.command("kill").args(["-TERM", &id]).status().expect("kill runs").success());
     assert_eq!(service.process().wait().expect("it ends").code(), Some(0));

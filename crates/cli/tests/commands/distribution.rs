@@ -60,6 +60,26 @@ fn a_root_is_made_by_several_and_followed_by_everybody() {
     assert!(updated.says("root        version 2") && updated.says("trusted_root.json"), "{updated}");
 }
 
+/// A script reads the one document that every command prints.
+#[test]
+fn a_rehearsal_and_a_root_without_a_repository_print_their_document() {
+    let sandbox = people(1);
+    drop(published(&sandbox, TRUSTED_ROOT));
+    let document = |args: &[&str]| -> serde_json::Value {
+        let printed = run(&sandbox, &[args, &["--output", "json"]].concat()).exits(0).stdout;
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+    };
+    let publish = ["trust", "publish", "--data", "repo", "--trusted-root", "trusted_root.json"];
+    let rehearsed = document(&[&publish[..], &["--rehearse"]].concat());
+    assert_eq!(
+        (&rehearsed["rehearsed"], &rehearsed["targets"][0]),
+        (&true.into(), &"trusted_root.json".into())
+    );
+    let pinned = document(&["trust", "init", "--root", "root.json"]);
+    assert_eq!((&pinned["roles"][0]["role"], &pinned["roles"][0]["version"]), (&"root".into(), &1.into()));
+    assert_eq!(pinned["targets"], serde_json::json!([]));
+}
+
 #[test]
 fn a_machine_without_a_network_is_brought_trust_in_a_file() {
     let sandbox = people(1);

@@ -1,5 +1,9 @@
 //! Images in a registry of Signet's own.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use insta::assert_snapshot;
 use signet_testkit::{RegistryServer, Repository, Sandbox};
 
@@ -126,6 +130,22 @@ fn a_copy_carries_signatures_and_notes_the_other_name() {
     setting.shows("verify-copied", 0, &["verify", "--key", "my.pub", &mirror]);
     run(&setting.sandbox, &["copy", &mirror, "oci:layout:1"]).exits(0);
     setting.shows("verify-layout", 0, &["verify", "--key", "my.pub", "oci:layout:1"]);
+}
+
+/// It looked like a copy that hangs.
+#[test]
+fn a_copy_that_waits_for_another_writer_says_so() {
+    let setting = Setting::new();
+    let writer = File::create(setting.sandbox.path(".out.tar.lock")).expect("a file");
+    writer.lock().expect("a lock");
+    let mut copy = setting.sandbox.command(signet());
+    copy.args(["copy", &setting.image, "oci-archive:out.tar"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut copy = copy.spawn().expect("signet runs");
+    let mut said = String::new();
+    BufReader::new(copy.stderr.take().expect("piped")).read_line(&mut said).expect("a line");
+    assert_eq!(said, "`out.tar` is being written by another process: waiting for it\n");
+    drop(writer);
+    assert!(copy.wait().expect("it ends").success() && setting.sandbox.path("out.tar").is_file());
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::json;
 use signet_crypto::Digest;
 use signet_formats::base64;
 use signet_keys::{PasswordSource, PrivateKey, read_private};
-use signet_testkit::{LogServer, RekorV1Server, Sandbox, log_request, request};
+use signet_testkit::{LogServer, RekorV1Server, Sandbox, log_request, peers, request};
 
-use crate::{run, signet, with_keys};
+use crate::{backup, run, service, signet, with_keys};
 
 #[test]
 fn what_a_killed_log_acknowledged_is_there_after_the_next_start() {
@@ -47,6 +48,10 @@ fn a_log_of_any_bytes_is_not_served_as_one_of_signatures() {
     let refused = run(&sandbox, &args).exits(3).stderr;
     let why = "the log takes any bytes, not `hashedrekord` entries";
     assert!(refused.contains(why) && refused.contains("hint: give `--opaque`"), "{refused}");
+    let args = ["serve", "log", "--data", &data, "--opaque", "--listen", "0.0.0.0:0"];
+    let open = run(&sandbox, &args).exits(2);
+    assert!(open.says("SGN-4005") && open.says("0.0.0.0:0 is not on loopback"), "{open}");
+    assert!(open.says("or leave `--opaque` out") && !open.says("--htpasswd"), "{open}");
 }
 
 #[test]
@@ -72,7 +77,10 @@ fn a_log_is_proven_exported_and_frozen() {
         "{proof}"
     );
     let out = sandbox.path("static").display().to_string();
-    run(&sandbox, &["log", "export", "--data", &data, "--out", &out]).exits(0);
+    let export = || run(&sandbox, &["log", "export", "--data", &data, "--out", &out]);
+    export().exits(0);
+    sandbox.write("static/checkpoint", "of another log");
+    assert!(export().exits(3).says("is not of this log"));
     assert_eq!(sandbox.read("static/tile/entries/000.p/3"), b"\x00\x03one\x00\x03two\x00\x05three");
     let served = LogServer::start(signet(), &sandbox, &["--opaque"]);
     assert_eq!(served.add("four").status, 405);
@@ -86,6 +94,7 @@ fn a_running_log_goes_on_in_a_new_shard() {
     assert_eq!(log.add("one").body, b"0");
     let rotate = |name: &str| run(&sandbox, &["log", "rotate", "--data", &data, "--origin", name]);
     assert!(rotate("log.example.org/1").exits(3).says("a shard has this name already"));
+    assert!(rotate("log.example.org 2").exits(2).says("has a space"));
     let rotated = rotate("log.example.org/2").exits(0).stdout;
     assert!(
         rotated.contains("goes on in the shard `log.example.org/2`\nkey log.example.org/2+"),
@@ -178,6 +187,50 @@ fn entries_are_found_in_the_directory_and_over_http() {
     assert!(found.starts_with(&second), "a frozen shard is searched after a start: {found}");
 }
 
+/// As on a read-only medium: what reads works, what would write says so, and leaves all as it was.
+#[cfg(unix)]
+#[test]
+fn a_log_that_cannot_be_written_is_read_and_not_half_frozen() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let Some([setpriv]) = peers(["setpriv"]) else { return };
+    let sandbox = Sandbox::new();
+    let log = service::serve(&sandbox, &["log", "--data", "log", "--opaque"]);
+    let add = |entry: &str| request(log.address(), "POST", "/add", &[], entry.as_bytes()).unwrap();
+    ["one", "two"].iter().for_each(|entry| assert_eq!(add(entry).status, 200));
+    backup::stop(&sandbox, log);
+    let file = |entry: std::fs::DirEntry| (entry.path(), std::fs::read(entry.path()).unwrap_or_default());
+    let files = || -> BTreeMap<_, _> {
+        std::fs::read_dir(sandbox.path("log")).unwrap().map(|entry| file(entry.unwrap())).collect()
+    };
+    let may_write = |mode| set_permissions(sandbox.path("log"), Permissions::from_mode(mode)).unwrap();
+    set_permissions(sandbox.path("."), Permissions::from_mode(0o777)).unwrap();
+    may_write(0o555);
+    let before = files();
+    // The superuser writes where nobody may.
+    let other: &[&str] = match std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        true => &["--reuid", "65534", "--regid", "65534", "--clear-groups"],
+        false => &[],
+    };
+    // Others may not be let to where it was built.
+    let own = sandbox.path("signet");
+    std::fs::hard_link(signet(), &own).or_else(|_| std::fs::copy(signet(), &own).map(drop)).unwrap();
+    let own = own.display().to_string();
+    let ask = |args: &[&str]| sandbox.run(setpriv.as_ref(), &[other, &[&own, "log"], args].concat());
+    for args in [&["fsck"][..], &["proof", "--index", "1"], &["export", "--out", "exported"]] {
+        ask(&[args, &["--data", "log"]].concat()).exits(0);
+    }
+    assert!(ask(&["search", "--data", "log"]).exits(1).stdout.contains("among 2 entries"));
+    for args in [["freeze", "--data", "log"], ["rotate", "--data", "log"]] {
+        let refused = ask(&args).exits(3);
+        assert!(refused.says("SGN-4007") && refused.says("ermission denied"), "{refused}");
+    }
+    assert_eq!(files(), before);
+    may_write(0o700);
+    let log = LogServer::start(signet(), &sandbox, &["--opaque"]);
+    assert_eq!(log.add("three").status, 200, "it is not frozen");
+}
+
 #[test]
 fn a_monitor_tells_who_signs_and_keeps_a_fork() {
     let sandbox = with_keys();
@@ -221,6 +274,17 @@ fn a_monitor_tells_who_signs_and_keeps_a_fork() {
     monitor(&serve(), &[]).exits(1);
     let wrong = ["log", "monitor", "--once", "--state", "s", "--url", "http://127.0.0.1:1", "--key", "k"];
     run(&sandbox, &wrong).exits(2);
+    let log = serve();
+    // What would be needed first when there is something to tell.
+    for wrong in [["--webhook", "alarm.example.org"], ["--webhook", "ftp://alarm.example.org"]] {
+        assert!(monitor(&log, &wrong).exits(2).says("the webhook `"));
+    }
+    let given = ["log", "monitor", "--once", "--state", "s", "--key", log.key(), "--url"];
+    let unwatched =
+        run(&sandbox, &[&given[..], &["http://127.0.0.1:1", "--heartbeat", "share/alive"]].concat());
+    assert!(unwatched.exits(2).says("the directory of the heartbeat") && !sandbox.path("share").exists());
+    let wrong = [&given[..], &["log.example.org"]].concat();
+    assert!(run(&sandbox, &wrong).exits(2).says("the log `log.example.org` is no URL"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod authorities;
 mod backup;
+mod certificates;
 mod distribution;
 mod doctor;
 mod double;
@@ -13,6 +14,10 @@ mod keyless;
 mod log;
 mod merge;
 mod nested;
+#[cfg(unix)]
+mod outside_keys;
+#[cfg(unix)]
+mod pinned;
 mod policy_schema;
 mod process;
 mod proven;

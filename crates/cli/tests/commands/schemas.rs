@@ -45,6 +45,7 @@ fn what_the_commands_print_fits_its_schema() {
     judge.log();
     judge.trust();
     judge.stack();
+    judge.authority();
     judge.command(0, &["explain"]);
     judge.command(0, &["demo"]);
     let printed = schema_files().iter().filter_map(|path| name_in(&read(path))).collect();
@@ -114,6 +115,10 @@ impl Judge {
         self.command(0, &["registry", "gc", "--data", "data"]);
     }
 
+    fn authority(&mut self) {
+        self.document(service::serve(&self.sandbox, &["ca", "--data", "ca", "--dev"]).printed());
+    }
+
     fn stack(&mut self) {
         let service = service::up(&self.sandbox, &["--dev"]);
         self.document(service.printed());
@@ -145,7 +150,9 @@ impl Judge {
         self.command(0, &["trust", "create", "--data", "trust", "--root-key", "my.pub"]);
         self.command(0, &["trust", "sign", "--key", "my.key", "trust/staged/root.json"]);
         self.sandbox.write("root.json", self.sandbox.read("trust/staged/root.json"));
+        self.command(0, &["trust", "publish", "--data", "trust", "--rehearse"]);
         self.command(0, &["trust", "publish", "--data", "trust"]);
+        self.command(0, &["trust", "init", "--root", "root.json", "--trust-dir", "there"]);
         let service = service::serve(&self.sandbox, &["trust", "--data", "trust"]);
         let url = format!("http://{}/tuf", service.address());
         self.command(0, &["trust", "init", "--root", "root.json", &url]);

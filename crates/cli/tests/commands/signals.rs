@@ -1,13 +1,16 @@
-//! Being told to stop, and stopping on our own.
+//! Telling that a service serves, being told to stop, and stopping on our own.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
-use signet_testkit::{Sandbox, request};
+use signet_testkit::{Sandbox, Service, request};
 
 use crate::{distribution, run, service, signet, with_keys};
 
@@ -130,6 +133,23 @@ fn a_service_that_is_told_to_stop_ends_well() {
         assert_eq!(service.process().wait().expect("it ends").code(), Some(0), "{signal}");
         assert!(request(&address, "GET", "/v2/", &[], &[]).is_err(), "it listens no more");
         run(&sandbox, &["fsck", "--data", "data"]).exits(0);
+    }
+}
+
+/// As systemd does it: `systemctl start` waits, and fails if the service does.
+#[test]
+fn whoever_waits_for_a_service_is_told_when_it_answers() {
+    for command in [&["up"][..], &["serve", "log"], &["serve", "registry"], &["serve", "witness"]] {
+        let sandbox = Sandbox::new();
+        let manager = UnixDatagram::bind(sandbox.path("manager")).expect("a socket");
+        manager.set_read_timeout(Some(Duration::from_secs(60))).expect("it can end");
+        let signet = signet().display().to_string();
+        let args = [&["NOTIFY_SOCKET=manager", &signet], command, &["--data", "data"]].concat();
+        let service = Service::start(Path::new("env"), &sandbox, &args);
+        let mut told = [0; 64];
+        let length = manager.recv(&mut told).expect("it is told");
+        assert_eq!(told.get(..length), Some(&b"READY=1"[..]), "{command:?}");
+        assert!(request(service.address(), "GET", "/", &[], &[]).is_ok(), "{command:?}");
     }
 }
 

@@ -113,6 +113,24 @@ fn a_directory_that_is_not_one_of_ours_is_refused() {
     assert_snapshot!("serve-newer", named(&sandbox, &serve("data"), 3));
 }
 
+/// The mount point of a disk that is not mounted, and what a start left that was cut off at once.
+#[test]
+fn what_was_never_begun_is_neither_sound_nor_written() {
+    let sandbox = with_keys();
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    sandbox.write("cut/lock", "");
+    for (data, files) in [("empty", 0), ("cut", 1)] {
+        for command in [&["fsck"][..], &["fsck", "--repair"], &["registry", "gc"]] {
+            run(&sandbox, &[command, &["--data", data]].concat())
+                .exits(3)
+                .refuses_saying(&["SGN-4003", "mounted"]);
+        }
+        assert_eq!(std::fs::read_dir(sandbox.path(data)).unwrap().count(), files, "{data}");
+    }
+    drop(service::serve(&sandbox, &["log", "--data", "log"]));
+    run(&sandbox, &["fsck", "--data", "log"]).exits(3).refuses_saying(&["`log`", "signet log fsck"]);
+}
+
 #[test]
 fn a_directory_has_one_process_and_a_port_one_service() {
     let sandbox = with_keys();

@@ -2,7 +2,7 @@
 
 use signet_testkit::{OCI_MANIFEST, Outcome, PASSWORD, Peer, RegistryServer, Sandbox, peers};
 
-use crate::{signet, with_keys};
+use crate::{service, signet, with_keys};
 
 /// Runs the command after the answers on a terminal of its own; each answer is typed when the terminal asks
 /// for something with a colon and a space. Ends as the command does.
@@ -114,6 +114,16 @@ fn two_passwords_that_differ_are_asked_for_again_and_then_refused() {
     let refused = terminal.run(&[], &["1", "2", "3", "4", "5", "6"], &generate).exits(2);
     assert!(refused.says("never the same"), "{refused}");
     assert!(!terminal.sandbox.path("never.key").exists());
+}
+
+#[test]
+fn a_backup_with_its_keys_is_not_written_to_a_terminal() {
+    let Some(terminal) = Terminal::new() else { return };
+    drop(service::up(&terminal.sandbox, &[]));
+    let backup = ["backup", "--data", "up", "--out", "-"];
+    let refused = terminal.run(&[], &[], &backup).exits(2);
+    assert!(refused.says("SGN-3010") && refused.says("give `--out FILE`, or pipe it"), "{refused}");
+    assert!(!refused.says("stack.json"), "{refused}");
 }
 
 #[test]

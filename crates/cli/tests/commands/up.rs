@@ -136,6 +136,13 @@ fn what_should_not_be_open_to_the_network_is_not() {
         "{proxied}"
     );
     assert!(proxied.says("leave `--dev` out"), "{proxied}");
+    // Its issuer would be at https, which tokens could take for another's.
+    let secret = "{apiVersion: signet.dev/v1alpha1, kind: Stack, tls: {certificate: tls.pem, key: tls.key}}";
+    sandbox.write("tls.yaml", secret);
+    let tls = up(&["--dev", "--listen", "127.0.0.1:0", "--config", "tls.yaml"]);
+    assert!(tls.says("SGN-4008") && tls.says("development settings and TLS do not go together"), "{tls}");
+    assert!(tls.says("hint: leave `--dev` out, or the certificate"), "{tls}");
+    assert!(!sandbox.path("up").exists(), "nothing is begun that would refuse the right command");
     let registry = up(&["--listen", "127.0.0.1:0", "--public-url", "https://signet.example"]);
     assert!(registry.says("SGN-4005") && registry.says("`registry.anonymous: true`"), "{registry}");
     for url in ["ftp://x", "https://", "https://x/path", "https://user@x"] {
@@ -213,6 +220,20 @@ fn what_is_printed_as_configuration_is_one() {
     assert!(validator.is_valid(&serde_json::json!({"listen": "127.0.0.1:0", "log": {"interval": "1s"}})));
     assert!(!validator.is_valid(&serde_json::json!({"lisen": "127.0.0.1:0"})));
     assert!(!validator.is_valid(&serde_json::json!({"log": {"interval": "soon"}})));
+}
+
+#[test]
+fn an_address_of_the_configuration_may_be_a_name() {
+    let sandbox = Sandbox::new();
+    let print = |listen: &str| {
+        sandbox.write("up.yaml", format!("{{apiVersion: signet.dev/v1alpha1, kind: Stack, listen: '{listen}', admin: {{listen: 'localhost:2'}}}}"));
+        run(&sandbox, &["up", "--print-config", "--config", "up.yaml"])
+    };
+    let effective = print("localhost:8080").exits(0).stdout;
+    assert!(effective.contains("\nlisten: 127.0.0.1:8080\n"), "{effective}");
+    assert!(effective.contains("\n  listen: 127.0.0.1:2\n"), "{effective}");
+    let refused = print(":8080").exits(2);
+    assert!(refused.says("SGN-4008") && refused.says("`:8080`: expected an address and a port"), "{refused}");
 }
 
 fn schema_file() -> std::path::PathBuf {

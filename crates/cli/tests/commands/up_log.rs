@@ -6,10 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signet_formats::trusted_root::{LogInstance, TrustedRoot};
-use signet_testkit::{Sandbox, Service, request};
+use signet_testkit::{Sandbox, request};
 
-use crate::backup::certify;
 use crate::{run, service, signet};
 
 #[test]
@@ -66,44 +64,4 @@ fn what_it_says_at_its_start_is_json_where_its_log_is() {
     let messages = messages.collect::<Vec<_>>().join("\n");
     assert!(messages.contains("nobody gets a certificate"), "{messages}");
     assert!(messages.contains("no root of trust is published"), "{messages}");
-}
-
-#[test]
-fn certificates_go_to_another_log_from_the_next_start_on() {
-    let sandbox = Sandbox::new();
-    let start = || service::up(&sandbox, &["--dev"]);
-    let trusted =
-        || TrustedRoot::parse(&sandbox.read("up/client/trusted_root.json")).expect("a trusted root").ctlogs;
-    let rotate =
-        |more: &[&str]| run(&sandbox, &[&["log", "rotate", "--data", "up", "--certificates"], more].concat());
-    let size = |service: &Service, log: &LogInstance| {
-        let path = format!("/ct/{}/checkpoint", log.base_url.replace("https://", ""));
-        let answer = request(service.address(), "GET", &path, &[], &[]).expect("it answers");
-        let text = String::from_utf8(answer.body).expect("text");
-        text.lines().nth(1).and_then(|size| size.parse::<u64>().ok()).expect("a size")
-    };
-    let service = start();
-    certify(&sandbox, service.address());
-    assert!(rotate(&["--prepare"]).exits(3).says("SGN-4001"), "it runs");
-    drop(service);
-    rotate(&["--prepare", "--origin", "ct.example.org"]).exits(0);
-    assert!(rotate(&["--origin", "ct2.example.org"]).code != Some(0), "another one is prepared");
-    let service = start();
-    let [old, next] = trusted().try_into().expect("two logs");
-    assert!(old.validity.end.is_none() && next.validity.end.is_none(), "clients have both keys");
-    assert_eq!(next.base_url, "https://ct.example.org");
-    certify(&sandbox, service.address());
-    assert_eq!(size(&service, &old), 2, "it takes them yet");
-    drop(service);
-    rotate(&[]).exits(0);
-    let service = start();
-    let [old, new] = trusted().try_into().expect("two logs");
-    assert_eq!((&new.base_url, &new.public_key), (&next.base_url, &next.public_key));
-    assert!(old.validity.end.is_some() && new.validity.end.is_none());
-    certify(&sandbox, service.address());
-    assert_eq!((size(&service, &old), size(&service, &new)), (2, 1), "the old one is read yet");
-    drop(service);
-    run(&sandbox, &["fsck", "--data", "up"]).exits(0);
-    let nothing = ["log", "rotate", "--data", "nothing", "--certificates"];
-    assert!(run(&sandbox, &nothing).says("there is no stack in it") && !sandbox.path("nothing").exists());
 }

@@ -20,13 +20,18 @@ fn the_image_serves_a_stack_and_ends_when_it_is_told_to() {
     podman.run(&["build", "--isolation", "chroot", "--layers=false", "-t", "localhost/signet:1", "."]);
 
     let [state, config] = ["state", "up.yaml"].map(|name| sandbox.path(name).display().to_string());
-    let volumes = [format!("{state}:/var/lib/signet"), format!("{config}:/etc/signet/up.yaml:ro")];
+    let volumes = [format!("{state}:/var/lib/signet:U"), format!("{config}:/etc/signet/up.yaml:ro")];
     let args = [
         "run",
         "--name",
         "signet",
         "--network",
         "host",
+        "--stop-timeout",
+        "60",
+        "--read-only",
+        "--cap-drop",
+        "all",
         "-v",
         &volumes[0],
         "-v",
@@ -44,12 +49,12 @@ fn the_image_serves_a_stack_and_ends_when_it_is_told_to() {
     sandbox.run(signet(), &["fsck", "--data", "state/stack"]).succeeds();
 }
 
-/// The recipe, with what it copies, and with libraries for the base.
+/// The recipe, with what it copies, and with libraries and its user for the base.
 fn prepare(sandbox: &Sandbox) {
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/container/Containerfile");
     let recipe = std::fs::read_to_string(recipe).unwrap();
     let base = recipe.lines().find(|line| line.starts_with("FROM ")).expect("it has a base");
-    sandbox.write("Containerfile", recipe.replace(base, "FROM scratch\nCOPY base/ /"));
+    sandbox.write("Containerfile", recipe.replace(base, "FROM scratch\nCOPY base/ /\nUSER 65532:65532"));
     copy(signet(), &sandbox.path("target/release/signet"));
     let libraries = Command::new("ldd").arg(signet()).output().unwrap();
     for library in

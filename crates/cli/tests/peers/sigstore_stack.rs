@@ -1,5 +1,5 @@
 //! The stack of others: fulcio, Rekor v2 and Sigstore's timestamp authority. Only the issuer of tokens and the log of
-//! certificates are Signet's, as nobody packages one; fulcio writes to that log and demands its promises.
+//! certificates are Signet's, as nobody packages one; fulcio writes to that log and demands its promises, while it rotates too.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::path::Path;
@@ -24,6 +24,9 @@ fn signet_and_cosign_sign_at_sigstores_own_services_and_verify_each_other() {
     let registry = RegistryServer::signet(signet());
     let repository = registry.repository("app");
     for (name, signer) in [("ours", signet()), ("theirs", stack.cosign.as_ref())] {
+        if name == "theirs" {
+            rotate(&stack.sandbox, &[]);
+        }
         let image = repository.at(&repository.push_image(name, name));
         stack.sign(signer, &["sign", &image]).succeeds();
         stack.both(&["verify", &image], EMAIL, true);
@@ -36,17 +39,19 @@ fn signet_and_cosign_sign_at_sigstores_own_services_and_verify_each_other() {
             stack.both(&["verify-blob", "--bundle", &tampered, "file"], EMAIL, false);
         }
     }
-    let checkpoint = stack.authority.get(&format!("/ct/{}/checkpoint", stack.log_name));
-    let checkpoint = String::from_utf8(checkpoint).unwrap();
-    assert_eq!(checkpoint.lines().nth(1), Some("4"), "all of fulcio's certificates are in the log");
+    for shard in &stack.shards {
+        let checkpoint = stack.authority.get(&format!("/ct/{shard}/checkpoint"));
+        let checkpoint = String::from_utf8(checkpoint).unwrap();
+        assert_eq!(checkpoint.lines().nth(1), Some("2"), "all of fulcio's certificates are in the log");
+    }
 }
 
 struct Stack {
     sandbox: Sandbox,
     cosign: Peer,
     authority: Authority,
-    /// Of the log of certificates.
-    log_name: String,
+    /// The names of those of the log of certificates, the first one that is written first.
+    shards: [String; 2],
     _servers: [Program; 3],
 }
 
@@ -61,16 +66,18 @@ impl Stack {
         fulcio_root(&sandbox, &openssl);
         let authority = Authority::start_with(&sandbox, "ca", "ca", &["--ct-root", "fulcio.pem"]);
         let log: Value = serde_json::from_slice(&sandbox.read("ca/ct/log.json")).unwrap();
-        let log_name = log.get("origin").and_then(Value::as_str).unwrap().to_owned();
-        let log_key = sandbox.run(signet(), &["keys", "export-public", "--key", &authority.log_key()]);
-        sandbox.write("ct.pub", log_key.succeeds().stdout);
+        let shards = [origin(&log), rotate(&sandbox, &["--prepare"])];
+        for (path, file) in [("ca/ct", "ct.pub"), ("ca/ct/shards/0001", "ct2.pub")] {
+            let key = format!("{path}/keys/p256.key");
+            let exported = sandbox.run(signet(), &["keys", "export-public", "--key", &key]);
+            sandbox.write(file, exported.succeeds().stdout);
+        }
         sandbox.write("token", authority.token(&sandbox, &["--email", EMAIL]));
-        let log_url = format!("{}/ct/{log_name}", authority.url());
-        let (fulcio, fulcio_url) = start_fulcio(&sandbox, &fulcio, &authority, &log_url);
+        let (fulcio, fulcio_url) = start_fulcio(&sandbox, &fulcio, &authority);
         let (rekor, rekor_url) = start_rekor(&sandbox, &rekor);
         let (tsa, tsa_url) = start_tsa(&sandbox, &tsa);
         configure(&sandbox, &cosign, [&fulcio_url, &rekor_url, &tsa_url]);
-        Some(Self { sandbox, cosign, authority, log_name, _servers: [fulcio, rekor, tsa] })
+        Some(Self { sandbox, cosign, authority, shards, _servers: [fulcio, rekor, tsa] })
     }
 
     fn sign(&self, signer: &Path, args: &[&str]) -> Outcome {
@@ -92,6 +99,17 @@ impl Stack {
     }
 }
 
+/// The name of the new shard of the log of certificates.
+fn rotate(sandbox: &Sandbox, more: &[&str]) -> String {
+    let args = ["log", "rotate", "--certificates", "--data", "ca", "--output", "json"];
+    let rotated = sandbox.run(signet(), &[&args, more].concat()).succeeds();
+    origin(&serde_json::from_str(&rotated.stdout).unwrap())
+}
+
+fn origin(document: &Value) -> String {
+    document.get("origin").and_then(Value::as_str).unwrap().to_owned()
+}
+
 /// Fulcio's root, which is also what it issues with.
 fn fulcio_root(sandbox: &Sandbox, openssl: &Peer) {
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "fulcio.key"];
@@ -106,14 +124,15 @@ fn fulcio_root(sandbox: &Sandbox, openssl: &Peer) {
     sandbox.run(openssl, &[&["req", "-x509"], &key[..], &to, &extensions].concat()).succeeds();
 }
 
-fn start_fulcio(sandbox: &Sandbox, fulcio: &Peer, issuer: &Authority, log: &str) -> (Program, String) {
-    let issuer = format!("{}/oidc-dev/email", issuer.url());
+/// It takes one key of a log at most; who verifies its certificates knows both.
+fn start_fulcio(sandbox: &Sandbox, fulcio: &Peer, authority: &Authority) -> (Program, String) {
+    let issuer = format!("{}/oidc-dev/email", authority.url());
     let believed = format!("{issuer}: {{issuer-url: '{issuer}', client-id: sigstore, type: email}}");
     sandbox.write("fulcio.yaml", format!("oidc-issuers:\n  {believed}\n"));
     let [port, grpc, metrics] = free_ports();
     let ca = ["--ca=fileca", "--fileca-cert=fulcio.pem", "--fileca-key=fulcio.key"];
     let more = ["--fileca-key-passwd=fulcio", "--fileca-watch=false", "--config-path=fulcio.yaml"];
-    let log = [&format!("--ct-log-url={log}"), "--ct-log-public-key-path=ct.pub"];
+    let log = [format!("--ct-log-url={}", authority.url())];
     let hosts = ["--host=127.0.0.1", "--grpc-host=127.0.0.1", "--legacy-unix-domain-socket=fulcio.socket"];
     let ports = [("port", &port), ("grpc-port", &grpc), ("metrics-port", &metrics)];
     let ports = ports.map(|(name, port)| format!("--{name}={port}"));
@@ -155,6 +174,7 @@ fn configure(sandbox: &Sandbox, cosign: &Peer, [fulcio, rekor, tsa]: [&str; 3]) 
     let root = [
         ("--fulcio", format!("url={fulcio},certificate-chain=fulcio.pem")),
         ("--ctfe", format!("url=http://ct.example,public-key=ct.pub,{START}")),
+        ("--ctfe", format!("url=http://ct2.example,public-key=ct2.pub,{START}")),
         ("--rekor", format!("url=http://{REKOR},public-key=rekor.pub,{START},origin={REKOR}")),
         ("--tsa", format!("url={tsa},certificate-chain=tsa.pem")),
     ];

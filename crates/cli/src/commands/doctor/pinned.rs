@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use signet_formats::tuf::Role;
-use signet_services::trust::{Home, root_alert};
+use signet_services::trust::root_alert;
 
 use super::moment;
 use crate::commands::trust::publisher;
@@ -13,10 +13,16 @@ use crate::pinned;
 
 /// Whether what is pinned on this machine, if anything is, may be used, and for how long.
 pub(super) fn findings(now: i64) -> Option<Finding> {
-    let home = pinned::standard().filter(Home::is_pinned)?;
-    Some(match home.current(now).map_err(CliError::from) {
-        Ok(current) => soonest("pinned trust", &current.roles(), now, "run `signet trust update`"),
-        Err(error) => Finding::fail("pinned trust", &error),
+    let home = match pinned::standard() {
+        Ok(home) => home?,
+        Err(error) => return Some(Finding::fail(PINNED, &error)),
+    };
+    let checked = home.current(now).and_then(|current| Ok((home.outage(&current, now)?, current)));
+    Some(match checked.map_err(CliError::from) {
+        Ok((Some(outage), _)) => Finding::new(PINNED, Health::Warn, pinned::told(&outage))
+            .fix("see why with `signet trust update`"),
+        Ok((None, current)) => soonest(PINNED, &current.roles(), now, "run `signet trust update`"),
+        Err(error) => Finding::fail(PINNED, &error),
     })
 }
 
@@ -55,3 +61,4 @@ fn soonest(name: &'static str, roles: &[(Role, u64, i64)], now: i64, fix: &str) 
 
 /// Half a day.
 const SOON: i64 = 12 * 3_600;
+const PINNED: &str = "pinned trust";

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use signet_crypto::PublicKey;
-use signet_formats::tuf::{MAX_ROOT_BYTES, Metadata, Role, Root};
-use signet_keys::PrivateKey;
-use signet_services::trust::{Publisher, RootPlan, Standing, countersign};
+use signet_formats::tuf::{Key, MAX_ROOT_BYTES, Metadata, Role, Root};
+use signet_keys::KeyReference;
+use signet_services::trust::{OnlineKey, Publisher, RootPlan, Standing, countersign};
 use signet_verify::Code;
 
 use super::{moment, publisher};
@@ -13,11 +13,10 @@ use crate::args::{DraftArgs, TrustCreateArgs, TrustRotateArgs, TrustSignArgs};
 use crate::document::{TrustPrevious, TrustRootDocument};
 use crate::error::{Answer, CliError, Status, about};
 use crate::face::Face;
-use crate::runtime::block_on;
 use crate::{clock, files, key_file, password};
 
 /// Makes a repository and drafts its first root.
-pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
+pub(super) async fn create(args: &TrustCreateArgs, face: Face) -> Answer {
     let publisher = publisher(&args.data)?;
     if !args.draft.rehearse && publisher.root()?.is_some() {
         let detail = format!("`{}` has a published root", args.data.display());
@@ -27,7 +26,10 @@ pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
     }
     let root_keys = keys(&args.root_key)?;
     let majority = u64::try_from(root_keys.len() / 2 + 1).unwrap_or(u64::MAX);
-    let online = online_key()?;
+    let online = match &args.online_key {
+        Some(key) => named(key).await?,
+        None => OnlineKey::make()?,
+    };
     let plan = RootPlan {
         threshold: args.threshold.unwrap_or(majority),
         root_keys,
@@ -39,7 +41,7 @@ pub(super) fn create(args: &TrustCreateArgs, face: Face) -> Answer {
 }
 
 /// Drafts the next root.
-pub(super) fn rotate(args: &TrustRotateArgs, face: Face) -> Answer {
+pub(super) async fn rotate(args: &TrustRotateArgs, face: Face) -> Answer {
     let publisher = publisher(&args.data)?;
     let current = publisher.root()?.ok_or_else(|| no_root(&args.data))?;
     let mut plan = RootPlan::of(&current)?;
@@ -53,7 +55,11 @@ pub(super) fn rotate(args: &TrustRotateArgs, face: Face) -> Answer {
     plan.root_keys.extend(keys(&args.add_root_key)?);
     plan.threshold = args.threshold.unwrap_or(plan.threshold);
     plan.expires = in_days(args.expires_days);
-    let new_online_key = args.new_online_key.then(online_key).transpose()?;
+    let new_online_key = match (&args.online_key, args.new_online_key) {
+        (Some(key), _) => Some(named(key).await?),
+        (None, true) => Some(OnlineKey::make()?),
+        (None, false) => None,
+    };
     if let Some(key) = &new_online_key {
         plan.online_key = key.public_key().clone();
     }
@@ -62,7 +68,7 @@ pub(super) fn rotate(args: &TrustRotateArgs, face: Face) -> Answer {
 
 /// How a root is drafted.
 struct Drafting<'a> {
-    new_online_key: Option<PrivateKey>,
+    new_online_key: Option<OnlineKey>,
     previous: Option<&'a Metadata<Root>>,
     how: &'a DraftArgs,
 }
@@ -86,19 +92,17 @@ impl Drafting<'_> {
 }
 
 /// Signs a drafted root.
-pub(super) fn sign(args: &TrustSignArgs, face: Face) -> Answer {
+pub(super) async fn sign(args: &TrustSignArgs, face: Face) -> Answer {
     let mut root = read_root(&args.file)?;
     let previous = args.previous.as_deref().map(read_root).transpose()?;
-    let key = key_file::private(&args.key, &password::source(&args.password))?;
-    block_on(async {
-        countersign(&mut root, previous.as_ref(), &key).await?;
-        if !args.rehearse {
-            replace(&args.file, root.to_json().as_bytes())?;
-        }
-        let document = standing(&args.file, &root, previous.as_ref(), args.rehearse)?;
-        face.result(&document, text)?;
-        Ok(Status::Yes)
-    })
+    let key = key_file::signer(&args.key, &password::source(&args.password)).await?;
+    countersign(&mut root, previous.as_ref(), &*key).await?;
+    if !args.rehearse {
+        replace(&args.file, root.to_json().as_bytes())?;
+    }
+    let document = standing(&args.file, &root, previous.as_ref(), args.rehearse)?;
+    face.result(&document, text)?;
+    Ok(Status::Yes)
 }
 
 fn standing(
@@ -120,6 +124,7 @@ fn standing(
         file: file.display().to_string(),
         version: root.version,
         expires: moment(root.expires),
+        keys: root.body.keys.iter().filter_map(|(id, key)| Some((id.clone(), fingerprint(key)?))).collect(),
         root_keys: ids(Role::Root),
         online_keys: ids(Role::Timestamp),
         complete: before_met && met(&standing.signed, standing.threshold),
@@ -130,6 +135,11 @@ fn standing(
     })
 }
 
+/// What `signet keys inspect` prints of a key, by which its holder knows it.
+fn fingerprint(key: &Key) -> Option<String> {
+    key.usable().map(|(key, _)| key.id().to_string())
+}
+
 fn text(root: &TrustRootDocument) -> String {
     let TrustRootDocument { file, version, expires, threshold, .. } = root;
     let mut lines = vec![
@@ -138,12 +148,12 @@ fn text(root: &TrustRootDocument) -> String {
     ];
     for key in &root.root_keys {
         let mark = if root.signed.contains(key) { "signed " } else { "       " };
-        lines.push(format!("  {mark} {key}"));
+        lines.push(format!("  {mark} {}", root.named(key)));
     }
     if let Some(TrustPrevious { threshold, signed }) = &root.previous {
         lines.push(format!("{} of {threshold} signatures by keys of the root before it", signed.len()));
     }
-    lines.extend(root.online_keys.iter().map(|key| format!("online key {key}")));
+    lines.extend(root.online_keys.iter().map(|key| format!("online key {}", root.named(key))));
     lines.extend(root.rehearsed.then(|| "a rehearsal: nothing was written".to_owned()));
     lines.join("\n") + "\n"
 }
@@ -157,9 +167,9 @@ fn keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, CliError> {
     paths.iter().map(|path| key_file::public(path)).collect()
 }
 
-/// A key that is kept nowhere yet.
-fn online_key() -> Result<PrivateKey, CliError> {
-    PrivateKey::generate(signet_crypto::KeyAlgorithm::EcdsaP256).map_err(CliError::internal)
+/// The online key that the user names.
+async fn named(key: &Path) -> Result<OnlineKey, CliError> {
+    Ok(OnlineKey::named(KeyReference::parse(key)?).await?)
 }
 
 /// Replaces a file whole: half a root would lose the signatures that others have put there.
@@ -170,7 +180,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     put.map_err(|error| CliError::unwritable(&path, &error))
 }
 
-fn no_root(data: &Path) -> CliError {
+pub(in super::super) fn no_root(data: &Path) -> CliError {
     let detail = format!("`{}` has no published root", data.display());
     CliError::new(Code::TrustMissing, detail).hint("begin with `signet trust create`")
 }

@@ -5,6 +5,8 @@ mod home;
 mod merge;
 mod publish;
 
+pub(super) use ceremony::no_root;
+
 use signet_formats::time;
 use signet_formats::tuf::Role;
 
@@ -12,6 +14,7 @@ use crate::args::TrustCommand;
 use crate::document::{TrustDocument, TrustRole};
 use crate::error::Answer;
 use crate::face::Face;
+use crate::runtime::block_on;
 
 pub(crate) use publish::publisher;
 
@@ -23,9 +26,9 @@ pub(crate) fn run(command: &TrustCommand, face: Face) -> Answer {
         TrustCommand::Update(args) => home::update(args, face),
         TrustCommand::Export(args) => home::export(args, face),
         TrustCommand::Import(args) => home::import(args, face),
-        TrustCommand::Create(args) => ceremony::create(args, face),
-        TrustCommand::Rotate(args) => ceremony::rotate(args, face),
-        TrustCommand::Sign(args) => ceremony::sign(args, face),
+        TrustCommand::Create(args) => block_on(ceremony::create(args, face)),
+        TrustCommand::Rotate(args) => block_on(ceremony::rotate(args, face)),
+        TrustCommand::Sign(args) => block_on(ceremony::sign(args, face)),
         TrustCommand::Publish(args) => publish::run(args, face),
         TrustCommand::Merge(args) => merge::run(args, face),
     }

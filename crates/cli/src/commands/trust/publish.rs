@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use signet_formats::signing_config::SigningConfig;
 use signet_formats::trusted_root::TrustedRoot;
 use signet_formats::tuf::MAX_ROOT_BYTES;
 use signet_services::clock::SystemClock;
@@ -22,18 +23,24 @@ use crate::{clock, files};
 /// Publishes a root and targets.
 pub(super) fn run(args: &TrustPublishArgs, face: Face) -> Answer {
     let publisher = publisher(&args.data)?;
-    let staged = publisher.staged_root();
-    let root = args.root.clone().or_else(|| staged.is_file().then_some(staged));
-    let root = root.map(|path| files::read(&path, MAX_ROOT_BYTES)).transpose()?;
     let targets = targets(args)?;
+    let root = match &args.root {
+        Some(path) => Some(files::read(path, MAX_ROOT_BYTES)?),
+        None => publisher.ripe_root(&targets)?,
+    };
     block_on(async {
         if args.rehearse {
-            publisher.rehearse(root.as_deref()).map_err(refused)?;
+            let rehearsed = publisher.rehearse(root.as_deref(), &targets).map_err(refused)?;
+            face.result(&TrustDocument { rehearsed: true, ..document(&args.data, rehearsed) }, text)?;
             face.note("a rehearsal: clients would accept the root, and nothing was published")?;
             return Ok(Status::Yes);
         }
         let published = publisher.publish(root.as_deref(), &targets).await.map_err(refused)?;
         face.result(&document(&args.data, published), text)?;
+        let draft = publisher.staged_root();
+        if draft.is_file() {
+            face.note(&format!("note: the root in `{}` is still being signed, and stays", draft.display()))?;
+        }
         Ok(Status::Yes)
     })
 }
@@ -62,7 +69,10 @@ fn targets(args: &TrustPublishArgs) -> Result<Vec<(String, Vec<u8>)>, CliError> 
         targets.push((TRUSTED_ROOT.to_owned(), bytes));
     }
     if let Some(path) = &args.signing_config {
-        targets.push((SIGNING_CONFIG.to_owned(), files::read(path, MAX_TARGET)?));
+        let bytes = files::read(path, MAX_TARGET)?;
+        SigningConfig::parse(&bytes)
+            .map_err(|error| CliError::new(Code::SigningConfigInvalid, about(path, error)))?;
+        targets.push((SIGNING_CONFIG.to_owned(), bytes));
     }
     Ok(targets)
 }
@@ -76,6 +86,7 @@ fn document(data: &Path, published: Published) -> TrustDocument {
         roles: roles(&published.roles),
         alerts: root_alert(&published, clock::now()).into_iter().collect(),
         targets: published.targets,
+        rehearsed: false,
     }
 }
 
