@@ -167,6 +167,18 @@ const MAX_SEED_BYTES: usize = 6 * 1024;
 
 /// Documents that no signing makes.
 const BY_HAND: &[(&str, &str, &str)] = &[
+    (
+        "bundle",
+        "array",
+        r#"["application/vnd.dev.sigstore.bundle.v0.3+json",{"publicKey":{"hint":"k"}},{"messageDigest":["SHA2_256","AAAA"],"signature":"AAAA"}]"#,
+    ),
+    ("json", "array", r#"[{"a":1},["a",1],[["a",[1,{"b":[]}]]]]"#),
+    (
+        "rekor_request",
+        "array",
+        r#"{"hashedRekordRequestV002":["AAAA",["AAAA",{"publicKey":["AAAA"],"keyDetails":5}]]}"#,
+    ),
+    ("rekor_body", "array", r#"["0.0.2","hashedrekord",[["AAAA","SHA2_256"],["AAAA",{}]]]"#),
     ("time", "utc", "2026-11-21T12:00:00Z"),
     ("time", "offset", "2026-11-21T12:00:00.999+05:30"),
     (

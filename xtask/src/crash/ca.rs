@@ -1,5 +1,5 @@
-//! The certificate authority and its log: whatever ends them, every certificate that somebody was given is recorded and in the
-//! log, and no serial number is given twice.
+//! The certificate authority and its log, which goes on in other shards meanwhile: whatever ends them, every certificate that
+//! somebody was given is recorded and in the shard that promised it, and no serial number is given twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -17,7 +17,7 @@ use signet_formats::x509::Certificate;
 use signet_keys::{Payload, PrivateKey};
 use signet_services::ca::{Ca, Config, Proof, Rate};
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::ctlog::{CertificateLog, fsck_issuers};
+use signet_services::ctlog::{CertificateLog, CertificateLogs, fsck_issuers};
 use signet_services::oidc::{Fetch, FetchError, Issuer, Issuers, KeySet, KeySource, Provider, Verifier};
 use signet_services::{journal, key_files, log};
 use signet_store::fs::Disk;
@@ -58,25 +58,42 @@ pub(super) async fn play(args: &[&str]) -> Result<(), String> {
     let role = Role::parse(args)?;
     let issuer = TokenIssuer::new()?;
     let (ca, log) = open(&role.disk, role.data, &issuer).await?;
-    let (each, clients) = if role.ends { (2, 1) } else { (u64::MAX, CLIENTS) };
+    let (each, clients) = if role.ends { (1, 1) } else { (u64::MAX, CLIENTS) };
     let issuer = Arc::new(issuer);
+    if role.ends {
+        issue(&ca, &issuer, "first@example.com").await;
+        log.rotate(None).await.map_err(|error| error.to_string())?;
+    } else {
+        tokio::spawn(rotate(Arc::clone(&log)));
+    }
     let clients = (0..clients).map(|client| {
         let (ca, issuer) = (ca.clone(), Arc::clone(&issuer));
         tokio::spawn(async move {
             for number in 0..each {
-                let Ok((token, proof)) = issuer.request(&format!("{client}.{number}@example.com")) else {
+                if !issue(&ca, &issuer, &format!("{client}.{number}@example.com")).await {
                     return;
-                };
-                let Ok(chain) = ca.issue(&token, &proof).await else { return };
-                chain.first().into_iter().for_each(|own| tell(&given(own)));
+                }
             }
         })
     });
     for client in clients.collect::<Vec<_>>() {
         client.await.map_err(|error| error.to_string())?;
     }
-    log.log().close().await;
+    log.close().await;
     Ok(())
+}
+
+/// Asks for a certificate and tells of it; whether there is one.
+async fn issue(ca: &Ca, issuer: &TokenIssuer, email: &str) -> bool {
+    let Ok((token, proof)) = issuer.request(email) else { return false };
+    let Ok(chain) = ca.issue(&token, &proof).await else { return false };
+    chain.first().into_iter().for_each(|own| tell(&given(own)));
+    true
+}
+
+/// Lets the log go on in another shard again and again, but not for ever: each start opens all of them.
+pub(super) async fn rotate(log: Arc<CertificateLogs>) {
+    while log.all().len() < MAX_SHARDS && log.rotate(None).await.is_ok() {}
 }
 
 /// The line that says that somebody was given a certificate.
@@ -109,18 +126,24 @@ impl Told {
     async fn check(&self, data: &Path) -> Result<(), String> {
         let log = open_log(&Disk::default(), data).await?;
         let checked = self.check_in(&data.join("ca"), &log);
-        log.log().close().await;
+        log.close().await;
         checked
     }
 
-    /// All of them are recorded and in the log.
-    pub(super) fn check_in(&self, ca: &Path, log: &CertificateLog) -> Result<(), String> {
-        let (recorded, logged) = (recorded(ca)?, logged(log)?);
+    /// All of them are recorded and in the shard that promised them.
+    pub(super) fn check_in(&self, ca: &Path, log: &CertificateLogs) -> Result<(), String> {
+        let recorded = recorded(ca)?;
+        let logged = log.all().iter().map(logged).collect::<Result<BTreeMap<_, _>, _>>()?;
+        let is_logged = |certificate: &Certificate| {
+            let promises = certificate.scts().unwrap_or_default();
+            let shard = promises.first().and_then(|promise| logged.get(promise.log_id().as_slice()));
+            shard.is_some_and(|shard| shard.contains(&certificate.precert_tbs()))
+        };
         for certificate in self.0.values() {
             if !recorded.contains(&certificate.fingerprint().to_string()) {
                 return Err(format!("the certificate {} is not recorded", certificate.fingerprint()));
             }
-            if !logged.contains(&certificate.precert_tbs()) {
+            if !is_logged(certificate) {
                 return Err(format!("the certificate {} is not in the log", certificate.fingerprint()));
             }
         }
@@ -139,8 +162,8 @@ fn recorded(ca: &Path) -> Result<BTreeSet<String>, String> {
     Ok(recorded)
 }
 
-/// What the log has, without the poison and promises.
-fn logged(log: &CertificateLog) -> Result<BTreeSet<Vec<u8>>, String> {
+/// What a shard has, without the poison and promises, by the id of its key.
+fn logged(log: &CertificateLog) -> Result<(Vec<u8>, BTreeSet<Vec<u8>>), String> {
     let (size, mut logged) = (log.log().head().checkpoint.size, BTreeSet::new());
     for index in 0..size.div_ceil(TILE_WIDTH) {
         let bundle = EntryBundle::of_log(index, size).ok_or("no bundle")?;
@@ -152,16 +175,19 @@ fn logged(log: &CertificateLog) -> Result<BTreeSet<Vec<u8>>, String> {
             }
         }
     }
-    Ok(logged)
+    Ok((log.public_key().id().as_bytes().to_vec(), logged))
 }
 
 fn is_sound(data: &Path) -> Result<(), String> {
     let (ca, ct) = (data.join("ca"), data.join("ct"));
-    let mut findings =
-        [key_files::fsck(&ca), journal::fsck(&ca.join("audit.jsonl")), fsck_issuers(&ct)].concat();
+    let mut findings = [key_files::fsck(&ca), journal::fsck(&ca.join("audit.jsonl"))].concat();
     // A log that was not begun yet has nothing to check.
     if ct.join("log.json").is_file() {
-        findings.extend(log::fsck(&ct).map_err(|error| format!("fsck: {error}"))?.findings);
+        let failed = |error| format!("fsck: {error}");
+        let shards = log::places_of(&ct).map_err(failed)?;
+        let reports = log::fsck_shards(&shards).map_err(failed)?;
+        findings.extend(reports.into_iter().flat_map(|report| report.findings));
+        findings.extend(shards.iter().flat_map(|shard| fsck_issuers(&shard.data)));
     }
     match findings.as_slice() {
         [] => Ok(()),
@@ -169,22 +195,22 @@ fn is_sound(data: &Path) -> Result<(), String> {
     }
 }
 
-async fn open(disk: &Disk, data: &Path, issuer: &TokenIssuer) -> Result<(Ca, CertificateLog), String> {
+async fn open(disk: &Disk, data: &Path, issuer: &TokenIssuer) -> Result<(Ca, Arc<CertificateLogs>), String> {
     let failed = |error: &dyn std::fmt::Display| format!("it does not start: {error}");
     let log = open_log(disk, data).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let verifier = issuer.verifier(Arc::clone(&clock)).map_err(|error| failed(&error))?;
-    let mut config = Config::new(verifier, Arc::new(log.clone()), clock);
+    let mut config = Config::new(verifier, Arc::clone(&log) as _, clock);
     // There is to be no end to them.
     config.per_issuer = Rate { count: u32::MAX, ..config.per_issuer };
     let ca = Ca::open_on(disk.clone(), &data.join("ca"), config).await.map_err(|error| failed(&error))?;
     Ok((ca, log))
 }
 
-async fn open_log(disk: &Disk, data: &Path) -> Result<CertificateLog, String> {
+async fn open_log(disk: &Disk, data: &Path) -> Result<Arc<CertificateLogs>, String> {
     let clock = Arc::new(SystemClock::start());
-    let log = CertificateLog::open_on(disk.clone(), &data.join("ct"), "ct.example", clock).await;
-    log.map_err(|error| format!("the log does not start: {error}"))
+    let log = CertificateLogs::open_home_on(disk.clone(), &data.join("ct"), "ct.example", clock).await;
+    log.map(Arc::new).map_err(|error| format!("the log does not start: {error}"))
 }
 
 /// An issuer of identity tokens whose keys are known without asking.
@@ -250,4 +276,5 @@ impl Fetch for Nobody {
 const ISSUER: &str = "https://issuer.example";
 const KEY_ID: &str = "1";
 const CLIENTS: u32 = 8;
+const MAX_SHARDS: usize = 8;
 const LONGEST_LIFE_MICROS: u64 = 200_000;

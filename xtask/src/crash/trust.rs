@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use signet_formats::tuf::Role;
 use signet_services::clock::{Clock, SystemClock};
-use signet_services::trust::{Fetch, FetchError, Home, HomeError, Periods, Publisher, TRUSTED_ROOT};
-use signet_store::OpenError;
+use signet_services::trust::{Fetch, FetchError, Home, Periods, Pin, Publisher, TRUSTED_ROOT};
 use signet_store::fs::Disk;
 
 use super::play::{Killer, Role as Played, aborts, tell, whole};
@@ -107,35 +106,21 @@ impl Follower {
 
     /// Follows the repository to its end. An error if that cannot be, or leads to less than was seen.
     async fn look(&self, seen: Seen) -> Result<Seen, String> {
-        if !self.home.is_pinned() {
-            let file = self.files.0.file("1.root.json").map_err(|error| error.to_string())?;
-            match file {
-                Some(root) => self.home.pin(&root, Some(URL)).map_err(|error| error.to_string())?,
-                None if seen == 0 => return Ok(0),
-                None => return Err("there is no root any more".to_owned()),
-            }
-        }
         // Before anything was published whole there is a root only.
         if seen == 0 && !self.has_timestamp()? {
             return Ok(0);
         }
         let now = SystemClock::start().seconds();
-        self.update(now).await?;
+        let root = self.files.0.file("1.root.json").map_err(|error| error.to_string())?;
+        let root = root.ok_or("there is no root any more")?;
+        let pin = Pin { root: &root, url: Some(URL), authorities: None };
+        let followed = self.home.init(pin, &self.files, now).await;
+        followed.map_err(|error| format!("it cannot be followed: {error}"))?;
         let current = self.home.current(now).map_err(|error| error.to_string())?;
         let version = current.updater.timestamp().map_or(0, |timestamp| timestamp.version);
         match version >= seen {
             true => Ok(version),
             false => Err(format!("version {version} is shown, after version {seen}")),
-        }
-    }
-
-    async fn update(&self, now: i64) -> Result<(), String> {
-        loop {
-            match self.home.update(&self.files, now).await {
-                // A process that is just being started has the lock of its parent until it runs.
-                Err(HomeError::Dir(OpenError::InUse { .. })) => tokio::task::yield_now().await,
-                updated => return updated.map_err(|error| format!("it cannot be followed: {error}")),
-            }
         }
     }
 
@@ -151,9 +136,9 @@ struct Files(Publisher);
 impl Fetch for Files {
     async fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>, FetchError> {
         let path = url.strip_prefix(URL).unwrap_or(url).trim_start_matches('/');
-        let file = self.0.file(path).map_err(|error| FetchError(error.to_string()))?;
+        let file = self.0.file(path).map_err(|error| FetchError::Silent(error.to_string()))?;
         match file {
-            Some(bytes) if bytes.len() > limit => Err(FetchError(format!("`{path}` is too large"))),
+            Some(bytes) if bytes.len() > limit => Err(FetchError::Silent(format!("`{path}` is too large"))),
             file => Ok(file),
         }
     }

@@ -55,6 +55,7 @@ pub(super) async fn play(args: &[&str]) -> Result<(), String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let stack = start(role.data).await?;
     let clients = Clients::new(&stack, role.data, role.life)?;
+    let rotating = tokio::spawn(ca::rotate(Arc::clone(&stack.services().ct)));
     let serving = tokio::spawn(stack.run(std::future::pending()));
     let (first, second, third, fourth, fifth) = tokio::join!(
         tokio::spawn(Arc::clone(&clients).forever(Service::Log)),
@@ -64,6 +65,7 @@ pub(super) async fn play(args: &[&str]) -> Result<(), String> {
         tokio::spawn(clients.forever(Service::Trust)),
     );
     serving.abort();
+    rotating.abort();
     // They never end but by an error.
     [first, second, third, fourth, fifth]
         .into_iter()
