@@ -8,6 +8,7 @@ use signet_server::exposure::{Exposure, ReachError};
 use signet_server::stack::{
     BackupError, Config, Stack, StackError, WitnessConfig, fsck, move_out, stopped_certificate_logs,
 };
+use tokio::time::sleep;
 
 fn config(data: &Path) -> Config {
     let mut config = Config::new(data.to_owned(), ([127, 0, 0, 1], 0).into());
@@ -27,14 +28,27 @@ async fn stopped(data: &Path) -> [String; 2] {
     prepared.map(|log| log.signer().origin().to_owned())
 }
 
-/// What was being opened when a start failed lets go of it a moment later.
+/// How the lock of a directory says that somebody has it. What a stack had opened that failed to start, or was dropped, is let
+/// go of a moment later.
+const IN_USE: &str = "in use by another process";
+const MOMENT: Duration = Duration::from_millis(20);
+
 async fn built(data: &Path) -> Result<Stack, StackError> {
     loop {
         match config(data).build().await {
-            Err(error) if error.to_string().contains("in use by another process") => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            Err(error) if error.to_string().contains(IN_USE) => sleep(MOMENT).await,
             outcome => return outcome,
+        }
+    }
+}
+
+/// What [`fsck`] finds, once all is let go of.
+async fn findings(data: &Path) -> Vec<String> {
+    loop {
+        match fsck(data).await.map(|report| report.findings) {
+            Err(error) if error.to_string().contains(IN_USE) => sleep(MOMENT).await,
+            Ok(findings) if findings.iter().any(|finding| finding.contains(IN_USE)) => sleep(MOMENT).await,
+            findings => return findings.unwrap(),
         }
     }
 }
@@ -76,7 +90,7 @@ async fn a_part_that_is_gone_is_not_begun_a_second_time() {
         let error = refused(&data, &part).await;
         assert!(matches!(error, StackError::Lost(_)), "{}: {error}", part.display());
         assert!(!part.exists(), "{}", part.display());
-        let found = fsck(&data).await.unwrap().findings;
+        let found = findings(&data).await;
         assert!(found.iter().any(|finding| finding.contains("is gone")), "{}: {found:?}", part.display());
         fs::rename(&aside, &part).unwrap();
     }
@@ -88,10 +102,10 @@ async fn a_part_that_is_gone_is_not_begun_a_second_time() {
         let error = refused(&data, &part).await.to_string();
         assert!(error.contains("is missing") || error.contains("is gone"), "{error}");
         assert!(!part.exists(), "{}", part.display());
-        assert!(!fsck(&data).await.unwrap().findings.is_empty(), "{}", part.display());
+        assert!(!findings(&data).await.is_empty(), "{}", part.display());
         fs::rename(&aside, &part).unwrap();
     }
-    assert_eq!(fsck(&data).await.unwrap().findings, Vec::<String>::new());
+    assert_eq!(findings(&data).await, Vec::<String>::new());
     assert!(before == trusted(), "clients are told what they were told");
     built(&data).await.unwrap();
 }
@@ -143,7 +157,7 @@ async fn a_root_whose_key_is_kept_elsewhere_is_never_replaced() {
         let (key, before) = (data.join(part).join("root.key"), root());
         fs::rename(&key, &aside).unwrap();
         drop(built(&data).await.unwrap());
-        assert_eq!(fsck(&data).await.unwrap().findings, Vec::<String>::new());
+        assert_eq!(findings(&data).await, Vec::<String>::new());
         for name in ["made.json".to_owned(), format!("{leaf}.key"), format!("{leaf}.pem")] {
             fs::remove_file(data.join(part).join(name)).unwrap();
         }
