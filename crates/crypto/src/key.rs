@@ -1,5 +1,6 @@
 //! Public keys, read from SubjectPublicKeyInfo, and the checking of signatures with them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey, VerificationAlgorithm};
@@ -125,10 +126,10 @@ impl PublicKey {
         key.verify_digest_sig(&digest, signature).map_err(|_| SignatureInvalid)
     }
 
-    fn parsed(&self, scheme: Scheme) -> Result<ParsedPublicKey, KeyError> {
+    fn parsed(&self, scheme: Scheme) -> Result<Cow<'_, ParsedPublicKey>, KeyError> {
         match scheme.fits(self.algorithm) {
-            true if scheme == default_scheme(self.algorithm)? => Ok(self.parsed.clone()),
-            true => parse(scheme, &self.bits),
+            true if scheme == default_scheme(self.algorithm)? => Ok(Cow::Borrowed(&self.parsed)),
+            true => parse(scheme, &self.bits).map(Cow::Owned),
             false => Err(KeyError::Unsupported),
         }
     }

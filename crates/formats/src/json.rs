@@ -23,7 +23,7 @@ pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], max_bytes: usize) -> Re
         return Err(JsonError::TooLarge { bytes: bytes.len(), limit: max_bytes });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
-    Scanner::default().scan(bytes)?;
+    Scanner::new().scan(bytes)?;
     parse_part(text)
 }
 
@@ -89,7 +89,6 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 /// Finds duplicate keys and deep nesting; that the text is JSON at all is left to the parser.
-#[derive(Default)]
 struct Scanner<'a> {
     /// The keys seen in every open object, outermost first.
     keys: Vec<Cow<'a, [u8]>>,
@@ -98,6 +97,11 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// With room for what most documents have.
+    fn new() -> Self {
+        Self { keys: Vec::with_capacity(16), open: Vec::with_capacity(8) }
+    }
+
     fn scan(mut self, text: &'a [u8]) -> Result<(), JsonError> {
         let mut rest = text;
         while let Some((byte, tail)) = rest.split_first() {

@@ -2,19 +2,27 @@
 
 use std::fmt;
 
-use signet_crypto::Digest;
+use signet_crypto::{Digest, DigestAlgorithm, Hasher};
 
 /// A SHA-256 hash in a tree.
 pub type Hash = [u8; 32];
 
 /// The hash of a leaf: SHA-256 of 0x00 and the entry.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    hash(LEAF, &[entry])
+    let mut hasher = Hasher::new(DigestAlgorithm::Sha256);
+    hasher.update(&[LEAF]);
+    hasher.update(entry);
+    bytes(&hasher.finish())
 }
 
 /// The hash of an inner node: SHA-256 of 0x01 and the hashes of its children.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    hash(NODE, &[left, right])
+    let mut node = [NODE; 1 + 2 * size_of::<Hash>()];
+    let (_, children) = node.split_at_mut(1);
+    let (first, second) = children.split_at_mut(size_of::<Hash>());
+    first.copy_from_slice(left);
+    second.copy_from_slice(right);
+    bytes(&Digest::sha256(&node))
 }
 
 /// The root of the tree over these leaf hashes. All of them are in memory: for small trees.
@@ -198,13 +206,6 @@ fn trivial_consistency(
         (true, false) => Err(MerkleError::RootMismatch),
         (false, _) => Err(MerkleError::ProofLength),
     }
-}
-
-fn hash(prefix: u8, parts: &[&[u8]]) -> Hash {
-    let mut hasher = signet_crypto::Hasher::new(signet_crypto::DigestAlgorithm::Sha256);
-    hasher.update(&[prefix]);
-    parts.iter().for_each(|part| hasher.update(part));
-    bytes(&hasher.finish())
 }
 
 fn bytes(digest: &Digest) -> Hash {

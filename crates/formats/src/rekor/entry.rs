@@ -6,6 +6,7 @@ use signet_crypto::{Digest, DigestAlgorithm};
 use super::body::{Body, RekorError};
 use crate::bounded::List;
 use crate::json;
+use crate::merkle::Hash;
 use crate::proto_json::{self, FieldError, Int64, Text};
 
 /// The most hashes an inclusion proof can need: a tree's size has 64 bits.
@@ -41,23 +42,6 @@ impl TlogEntry {
         Ok(wire.read()?)
     }
 
-    /// The entry in proto3 JSON, as Rekor v2 answers it.
-    pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
-        // A log writes thousands a second: made as large as needed at once, it is never moved.
-        let mut text = Vec::with_capacity(self.about_json_len());
-        proto_json::write(&WireEntry::of(self), &mut text)
-            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))?;
-        Ok(text)
-    }
-
-    /// A little more than [`TlogEntry::to_json`] has bytes.
-    fn about_json_len(&self) -> usize {
-        let proof = self.proof.as_ref();
-        let hashes = proof.map_or(0, |proof| proof.hashes.len());
-        let checkpoint = proof.and_then(|proof| proof.checkpoint.as_ref()).map_or(0, String::len);
-        JSON_NAMES + self.body.len().div_ceil(3) * 4 + hashes * JSON_HASH + checkpoint
-    }
-
     /// What the body says. That [`TlogEntry::kind`] says the same is checked.
     pub fn decode_body(&self) -> Result<Body, RekorError> {
         Body::parse(&self.body, &self.kind)
@@ -74,6 +58,64 @@ impl TlogEntry {
             self.integrated_time?, self.log_index
         );
         Some(payload.into_bytes())
+    }
+}
+
+/// An entry that a log of Rekor v2 has just taken: what is written of a [`TlogEntry`] thousands of times a second, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedEntry<'a> {
+    /// The index in the log.
+    pub log_index: u64,
+    /// The log.
+    pub log_id: &'a [u8; 32],
+    /// The number of leaves of the tree that has it.
+    pub tree_size: u64,
+    /// The root of that tree.
+    pub root: &'a Hash,
+    /// The proof that it is there: siblings, lowest first.
+    pub proof: &'a [Hash],
+    /// The signed note over size and root.
+    pub checkpoint: &'a str,
+    /// The leaf, a `hashedrekord` 0.0.2.
+    pub body: &'a [u8],
+}
+
+impl LoggedEntry<'_> {
+    /// The `TransparencyLogEntry` in proto3 JSON, as Rekor v2 answers it.
+    pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
+        // Made as large as needed at once, it is never moved.
+        let mut text = Vec::with_capacity(self.about_json_len());
+        proto_json::write(&self.wire(), &mut text)
+            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))?;
+        Ok(text)
+    }
+
+    fn wire(&self) -> WireEntry<'_> {
+        let log_index = Some(signed(self.log_index));
+        WireEntry {
+            log_index,
+            log_id: Some(WireLogId { key_id: Some(Text::Base64(self.log_id)) }),
+            kind_version: Some(WireKindVersion {
+                kind: Some("hashedrekord".into()),
+                version: Some("0.0.2".into()),
+            }),
+            integrated_time: None,
+            inclusion_promise: None,
+            inclusion_proof: Some(WireProof {
+                log_index,
+                root_hash: Some(Text::Base64(self.root)),
+                tree_size: Some(signed(self.tree_size)),
+                hashes: Some(self.proof.iter().map(|hash| Text::Base64(hash)).collect()),
+                checkpoint: Some(WireCheckpoint { envelope: Some(self.checkpoint.into()) }),
+            }),
+            canonicalized_body: Some(Text::Base64(self.body)),
+        }
+    }
+
+    /// A little more than [`LoggedEntry::to_json`] has bytes.
+    fn about_json_len(&self) -> usize {
+        let (body, hashes) = (self.body.len().div_ceil(3) * 4, self.proof.len() * JSON_HASH);
+        JSON_NAMES + body + hashes + self.checkpoint.len()
     }
 }
 

@@ -19,7 +19,7 @@ pub use body::{
     IntotoV001, IntotoV002, MAX_BODY_BYTES, RekorError, Verifier,
 };
 pub(crate) use entry::WireEntry;
-pub use entry::{EntryKind, InclusionProof, MAX_PROOF_HASHES, TlogEntry};
+pub use entry::{EntryKind, InclusionProof, LoggedEntry, MAX_PROOF_HASHES, TlogEntry};
 pub use facts::EntryFacts;
 pub use key_details::PublicKeyDetails;
 pub use log_v1::{MAX_LOG_V1_BYTES, MAX_TREES_V1, TreeV1, read_consistency_v1, read_log_v1};

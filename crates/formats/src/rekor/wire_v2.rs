@@ -7,18 +7,17 @@ use super::body::{
     DsseV002, EntrySignatureV002, HashedRekordV002, MAX_SIGNATURES, RekorError, Verifier, parse_spec,
 };
 use super::key_details::PublicKeyDetails;
-use crate::base64::Base64;
 use crate::bounded::List;
 use crate::json::JsonError;
-use crate::proto_json::{self, EnumValue, HASH_ALGORITHMS};
+use crate::proto_json::{self, EnumValue, FieldError, HASH_ALGORITHMS, Text};
 
 pub(super) fn hashed_rekord(spec: &str) -> Result<HashedRekordV002, RekorError> {
-    let spec = parse_spec::<HashedRekordSpec>(spec)?.hashed_rekord;
+    let spec = parse_spec::<HashedRekordSpec<'_>>(spec)?.hashed_rekord;
     Ok(HashedRekordV002 { digest: spec.data.read("data")?, signature: spec.signature.read()? })
 }
 
 pub(super) fn dsse(spec: &str) -> Result<DsseV002, RekorError> {
-    let spec = parse_spec::<DsseSpec>(spec)?.dsse;
+    let spec = parse_spec::<DsseSpec<'_>>(spec)?.dsse;
     let signatures = proto_json::list(Some(spec.signatures), "signatures")?;
     Ok(DsseV002 {
         payload_hash: spec.payload_hash.read("payloadHash")?,
@@ -40,7 +39,7 @@ pub(super) fn encode_hashed_rekord(entry: &HashedRekordV002) -> Result<Vec<u8>, 
     // A log writes thousands a second: made as large as needed at once, it is never moved.
     let mut text = Vec::with_capacity(about_len(&entry.signature));
     // Canonical as it stands: the members are declared in order, and base64 has nothing to escape.
-    serde_json::to_writer(&mut text, &document)
+    proto_json::write(&document, &mut text)
         .map_err(|error| RekorError::Json(JsonError::Malformed(error.to_string())))?;
     Ok(text)
 }
@@ -53,104 +52,122 @@ fn about_len(signature: &EntrySignatureV002) -> usize {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct Document<'a> {
     api_version: &'static str,
     kind: &'static str,
-    spec: HashedRekordSpec,
+    spec: HashedRekordSpec<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct HashedRekordSpec {
-    #[serde(rename = "hashedRekordV002")]
-    hashed_rekord: HashedRekord,
+struct HashedRekordSpec<'a> {
+    #[serde(borrow, rename = "hashedRekordV002")]
+    hashed_rekord: HashedRekord<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct HashedRekord {
-    data: Hash,
-    signature: Signature,
+struct HashedRekord<'a> {
+    #[serde(borrow)]
+    data: Hash<'a>,
+    #[serde(borrow)]
+    signature: Signature<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Hash {
-    algorithm: String,
-    digest: Base64,
+struct Hash<'a> {
+    #[serde(borrow)]
+    algorithm: Text<'a>,
+    #[serde(borrow)]
+    digest: Text<'a>,
 }
 
-impl Hash {
-    fn read(&self, field: &'static str) -> Result<Digest, RekorError> {
-        let algorithm = EnumValue::Name(self.algorithm.as_str().into()).find(HASH_ALGORITHMS, field)?;
-        Digest::from_bytes(algorithm, &self.digest.0).map_err(|_| RekorError::Digest { field })
+impl<'a> Hash<'a> {
+    fn read(self, field: &'static str) -> Result<Digest, RekorError> {
+        let algorithm = EnumValue::Name(self.algorithm.into_str()).find(HASH_ALGORITHMS, field)?;
+        let value = proto_json::bytes(Some(self.digest), field)?;
+        Digest::from_bytes(algorithm, &value).map_err(|_| RekorError::Digest { field })
     }
 
-    fn of(digest: &Digest) -> Self {
-        let name = proto_json::hash_name(digest.algorithm());
-        Self { algorithm: name.to_owned(), digest: Base64(digest.as_bytes().to_vec()) }
+    fn of(digest: &'a Digest) -> Self {
+        let algorithm = proto_json::hash_name(digest.algorithm()).into();
+        Self { algorithm, digest: Text::Base64(digest.as_bytes()) }
     }
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Signature {
-    content: Base64,
-    verifier: WireVerifier,
+struct Signature<'a> {
+    #[serde(borrow)]
+    content: Text<'a>,
+    #[serde(borrow)]
+    verifier: WireVerifier<'a>,
 }
 
-impl Signature {
+impl<'a> Signature<'a> {
     fn read(self) -> Result<EntrySignatureV002, RekorError> {
         let verifier = match (self.verifier.x509_certificate, self.verifier.public_key) {
-            (Some(certificate), None) => Verifier::Certificate(certificate.raw_bytes.0),
-            (None, Some(key)) => Verifier::PublicKey(key.raw_bytes.0),
+            (Some(certificate), None) => Verifier::Certificate(certificate.read("x509Certificate")?),
+            (None, Some(key)) => Verifier::PublicKey(key.read("publicKey")?),
             _ => return Err(RekorError::Verifier),
         };
-        let name = EnumValue::Name(self.verifier.key_details.into());
+        let name = EnumValue::Name(self.verifier.key_details.into_str());
         let key_details = PublicKeyDetails::read(&name, "keyDetails")?;
-        Ok(EntrySignatureV002 { signature: self.content.0, verifier, key_details })
+        let signature = proto_json::bytes(Some(self.content), "signature")?;
+        Ok(EntrySignatureV002 { signature, verifier, key_details })
     }
 
-    fn of(signature: &EntrySignatureV002) -> Self {
-        let raw = |bytes: &Vec<u8>| Some(Raw { raw_bytes: Base64(bytes.clone()) });
+    fn of(signature: &'a EntrySignatureV002) -> Self {
+        let raw = |bytes: &'a [u8]| Some(Raw { raw_bytes: Text::Base64(bytes) });
         let (x509_certificate, public_key) = match &signature.verifier {
             Verifier::Certificate(der) => (raw(der), None),
             Verifier::PublicKey(spki) => (None, raw(spki)),
         };
-        let key_details = signature.key_details.name().to_owned();
+        let key_details = signature.key_details.name().into();
         let verifier = WireVerifier { key_details, x509_certificate, public_key };
-        Self { content: Base64(signature.signature.clone()), verifier }
+        Self { content: Text::Base64(&signature.signature), verifier }
     }
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WireVerifier {
-    key_details: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    x509_certificate: Option<Raw>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    public_key: Option<Raw>,
+struct WireVerifier<'a> {
+    #[serde(borrow)]
+    key_details: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    x509_certificate: Option<Raw<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Raw {
-    raw_bytes: Base64,
+struct Raw<'a> {
+    #[serde(borrow)]
+    raw_bytes: Text<'a>,
+}
+
+impl Raw<'_> {
+    fn read(self, field: &'static str) -> Result<Vec<u8>, FieldError> {
+        proto_json::bytes(Some(self.raw_bytes), field)
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DsseSpec {
-    #[serde(rename = "dsseV002")]
-    dsse: Dsse,
+struct DsseSpec<'a> {
+    #[serde(borrow, rename = "dsseV002")]
+    dsse: Dsse<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Dsse {
-    payload_hash: Hash,
-    signatures: List<Signature, MAX_SIGNATURES>,
+struct Dsse<'a> {
+    #[serde(borrow)]
+    payload_hash: Hash<'a>,
+    #[serde(borrow)]
+    signatures: List<Signature<'a>, MAX_SIGNATURES>,
 }
 
 /// The most that all but the signature and what verifies it have in an entry, in bytes.

@@ -50,7 +50,8 @@ pub fn inclusion_proof<N: Nodes>(nodes: &N, index: u64, size: u64) -> Result<Vec
     if index >= size {
         return Err(MerkleError::IndexOutOfRange { index, size }.into());
     }
-    let mut proof = Vec::new();
+    // As many as the tree is high, at most.
+    let mut proof = Vec::with_capacity(size.ilog2() as usize + 1);
     let (mut start, mut end) = (0, size);
     while end - start > 1 {
         let middle = start + split(end - start);

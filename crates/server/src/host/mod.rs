@@ -269,6 +269,9 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(headers_within)
+            // Nothing is read while a request is answered: neither for its client's end, which cannot change what was asked, nor
+            // into a buffer that its body still has a part of, for which another would be made.
+            .half_close(true)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(stream), service);

@@ -7,31 +7,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Fails once more was waited for than its bytes are worth: a client that sends one now and then holds what its request
 /// holds no longer than one that sends none. Time in which nobody asks for bytes counts for nothing.
 pub(crate) struct Paced<S> {
     body: S,
     pace: Pace,
-    alarm: Pin<Box<Sleep>>,
+    /// Set when there is something to wait for: most bodies are there when they are asked for.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Paced<S> {
     /// The body, for which it may be waited so long: [`PATIENCE`], or less.
     pub(crate) fn new(body: S, patience: Duration) -> Self {
-        Self { body, pace: Pace::new(patience), alarm: Box::pin(sleep(patience)) }
+        Self { body, pace: Pace::new(patience), alarm: None }
     }
 
     /// Ready once the patience has ended. The alarm is only set anew when it rings, not at every byte.
     fn poll_impatience(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let due = self.pace.due();
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
         loop {
-            ready!(self.alarm.as_mut().poll(context));
+            ready!(alarm.as_mut().poll(context));
             if due <= Instant::now() {
                 return Poll::Ready(());
             }
-            self.alarm.as_mut().reset(due);
+            alarm.as_mut().reset(due);
         }
     }
 }
@@ -93,6 +95,7 @@ const SLOWEST: f64 = 16_384.0;
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt, stream};
+    use tokio::time::sleep;
 
     use super::*;
 

@@ -112,4 +112,4 @@ pub(super) fn check(request: &[u8]) -> Result<Bytes, ApiError> {
 
 /// How many requests may wait for a check; more are refused as too many.
 const MAX_WAITING: usize = 8192;
-const MORE_AT_ONCE: usize = 7;
+const MORE_AT_ONCE: usize = 31;

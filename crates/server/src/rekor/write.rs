@@ -6,8 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Response, StatusCode};
-use signet_crypto::{Digest, DigestAlgorithm};
-use signet_formats::rekor::{EntryKind, InclusionProof, MAX_REQUEST_BYTES, TlogEntry};
+use signet_formats::rekor::{LoggedEntry, MAX_REQUEST_BYTES};
 use signet_formats::tlog::MAX_ENTRY_BYTES;
 use signet_services::log::{AddError, Added, Log};
 use tokio::time::timeout;
@@ -66,31 +65,20 @@ async fn receive(body: Arriving, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.
-fn proven(log: &Log, added: &Added, entry: &Bytes) -> Result<Vec<u8>, ApiError> {
+fn proven(log: &Log, added: &Added, entry: &[u8]) -> Result<Vec<u8>, ApiError> {
     let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
     let checkpoint = &added.head.checkpoint;
-    let note = str::from_utf8(&added.head.note).map_err(|error| internal(&error))?;
-    let hashes = log.inclusion_proof(added.index, checkpoint.size).map_err(|error| internal(&error))?;
-    let sha256 = |hash: &[u8; 32]| Digest::from_bytes(DigestAlgorithm::Sha256, hash);
-    let hashes: Result<Vec<Digest>, _> = hashes.iter().map(sha256).collect();
-    let proof = InclusionProof {
+    let proof = log.inclusion_proof(added.index, checkpoint.size).map_err(|error| internal(&error))?;
+    let answer = LoggedEntry {
         log_index: added.index,
-        root_hash: sha256(&checkpoint.root).map_err(|error| internal(&error))?,
+        log_id: log.signer().log_id(),
         tree_size: checkpoint.size,
-        hashes: hashes.map_err(|error| internal(&error))?,
-        checkpoint: Some(note.to_owned()),
+        root: &checkpoint.root,
+        proof: &proof,
+        checkpoint: str::from_utf8(&added.head.note).map_err(|error| internal(&error))?,
+        body: entry,
     };
-    let log_id = *log.signer().log_id();
-    let entry = TlogEntry {
-        log_index: added.index,
-        log_id,
-        kind: EntryKind { kind: "hashedrekord".to_owned(), version: "0.0.2".to_owned() },
-        integrated_time: None,
-        promise: None,
-        proof: Some(proof),
-        body: entry.to_vec(),
-    };
-    entry.to_json().map_err(|error| internal(&error))
+    answer.to_json().map_err(|error| internal(&error))
 }
 
 /// Rekor's own limit.
