@@ -250,6 +250,10 @@ fn log() -> Rows {
             "time between the beginnings of two batches, under load",
             format!("{} ms", limits.interval.as_millis()),
         ),
+        (
+            "the same where many entries come, at most",
+            format!("{} ms", signet_services::log::LONG_PAUSE.as_millis()),
+        ),
         ("witness policy", bytes(tlog::MAX_POLICY_BYTES)),
         ("entries of a page of a search", number(signet_services::log::MAX_HITS)),
         ("entries that Rekor v1 is asked for at once", number(rekor::MAX_RETRIEVED_V1)),

@@ -70,6 +70,7 @@ pub use shards::{Book, Opener, Place, RotateError, Shards, places_of};
 pub use sign::LogSigner;
 pub use tiles::fsck_tiles;
 pub use witnessing::{MAX_WITNESS_WITHIN, WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
+pub use writer::LONG_PAUSE;
 
 use chunk::Layout;
 use identity::Identity;
@@ -115,7 +116,8 @@ pub struct Limits {
     pub queue: usize,
     /// How many bytes of entries may wait.
     pub queue_bytes: usize,
-    /// The least time between the beginnings of two batches. An entry that finds the log idle does not wait.
+    /// The least time between the beginnings of two batches, up to [`LONG_PAUSE`] where many entries come. An entry that finds the
+    /// log idle does not wait.
     pub interval: Duration,
 }
 

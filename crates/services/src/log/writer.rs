@@ -66,7 +66,7 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
     let published = Instant::now();
     let is_final = shared.frozen.load(Ordering::Acquire);
     let doubt = shared.witnesses.as_ref().filter(|_| !is_new).map(|_| "they were not asked yet".to_owned());
-    let (began, unpublished) = (None, None);
+    let (began, unpublished, pause) = (None, None, shared.limits.interval);
     let writer = Writer {
         shared,
         queue,
@@ -76,6 +76,7 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
         chunks,
         runtime,
         began,
+        pause,
         refresh,
         published,
         is_final,
@@ -103,6 +104,8 @@ struct Writer {
     runtime: Handle,
     /// When the last batch began.
     began: Option<Instant>,
+    /// How long after that the next one may begin.
+    pause: Duration,
     /// How old a published checkpoint may get.
     refresh: Option<Duration>,
     /// When the last checkpoint was published.
@@ -172,14 +175,20 @@ impl Writer {
     /// Under load, waits for more entries; the first after a pause goes at once.
     fn pace(&mut self) {
         while let Some(began) = self.began {
-            let left = self.shared.limits.interval.saturating_sub(began.elapsed());
+            let left = self.pause.saturating_sub(began.elapsed());
             // Whoever ends the log does not wait for its next checkpoint to be due.
-            if left.is_zero() || self.shared.is_closing() {
+            if left.is_zero() || self.has_enough() || self.shared.is_closing() {
                 break;
             }
             thread::sleep(left.min(LOOK_EVERY));
         }
         self.began = Some(Instant::now());
+    }
+
+    /// Whether so much waits that a batch is worth what it costs; of a log whose checkpoints are to be far apart, never.
+    fn has_enough(&self) -> bool {
+        let waits = self.shared.counters.queued_bytes.load(Ordering::Acquire);
+        self.pause > self.shared.limits.interval && waits >= ENOUGH_BYTES
     }
 
     /// Whether the witnesses are to be asked yet. Of a log that is over nothing is signed any more.
@@ -212,6 +221,7 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Submission>) -> Result<(), Ended> {
         let bytes = batch.iter().map(|submission| submission.entry.len()).sum();
         self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.pause = pause_after(batch.len(), self.shared.limits.interval);
         let mut waiting = Waiting::new();
         let done = self.add_all(batch, &mut waiting);
         // Said before those who wait are dropped, so that they learn why.
@@ -332,6 +342,15 @@ impl Writer {
     }
 }
 
+/// How long after the beginning of a batch of so many entries the next one may begin. Where many come, the checks of their
+/// signatures need the processor more than each of them its answer.
+fn pause_after(entries: usize, interval: Duration) -> Duration {
+    match entries {
+        0..MANY => interval,
+        _ => interval.max((interval * 3).min(LONG_PAUSE)),
+    }
+}
+
 /// Why nothing is written any more.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -356,4 +375,21 @@ struct Ended;
 const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// After a batch of so many entries the next one is let grow, for at most so long, unless so many bytes wait before.
+const MANY: usize = 64;
+/// The longest time between the beginnings of two batches where many entries come, unless it is set longer.
+pub const LONG_PAUSE: Duration = Duration::from_millis(30);
+const ENOUGH_BYTES: usize = 192 << 10;
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_many_come_they_wait_for_more_and_never_less_than_was_said() {
+        let after = |entries, ms| pause_after(entries, Duration::from_millis(ms)).as_millis();
+        assert_eq!((after(1, 10), after(MANY - 1, 10), after(MANY, 10)), (10, 10, 30));
+        assert_eq!((after(MANY, 0), after(MANY, 2), after(MANY, 20), after(MANY, 1_000)), (0, 6, 30, 1_000));
+    }
+}
