@@ -4,11 +4,15 @@ use std::path::Path;
 
 use signet_crypto::PublicKey;
 use signet_formats::bundle::{Bundle, MAX_BUNDLE_BYTES};
-use signet_keys::{FileError, KeyReference, PasswordSource, PrivateKey, Signer, read_private, read_public};
+use signet_keys::{
+    FileError, KeyReference, KeyUnavailable, OutsideKey, PasswordSource, PrivateKey, Signer, read_private,
+    read_public,
+};
 use signet_verify::Code;
 
 use crate::error::{CliError, about};
 use crate::files;
+use crate::runtime;
 
 /// The private key in a file.
 pub(crate) fn private(path: &Path, source: &PasswordSource) -> Result<PrivateKey, CliError> {
@@ -33,6 +37,16 @@ pub(crate) fn public(path: &Path) -> Result<PublicKey, CliError> {
     read_public(path).map_err(|error| told(path, error))
 }
 
+/// The public key that is in a file, or that a program holds. For who has not begun yet, as a program may take its time.
+pub(crate) fn verifying(key: &Path) -> Result<PublicKey, CliError> {
+    match KeyReference::parse(key)? {
+        KeyReference::File(path) => public(&path),
+        KeyReference::Outside(reference) => runtime::wait(async {
+            OutsideKey::public_half(&reference).await.map_err(|error| KeyUnavailable::from(error).into())
+        }),
+    }
+}
+
 /// The error, with what the user may have meant.
 fn told(path: &Path, error: FileError) -> CliError {
     let told = CliError::from(error);
@@ -50,5 +64,5 @@ fn is_bundle(path: &Path) -> bool {
     files::read(path, MAX_BUNDLE_BYTES).is_ok_and(|bytes| Bundle::parse(&bytes).is_ok())
 }
 
-const FILES_ONLY: &str = "public keys are read from files: \
+const FILES_ONLY: &str = "here public keys are read from files: \
      `signet keys export-public --key NAME://ID --out FILE` writes what a program gives into one";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use signet_crypto::Digest;
+use signet_crypto::{Digest, PublicKey};
 use signet_formats::trusted_root::TrustedRoot;
 use signet_verify::{
     CertificateIdentity, Code, KeyReference, Matcher, Pattern, Policy, PolicyError, PredicateRule, Principal,
@@ -38,7 +38,7 @@ impl Trust {
         let anchors = Anchors { trusted_root, witnesses: &args.witness, refresh: Some(face) };
         if let Some(path) = &args.policy {
             args.cosign.accept_with_policy()?;
-            return Self::of_policy(path, &args.key, &anchors).map(Some);
+            return Self::of_policy(path, &args.key, key_file::verifying, &anchors).map(Some);
         }
         if !args.key.is_empty() {
             return of_keys(args, anchors.for_keys(demand_of_a_root(args))?).map(Some);
@@ -49,8 +49,13 @@ impl Trust {
         of_principals(args, snapshot, principals).map(Some)
     }
 
-    /// A policy file, with the keys of the principals that it names by id.
-    pub(crate) fn of_policy(path: &Path, keys: &[PathBuf], anchors: &Anchors<'_>) -> Result<Self, CliError> {
+    /// A policy file, with the keys of the principals that it names by id, and how they are read.
+    pub(crate) fn of_policy(
+        path: &Path,
+        keys: &[PathBuf],
+        read: impl Fn(&Path) -> Result<PublicKey, CliError>,
+        anchors: &Anchors<'_>,
+    ) -> Result<Self, CliError> {
         let policy = policy(path)?;
         let mut snapshot = match needs_root(&policy) {
             true => anchors.vouchers()?.map_or_else(|| anchors.without_root(), Ok)?,
@@ -58,7 +63,7 @@ impl Trust {
         };
         let mut missing: BTreeMap<Digest, &str> = ids(&policy).collect();
         for file in keys {
-            let key = key_file::public(file)?;
+            let key = read(file)?;
             missing.remove(&key.id());
             if !has_key(&policy, key.id()) {
                 return Err(unnamed_key(file, key.id(), path));
@@ -167,11 +172,11 @@ pub(crate) fn read_trusted_root(path: &Path) -> Result<TrustedRoot, CliError> {
     TrustedRoot::parse(&bytes).map_err(|error| CliError::new(Code::TrustRootInvalid, about(path, error)))
 }
 
-/// Any one of the keys is enough. Principals bear the names of the files.
+/// Any one of the keys is enough. Principals bear the names that the keys were given by.
 fn of_keys(args: &TrustArgs, mut snapshot: TrustSnapshot) -> Result<Trust, CliError> {
     let mut principals = BTreeMap::new();
     for path in &args.key {
-        let key = key_file::public(path)?;
+        let key = key_file::verifying(path)?;
         principals.insert(path.display().to_string(), Principal::Key(KeyReference::id(key.id())));
         snapshot = snapshot.with_keys([&key]);
     }

@@ -53,9 +53,9 @@ pub(crate) enum HttpRegistry {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Trust")]
 pub(crate) struct TrustArgs {
-    /// A public key; given several times, a signature of any one of them is enough. With `--policy`, the key
-    /// of a principal that the policy names by id.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
+    /// A public key, or the key that the program `sigstore-kms-NAME` holds as ID; given several times, a signature of any one of
+    /// them is enough. With `--policy`, the key of a principal that the policy names by id.
+    #[arg(long, value_name = "FILE|NAME://ID", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) key: Vec<PathBuf>,
     /// A policy file (YAML or JSON) that says who must have signed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]

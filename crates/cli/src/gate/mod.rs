@@ -22,7 +22,7 @@ use tracing::{error, info};
 use crate::error::{CliError, registry_code};
 use crate::gather::{Place, Source};
 use crate::trust::{Anchors, Trust};
-use crate::{clock, decision};
+use crate::{clock, decision, key_file};
 use stored::{Attached, Repository};
 
 /// Permits what the policy allows, decided by what is attached at each pull.
@@ -56,7 +56,8 @@ impl Demand {
     fn read(&self) -> Result<Trust, CliError> {
         let trusted_root = self.trusted_root.as_deref();
         let anchors = Anchors { trusted_root, witnesses: &self.witnesses, refresh: None };
-        Trust::of_policy(&self.policy, &self.keys, &anchors)
+        // A gate reads them again while it serves: no program is to hold it up.
+        Trust::of_policy(&self.policy, &self.keys, key_file::public, &anchors)
     }
 }
 

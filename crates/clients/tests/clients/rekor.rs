@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 use signet_clients::rekor::{KnownLog, Log, Submission, log};
 use signet_clients::{Error, Result};
-use signet_crypto::Digest;
+use signet_crypto::{Digest, DigestAlgorithm};
 use signet_formats::base64;
 use signet_formats::merkle::{Hash, leaf_hash, root, verify_inclusion};
 use signet_formats::rekor::{
-    Body, EntryKind, EntrySignatureV002, HashedRekordRequest, HashedRekordV002, PublicKeyDetails, TlogEntry,
-    Verifier,
+    Body, EntryKind, EntrySignatureV002, HashedRekordRequest, HashedRekordV002, InclusionProof, LoggedEntry,
+    PublicKeyDetails, TlogEntry, Verifier,
 };
 use signet_formats::tlog::push_entry;
 
@@ -69,17 +69,34 @@ fn tiles(path: &str, size: u64, instead: Option<&[u8]>) -> Says {
 
 #[tokio::test]
 async fn rekor_v2_answers_with_the_entry() {
+    let (root, sibling, body) = ([1; 32], [2; 32], leaf());
+    let logged = LoggedEntry {
+        log_index: 5,
+        log_id: &[7; 32],
+        tree_size: 6,
+        root: &root,
+        proof: &[sibling],
+        checkpoint: "log.example\n6\n",
+        body: &body,
+    };
+    let answer = String::from_utf8(logged.to_json().unwrap()).unwrap();
+    let fake = Fake::start(move |_, _| says(201, &answer)).await;
+    let sha256 = |hash: &Hash| Digest::from_bytes(DigestAlgorithm::Sha256, hash).unwrap();
     let entry = TlogEntry {
         log_index: 5,
         log_id: [7; 32],
         kind: EntryKind { kind: "hashedrekord".into(), version: "0.0.2".into() },
         integrated_time: None,
         promise: None,
-        proof: None,
+        proof: Some(InclusionProof {
+            log_index: 5,
+            root_hash: sha256(&root),
+            tree_size: 6,
+            hashes: vec![sha256(&sibling)],
+            checkpoint: Some("log.example\n6\n".to_owned()),
+        }),
         body: leaf(),
     };
-    let answer = String::from_utf8(entry.to_json().unwrap()).unwrap();
-    let fake = Fake::start(move |_, _| says(201, &answer)).await;
     assert_eq!(add(&fake, 2, &submission(Some("{}"))).await, Ok(entry));
     let asked = &fake.asked()[0];
     assert_eq!(asked.line, "POST /api/v2/log/entries");

@@ -44,10 +44,14 @@ pub struct OutsideKey {
 impl OutsideKey {
     /// Asks the program for the public half.
     pub async fn open(reference: &OutsideReference) -> Result<Self, OutsideError> {
+        Self::known(reference, Self::public_half(reference).await?)
+    }
+
+    /// The public half alone, for who does not sign.
+    pub async fn public_half(reference: &OutsideReference) -> Result<PublicKey, OutsideError> {
         let answer = ask(reference, &Request::public_key(reference.id()), &[]).await?;
         let pem = answer.public_key().ok_or_else(|| reference.fault(Fault::NoAnswer))?;
-        let public = read_public_bytes(&pem).map_err(|error| reference.fault(Fault::Key(error)))?;
-        Self::known(reference, public)
+        read_public_bytes(&pem).map_err(|error| reference.fault(Fault::Key(error)))
     }
 
     /// The key whose public half is known. The program is not asked before it signs.

@@ -312,7 +312,28 @@ const MAX_BUFFER: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    /// As what speaks TCP without HTTP does, and some balancers do.
+    #[tokio::test]
+    async fn who_has_asked_and_ends_its_half_of_the_connection_is_answered() {
+        let host = Host::listen(([127, 0, 0, 1], 0).into(), None).await.unwrap();
+        let address = host.local_addr();
+        let answer = async |_| {
+            sleep(Duration::from_millis(50)).await;
+            Response::new(Body::from("late"))
+        };
+        tokio::spawn(host.serve(answer, std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: signet.example\r\n\r\n").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 200 OK") && said.ends_with("late"), "{said}");
+    }
 
     #[test]
     fn connections_leave_files_to_answer_them_with() {
