@@ -95,6 +95,7 @@ fn what_was_given_in_the_wrong_place_is_told() {
     run(&sandbox, &["keys", "generate", "--out", "locked"]).exits(0);
     let verify = ["verify-blob", "--key", "my.pub", "--bundle", "b.json", "-"];
     let cases: [(&[&str], &str); 9] = [
+        (&["trust", "create", "--data", "repo", "--root-key", "awskms:///key"], "export-public"),
         (&["verify-blob", "--key", "b.json", "--bundle", "b.json", "file"], "this is a Sigstore bundle"),
         (&["verify-blob", "--key", "my.pub", "--bundle", "my.pub", "file"], "no bundle"),
         (&["sign-blob", "--key", "my.key", "--bundle", "-", "file"], "`--bundle OUT`"),
@@ -103,13 +104,15 @@ fn what_was_given_in_the_wrong_place_is_told() {
         (&["sign", "--key", "my.key", "app.tar"], "`sign-blob`"),
         (&["sign", "--key", "my.key", "./registry"], "SGN-3008"),
         (&["sign", "--key", "my.key", "a..b/registry"], "SGN-3008"),
-        (&["verify-blob", "--key", "awskms:///key", "--bundle", "b.json", "file"], "export-public"),
     ];
     for (args, said) in cases {
         let told = run(&sandbox, args).exits(2);
         assert!(told.says(said), "{told}");
     }
     assert!(!sandbox.path("-").exists());
+    let outside = ["verify-blob", "--key", "awskms:///key", "--bundle", "b.json", "file"];
+    let told = run(&sandbox, &outside).exits(3);
+    assert!(told.says("`sigstore-kms-awskms`"), "{told}");
     let variable = ["sign-blob", "--key", "env://COSIGN_PRIVATE_KEY", "--bundle", "c.json", "file"];
     let told = run(&sandbox, &variable).exits(3);
     assert!(told.says("printenv NAME"), "{told}");
