@@ -259,8 +259,8 @@ fn files_and_images_are_signed_by_a_key_that_a_program_holds() {
     for (key, _) in kinds {
         run(&sandbox, &format!("keys export-public --key held://{key} --out {key}.pub")).exits(0);
         run(&sandbox, &format!("sign-blob --key held://{key} --bundle {key}.json file")).exits(0);
-        let verify = |by: &str| run(&sandbox, &format!("verify-blob --key {by} --bundle {key}.json file"));
-        [format!("{key}.pub"), format!("held://{key}")].iter().for_each(|by| drop(verify(by).exits(0)));
+        run(&sandbox, &format!("verify-blob --key {key}.pub --bundle {key}.json file")).exits(0);
+        run(&sandbox, &format!("verify-blob --key held://{key} --bundle {key}.json file")).exits(0);
         let repository = registry.repository(key);
         let image = repository.at(&repository.push_image("1", key));
         run(&sandbox, &format!("sign --key held://{key} {image}")).exits(0);
