@@ -5,7 +5,7 @@ use std::io;
 use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::{PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{PAD, STANDARD as LETTER_BY_LETTER, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The bytes that `text` stands for.
@@ -32,17 +32,22 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 /// Writes [`encode`] of `bytes`, without making it first.
 pub(crate) fn write<W: io::Write + ?Sized>(bytes: &[u8], out: &mut W) -> io::Result<()> {
     if bytes.len() <= HASH {
-        write_in::<{ HASH / 3 * 4 }, W>(bytes, out)
+        // Vectors would do most of it letter by letter all the same, after what it costs to begin with them.
+        write_in::<{ HASH / 3 * 4 }, W>(&LETTER_BY_LETTER, bytes, out)
     } else {
-        write_in::<{ CHUNK / 3 * 4 }, W>(bytes, out)
+        write_in::<{ CHUNK / 3 * 4 }, W>(&*STANDARD, bytes, out)
     }
 }
 
 /// The same in parts, each a text of so many letters.
-fn write_in<const LETTERS: usize, W: io::Write + ?Sized>(bytes: &[u8], out: &mut W) -> io::Result<()> {
+fn write_in<const LETTERS: usize, W: io::Write + ?Sized>(
+    engine: &impl Engine,
+    bytes: &[u8],
+    out: &mut W,
+) -> io::Result<()> {
     let mut text = [0; LETTERS];
     for chunk in bytes.chunks(LETTERS / 4 * 3) {
-        let length = STANDARD.encode_slice(chunk, &mut text).map_err(io::Error::other)?;
+        let length = engine.encode_slice(chunk, &mut text).map_err(io::Error::other)?;
         out.write_all(text.get(..length).unwrap_or_default())?;
     }
     Ok(())
@@ -126,8 +131,7 @@ impl std::error::Error for Base64Error {}
 static STANDARD: LazyLock<base64::engine::simd::Simd> =
     LazyLock::new(|| base64::engine::simd::Simd::standard(PAD));
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-static STANDARD: LazyLock<base64::engine::GeneralPurpose> =
-    LazyLock::new(|| base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, PAD));
+static STANDARD: LazyLock<base64::engine::GeneralPurpose> = LazyLock::new(|| LETTER_BY_LETTER);
 
 /// How many bytes [`write`] spells at once: a multiple of three.
 const CHUNK: usize = 384;

@@ -113,7 +113,9 @@ fn answered(entry: &TlogEntry) -> Vec<u8> {
         checkpoint: proof.checkpoint.as_deref().unwrap(),
         body: &entry.body,
     };
-    logged.to_json().unwrap()
+    let mut answer = Vec::new();
+    logged.write_json(&mut answer).unwrap();
+    answer
 }
 
 /// The promise of a public entry is a signature by the public log's key over what we rebuild.

@@ -79,7 +79,9 @@ async fn rekor_v2_answers_with_the_entry() {
         checkpoint: "log.example\n6\n",
         body: &body,
     };
-    let answer = String::from_utf8(logged.to_json().unwrap()).unwrap();
+    let mut answer = Vec::new();
+    logged.write_json(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
     let fake = Fake::start(move |_, _| says(201, &answer)).await;
     let sha256 = |hash: &Hash| Digest::from_bytes(DigestAlgorithm::Sha256, hash).unwrap();
     let entry = TlogEntry {

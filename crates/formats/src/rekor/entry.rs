@@ -1,9 +1,12 @@
 //! `TransparencyLogEntry` of sigstore_rekor.proto, as bundles and the API of Rekor v2 carry it.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 use signet_crypto::{Digest, DigestAlgorithm};
 
 use super::body::{Body, RekorError};
+use crate::base64;
 use crate::bounded::List;
 use crate::json;
 use crate::merkle::Hash;
@@ -11,10 +14,6 @@ use crate::proto_json::{self, FieldError, Int64, Text};
 
 /// The most hashes an inclusion proof can need: a tree's size has 64 bits.
 pub const MAX_PROOF_HASHES: usize = 64;
-
-/// The most that the names, numbers and ids of an entry have in JSON, and a hash of its proof, in bytes.
-const JSON_NAMES: usize = 640;
-const JSON_HASH: usize = 47;
 
 /// One entry of a log and the evidence that it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl TlogEntry {
     /// `{body, integratedTime, logID, logIndex}`; `None` without an integrated time.
     pub fn set_payload(&self) -> Option<Vec<u8>> {
         let log_id = hex::encode(self.log_id);
-        let body = crate::base64::encode(&self.body);
+        let body = base64::encode(&self.body);
         // Names in order, base64 and hex without characters to escape: this is canonical as it stands.
         let payload = format!(
             r#"{{"body":"{body}","integratedTime":{},"logID":"{log_id}","logIndex":{}}}"#,
@@ -81,41 +80,26 @@ pub struct LoggedEntry<'a> {
 }
 
 impl LoggedEntry<'_> {
-    /// The `TransparencyLogEntry` in proto3 JSON, as Rekor v2 answers it.
-    pub fn to_json(&self) -> Result<Vec<u8>, RekorError> {
-        // Made as large as needed at once, it is never moved.
-        let mut text = Vec::with_capacity(self.about_json_len());
-        proto_json::write(&self.wire(), &mut text)
-            .map_err(|error| RekorError::Json(json::JsonError::Malformed(error.to_string())))?;
-        Ok(text)
-    }
-
-    fn wire(&self) -> WireEntry<'_> {
-        let log_index = Some(signed(self.log_index));
-        WireEntry {
-            log_index,
-            log_id: Some(WireLogId { key_id: Some(Text::Base64(self.log_id)) }),
-            kind_version: Some(WireKindVersion {
-                kind: Some("hashedrekord".into()),
-                version: Some("0.0.2".into()),
-            }),
-            integrated_time: None,
-            inclusion_promise: None,
-            inclusion_proof: Some(WireProof {
-                log_index,
-                root_hash: Some(Text::Base64(self.root)),
-                tree_size: Some(signed(self.tree_size)),
-                hashes: Some(self.proof.iter().map(|hash| Text::Base64(hash)).collect()),
-                checkpoint: Some(WireCheckpoint { envelope: Some(self.checkpoint.into()) }),
-            }),
-            canonicalized_body: Some(Text::Base64(self.body)),
+    /// Writes the `TransparencyLogEntry` in proto3 JSON, as Rekor v2 answers it: what [`WireEntry`] would be serialized to, in
+    /// half the time. Only the checkpoint has characters to escape.
+    pub fn write_json(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let Self { log_index, tree_size, .. } = self;
+        write!(out, r#"{{"logIndex":"{log_index}","logId":{{"keyId":""#)?;
+        base64::write(self.log_id, out)?;
+        out.write_all(br#""},"kindVersion":{"kind":"hashedrekord","version":"0.0.2"},"inclusionProof":{"#)?;
+        write!(out, r#""logIndex":"{log_index}","rootHash":""#)?;
+        base64::write(self.root, out)?;
+        write!(out, r#"","treeSize":"{tree_size}","hashes":["#)?;
+        for (number, hash) in self.proof.iter().enumerate() {
+            out.write_all(if number == 0 { br#"""# } else { br#",""# })?;
+            base64::write(hash, out)?;
+            out.write_all(br#"""#)?;
         }
-    }
-
-    /// A little more than [`LoggedEntry::to_json`] has bytes.
-    fn about_json_len(&self) -> usize {
-        let (body, hashes) = (self.body.len().div_ceil(3) * 4, self.proof.len() * JSON_HASH);
-        JSON_NAMES + body + hashes + self.checkpoint.len()
+        out.write_all(br#"],"checkpoint":{"envelope":"#)?;
+        serde_json::to_writer(&mut *out, self.checkpoint)?;
+        out.write_all(br#"}},"canonicalizedBody":""#)?;
+        base64::write(self.body, out)?;
+        out.write_all(br#""}"#)
     }
 }
 

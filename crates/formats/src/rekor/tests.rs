@@ -2,11 +2,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use signet_crypto::Digest;
 
+use super::entry::WireEntry;
 use super::*;
 use crate::base64;
 use crate::json::JsonError;
 use crate::pem;
-use crate::proto_json::FieldError;
+use crate::proto_json::{self, FieldError};
 
 fn kind(kind: &str, version: &str) -> EntryKind {
     EntryKind { kind: kind.to_owned(), version: version.to_owned() }
@@ -48,6 +49,34 @@ fn a_hashed_rekord_names_a_certificate_or_a_key() {
     }
     let other = read_v001(&hashed_rekord(&pem::encode("RSA PRIVATE KEY", b"der")));
     assert_eq!(other, Err(RekorError::Pem(pem::PemError::Label("RSA PRIVATE KEY".into()))));
+}
+
+/// Whatever a log is called: the checkpoint begins with its name.
+#[test]
+fn what_a_log_answers_is_spelled_as_a_serializer_spells_it() {
+    for (proof, origin) in
+        [(vec![], "log"), (vec![[3; 32], [4; 32]], "\"log\\\u{1}\u{e4}\u{2028}\u{1f511}\"")]
+    {
+        let checkpoint = format!("{origin}\n2\nAgI=\n\n\u{2014} {origin} AgI=\n");
+        let logged = LoggedEntry {
+            log_index: 0,
+            log_id: &[1; 32],
+            tree_size: 9_007_199_254_740_993,
+            root: &[2; 32],
+            proof: &proof,
+            checkpoint: &checkpoint,
+            body: &[0xfb; 700],
+        };
+        let mut json = Vec::new();
+        logged.write_json(&mut json).unwrap();
+        let entry = TlogEntry::parse(&json, 1 << 20).unwrap();
+        assert_eq!(json, proto_json::to_string(&WireEntry::of(&entry)).unwrap().into_bytes());
+        let read = entry.proof.unwrap();
+        let hashes: Vec<&[u8]> = read.hashes.iter().map(Digest::as_bytes).collect();
+        assert_eq!(hashes, proof.iter().map(|hash| &hash[..]).collect::<Vec<_>>());
+        assert_eq!((read.checkpoint.unwrap(), read.tree_size), (checkpoint.clone(), logged.tree_size));
+        assert_eq!(entry.body, logged.body);
+    }
 }
 
 #[test]
