@@ -21,7 +21,7 @@ use super::run::{Run, RunName};
 #[derive(Clone, Default)]
 pub(super) struct Runs {
     /// By the entries that they cover, without a gap.
-    list: Arc<RwLock<Vec<Arc<Run>>>>,
+    list: Arc<RwLock<Arc<Vec<Arc<Run>>>>>,
 }
 
 impl Runs {
@@ -46,7 +46,7 @@ impl Runs {
                 false => fs::remove_file(layout.index.join(name.to_string()))?,
             }
         }
-        Ok(Self { list: Arc::new(RwLock::new(list)) })
+        Ok(Self { list: Arc::new(RwLock::new(Arc::new(list))) })
     }
 
     /// Reads all of them: sorted, each with as many entries as its name says.
@@ -70,7 +70,8 @@ impl Runs {
 
     /// Adds the run of the next chunk.
     pub(super) fn push(&self, run: Run) {
-        self.list.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(run));
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut list).push(Arc::new(run));
     }
 
     /// Where an entry with this leaf hash is, if a run has it.
@@ -95,7 +96,7 @@ impl Runs {
         let merged = Arc::new(Run::merge(layout, disk, parts)?);
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         // Others only append.
-        list.splice(at..at + FAN_IN, [merged]);
+        Arc::make_mut(&mut list).splice(at..at + FAN_IN, [merged]);
         drop(list);
         for part in parts {
             disk.remove(&layout.index.join(part.name().to_string()))?;
@@ -103,8 +104,8 @@ impl Runs {
         Ok(true)
     }
 
-    fn snapshot(&self) -> Vec<Arc<Run>> {
-        self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn snapshot(&self) -> Arc<Vec<Arc<Run>>> {
+        Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

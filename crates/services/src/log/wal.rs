@@ -114,7 +114,11 @@ impl Writer {
     }
 
     /// Makes a batch durable. Returns where bundles begin in it.
-    pub(super) fn append(&mut self, frame: &Frame, entries: &[Bytes]) -> io::Result<Vec<Place>> {
+    pub(super) fn append<'a>(
+        &mut self,
+        frame: &Frame,
+        entries: impl IntoIterator<Item = &'a Bytes>,
+    ) -> io::Result<Vec<Place>> {
         let mut places = Vec::new();
         self.buffer.clear();
         self.buffer.extend_from_slice(&frame.encode(&self.seal));

@@ -304,13 +304,13 @@ impl Writer {
         drop(tree);
         let root = tree_root(&self.shared.nodes(), size)?;
         let count = u32::try_from(part.len()).map_err(io::Error::other)?;
-        let entries: Vec<Bytes> = part.iter().map(|(_, entry)| entry.clone()).collect();
         if self.wal.is_large() {
             self.wal = wal::Writer::begin(self.disk(), &self.shared.layout, first)?;
             let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
             *segments = segments.clone().with(&self.wal);
         }
-        let places = self.wal.append(&Frame { first, count, root }, &entries)?;
+        let entries = part.iter().map(|(_, entry)| entry);
+        let places = self.wal.append(&Frame { first, count, root }, entries)?;
         self.shared.places.write().unwrap_or_else(PoisonError::into_inner).extend(places);
         self.shared.counters.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
