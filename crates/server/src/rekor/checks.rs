@@ -3,8 +3,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
@@ -15,10 +14,11 @@ use tokio::sync::oneshot;
 
 use super::error::ApiError;
 use super::face::Served;
+use super::queue::Queue;
 
 /// A handle to the threads. They end with it.
 pub(super) struct Checks {
-    queue: SyncSender<Check>,
+    queue: Arc<Queue<Check>>,
 }
 
 struct Check {
@@ -40,24 +40,21 @@ pub(super) struct Logged {
 impl Checks {
     /// Starts as many threads as there are cores.
     pub(super) fn start() -> io::Result<Self> {
-        let (queue, checks) = mpsc::sync_channel(MAX_WAITING);
-        let checks = Arc::new(Mutex::new(checks));
+        // Made first, it ends the threads that were started if one is not.
+        let checks = Self { queue: Arc::new(Queue::new(MAX_WAITING)) };
         let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get);
         for core in 0..cores {
-            let checks = Arc::clone(&checks);
-            thread::Builder::new().name(format!("log-check-{core}")).spawn(move || work(&checks))?;
+            let queue = Arc::clone(&checks.queue);
+            thread::Builder::new().name(format!("log-check-{core}")).spawn(move || work(&queue))?;
         }
-        Ok(Self { queue })
+        Ok(checks)
     }
 
     /// Logs a request whose signature verifies.
     pub(super) async fn log(&self, request: Bytes, log: Served) -> Result<Logged, ApiError> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Check { request, log: log.clone(), reply }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(ApiError::Add(AddError::Busy)),
-            Err(TrySendError::Disconnected(_)) => return Err(ApiError::Add(AddError::Closed)),
-        }
+        let check = Check { request, log: log.clone(), reply };
+        self.queue.push(check).ok_or(ApiError::Add(AddError::Busy))?;
         match answer.await {
             Ok(logged) => logged,
             Err(_) => Err(unanswered(&log.log()?)),
@@ -73,15 +70,17 @@ fn unanswered(log: &Log) -> ApiError {
     }
 }
 
-fn work(checks: &Mutex<Receiver<Check>>) {
-    loop {
-        let waiting = checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok(first) = waiting.recv() else { return };
-        // Under load a thread is woken once for several requests.
-        let batch: Vec<Check> = std::iter::once(first).chain(waiting.try_iter().take(MORE_AT_ONCE)).collect();
-        drop(waiting);
+impl Drop for Checks {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn work(queue: &Queue<Check>) {
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    while queue.take(AT_ONCE, &mut batch) {
         // Whoever has gone away needs no answer.
-        batch.into_iter().filter(|check| !check.reply.is_closed()).for_each(Check::run);
+        batch.drain(..).filter(|check| !check.reply.is_closed()).for_each(Check::run);
     }
 }
 
@@ -112,4 +111,5 @@ pub(super) fn check(request: &[u8]) -> Result<Bytes, ApiError> {
 
 /// How many requests may wait for a check; more are refused as too many.
 const MAX_WAITING: usize = 8192;
-const MORE_AT_ONCE: usize = 31;
+/// Under load a thread is woken once for several requests.
+const AT_ONCE: usize = 32;

@@ -15,6 +15,7 @@ mod checks;
 mod error;
 mod face;
 mod first;
+mod queue;
 mod search;
 mod searching;
 mod write;
