@@ -11,6 +11,7 @@ mod outgoing;
 mod pieces;
 pub mod registry;
 pub mod rekor;
+mod spare;
 pub mod stack;
 mod stamp;
 pub mod static_ct;

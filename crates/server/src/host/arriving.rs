@@ -26,7 +26,7 @@ impl<S: Sync> FromRequest<S> for Arriving {
     type Rejection = Infallible;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { crowd: Crowd::of_request(request.extensions()), body: request.into_body() })
+        Ok(Self { crowd: Crowd::here(), body: request.into_body() })
     }
 }
 

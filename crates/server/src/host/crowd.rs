@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Extensions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::futures::TaskLocalFuture;
 
-/// All who are connected to an address: its slots, and the room for what they send. Clones are the same one. Each
-/// request has it among its extensions.
+tokio::task_local! {
+    /// Of the connection that a task serves.
+    static OWN: Crowd;
+}
+
+/// All who are connected to an address: its slots, and the room for what they send. Clones are the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd {
     connections: usize,
@@ -22,9 +26,14 @@ impl Crowd {
         Self { connections, slots, room: Arc::new(Semaphore::new(ROOM)) }
     }
 
-    /// The one that a request is from; of its own if it came by no connection.
-    pub(crate) fn of_request(extensions: &Extensions) -> Self {
-        extensions.get().cloned().unwrap_or_else(|| Self::of(1))
+    /// Serves one of its connections.
+    pub(super) fn around<F: Future>(&self, connection: F) -> TaskLocalFuture<Self, F> {
+        OWN.scope(self.clone(), connection)
+    }
+
+    /// The one whose connection this task serves; of its own if it serves none.
+    pub(crate) fn here() -> Self {
+        OWN.try_with(Self::clone).unwrap_or_else(|_| Self::of(1))
     }
 
     /// Waits for a slot.

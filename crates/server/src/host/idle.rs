@@ -100,7 +100,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let mut together = [0; TOGETHER];
+        let polled = match joined(slices, &mut together) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(context, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+        };
         self.watch_reader(context, polled)
     }
 
@@ -119,6 +123,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
     }
 }
 
+/// The slices in one, if there is room for them.
+fn joined<'a>(slices: &[io::IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for slice in slices {
+        let next = end + slice.len();
+        room.get_mut(end..next)?.copy_from_slice(slice);
+        end = next;
+    }
+    room.get(..end)
+}
+
+/// Up to so many bytes the kernel sends a copy of them sooner than the pieces.
+const TOGETHER: usize = 4 << 10;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

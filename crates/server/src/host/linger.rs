@@ -30,7 +30,7 @@ pub(crate) struct Lingering {
 impl Lingering {
     pub(crate) fn new(parts: &Parts, body: Incoming) -> Self {
         let sends = !parts.headers.contains_key(header::EXPECT);
-        Self { body: Some(body), sends, crowd: Crowd::of_request(&parts.extensions) }
+        Self { body: Some(body), sends, crowd: Crowd::here() }
     }
 
     /// For how long it may be waited for.

@@ -205,8 +205,9 @@ async fn serve<A, F, B>(
                     crowd: crowd.clone(),
                     stopped: stopped.clone(),
                 };
+                let crowd = crowd.clone();
                 tasks.spawn(async move {
-                    connection.serve(stream).await;
+                    crowd.around(connection.serve(stream)).await;
                     drop(slot);
                 });
             }
@@ -260,9 +261,8 @@ where
     }
 
     async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { answer, mut stopped, crowd, headers_within, .. } = self;
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(crowd.clone());
+        let Self { answer, mut stopped, headers_within, .. } = self;
+        let service = service_fn(move |request: Request<Incoming>| {
             let answered = answer(request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
@@ -317,6 +317,16 @@ mod tests {
 
     use super::*;
 
+    /// What is answered to who ends its half of the connection then.
+    async fn ask(address: SocketAddr) -> String {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: signet.example\r\n\r\n").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        said
+    }
+
     /// As what speaks TCP without HTTP does, and some balancers do.
     #[tokio::test]
     async fn who_has_asked_and_ends_its_half_of_the_connection_is_answered() {
@@ -327,12 +337,28 @@ mod tests {
             Response::new(Body::from("late"))
         };
         tokio::spawn(host.serve(answer, std::future::pending()));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nhost: signet.example\r\n\r\n").await.unwrap();
-        client.shutdown().await.unwrap();
-        let mut said = String::new();
-        client.read_to_string(&mut said).await.unwrap();
+        let said = ask(address).await;
         assert!(said.starts_with("HTTP/1.1 200 OK") && said.ends_with("late"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_request_knows_the_crowd_that_it_is_from() {
+        let host = Host::listen(([127, 0, 0, 1], 0).into(), None).await.unwrap();
+        let bounds = Bounds { connections: 4, ..Bounds::default() };
+        let (address, host) = (host.local_addr(), host.bounded(bounds));
+        let answer = async |_| Response::new(Body::from(Crowd::here().is_large().to_string()));
+        tokio::spawn(host.serve(answer, std::future::pending()));
+        let mut others = Vec::new();
+        for (connections, is_large) in [(2, "false"), (3, "true")] {
+            while others.len() < connections - 1 {
+                let mut other = TcpStream::connect(address).await.unwrap();
+                other.write_all(b"GET / HTTP/1.1\r\nhost: signet.example\r\n\r\n").await.unwrap();
+                other.read_u8().await.unwrap();
+                others.push(other);
+            }
+            assert!(ask(address).await.ends_with(is_large), "{connections}");
+        }
+        assert!(!Crowd::here().is_large());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::face::Served;
 use crate::answer::full;
 use crate::host::{Arriving, unreceived};
+use crate::spare::written;
 
 /// Checks a signature, logs it, and answers where it is and the proof.
 pub(super) async fn hashed_rekord(
@@ -65,7 +66,7 @@ async fn receive(body: Arriving, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 /// The answer to a new entry: a `TransparencyLogEntry`.
-fn proven(log: &Log, added: &Added, entry: &[u8]) -> Result<Vec<u8>, ApiError> {
+fn proven(log: &Log, added: &Added, entry: &[u8]) -> Result<Bytes, ApiError> {
     let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
     let checkpoint = &added.head.checkpoint;
     let proof = log.inclusion_proof(added.index, checkpoint.size).map_err(|error| internal(&error))?;
@@ -78,7 +79,7 @@ fn proven(log: &Log, added: &Added, entry: &[u8]) -> Result<Vec<u8>, ApiError> {
         checkpoint: str::from_utf8(&added.head.note).map_err(|error| internal(&error))?,
         body: entry,
     };
-    answer.to_json().map_err(|error| internal(&error))
+    written(|out| answer.write_json(out)).map_err(|error| internal(&error))
 }
 
 /// Rekor's own limit.
