@@ -50,7 +50,11 @@ mod tests {
     use super::*;
 
     fn write(bytes: &[u8]) -> Bytes {
-        written(|out| Ok::<_, ()>(out.extend_from_slice(bytes))).unwrap()
+        let written = written(|out| {
+            out.extend_from_slice(bytes);
+            Ok::<_, ()>(())
+        });
+        written.unwrap()
     }
 
     #[test]
