@@ -1,4 +1,4 @@
-//! A connection that ends when nothing moves on it.
+//! A connection that ends when nothing moves on it, and writes what is small in one piece.
 
 use std::io;
 use std::pin::Pin;
@@ -143,6 +143,21 @@ mod tests {
     use tokio::io::{AsyncWriteExt, duplex};
 
     use super::*;
+
+    #[test]
+    fn pieces_are_joined_where_there_is_room_for_all() {
+        let mut room = [0; 8];
+        for (pieces, together) in [
+            (&["head", "body"][..], Some("headbody")),
+            (&["head", "", "s"], Some("heads")),
+            (&["head", "large"], None),
+            (&["extensive"], None),
+            (&[], Some("")),
+        ] {
+            let slices: Vec<_> = pieces.iter().map(|piece| io::IoSlice::new(piece.as_bytes())).collect();
+            assert_eq!(joined(&slices, &mut room), together.map(str::as_bytes), "{pieces:?}");
+        }
+    }
 
     /// Thirty readers that did not read had made a log 648 MB large, for two minutes each.
     #[tokio::test(start_paused = true)]
