@@ -172,12 +172,18 @@ impl Writer {
         Some(refresh.saturating_sub(self.published.elapsed()))
     }
 
-    /// Under load, waits for more entries; the first after a pause goes at once.
+    /// Under load, waits for more entries, longer than between two checkpoints only while more come: of clients who wait for their
+    /// answers all may have asked. The first after a pause goes at once.
     fn pace(&mut self) {
+        let mut waited = None;
         while let Some(began) = self.began {
-            let left = self.pause.saturating_sub(began.elapsed());
+            let waits = self.shared.counters.queued_bytes.load(Ordering::Acquire);
+            let comes_no_more = waited.replace(waits) == Some(waits);
+            let elapsed = began.elapsed();
+            let left = self.pause.saturating_sub(elapsed);
+            let is_due = left.is_zero() || (elapsed >= self.shared.limits.interval && comes_no_more);
             // Whoever ends the log does not wait for its next checkpoint to be due.
-            if left.is_zero() || self.has_enough() || self.shared.is_closing() {
+            if is_due || self.has_enough(waits) || self.shared.is_closing() {
                 break;
             }
             thread::sleep(left.min(LOOK_EVERY));
@@ -186,8 +192,7 @@ impl Writer {
     }
 
     /// Whether so much waits that a batch is worth what it costs; of a log whose checkpoints are to be far apart, never.
-    fn has_enough(&self) -> bool {
-        let waits = self.shared.counters.queued_bytes.load(Ordering::Acquire);
+    fn has_enough(&self, waits: usize) -> bool {
         self.pause > self.shared.limits.interval && waits >= ENOUGH_BYTES
     }
 
