@@ -80,8 +80,8 @@ pub struct LoggedEntry<'a> {
 }
 
 impl LoggedEntry<'_> {
-    /// Writes the `TransparencyLogEntry` in proto3 JSON, as Rekor v2 answers it: what [`WireEntry`] would be serialized to, in
-    /// half the time. Only the checkpoint has characters to escape.
+    /// Writes the `TransparencyLogEntry` in proto3 JSON, as Rekor v2 answers it: what [`WireEntry`] would be serialized to,
+    /// without a serializer between. Only the checkpoint has characters to escape.
     pub fn write_json(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let Self { log_index, tree_size, .. } = self;
         write!(out, r#"{{"logIndex":"{log_index}","logId":{{"keyId":""#)?;
