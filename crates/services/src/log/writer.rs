@@ -1,5 +1,6 @@
 //! The one task that writes.
 
+mod pace;
 mod publish;
 
 use std::io;
@@ -21,6 +22,8 @@ use super::filing::Filing;
 use super::index::{Index, Runs};
 use super::wal::{self, Frame};
 use super::{AddError, Added, OpenError, ReadError, Shared};
+pub use pace::LONG_PAUSE;
+use pace::Pace;
 pub(super) use publish::Prover;
 
 /// What the writer is told.
@@ -66,7 +69,7 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
     let published = Instant::now();
     let is_final = shared.frozen.load(Ordering::Acquire);
     let doubt = shared.witnesses.as_ref().filter(|_| !is_new).map(|_| "they were not asked yet".to_owned());
-    let (began, unpublished, pause) = (None, None, shared.limits.interval);
+    let (pace, unpublished) = (Pace::new(shared.limits.interval), None);
     let writer = Writer {
         shared,
         queue,
@@ -75,8 +78,7 @@ pub(super) fn start(start: Start, runtime: Handle, ended: watch::Sender<()>) -> 
         filing,
         chunks,
         runtime,
-        began,
-        pause,
+        pace,
         refresh,
         published,
         is_final,
@@ -102,10 +104,7 @@ struct Writer {
     /// How many chunks were given to be filed.
     chunks: u64,
     runtime: Handle,
-    /// When the last batch began.
-    began: Option<Instant>,
-    /// How long after that the next one may begin.
-    pause: Duration,
+    pace: Pace,
     /// How old a published checkpoint may get.
     refresh: Option<Duration>,
     /// When the last checkpoint was published.
@@ -133,7 +132,8 @@ impl Writer {
 
     fn run_on(&mut self) {
         while let Some(first) = self.wait() {
-            self.pace();
+            let shared = &self.shared;
+            self.pace.wait(|| shared.counters.queued_bytes.load(Ordering::Acquire), || shared.is_closing());
             let (batch, after) = first.map_or_else(Default::default, |first| self.collect(first));
             if self.commit(batch).is_err() {
                 return;
@@ -172,30 +172,6 @@ impl Writer {
         Some(refresh.saturating_sub(self.published.elapsed()))
     }
 
-    /// Under load, waits for more entries, longer than between two checkpoints only while more come: of clients who wait for their
-    /// answers all may have asked. The first after a pause goes at once.
-    fn pace(&mut self) {
-        let mut waited = None;
-        while let Some(began) = self.began {
-            let waits = self.shared.counters.queued_bytes.load(Ordering::Acquire);
-            let comes_no_more = waited.replace(waits) == Some(waits);
-            let elapsed = began.elapsed();
-            let left = self.pause.saturating_sub(elapsed);
-            let is_due = left.is_zero() || (elapsed >= self.shared.limits.interval && comes_no_more);
-            // Whoever ends the log does not wait for its next checkpoint to be due.
-            if is_due || self.has_enough(waits) || self.shared.is_closing() {
-                break;
-            }
-            thread::sleep(left.min(LOOK_EVERY));
-        }
-        self.began = Some(Instant::now());
-    }
-
-    /// Whether so much waits that a batch is worth what it costs; of a log whose checkpoints are to be far apart, never.
-    fn has_enough(&self, waits: usize) -> bool {
-        self.pause > self.shared.limits.interval && waits >= ENOUGH_BYTES
-    }
-
     /// Whether the witnesses are to be asked yet. Of a log that is over nothing is signed any more.
     fn is_in_doubt(&self) -> bool {
         let is_over = self.is_final && !self.shared.behind.load(Ordering::Acquire);
@@ -226,7 +202,7 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Submission>) -> Result<(), Ended> {
         let bytes = batch.iter().map(|submission| submission.entry.len()).sum();
         self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-        self.pause = pause_after(batch.len(), self.shared.limits.interval);
+        self.pace.follow(batch.len());
         let mut waiting = Waiting::new();
         let done = self.add_all(batch, &mut waiting);
         // Said before those who wait are dropped, so that they learn why.
@@ -347,15 +323,6 @@ impl Writer {
     }
 }
 
-/// How long after the beginning of a batch of so many entries the next one may begin. Where many come, the checks of their
-/// signatures need the processor more than each of them its answer.
-fn pause_after(entries: usize, interval: Duration) -> Duration {
-    match entries {
-        0..MANY => interval,
-        _ => interval.max((interval * 3).min(LONG_PAUSE)),
-    }
-}
-
 /// Why nothing is written any more.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -380,21 +347,3 @@ struct Ended;
 const BATCH_ENTRIES: usize = 8192;
 const BATCH_BYTES: usize = 8 << 20;
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// After a batch of so many entries the next one is let grow, for at most so long, unless so many bytes wait before.
-const MANY: usize = 64;
-/// The longest time between the beginnings of two batches where many entries come, unless it is set longer.
-pub const LONG_PAUSE: Duration = Duration::from_millis(30);
-const ENOUGH_BYTES: usize = 192 << 10;
-const LOOK_EVERY: Duration = Duration::from_millis(3);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_where_many_come_they_wait_for_more_and_never_less_than_was_said() {
-        let after = |entries, ms| pause_after(entries, Duration::from_millis(ms)).as_millis();
-        assert_eq!((after(1, 10), after(MANY - 1, 10), after(MANY, 10)), (10, 10, 30));
-        assert_eq!((after(MANY, 0), after(MANY, 2), after(MANY, 20), after(MANY, 1_000)), (0, 6, 30, 1_000));
-    }
-}
