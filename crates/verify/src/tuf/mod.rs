@@ -11,9 +11,11 @@
 mod refusal;
 mod search;
 mod signed;
+mod step;
 mod update;
 
 pub use refusal::{Refusal, Why};
 pub use search::{Found, MAX_ROLES, Search, SearchStep};
 pub use signed::{countersigners, signed_by_root};
-pub use update::{Change, Freshness, MAX_ROTATIONS, SIGNED_AT, Source, Step, Updater, Wanted};
+pub use step::{Change, Step, Wanted};
+pub use update::{Freshness, MAX_ROTATIONS, SIGNED_AT, Source, Updater};
