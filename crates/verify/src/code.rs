@@ -443,7 +443,7 @@ codes! {
     5013 OwnSignatureInvalid Denied "what was just signed would not verify"
         "Before a signature is stored it is verified as others will verify it, with the trust root that was given. This one was thrown away."
         "check that `--trusted-root` and `--signing-config` are of the same instance, and this machine's clock"
-    5014 KeyOutOfReach Undecided "the program that holds the key did not sign"
+    5014 KeyOutOfReach Undecided "the key is out of reach"
         "A key that is named `NAME://ID` is held by the program `sigstore-kms-NAME`. It could not be run, gave no answer in time, or failed."
         "see that it is on the `PATH`, and that its environment leads it to the key; its own words stand beside the code"
 

@@ -5,7 +5,9 @@
 //! has to be put into the trust root. Its audit records: then the log alone shows what was issued.
 
 mod ct;
+mod error;
 mod hierarchy;
+mod issue;
 mod own_log;
 mod proof;
 mod renewal;
@@ -16,24 +18,24 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use signet_crypto::{KeyAlgorithm, PublicKey};
-use signet_formats::x509::{Certificate, NewExtension, TbsCertificate, distinguished_name, key_id, oid};
+use signet_crypto::KeyAlgorithm;
+use signet_formats::x509::Certificate;
 use signet_store::fs::Disk;
-use signet_store::{DataDir, Kind, OpenError};
+use signet_store::{DataDir, Kind};
 
 pub use ct::{CtError, CtLog, PrecertEntry};
+pub use error::{CaError, Fault, IssueError};
 pub use hierarchy::Hierarchy;
 pub use own_log::own_log;
 pub use proof::{Proof, ProofError};
 
-use crate::authority::{AuthorityError, DIGITAL_SIGNATURE, Issuer, random_serial, refuse_given};
+use crate::authority::{AuthorityError, refuse_given};
 use crate::clock::Clock;
 use crate::given_key;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::limit::Limiter;
 pub use crate::limit::Rate;
-use crate::log::HomeError;
-use crate::oidc::{Identity, Issuers, TokenError, Verifier};
+use crate::oidc::{Issuers, Verifier};
 
 /// What one identity may have, unless it is configured.
 pub const PER_IDENTITY: Rate = Rate { count: 600, per: Duration::from_secs(60) };
@@ -95,6 +97,12 @@ struct Inner {
     without_keys: AtomicU64,
     failed: AtomicU64,
     dir: DataDir,
+}
+
+impl Inner {
+    fn hierarchy(&self) -> Arc<Hierarchy> {
+        Arc::clone(&self.hierarchy.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Ca {
@@ -236,179 +244,6 @@ pub struct Counts {
     /// With none, because the authority could not.
     pub failed: u64,
 }
-
-impl Inner {
-    async fn issue(&self, token: &str, proof: &Proof) -> Result<Vec<Certificate>, IssueError> {
-        let identity = self.verifier.verify(token).await?;
-        let key = proof.check(&identity.challenge)?;
-        self.limit(&identity)?;
-        let now = self.clock.seconds();
-        let hierarchy = self.hierarchy();
-        let issuer = hierarchy.active(now).ok_or(IssueError::Expired)?;
-        let own = issuer.certificate().ok_or(IssueError::Expired)?;
-        if now + LIFE > own.not_after() {
-            return Err(IssueError::Expired);
-        }
-        // Not after the promise: the log would show what nobody was ever given.
-        if !self.audit.is_writing() {
-            return Err(JournalError::Ended.into());
-        }
-        let mut tbs = certificate(&identity, &key, own, now)?;
-        let sct = self.promise(issuer, &tbs).await?;
-        tbs.extensions.push(NewExtension::sct_list(&[sct]).ok_or(AuthorityError::Unwritable)?);
-        let issued = issuer.issue(&tbs).await?;
-        self.audit.append(record(&identity, &issued, now)).await?;
-        Ok([vec![issued], issuer.chain().to_vec()].concat())
-    }
-
-    fn hierarchy(&self) -> Arc<Hierarchy> {
-        Arc::clone(&self.hierarchy.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn limit(&self, identity: &Identity) -> Result<(), IssueError> {
-        let now = self.clock.read().steady;
-        let name = format!("{} {}", identity.issuer, identity.name.text().unwrap_or_default());
-        let limited = |wait| IssueError::RateLimited { wait };
-        self.identities.take(&name, now).map_err(limited)?;
-        self.issuers.take(&identity.issuer, now).map_err(limited)
-    }
-
-    /// Has the log promise to publish the certificate, and checks that another's log did.
-    async fn promise(
-        &self,
-        issuer: &Issuer,
-        tbs: &TbsCertificate,
-    ) -> Result<signet_formats::sct::Sct, IssueError> {
-        let mut poisoned = tbs.clone();
-        poisoned.extensions.push(NewExtension::poison());
-        let entry = PrecertEntry {
-            precertificate: issuer.issue(&poisoned).await?,
-            chain: issuer.chain().to_vec(),
-            tbs: tbs.to_der(issuer.algorithm()).ok_or(AuthorityError::Unwritable)?,
-        };
-        let sct = self.log.add_pre_chain(&entry).await?;
-        let is_signed = |keys: &[PublicKey]| {
-            keys.iter().any(|key| sct.verify(key, &entry.issuer_key_hash(), &entry.tbs).is_ok())
-        };
-        match self.log.keys().is_none_or(is_signed) {
-            true => Ok(sct),
-            false => Err(CtError("its promise is not signed by its key".to_owned()).into()),
-        }
-    }
-}
-
-/// What the certificate says, in the order that Fulcio writes it.
-fn certificate(
-    identity: &Identity,
-    key: &PublicKey,
-    issuer: &Certificate,
-    now: i64,
-) -> Result<TbsCertificate, AuthorityError> {
-    let mut extensions = vec![
-        NewExtension::key_usage(&[DIGITAL_SIGNATURE]),
-        NewExtension::purpose(oid::CODE_SIGNING, false),
-        NewExtension::subject_key_id(&key_id(key)),
-        NewExtension::authority_key_id(issuer.subject_key_id().unwrap_or_default()),
-        NewExtension::subject_alt_name(&identity.name),
-    ];
-    extensions.extend(identity.extensions.iter().map(|(n, value)| NewExtension::fulcio(*n, value)));
-    Ok(TbsCertificate {
-        serial: random_serial()?,
-        issuer: issuer.subject().der().to_vec(),
-        subject: distinguished_name(&[]),
-        not_before: now,
-        not_after: now + LIFE,
-        key: key.clone(),
-        extensions,
-    })
-}
-
-/// The audit record: one line of JSON.
-fn record(identity: &Identity, issued: &Certificate, now: i64) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let record = serde_json::json!({
-        "time": now,
-        "serial": hex(issued.serial()),
-        "certificate": issued.fingerprint().to_string(),
-        "issuer": identity.issuer,
-        "subject": identity.subject,
-        "identity": identity.name.text(),
-        "key": signet_crypto::Digest::sha256(issued.spki()).to_string(),
-        "notAfter": issued.not_after(),
-        "extensions": identity.extensions,
-    });
-    record.to_string()
-}
-
-/// Why a CA was not opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CaError {
-    /// Its keys, certificates or files are unusable.
-    #[error(transparent)]
-    Authority(#[from] AuthorityError),
-    /// The log of certificates that it keeps itself.
-    #[error("the log of certificates: {0}")]
-    Ct(#[from] HomeError),
-    /// The data directory cannot be opened.
-    #[error(transparent)]
-    Dir(#[from] OpenError),
-}
-
-/// Why no certificate was issued.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssueError {
-    /// The token is not to be believed.
-    #[error("the identity token is not accepted: {0}")]
-    Token(#[from] TokenError),
-    /// The client has not proven to hold the key.
-    #[error(transparent)]
-    Proof(#[from] ProofError),
-    /// Too many certificates for this identity or issuer.
-    #[error("too many certificates for this identity or issuer; try again in {} s", wait.as_secs() + 1)]
-    RateLimited {
-        /// When to try again.
-        wait: Duration,
-    },
-    /// The log promised nothing.
-    #[error(transparent)]
-    Log(#[from] CtError),
-    /// The record could not be written.
-    #[error("the certificate could not be recorded: {0}")]
-    Audit(#[from] JournalError),
-    /// No certificate of the CA is valid.
-    #[error("the authority's own certificate is not valid now")]
-    Expired,
-    /// The CA's key did not sign.
-    #[error("the authority did not sign: {0}")]
-    Authority(#[from] AuthorityError),
-}
-
-impl IssueError {
-    /// Who alone can do something about it.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Token(TokenError::KeysUnavailable { .. }) => Fault::Issuer,
-            Self::Token(_) | Self::Proof(_) | Self::RateLimited { .. } => Fault::Client,
-            Self::Log(_) | Self::Audit(_) | Self::Expired | Self::Authority(_) => Fault::Authority,
-        }
-    }
-}
-
-/// Because of whom no certificate was issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Who asked, or how.
-    Client,
-    /// The issuer of the token: its keys cannot be had.
-    Issuer,
-    /// The authority, and what it depends on.
-    Authority,
-}
-
-/// How long a certificate is valid, in seconds.
-const LIFE: i64 = 10 * 60;
 
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,11 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
-use signet_crypto::{Digest, KeyAlgorithm, Scheme};
+use signet_crypto::{Digest, KeyAlgorithm, PublicKey, Scheme};
 use signet_formats::sct::Sct;
 use signet_formats::static_ct::{SignedEntry, tile_leaves};
 use signet_formats::tlog::EntryBundle;
-use signet_formats::x509::SubjectAltName;
+use signet_formats::x509::{SubjectAltName, oid};
 use signet_keys::{Payload, PrivateKey};
 use signet_store::fs::{Faults, Step};
 

@@ -12,6 +12,7 @@
 mod ahead;
 mod archive;
 mod chunk;
+mod config;
 mod export;
 mod filing;
 mod filter;
@@ -33,6 +34,7 @@ mod search;
 mod searches;
 mod segments;
 mod shards;
+mod shared;
 mod sign;
 mod tiles;
 mod tree;
@@ -41,18 +43,16 @@ mod witnessing;
 mod writer;
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
 use signet_formats::tlog::MAX_ENTRY_BYTES;
-use signet_store::DataDir;
 use tokio::sync::{oneshot, watch};
 
+pub use config::{Config, Limits, MAX_INTERVAL, MAX_QUEUE, REFRESH};
 pub use export::{export, prove};
 pub use form::Form;
 pub use fsck::{FsckReport, fsck, fsck_shards, verify_head};
@@ -72,66 +72,8 @@ pub use tiles::fsck_tiles;
 pub use witnessing::{MAX_WITNESS_WITHIN, WitnessAnswer, WitnessClient, WitnessStatus, Witnesses};
 pub use writer::LONG_PAUSE;
 
-use chunk::Layout;
-use identity::Identity;
-use read::Places;
-use segments::Segments;
-use tree::Tree;
-
+use shared::Shared;
 use writer::{Message, Prover, Submission};
-
-/// What a log is opened with.
-#[derive(Clone)]
-pub struct Config {
-    /// The data directory; made if it is absent or empty.
-    pub data: PathBuf,
-    /// The least that the log must have: a checkpoint that somebody else kept. A start with less, or
-    /// with other entries, is refused; of a log in shards, it is of the one that it names.
-    pub floor: Option<Checkpoint>,
-    /// What it is to take; unset, what it takes already. A log that takes something else is not opened.
-    pub kind: Option<Kind>,
-    /// Bounds and pace.
-    pub limits: Limits,
-    /// Who has to cosign what is published; unset, nobody.
-    pub witnesses: Option<Arc<Witnesses>>,
-    /// How old a published checkpoint may get before it is signed again, where what signs it says when. Unset, as old as it
-    /// likes.
-    pub refresh: Option<Duration>,
-}
-
-impl Config {
-    /// A log in this directory.
-    pub fn new(data: PathBuf) -> Self {
-        Self { data, floor: None, kind: None, limits: Limits::default(), witnesses: None, refresh: None }
-    }
-}
-
-/// How old a checkpoint may get that says when it was signed: monitors take a log for gone that has been silent for long.
-pub const REFRESH: Duration = Duration::from_secs(600);
-
-/// Bounds on what waits, and how often checkpoints are made.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many entries may wait; more are refused as [`AddError::Busy`].
-    pub queue: usize,
-    /// How many bytes of entries may wait.
-    pub queue_bytes: usize,
-    /// The least time between the beginnings of two batches, up to [`LONG_PAUSE`] where many entries come. An entry that finds the
-    /// log idle does not wait.
-    pub interval: Duration,
-}
-
-/// The most entries that may be let wait: there is room for them from the start.
-pub const MAX_QUEUE: usize = 1 << 20;
-
-/// The longest that an entry may be let wait for others.
-pub const MAX_INTERVAL: Duration = Duration::from_secs(60);
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { queue: 8192, queue_bytes: 32 << 20, interval: Duration::from_millis(10) }
-    }
-}
 
 /// A running log. Clones are the same log.
 #[derive(Clone)]
@@ -344,81 +286,6 @@ pub enum AddError {
     /// Too few witnesses cosigned, or say that there is nothing newer. If the entry is kept, adding it again finds it once they do.
     #[error("the log is not witnessed: {0}")]
     Unwitnessed(String),
-}
-
-/// What the writer and all readers share.
-struct Shared {
-    /// Held for its lock.
-    dir: DataDir,
-    layout: Layout,
-    limits: Limits,
-    form: Form,
-    identity: Identity,
-    signer: LogSigner,
-    tree: RwLock<Tree>,
-    places: RwLock<Places>,
-    segments: RwLock<Segments>,
-    head: RwLock<Arc<Head>>,
-    witnesses: Option<Arc<Witnesses>>,
-    /// Whether something is durable that is not published.
-    behind: AtomicBool,
-    /// Whether witnesses have to say first that they have seen nothing newer.
-    doubted: AtomicBool,
-    frozen: AtomicBool,
-    closing: watch::Sender<bool>,
-    failure: OnceLock<String>,
-    counters: Counters,
-}
-
-impl Shared {
-    fn head(&self) -> Arc<Head> {
-        Arc::clone(&self.head.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether the log is being shut down.
-    fn is_closing(&self) -> bool {
-        *self.closing.borrow()
-    }
-
-    fn publish(&self, head: Head) -> Arc<Head> {
-        let head = Arc::new(head);
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&head);
-        head
-    }
-
-    /// Refuses what cannot be added, or not now.
-    fn admit(&self, entry: &Bytes) -> Result<(), AddError> {
-        match entry.len() {
-            0 => return Err(AddError::Empty),
-            bytes if bytes > self.form.max_entry_bytes() => return Err(AddError::TooLong { bytes }),
-            _ => {}
-        }
-        if self.frozen.load(Ordering::Acquire) {
-            return Err(AddError::Frozen);
-        }
-        if self.failure.get().is_some() || self.is_closing() {
-            return Err(self.ended());
-        }
-        match self.counters.queued_bytes.load(Ordering::Acquire) + entry.len() > self.limits.queue_bytes {
-            true => Err(self.busy()),
-            false => Ok(()),
-        }
-    }
-
-    fn busy(&self) -> AddError {
-        self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        AddError::Busy
-    }
-
-    fn ended(&self) -> AddError {
-        self.failure.get().map_or(AddError::Closed, |why| AddError::Failed(why.clone()))
-    }
-
-    /// Notes why writing ended; the first reason stays.
-    fn fail(&self, why: String) {
-        tracing::error!(why, "the log has stopped writing");
-        let _ = self.failure.set(why);
-    }
 }
 
 #[cfg(test)]

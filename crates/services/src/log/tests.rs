@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use signet_crypto::{KeyAlgorithm, PublicKey, Scheme};

@@ -6,14 +6,14 @@
 //! no, see `serials`; the authority does not start without them.
 
 mod bound;
+mod config;
+mod error;
 mod identity;
 mod metrics;
 pub mod ntp;
 mod renewal;
 mod serials;
 
-use std::io;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,53 +22,19 @@ use const_oid::ObjectIdentifier;
 use futures_util::future::BoxFuture;
 use signet_formats::timestamp::{PkiFailure, ReceivedRequest, Statement, granted, rejected};
 use signet_formats::x509::Certificate;
-use signet_store::{DataDir, Kind, OpenError, fs::Disk};
+use signet_store::{DataDir, Kind, fs::Disk};
 
 pub use bound::{ClockBound, KernelBound, SourceState};
+pub use config::{ACCURACIES, Config, DEFAULT_POLICY, TimeSource};
+pub use error::TsaError;
 use identity::Identities;
 pub use identity::Identity;
 pub use metrics::{Counters, Outcome};
 
-use crate::authority::{AuthorityError, refuse_given};
-use crate::clock::{Clock, Reading};
+use crate::authority::refuse_given;
+use crate::clock::Reading;
 use crate::given_key;
 use serials::Serials;
-
-/// Sigstore's policy for timestamps of signatures.
-pub const DEFAULT_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2");
-
-/// How an authority states the time.
-pub struct Config {
-    /// The policies that tokens are given under; the first if the client asks for none.
-    pub policies: Vec<ObjectIdentifier>,
-    /// What it knows of the time.
-    pub time: TimeSource,
-    /// Its clock.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Config {
-    /// Sigstore's policy, an accuracy of one second, and the kernel's own bound.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let time = TimeSource::Bounded { accuracy: Duration::from_secs(1), bound: Arc::new(KernelBound) };
-        Self { policies: vec![DEFAULT_POLICY], time, clock }
-    }
-}
-
-/// What an authority knows of the time.
-#[derive(Clone)]
-pub enum TimeSource {
-    /// Tokens state an accuracy, and there are none while the clock's bound is beyond it.
-    Bounded {
-        /// What tokens state.
-        accuracy: Duration,
-        /// What knows how far the clock is off.
-        bound: Arc<dyn ClockBound>,
-    },
-    /// For development: tokens state no accuracy, and are signed by an authority that says in its name
-    /// what it is for.
-    Development,
-}
 
 /// A timestamp authority. Clones are the same one.
 #[derive(Clone)]
@@ -266,87 +232,6 @@ impl Refusal {
     }
 }
 
-/// Why an authority was not opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TsaError {
-    /// Timestamps would state what no clock keeps, or what is worth nothing.
-    #[error("timestamps cannot state an accuracy of {} ms: it is from {} ms to {} ms", accuracy.as_millis(),
-        ACCURACIES.start().as_millis(), ACCURACIES.end().as_millis())]
-    Accuracy {
-        /// What they were to state.
-        accuracy: Duration,
-    },
-    /// Its key or certificates are unusable.
-    #[error(transparent)]
-    Authority(#[from] AuthorityError),
-    /// The certificates are not those of a timestamp authority.
-    #[error("the certificates do not make a timestamp authority: {why}")]
-    Certificate {
-        /// The rule that is broken.
-        why: &'static str,
-    },
-    /// The data directory cannot be opened.
-    #[error(transparent)]
-    Dir(#[from] OpenError),
-    /// No policy is configured.
-    #[error("a timestamp authority needs a policy")]
-    NoPolicy,
-    /// The numbers given out so far are unknown, so they would come again.
-    #[error("`{}` is unusable ({error}): without it serial numbers would repeat", path.display())]
-    Serials {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What was wrong.
-        error: io::Error,
-    },
-}
-
-impl Config {
-    fn is_development(&self) -> bool {
-        matches!(self.time, TimeSource::Development)
-    }
-
-    fn accuracy(&self) -> Option<Duration> {
-        match self.time {
-            TimeSource::Bounded { accuracy, .. } => Some(accuracy),
-            TimeSource::Development => None,
-        }
-    }
-
-    /// Why the time is not known as well as tokens state it.
-    fn doubt(&self) -> Option<String> {
-        let TimeSource::Bounded { accuracy, bound } = &self.time else { return None };
-        if self.time_now().is_some() {
-            return None;
-        }
-        if let Some(off) = bound.bound(&self.clock.read()) {
-            let (off, stated) = (off.as_millis(), accuracy.as_millis());
-            return Some(format!("the clock may be off by {off} ms, and timestamps state {stated} ms"));
-        }
-        let sources = bound.sources().into_iter();
-        let silent =
-            sources.filter_map(|source| Some(format!("`{}`: {}", source.name, source.offset.err()?)));
-        let silent: Vec<String> = silent.collect();
-        Some(match silent.is_empty() {
-            true => "too few time servers agree".to_owned(),
-            false => format!("how far the clock may be off is not known ({})", silent.join("; ")),
-        })
-    }
-
-    /// The time, if it is known as well as tokens state it.
-    fn time_now(&self) -> Option<Reading> {
-        let now = self.clock.read();
-        match &self.time {
-            TimeSource::Development => Some(now),
-            TimeSource::Bounded { accuracy, bound } => {
-                let off = bound.bound(&now)?.checked_add(RESOLUTION)?;
-                (off <= *accuracy).then_some(now)
-            }
-        }
-    }
-}
-
 /// What is wrong with the numbers of the authority in this directory.
 pub fn fsck(dir: &Path) -> Vec<String> {
     let path = dir.join(SERIALS);
@@ -390,12 +275,7 @@ fn split(now: &Reading) -> (i64, u16) {
     }
 }
 
-/// The accuracies that timestamps can state.
-pub const ACCURACIES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 /// Where the numbers are.
 const SERIALS: &str = "serials.json";
-/// What a time loses by being cut to milliseconds.
-const RESOLUTION: Duration = Duration::from_millis(2);
-
 #[cfg(test)]
 mod tests;

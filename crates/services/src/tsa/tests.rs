@@ -1,8 +1,11 @@
+use std::io;
+
 use signet_crypto::{Digest, DigestAlgorithm, KeyAlgorithm};
 use signet_formats::timestamp::{TimestampError, TimestampRequest, TimestampToken};
 use signet_keys::{PrivateKey, Signer};
 
 use super::*;
+use crate::authority::AuthorityError;
 use crate::clock::ManualClock;
 
 const NOW: u64 = 1_795_000_000;

@@ -1,29 +1,30 @@
 //! From a directory to a running log: what is there is proven before anything is signed.
 
+mod error;
+mod published;
+
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, RwLock, mpsc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use signet_formats::checkpoint::{Checkpoint, SignedCheckpoint};
+use signet_formats::checkpoint::Checkpoint;
 use signet_formats::merkle;
 use signet_formats::note::NoteError;
-use signet_formats::tlog::{Nodes, TILE_WIDTH, WitnessPolicy, tree_root};
-use signet_keys::SignError;
+use signet_formats::tlog::{Nodes, TILE_WIDTH, tree_root};
 use signet_store::DataDir;
 use signet_store::fs::Disk;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+pub use error::OpenError;
+
 use super::archive::Archive;
 use super::chunk::{self, CHUNK_WIDTH, Layout};
-use super::fsck::verify_head;
 use super::identity::Identity;
 use super::index::{Index, Runs};
-use super::policy;
 use super::read::Places;
 use super::run::Run;
 use super::wal;
@@ -67,104 +68,6 @@ impl Log {
             (None, None) => sign(&signer, checkpoint).await?,
         };
         blocking(move || loaded.start(config, signer, head, Handle::current())).await
-    }
-}
-
-/// Why a log was not opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Acknowledged entries are damaged or missing.
-    #[error("the log is damaged: {0}")]
-    Damaged(String),
-    /// The directory cannot be used.
-    #[error(transparent)]
-    Dir(#[from] signet_store::OpenError),
-    /// The log has other entries than a checkpoint that was published: two histories under one name.
-    #[error("the log has other entries than its checkpoint of size {size} says")]
-    Forked {
-        /// The size of that checkpoint.
-        size: u64,
-    },
-    /// The disk failed.
-    #[error("the log cannot be opened: {0}")]
-    Io(#[from] io::Error),
-    /// The log has no such entry.
-    #[error("there is no entry {index}: the log has published {size}")]
-    NoEntry {
-        /// The index asked for.
-        index: u64,
-        /// How many there are.
-        size: u64,
-    },
-    /// A file is there that is not of this log.
-    #[error("`{}` is not of this log: {why}", file.display())]
-    NotOurs {
-        /// The file.
-        file: PathBuf,
-        /// In words.
-        why: String,
-    },
-    /// The log takes something else.
-    #[error("the log takes {found}, not {wanted}")]
-    OtherKind {
-        /// What it takes.
-        found: Kind,
-        /// What it was to take.
-        wanted: Kind,
-    },
-    /// The witness policy was written for other logs.
-    #[error("the witness policy names logs, but not this one: {}", keys.join(" "))]
-    PolicyOfOthers {
-        /// The keys of this one.
-        keys: Vec<String>,
-    },
-    /// The first checkpoint could not be signed.
-    #[error("the checkpoint cannot be signed: {0}")]
-    Sign(SignError),
-    /// The log has this entry, and no checkpoint covers it.
-    #[error("entry {index} is not published yet: the checkpoint on the disk has {size} entries")]
-    Unpublished {
-        /// The index asked for.
-        index: u64,
-        /// How many are published.
-        size: u64,
-    },
-    /// The log has less than was published.
-    #[error("the log has {found} entries, but a checkpoint of {published} was published")]
-    WentBack {
-        /// How many it has.
-        found: u64,
-        /// How many it had.
-        published: u64,
-    },
-    /// The directory is the log of other keys.
-    #[error("the log was made with other keys: `{found}`")]
-    WrongKey {
-        /// The key that it was made with.
-        found: String,
-    },
-    /// The directory is the log of another name.
-    #[error("this is the log `{found}`, not `{wanted}`")]
-    WrongOrigin {
-        /// Its name.
-        found: String,
-        /// The name asked for.
-        wanted: String,
-    },
-    /// Witnesses have to cosign what this log publishes, and it was opened without any.
-    #[error(
-        "the log has a witness policy, and nothing of it is signed without: give it again, or one of `quorum none`"
-    )]
-    Witnessed,
-}
-
-impl From<ReadError> for OpenError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Io(error) => Self::Io(error),
-            ReadError::Merkle(error) => Self::Damaged(error.to_string()),
-        }
     }
 }
 
@@ -270,73 +173,6 @@ impl Loaded {
             self.runs.push(Run::of_chunk(layout, self.dir.disk(), number, &leaves)?);
         }
         Ok(())
-    }
-
-    /// Refuses to go on from less than was published, or from something else.
-    fn refuse_less_than(&self, floor: Option<&Checkpoint>, ours: &Checkpoint) -> Result<(), OpenError> {
-        let kept = self.archive.layout.kept()?;
-        for published in kept.as_ref().map(SignedCheckpoint::checkpoint).into_iter().chain(floor) {
-            if published.origin != ours.origin {
-                let (found, wanted) = (published.origin.clone(), ours.origin.clone());
-                return Err(OpenError::WrongOrigin { found, wanted });
-            }
-            if published.size > ours.size {
-                return Err(OpenError::WentBack { found: ours.size, published: published.size });
-            }
-            if tree_root(&self.archive, published.size)? != published.root {
-                return Err(OpenError::Forked { size: published.size });
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the policy. What a frozen log has published whole was cosigned as its own policy says: no later one is for it.
-    fn settle_policy(&mut self, signer: &LogSigner, given: Option<&WitnessPolicy>) -> Result<(), OpenError> {
-        match given.is_some() && self.is_over()? {
-            true => Ok(()),
-            false => policy::settle(self.dir.disk(), &self.archive.layout, signer, &mut self.identity, given),
-        }
-    }
-
-    /// Whether nothing comes any more: it is frozen, and all of it was published and cosigned.
-    fn is_over(&self) -> Result<bool, OpenError> {
-        let layout = &self.archive.layout;
-        let known = match policy::kept(&layout.root) {
-            // It cannot say whether the log is: another is given.
-            Err(OpenError::Damaged(_)) => None,
-            known => known?,
-        };
-        let head = layout.kept()?;
-        let is_whole = |head: &SignedCheckpoint| head.checkpoint().size == self.archive.tree.size();
-        let both = known.zip(head.filter(is_whole)).filter(|_| self.identity.frozen);
-        Ok(both.is_some_and(|(known, head)| policy::is_met(&known, &head)))
-    }
-
-    /// Whether something is to be published yet: entries, or cosignatures of what is shown.
-    fn is_behind(&self, config: &Config, head: &Head) -> Result<bool, OpenError> {
-        let Some(witnesses) = config.witnesses.as_ref().filter(|_| head.checkpoint.size > 0) else {
-            return Ok(head.checkpoint.size < self.archive.tree.size());
-        };
-        let signed =
-            SignedCheckpoint::parse(&head.note).map_err(|error| OpenError::Damaged(error.to_string()))?;
-        let is_met = policy::is_met(witnesses.policy(), &signed) || self.is_over()?;
-        Ok(!is_met || head.checkpoint.size < self.archive.tree.size())
-    }
-
-    /// What a frozen log of this size has said last, and will go on to say: a signature that says when must not become a later one.
-    fn said_last(&self, signer: &LogSigner, size: u64) -> Option<Head> {
-        let last = self.identity.frozen.then(|| self.published(signer))?;
-        last.ok().filter(|last| last.checkpoint.size == size)
-    }
-
-    /// What was published last: where witnesses have to cosign, nothing newer is shown before they have.
-    fn published(&self, signer: &LogSigner) -> Result<Head, OpenError> {
-        let kept = self.archive.layout.kept()?;
-        let kept = kept.ok_or_else(|| OpenError::Damaged("`checkpoint` is missing".to_owned()))?;
-        let ours = signer.keys().next().ok_or(NoteError::NoSignatureByKey);
-        ours.and_then(|key| verify_head(&kept, key))
-            .map_err(|error| OpenError::Damaged(format!("`checkpoint`: {error}")))?;
-        Ok(Head { checkpoint: kept.checkpoint().clone(), note: kept.note().to_string().into() })
     }
 
     fn start(

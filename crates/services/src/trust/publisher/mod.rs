@@ -8,6 +8,9 @@
 //! Nothing is held open: whoever changes the directory locks it for that moment, so that an operator publishes while the
 //! repository is being served.
 
+mod error;
+mod fsck;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,13 +22,13 @@ use signet_formats::tuf::{
     MAX_ROOT_BYTES, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, Metadata, Role, Root, Snapshot, TargetFile,
     Timestamp, TufError, target_url, versioned,
 };
-use signet_keys::{FileError, KeyUnavailable};
 use signet_store::fs::Disk;
 use signet_store::{DataDir, Kind, OpenError, kind_of};
-use signet_verify::tuf::Refusal;
+
+pub use error::PublisherError;
 
 use super::Store;
-use super::ceremony::{CeremonyError, acceptable};
+use super::ceremony::acceptable;
 use super::turn::in_turn;
 use super::writer::{Renew, Signed, State, Writer};
 use crate::clock::Clock;
@@ -159,15 +162,6 @@ impl Publisher {
         self.write(&repository, (&root, None), renew, files).await
     }
 
-    /// What is wrong with what is published; nothing, where nothing is.
-    pub fn fsck(&self) -> Vec<String> {
-        match self.damage() {
-            Ok(findings) => findings,
-            Err(PublisherError::NoRoot) => Vec::new(),
-            Err(error) => vec![error.to_string()],
-        }
-    }
-
     /// What is published now.
     pub fn published(&self) -> Result<Published, PublisherError> {
         let root = self.root()?.ok_or(PublisherError::NoRoot)?;
@@ -182,22 +176,6 @@ impl Publisher {
     /// The time by the publisher's clock.
     pub(super) fn now(&self) -> i64 {
         self.clock.seconds()
-    }
-
-    fn damage(&self) -> Result<Vec<String>, PublisherError> {
-        let repository = self.repository(&Disk::default());
-        let root = self.root()?.ok_or(PublisherError::NoRoot)?;
-        let targets = self.state(&repository)?.targets.map(|it| it.metadata.body.targets).unwrap_or_default();
-        let mut findings = Vec::new();
-        findings.extend(self.online_key(&root.body).err().map(|error| error.to_string()));
-        for (name, file) in targets {
-            let url = target_url(&name, file.hashes.known().into_iter().next().as_ref())?;
-            let found = repository.read(&format!("targets/{url}"), MAX_TARGET_BYTES)?;
-            if !found.is_some_and(|bytes| file.fits(&bytes)) {
-                findings.push(format!("the target `{name}` is missing or damaged"));
-            }
-        }
-        Ok(findings)
     }
 
     /// Refuses targets of whoever does not keep the repository, where something keeps it.
@@ -344,59 +322,6 @@ impl Published {
         roles.extend(targets.clone().map(|it| (Role::Targets, it.version, it.expires)));
         Self { roles, targets: targets.flat_map(|it| it.body.targets.keys().cloned()).collect() }
     }
-}
-
-/// Why the repository was not read or changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublisherError {
-    /// The root was not made, signed or taken.
-    #[error(transparent)]
-    Ceremony(#[from] CeremonyError),
-    /// The data directory was not opened.
-    #[error(transparent)]
-    Dir(#[from] OpenError),
-    /// The root to be published has expired.
-    #[error("the root has expired")]
-    Expired,
-    /// A file of the repository is malformed.
-    #[error("the repository cannot be used: {0}")]
-    Form(#[from] TufError),
-    /// The disk failed.
-    #[error("the repository: {0}")]
-    Io(#[from] io::Error),
-    /// A key could not be made.
-    #[error(transparent)]
-    Key(signet_keys::Error),
-    /// A key file is unusable.
-    #[error(transparent)]
-    KeyFile(#[from] FileError),
-    /// A key that is named cannot be had.
-    #[error(transparent)]
-    KeyUnavailable(#[from] KeyUnavailable),
-    /// There is no root yet.
-    #[error("no root is published yet")]
-    NoRoot,
-    /// The online key that the root names is not in the directory.
-    #[error("the directory does not have the online key that the root names")]
-    NoOnlineKey,
-    /// It is the repository of a stack.
-    #[error("the stack in `{}` says by itself what it publishes", stack.display())]
-    OfStack {
-        /// The stack's directory.
-        stack: PathBuf,
-    },
-    /// A root is being signed already.
-    #[error("`{}` is being signed: {signatures} have signed it here", path.display())]
-    Staged {
-        /// The draft.
-        path: PathBuf,
-        /// How many signatures it has here.
-        signatures: usize,
-    },
-    /// A file was refused.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
 }
 
 /// Beyond all versions of before: a repository gets less than one a second. So two restores of one backup do not meet, either.
