@@ -11,7 +11,7 @@ use signet_services::{oidc, tsa};
 const PAGE: &str = include_str!("../../../docs/reference/limits.md");
 
 /// Rows whose constants are private to their modules; tests there hold them.
-const PRIVATE: [&str; 48] = [
+const PRIVATE: [&str; 49] = [
     "| bytes of requests that a service receives at once, beyond the first 8 KiB of each; more are refused | 32 MiB |",
     "| time for the body of a request to a service | 30 s |",
     "| time without a byte of it, while more than half of the connections are taken | 2 s |",
@@ -52,7 +52,8 @@ const PRIVATE: [&str; 48] = [
     "| time that a witness may take, unless it is set | 2 s |",
     "| names of a witness policy | 256 |",
     "| entries that are read for a page of a search by time alone | 4,096 |",
-    "| searches of a log at once; more wait | 2 |",
+    "| entries that are read for a page of any other search | 1,000 |",
+    "| searches of a log at once; more wait, at most 5 s | 2 |",
     "| configuration of a monitor | 1 MiB |",
     "| findings of a monitor that wait for its webhook, beside forks | 10,000, 16 MiB |",
     "| checkpoints of a log that a monitor keeps until they are proven | 32 |",
@@ -226,7 +227,7 @@ fn registry() -> Rows {
     let blob = usize::try_from(limits.store.blob_bytes).expect("a size fits");
     vec![
         ("connections served at once; more wait", number(limits.connections)),
-        ("time a connection may carry nothing", time(limits.idle)),
+        ("time a connection may carry nothing, but while a request is answered", time(limits.idle)),
         ("time for requests to end when it stops", time(limits.drain)),
         ("age after which an idle upload is forgotten", time(limits.upload_age)),
         ("blob", bytes(blob)),
@@ -259,7 +260,10 @@ fn log() -> Rows {
         ("entries that Rekor v1 is asked for at once", number(rekor::MAX_RETRIEVED_V1)),
         ("answer about several entries of Rekor v1", bytes(rekor::MAX_ANSWERS_V1_BYTES)),
         ("connections of a service served at once; more wait", number(bounds.connections)),
-        ("time a connection to a service may carry nothing", time(bounds.idle)),
+        (
+            "time a connection to a service may carry nothing, but while a request is answered",
+            time(bounds.idle),
+        ),
         ("time for requests to a service to end when it stops", time(bounds.drain)),
     ]
 }

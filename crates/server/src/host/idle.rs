@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::crowd::Crowd;
 use super::pace::{PATIENCE, Pace};
 
-/// Fails once no byte was read or written for a while: a client that sends its body, or reads its
+/// Fails once no byte was read or written for a while, but not while a request is answered: a client that sends its body, or reads its
 /// answer, a byte a day is cut off, as is one that keeps an idle connection. Where others may need its slot, one that reads
 /// more slowly than bodies may come is cut off, too: what is to be sent to it waits in memory.
 pub(super) struct Idle<S> {

@@ -144,7 +144,7 @@ fn url(is_tls: bool, address: SocketAddr) -> String {
 pub struct Bounds {
     /// How many connections are served at once; more wait.
     pub connections: usize,
-    /// How long a connection may carry nothing.
+    /// How long a connection may carry nothing, but while a request is answered.
     pub idle: Duration,
     /// How long requests may take to end once the service stops.
     pub drain: Duration,

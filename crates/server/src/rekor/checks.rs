@@ -3,6 +3,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::panic;
 use std::sync::Arc;
 use std::thread;
 
@@ -79,7 +80,7 @@ impl Drop for Checks {
 fn work(queue: &Queue<Check>) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     while queue.take(AT_ONCE, &mut batch) {
-        // Whoever has gone away needs no answer.
+        // Whoever has waited too long needs no answer.
         batch.drain(..).filter(|check| !check.reply.is_closed()).for_each(Check::run);
     }
 }
@@ -87,7 +88,8 @@ fn work(queue: &Queue<Check>) {
 impl Check {
     fn run(self) {
         let Self { request, log, reply } = self;
-        let checked = check(&request).and_then(|entry| Ok((entry, log.log()?)));
+        let checked = panic::catch_unwind(|| check(&request)).unwrap_or_else(|_| Err(panicked()));
+        let checked = checked.and_then(|entry| Ok((entry, log.log()?)));
         let (entry, log) = match checked {
             Ok(checked) => checked,
             // As below: who has gone away asks again.
@@ -98,6 +100,11 @@ impl Check {
             drop(reply.send(logged));
         });
     }
+}
+
+/// A defect, and one request's: the thread goes on with those of others.
+fn panicked() -> ApiError {
+    ApiError::Internal("a check has panicked".to_owned())
 }
 
 /// The leaf of a request whose signature verifies.

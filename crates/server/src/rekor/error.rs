@@ -20,6 +20,8 @@ pub(super) enum ApiError {
     Method,
     /// The log did not add the entry.
     Add(AddError),
+    /// Too many search.
+    Crowded,
     /// Ours.
     Internal(String),
 }
@@ -38,6 +40,10 @@ impl ApiError {
             Self::NotFound => status(StatusCode::NOT_FOUND, NOT_FOUND, "Not Found"),
             Self::Method => status(StatusCode::NOT_IMPLEMENTED, UNIMPLEMENTED, "Method Not Allowed"),
             Self::Add(error) => refused(error),
+            Self::Crowded => {
+                let why = "too many searches are waiting; try again later";
+                passing(status(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, why))
+            }
             Self::Internal(why) => {
                 tracing::error!(why, "the log could not answer");
                 status(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, "the log could not answer")

@@ -8,7 +8,7 @@
 //! | `GET /api/v1/search?digest=…&key=…&identity=…&since=…&until=…&shard=…&from=…&limit=…` | 200 with the entries found in all shards, if it is served |
 //!
 //! Errors are as Rekor's: 400 not valid, 405 frozen, 409 there already (its index in `x-log-index`), 501 a method that the path
-//! does not have, 503 too many wait.
+//! does not have, 503 not now: too many wait, or one too long, witnesses are away, or it is being shut down.
 //! An opaque log takes any bytes at `POST /add` instead, answers the index, and is read at the root.
 
 mod checks;

@@ -1,6 +1,7 @@
 //! What entries can be found by, over HTTP; Rekor v2 has nothing of the kind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +15,7 @@ use signet_formats::{json, time};
 use signet_services::log::{Hit, MAX_HITS, Next, Page, Query, SearchError, Searches};
 use signet_services::oidc::FetchError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::error::ApiError;
 use crate::answer::full;
@@ -34,10 +36,11 @@ pub fn router(search: Searches, identities: Identities) -> Router {
     // Whoever searches makes work; tiles are read beside it.
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let find = async move |State(search): State<Searches>, RawQuery(query): RawQuery| {
-        let turn = Arc::clone(&turns).acquire_owned().await.ok();
-        find(search, identities, query.as_deref().unwrap_or_default(), turn)
-            .await
-            .unwrap_or_else(ApiError::into_answer)
+        let found = match turn(&turns).await {
+            Ok(turn) => find(search, identities, query.as_deref().unwrap_or_default(), turn).await,
+            Err(crowded) => Err(crowded),
+        };
+        found.unwrap_or_else(ApiError::into_answer)
     };
     Router::new().route("/api/v1/search", get(find)).with_state(search)
 }
@@ -125,6 +128,13 @@ fn written(query: &Query) -> String {
     given.collect::<Vec<_>>().join("&")
 }
 
+/// A turn at searching, unless others keep all of them for too long.
+async fn turn(turns: &Arc<Semaphore>) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+    let turn = timeout(TURN_WITHIN, Arc::clone(turns).acquire_owned()).await;
+    // It is never closed.
+    turn.map(Result::ok).map_err(|_| ApiError::Crowded)
+}
+
 async fn find(
     search: Searches,
     identities: Identities,
@@ -192,8 +202,9 @@ fn set(query: &mut Query, name: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How many searches are made at once; others wait.
+/// How many searches are made at once; others wait, and not for long: each of them has one of the connections.
 const AT_ONCE: usize = 2;
+const TURN_WITHIN: Duration = Duration::from_secs(5);
 const DEFAULT_HITS: usize = 100;
 /// A page of entries with some names each.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -201,6 +212,17 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_other_searches_for_long_is_told_to_come_again() {
+        let turns = Arc::new(Semaphore::new(1));
+        let first = turn(&turns).await.unwrap();
+        let refused = turn(&turns).await.unwrap_err().into_answer();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.headers().contains_key(http::header::RETRY_AFTER));
+        drop(first);
+        assert!(turn(&turns).await.is_ok());
+    }
 
     #[test]
     fn an_address_with_a_plus_is_taken_as_it_is_written() {

@@ -45,7 +45,7 @@ pub struct Limits {
     /// How many bytes of entries may wait.
     pub queue_bytes: usize,
     /// The least time between the beginnings of two batches, up to [`LONG_PAUSE`](super::LONG_PAUSE) where many entries come. An
-    /// entry that finds the log idle does not wait.
+    /// entry that comes later than that does not wait.
     pub interval: Duration,
 }
 

@@ -185,7 +185,7 @@ impl Search {
         let read = |bundle| self.log.shared.bundle(bundle);
         let mut finding = Finding::new(query, &self.log.shared.layout, &read, size);
         let next = match term {
-            Some(term) => finding.by_term(term, filed, &recent)?,
+            Some(term) => finding.by_term(term, filed, &recent, MAX_NAMED)?,
             None => finding.by_reading(query.from, MAX_READ)?,
         };
         Ok(Part { hits: finding.hits, next })
@@ -221,7 +221,7 @@ pub(super) fn find_in(archive: &Archive, size: u64, query: &Query) -> Result<Par
     let read = |bundle| Ok(archive.bundle(bundle)?);
     let mut finding = Finding::new(query, &archive.layout, &read, size);
     let next = match key.as_ref().and_then(|key| query.term(key)) {
-        Some(term) => match finding.by_term(term, filed, &[])? {
+        Some(term) => match finding.by_term(term, filed, &[], u64::MAX)? {
             Some(next) => Some(next),
             None => finding.by_reading(filed.max(query.from), u64::MAX)?,
         },
@@ -279,5 +279,7 @@ fn settled_key(layout: &Layout) -> io::Result<HashKey> {
 pub const MAX_HITS: usize = 1_000;
 /// The most entries that a page without a term reads.
 const MAX_READ: u64 = 4_096;
+/// The most entries that a page with a term reads: each of them may lie in another bundle.
+const MAX_NAMED: u64 = 1_000;
 /// Below the index's directory.
 const KEY: &str = "key";

@@ -6,9 +6,10 @@ mod publish;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::vec;
 
 use bytes::Bytes;
 use signet_formats::merkle::Hash;
@@ -20,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 use super::chunk::{CHUNK_WIDTH, Content};
 use super::filing::Filing;
 use super::index::{Index, Runs};
+use super::tree::Tree;
 use super::wal::{self, Frame};
 use super::{AddError, Added, OpenError, ReadError, Shared};
 pub use pace::LONG_PAUSE;
@@ -203,8 +205,8 @@ impl Writer {
         let bytes = batch.iter().map(|submission| submission.entry.len()).sum();
         self.shared.counters.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.pace.follow(batch.len());
-        let mut waiting = Waiting::new();
-        let done = self.add_all(batch, &mut waiting);
+        let (mut batch, mut waiting) = (batch.into_iter(), Waiting::new());
+        let done = self.add_all(&mut batch, &mut waiting);
         // Said before those who wait are dropped, so that they learn why.
         done.map_err(|error| {
             self.shared.fail(error.to_string());
@@ -212,7 +214,11 @@ impl Writer {
         })
     }
 
-    fn add_all(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> Result<(), Failure> {
+    fn add_all(
+        &mut self,
+        batch: &mut vec::IntoIter<Submission>,
+        waiting: &mut Waiting,
+    ) -> Result<(), Failure> {
         self.ask_witnesses()?;
         self.show_doubt();
         let fresh = self.stage(batch, waiting)?;
@@ -241,21 +247,26 @@ impl Writer {
     }
 
     /// Finds out which entries are new, and gives them their indices.
-    fn stage(&mut self, batch: Vec<Submission>, waiting: &mut Waiting) -> io::Result<Vec<(Hash, Bytes)>> {
+    fn stage(
+        &mut self,
+        batch: &mut vec::IntoIter<Submission>,
+        waiting: &mut Waiting,
+    ) -> io::Result<Vec<(Hash, Bytes)>> {
         let mut next = self.size();
         let mut fresh = Vec::new();
         for Submission { entry, leaf, done } in batch {
-            let known = match &self.index {
-                Some(index) => index.find(&self.shared.layout, &leaf)?,
-                None => None,
-            };
-            match known {
-                Some(index) => waiting.push((done, index, true)),
-                None if self.is_final => done(Err(AddError::Frozen)),
-                None if self.doubt.is_some() => {
+            let known = self.index.as_ref().map(|index| index.find(&self.shared.layout, &leaf));
+            match known.transpose().map(Option::flatten) {
+                Err(error) => {
+                    waiting.push((done, next, false));
+                    return Err(error);
+                }
+                Ok(Some(index)) => waiting.push((done, index, true)),
+                Ok(None) if self.is_final => done(Err(AddError::Frozen)),
+                Ok(None) if self.doubt.is_some() => {
                     done(Err(AddError::Unwitnessed(self.doubt.clone().unwrap_or_default())));
                 }
-                None => {
+                Ok(None) => {
                     self.index.iter_mut().for_each(|index| index.insert(leaf, next));
                     waiting.push((done, next, false));
                     fresh.push(self.shared.form.placed(entry, leaf, next)?);
@@ -279,11 +290,19 @@ impl Writer {
     }
 
     fn write_part(&mut self, first: u64, part: &[(Hash, Bytes)]) -> Result<(), ReadError> {
-        let mut tree = self.shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tree = self.tree_mut();
         part.iter().for_each(|(leaf, _)| tree.push(*leaf));
-        let size = tree.size();
         drop(tree);
-        let root = tree_root(&self.shared.nodes(), size)?;
+        let written = self.append(first, part);
+        if written.is_err() {
+            // What is not durable is not counted as if it were.
+            self.tree_mut().truncate(first);
+        }
+        written
+    }
+
+    fn append(&mut self, first: u64, part: &[(Hash, Bytes)]) -> Result<(), ReadError> {
+        let root = tree_root(&self.shared.nodes(), self.size())?;
         let count = u32::try_from(part.len()).map_err(io::Error::other)?;
         if self.wal.is_large() {
             self.wal = wal::Writer::begin(self.disk(), &self.shared.layout, first)?;
@@ -312,6 +331,10 @@ impl Writer {
             self.chunks += 1;
         }
         Ok(())
+    }
+
+    fn tree_mut(&self) -> RwLockWriteGuard<'_, Tree> {
+        self.shared.tree.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> u64 {

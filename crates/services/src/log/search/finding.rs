@@ -19,6 +19,8 @@ pub(super) struct Finding<'a> {
     read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
     size: u64,
     pub(super) hits: Vec<(u64, EntryFacts)>,
+    /// How many entries that the index names may still be read.
+    left: u64,
     /// What was read last: the next entry is often beside it.
     last: Option<(EntryBundle, Vec<u8>)>,
 }
@@ -30,16 +32,18 @@ impl<'a> Finding<'a> {
         read: &'a dyn Fn(EntryBundle) -> Result<Vec<u8>, ReadError>,
         size: u64,
     ) -> Self {
-        Self { query, layout, read, size, hits: Vec::new(), last: None }
+        Self { query, layout, read, size, hits: Vec::new(), left: 0, last: None }
     }
 
-    /// Reads what the index names. Returns where to go on.
+    /// Reads what the index names, at most so many entries. Returns where to go on.
     pub(super) fn by_term(
         &mut self,
         term: Term,
         filed: u64,
         recent: &[u64],
+        most: u64,
     ) -> Result<Option<u64>, ReadError> {
+        self.left = most;
         for number in self.query.from / CHUNK_WIDTH..filed / CHUNK_WIDTH {
             let named = lookup(&file_of(self.layout, number), term)?;
             if let Some(next) = self.consider(&named)? {
@@ -49,13 +53,14 @@ impl<'a> Finding<'a> {
         self.consider(recent)
     }
 
-    /// Looks at the entries at these indices. Where to go on, if enough were found.
+    /// Looks at the entries at these indices. Where to go on, if enough were found or read.
     fn consider(&mut self, indices: &[u64]) -> Result<Option<u64>, ReadError> {
         let wanted = self.query.from..self.size;
         for index in indices.iter().filter(|index| wanted.contains(index)) {
-            if self.is_full() {
+            if self.is_full() || self.left == 0 {
                 return Ok(Some(*index));
             }
+            self.left -= 1;
             let facts = self.facts(*index)?;
             self.take(*index, facts);
         }

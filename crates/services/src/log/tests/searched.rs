@@ -1,5 +1,6 @@
 //! Finding entries.
 
+use futures_util::future::join_all;
 use signet_crypto::Digest;
 use signet_formats::rekor::{EntrySignatureV002, HashedRekordV002, PublicKeyDetails, Verifier};
 use signet_formats::x509::{NewExtension, SubjectAltName, TbsCertificate};
@@ -182,6 +183,22 @@ async fn what_earlier_versions_indexed_without_a_key_is_removed() {
     assert_ne!(hash, Digest::sha256(b"a@example.org").hex());
     assert_eq!(Searches::open(vec![log]).unwrap().tag("a@example.org"), tag, "the same after a start");
     assert_ne!(searches.tag("b@example.org"), tag);
+}
+
+/// Whoever logs can make an index name many entries that a time then leaves out: a page reads only so many of them.
+#[tokio::test]
+async fn a_page_reads_a_bounded_number_of_entries_that_the_index_names() {
+    let (dir, signer) = (tempfile::tempdir().unwrap(), signer());
+    let log = open(dir.path(), &signer).await;
+    let added = (0..1_001).map(|number| log.add(by_key(number, "ours")));
+    join_all(added).await.into_iter().for_each(|added| assert!(added.is_ok()));
+    let searches = Searches::open(vec![log]).unwrap();
+    let ours = Query { key: Some(Digest::sha256(b"ours")), since: Some(TIME), limit: 1, ..Query::default() };
+    let page = searches.find(&ours).unwrap();
+    assert_eq!((page.hits.len(), page.next.map(|next| next.from)), (0, Some(1_000)));
+    assert_eq!(searches.find(&Query { from: 1_000, ..ours.clone() }).unwrap().next, None);
+    let beside = search(&places(&dir.path().join("log")), &ours).unwrap();
+    assert_eq!((beside.hits.len(), beside.next), (0, None));
 }
 
 #[tokio::test]

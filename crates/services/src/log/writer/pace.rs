@@ -44,9 +44,8 @@ impl Pace {
     /// Whether a batch is due for which so many bytes wait, and waited a look before. Beyond the interval it grows only while more
     /// come, since of clients who wait for their answers all may have asked, and only until it is worth what it costs.
     fn is_due(&self, elapsed: Duration, bytes: usize, before: Option<usize>) -> bool {
-        let has_enough = self.pause > self.interval && bytes >= ENOUGH_BYTES;
-        let comes_no_more = elapsed >= self.interval && before == Some(bytes);
-        elapsed >= self.pause || has_enough || comes_no_more
+        let comes_no_more = before == Some(bytes);
+        elapsed >= self.pause || elapsed >= self.interval && (comes_no_more || bytes >= ENOUGH_BYTES)
     }
 }
 
@@ -78,20 +77,11 @@ mod tests {
     fn a_batch_grows_beyond_the_interval_only_while_more_come() {
         let is_due =
             |elapsed, bytes, before| pace(MANY, 10).is_due(Duration::from_millis(elapsed), bytes, before);
-        assert!(!is_due(9, 700, Some(700)), "before the interval is over nobody is to be quick");
+        assert!(!is_due(9, 700, Some(700)) && !is_due(9, ENOUGH_BYTES, None), "the interval is kept");
         assert!(!is_due(12, 700, None), "nobody looked before");
         assert!(!is_due(12, 700, Some(500)), "more have come");
         assert!(is_due(12, 700, Some(700)), "all have asked");
+        assert!(is_due(12, ENOUGH_BYTES, Some(500)), "it is worth what it costs");
         assert!(is_due(30, 700, Some(500)), "never longer");
-    }
-
-    #[test]
-    fn a_batch_that_is_worth_it_goes_at_once_but_not_before_checkpoints_that_are_to_be_far_apart() {
-        let is_due = |entries, interval| {
-            pace(entries, interval).is_due(Duration::from_millis(1), ENOUGH_BYTES, Some(0))
-        };
-        assert!(is_due(MANY, 10));
-        assert!(!is_due(MANY, 1_000));
-        assert!(!is_due(MANY - 1, 10));
     }
 }
