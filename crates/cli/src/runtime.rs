@@ -9,8 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Answer, CliError, Stop};
-use signals::ended;
-pub(crate) use signals::stopped;
+use signals::{asked, ended};
 
 /// Runs a client command on this thread until it ends, Ctrl-C is pressed or another signal asks for its end.
 pub(crate) fn block_on(command: impl Future<Output = Answer>) -> Answer {
@@ -74,6 +73,25 @@ pub(crate) fn serve(service: impl Future<Output = Answer>) -> Answer {
     build(builder)?.block_on(service)
 }
 
+/// Waits for Ctrl-C or SIGTERM: from the call on, not only once it is waited for, so that a service that has said that
+/// it is ready can be told to stop. From then on a second one ends the process.
+pub(crate) fn stopped() -> impl Future<Output = ()> {
+    let first = asked();
+    async {
+        first.await;
+        tokio::spawn(end_once_asked_again());
+    }
+}
+
+#[expect(clippy::exit, reason = "whoever drains a service hears of nothing else")]
+async fn end_once_asked_again() {
+    tracing::info!("stopping; asked once more, it does not wait for those who are being answered");
+    // Who started it may pass on what the terminal has sent to both.
+    tokio::time::sleep(ONE_WISH).await;
+    let status = asked().await;
+    std::process::exit(status.into());
+}
+
 /// Does work that takes long on this thread; the other tasks of a service go on elsewhere meanwhile.
 pub(crate) fn at_length<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
@@ -96,14 +114,9 @@ mod signals {
 
     use crate::app::INTERRUPTED;
 
-    /// Waits for Ctrl-C or SIGTERM: from the call on, not only once it is waited for, so that a service that has said that
-    /// it is ready can be told to stop.
-    pub(crate) fn stopped() -> impl Future<Output = ()> {
-        let first =
-            first_of(&[(SignalKind::interrupt(), INTERRUPTED), (SignalKind::terminate(), TERMINATED)]);
-        async {
-            first.await;
-        }
+    /// Waits for Ctrl-C or SIGTERM, from the call on: what a shell shows for a process that it ended.
+    pub(super) fn asked() -> impl Future<Output = u8> {
+        first_of(&[(SignalKind::interrupt(), INTERRUPTED), (SignalKind::terminate(), TERMINATED)])
     }
 
     /// Waits for Ctrl-C, SIGTERM or SIGHUP, from the call on: what a shell shows for a process that it ended. What is half
@@ -151,10 +164,7 @@ mod signals {
 mod signals {
     use crate::app::INTERRUPTED;
 
-    /// Waits for Ctrl-C.
-    pub(crate) async fn stopped() {
-        ended().await;
-    }
+    pub(super) use self::ended as asked;
 
     /// Waits for Ctrl-C: what a shell shows for a process that it ended.
     pub(super) async fn ended() -> u8 {
@@ -165,6 +175,8 @@ mod signals {
     }
 }
 
+/// Signals that come within this time are one.
+const ONE_WISH: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(300);
 /// Longer than a farewell takes.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -168,7 +168,7 @@ codes! {
         "check that `--trusted-root` is the one of the instance that signed"
     1402 LogEntryMissing Denied "too few entries of trusted transparency logs"
         "The policy asks for proof that the signature was logged, and there is not enough. Logs of one operator count once."
-        "sign with a transparency log, or ask for none in the policy"
+        "sign with a transparency log, or ask for none in the policy; if it was logged, fetch the newest trusted root: the log, or its newest shard, may not be in this one"
     1403 SetInvalid Denied "the log's signed entry timestamp does not verify"
         "The log's promise to include the entry was not signed by its key, or the entry was changed afterwards."
         "treat the evidence as tampered with; sign again"

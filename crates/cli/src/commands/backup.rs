@@ -6,6 +6,7 @@ use std::path::Path;
 
 use signet_formats::checkpoint::SignedCheckpoint;
 use signet_server::stack::{self, BackupError, Copied, Restored, Witnessed};
+use signet_store::{Kind, OpenError, kind_of};
 use signet_verify::Code;
 
 use crate::args::{BackupArgs, RestoreArgs};
@@ -19,6 +20,12 @@ use crate::runtime;
 
 /// Writes a backup.
 pub(crate) fn backup(args: &BackupArgs, face: Face) -> Answer {
+    if let Some(found) = kind_of(&args.data).filter(|kind| *kind != Kind::Stack) {
+        let other = OpenError::Kind { path: args.data.clone(), found, wanted: Kind::Stack };
+        return Err(CliError::from(other)
+            .hint("name the directory that `signet up --data` was given")
+            .into());
+    }
     let stated = args.data.join("stack.json");
     std::fs::metadata(&stated).map_err(|error| CliError::unreadable(&stated, error))?;
     let to_standard = is_standard(&args.out);

@@ -1,8 +1,9 @@
 //! `signet dev-token`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
-use signet_services::oidc::dev::{Bearer, DevIssuer};
+use signet_services::authority::AuthorityError;
+use signet_services::oidc::dev::{Bearer, DevError, DevIssuer};
 use signet_verify::Code;
 
 use crate::args::DevTokenArgs;
@@ -16,14 +17,23 @@ pub(crate) fn run(args: &DevTokenArgs, face: Face) -> Answer {
     // The CA's own directory, or that of a whole stack.
     let within = args.data.join("ca");
     let dir = if within.is_dir() { &within } else { &args.data };
-    let issuer = DevIssuer::load(dir).map_err(|error| {
-        CliError::from(error).hint("start a service with `--dev` on this data directory first")
-    })?;
+    let issuer = DevIssuer::load(dir).map_err(not_loaded)?;
     let token = issuer.mint(&bearer, clock::now()).map_err(CliError::from)?;
     // Clients send a token's file as it is, and a header takes no line end.
     let end = if std::io::stdout().is_terminal() { "\n" } else { "" };
     face.text(&format!("{token}{end}"))?;
     Ok(Status::Yes)
+}
+
+fn not_loaded(error: DevError) -> CliError {
+    match &error {
+        DevError::Authority(AuthorityError::Io { error: cause, .. })
+            if cause.kind() == io::ErrorKind::NotFound =>
+        {
+            CliError::from(error).hint("start a service with `--dev` on this data directory first")
+        }
+        _ => error.into(),
+    }
 }
 
 fn bearer(args: &DevTokenArgs) -> Result<Bearer, CliError> {

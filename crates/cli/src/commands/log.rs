@@ -148,6 +148,11 @@ async fn rotate(args: &LogRotateArgs, face: Face) -> Answer {
         let what = if document.prepared { "can go on" } else { "goes on" };
         format!("`{}` {what} in the shard `{}`\n{keys}", document.data, document.origin)
     })?;
+    if !args.prepare {
+        face.note(
+            "what is signed from now on verifies with a trusted root that names this shard; `--prepare` has clients know it beforehand",
+        )?;
+    }
     Ok(Status::Yes)
 }
 

@@ -67,6 +67,11 @@ fn document(data: &Path, stack: &Stack) -> UpDocument {
         admin: stack.admin_addr(),
         timestamps: format!("{url}/api/v1/timestamp"),
         log_origin: services.log.active().map(|log| log.signer().origin().to_owned()).unwrap_or_default(),
+        log_keys: services
+            .log
+            .active()
+            .map(|log| log.signer().keys().map(ToString::to_string).collect())
+            .unwrap_or_default(),
         trust: client.root.as_ref().map(|_| format!("{url}/tuf")),
         trust_root: client.root.as_ref().map(|path| path.display().to_string()),
         witness_keys: services

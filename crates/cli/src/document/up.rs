@@ -76,6 +76,8 @@ pub(crate) struct UpDocument {
     pub(crate) timestamps: String,
     /// The name of the log.
     pub(crate) log_origin: String,
+    /// The public keys of the log, as C2SP signed-note has them.
+    pub(crate) log_keys: Vec<String>,
     /// The URL of its repository of trust, for `signet trust init` and other clients of TUF; absent without a published root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trust: Option<String>,

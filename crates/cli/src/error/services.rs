@@ -163,8 +163,8 @@ impl From<AuthorityError> for CliError {
                 );
             }
             AuthorityError::Io { .. } => Code::ServiceFailed,
-            AuthorityError::Mode { .. } => {
-                return Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE);
+            AuthorityError::Mode { development } => {
+                return Self::new(Code::DataDirForeign, error.to_string()).hint(other_mode(development));
             }
             AuthorityError::Lost { .. } => Code::DataCorrupt,
             AuthorityError::RootElsewhere { .. } => {
@@ -270,31 +270,41 @@ impl From<CaError> for CliError {
 }
 
 impl From<StackError> for CliError {
+    /// As the part says it, with the part's name.
     fn from(error: StackError) -> Self {
-        match error {
-            StackError::Ca(error) => error.into(),
-            StackError::Dev(error) => error.into(),
-            StackError::Dir(error) => error.into(),
-            StackError::Host(error) => error.into(),
-            StackError::Issuers(error) => error.into(),
-            StackError::Log(error) => error.into(),
-            StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => Self::from(error).hint(
-                "give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)",
-            ),
-            StackError::Registry(error) => error.into(),
-            StackError::Tsa(error) => error.into(),
-            StackError::Trust(error) => error.into(),
-            StackError::Witness(error) => error.into(),
-            StackError::Reach(error) => error.into(),
-            StackError::Mode { .. } => Self::new(Code::DataDirForeign, error.to_string()).hint(OTHER_MODE),
-            StackError::Moved { .. } => Self::new(Code::DataDirForeign, error.to_string())
-                .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
-            StackError::Names { .. } => Self::new(Code::DataCorrupt, error.to_string()),
-            StackError::Lost(_) => Self::new(Code::DataCorrupt, error.to_string()).hint(
-                "mount it or put it back; without it, `signet restore` makes the stack of a backup. Nothing was made in its place",
-            ),
-            other => Self::new(Code::ServiceFailed, other.to_string()),
+        let detail = error.to_string();
+        let told = of_part(error);
+        match detail.ends_with(&told.detail) {
+            true => Self { detail, ..told },
+            false => told,
         }
+    }
+}
+
+fn of_part(error: StackError) -> CliError {
+    match error {
+        StackError::Ca(error) => error.into(),
+        StackError::Dev(error) => error.into(),
+        StackError::Dir(error) => error.into(),
+        StackError::Host(error) => error.into(),
+        StackError::Issuers(error) => error.into(),
+        StackError::Log(error) => error.into(),
+        StackError::Registry(error @ BuildError::OpenToTheNetwork { .. }) => CliError::from(error).hint(
+            "give the registry users (`registry.htpasswd`), or leave it out (`registry.enabled: false`)",
+        ),
+        StackError::Registry(error) => error.into(),
+        StackError::Tsa(error) => error.into(),
+        StackError::Trust(error) => error.into(),
+        StackError::Witness(error) => error.into(),
+        StackError::Reach(error) => error.into(),
+        StackError::Mode { dev } => CliError::new(Code::DataDirForeign, error.to_string()).hint(other_mode(dev)),
+        StackError::Moved { .. } => CliError::new(Code::DataDirForeign, error.to_string())
+            .hint("`signet restore` makes a stack of the archive, also in this place once it is empty"),
+        StackError::Names { .. } => CliError::new(Code::DataCorrupt, error.to_string()),
+        StackError::Lost(_) => CliError::new(Code::DataCorrupt, error.to_string()).hint(
+            "mount it or put it back; without it, `signet restore` makes the stack of a backup. Nothing was made in its place",
+        ),
+        other => CliError::new(Code::ServiceFailed, other.to_string()),
     }
 }
 
@@ -371,5 +381,10 @@ impl From<DevError> for CliError {
     }
 }
 
-const OTHER_MODE: &str =
-    "begin in a directory of its own: what was signed for development must never be trusted elsewhere";
+/// What to do with a directory that was begun for development, or was not, where the other was asked for.
+fn other_mode(development: bool) -> String {
+    let given = if development { "give `--dev`" } else { "leave `--dev` out" };
+    format!(
+        "{given}, or begin in a directory of its own: what was signed for development must never be trusted elsewhere"
+    )
+}

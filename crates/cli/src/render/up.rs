@@ -30,12 +30,13 @@ fn commands(document: &UpDocument, image: &str) -> String {
     let who = format!("--certificate-identity {identity} --certificate-oidc-issuer {issuer}");
     let authority = if is_secret_loopback(document) { " --registry-cacert CA.pem" } else { "" };
     let services = authority.replace("registry", "services");
+    let known = if authority.is_empty() { "" } else { "SSL_CERT_FILE=CA.pem " };
     let plain = if document.url.starts_with("http://") { " --allow-http-registry" } else { "" };
     format!(
         "\nwith Signet:\n  {token}\n  signet sign --identity-token token {config}{authority}{services} {image}\n  \
          signet verify {who} {root}{authority} {image}\n\
-         \nwith cosign:\n  {token}\n  cosign sign --yes --identity-token \"$(cat token)\" {config}{plain} {image}\n  \
-         cosign verify {who} {root} --use-signed-timestamps{plain} {image}\n"
+         \nwith cosign:\n  {token}\n  {known}cosign sign --yes --identity-token \"$(cat token)\" {config}{plain} {image}\n  \
+         {known}cosign verify {who} {root} --use-signed-timestamps{plain} {image}\n"
     )
 }
 

@@ -1,8 +1,8 @@
 //! Telling that a service serves, being told to stop, and stopping on our own.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -134,6 +134,31 @@ fn a_service_that_is_told_to_stop_ends_well() {
         assert!(request(&address, "GET", "/v2/", &[], &[]).is_err(), "it listens no more");
         run(&sandbox, &["fsck", "--data", "data"]).exits(0);
     }
+}
+
+/// One who sends nothing more was waited for, whatever else the operator pressed.
+#[test]
+fn a_service_that_is_told_to_stop_again_does_not_wait_for_those_it_answers() {
+    let sandbox = Sandbox::new();
+    let mut service = service::registry(&sandbox, "data");
+    let mut client = TcpStream::connect(service.address()).expect("it listens");
+    let digest = format!("sha256:{}", "0".repeat(64));
+    write!(
+        client,
+        "POST /v2/app/blobs/uploads/?digest={digest} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf"
+    )
+    .expect("it is sent");
+    // Answered is who came after, so that the first is being answered.
+    service.repository("app").push_image("1", "content");
+    let ended = loop {
+        kill("-INT", service.process());
+        std::thread::sleep(Duration::from_millis(100));
+        if let Some(ended) = service.process().try_wait().expect("it can be asked") {
+            break ended;
+        }
+    };
+    assert_eq!(ended.code(), Some(130));
+    run(&sandbox, &["fsck", "--data", "data"]).exits(0);
 }
 
 /// As systemd does it: `systemctl start` waits, and fails if the service does.

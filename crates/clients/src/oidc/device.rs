@@ -30,8 +30,9 @@ pub async fn device(
 ) -> Result<Token> {
     let provider = Provider::discover(web, login).await?;
     let endpoint = provider.device_authorization_endpoint.as_deref();
-    let endpoint =
-        endpoint.ok_or_else(|| Error::Login(format!("`{}` has no device flow", printable(login.issuer))))?;
+    let endpoint = endpoint.ok_or_else(|| {
+        Error::Login(format!("`{}` has no device flow: log in with a browser", printable(login.issuer)))
+    })?;
     let challenge = random.challenge();
     let fields = [
         ("client_id", login.client_id),

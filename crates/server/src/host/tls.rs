@@ -41,7 +41,12 @@ impl TlsFiles {
         let certificates: Vec<_> = certificates.map_err(|error| unreadable(&self.certificates, &error))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unreadable(&self.key, &error))?;
         let certified = CertifiedKey::from_der(certificates, key, &aws_lc_rs::default_provider());
-        certified.map(Arc::new).map_err(invalid)
+        certified.map(Arc::new).map_err(|error| self.mismatched(&error))
+    }
+
+    fn mismatched(&self, error: &rustls::Error) -> io::Error {
+        let (certificates, key) = (self.certificates.display(), self.key.display());
+        io::Error::new(io::ErrorKind::InvalidData, format!("`{certificates}` with the key `{key}`: {error}"))
     }
 
     fn stamps(&self) -> [Stamp; 2] {

@@ -106,7 +106,7 @@ impl Known {
     /// Reads the files, and what is wrong with them. One that cannot be read at all leaves what was known before.
     fn read(files: &AuthFiles, before: Option<&Self>) -> io::Result<(Self, Vec<String>)> {
         let mut problems = Vec::new();
-        let users = fs::read(&files.htpasswd).map(|text| {
+        let users = fs::read(&files.htpasswd).map_err(|error| about(&files.htpasswd, &error)).map(|text| {
             let (users, wrong) = Htpasswd::parse(&text);
             problems.extend(wrong);
             Arc::new(users)
@@ -170,7 +170,13 @@ fn stamps(files: &AuthFiles) -> [Stamp; 2] {
 
 fn read_rights(path: Option<&Path>) -> io::Result<Rights> {
     let Some(path) = path else { return Ok(Rights::all_users()) };
-    serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(&error.to_string()))
+    let text = fs::read(path).map_err(|error| about(path, &error))?;
+    serde_json::from_slice(&text).map_err(|error| about(path, &invalid(&error.to_string())))
+}
+
+/// The same, with the file that it is about.
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 fn invalid(why: &str) -> io::Error {

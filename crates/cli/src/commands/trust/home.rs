@@ -19,6 +19,10 @@ use crate::{clock, files, pinned};
 /// Pins a root.
 pub(super) fn init(args: &TrustInitArgs, face: Face) -> Answer {
     let root = files::read(&args.root, MAX_ROOT_BYTES)?;
+    Metadata::<Root>::parse(&root).map_err(|error| {
+        CliError::new(Code::TrustMalformed, about(&args.root, error))
+            .hint("give the root of a TUF repository (`root.json`), not a trusted root that it leads to")
+    })?;
     let authorities = args.services_cacert.as_deref();
     let pem = authorities.map(|path| files::read(path, MAX_AUTHORITIES)).transpose()?;
     let url = args.url.as_deref();
