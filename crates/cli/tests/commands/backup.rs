@@ -215,6 +215,9 @@ fn a_log_goes_on_if_its_witness_has_seen_nothing_newer() {
 fn nothing_is_overwritten_and_nothing_foreign_is_taken() {
     let sandbox = Sandbox::new();
     assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("stack.json"));
+    drop(service::registry(&sandbox, "registry"));
+    let other = run(&sandbox, &["backup", "--data", "registry", "--out", "backup.tar"]).exits(3);
+    assert!(other.says("SGN-4003") && other.says("hint: name the directory that `signet up"), "{other}");
     drop(service::up(&sandbox, &["--dev"]));
     run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(0);
     assert!(run(&sandbox, &["backup", "--data", "up", "--out", "backup.tar"]).exits(2).says("it exists"));

@@ -8,6 +8,15 @@ use crate::text::shown;
 use crate::{run, signet};
 
 #[test]
+fn a_trusted_root_is_not_taken_for_the_root_of_a_repository() {
+    let sandbox = Sandbox::new();
+    sandbox.write("trusted_root.json", TRUSTED_ROOT);
+    let refused = run(&sandbox, &["trust", "init", "--root", "trusted_root.json", "http://127.0.0.1:1/tuf"]);
+    assert!(refused.says("SGN-1801") && refused.says("`trusted_root.json`: "), "{refused}");
+    assert!(refused.says("hint: give the root of a TUF repository"), "{refused}");
+}
+
+#[test]
 fn a_root_is_made_by_several_and_followed_by_everybody() {
     let sandbox = people(3);
     let create = [

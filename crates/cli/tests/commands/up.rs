@@ -157,10 +157,12 @@ fn a_stack_for_development_stays_one() {
     drop(service::up(&sandbox, &["--dev"]));
     let refused = run(&sandbox, &["up", "--data", "up", "--listen", "127.0.0.1:0"]);
     assert!(refused.says("SGN-4003") && refused.says("was begun for development"), "{refused}");
+    assert!(refused.says("hint: give `--dev`, or"), "{refused}");
     let sandbox = Sandbox::new();
     drop(service::up(&sandbox, &[]));
     let refused = run(&sandbox, &["up", "--data", "up", "--dev", "--listen", "127.0.0.1:0"]);
     assert!(refused.says("was not begun for development"), "{refused}");
+    assert!(refused.says("hint: leave `--dev` out, or"), "{refused}");
 }
 
 #[test]
@@ -175,6 +177,10 @@ fn without_issuers_it_starts_and_says_that_nobody_gets_a_certificate() {
     let document: Value = serde_json::from_str(service.printed()).expect("one document");
     assert_eq!(document.get("issuers"), Some(&Value::Array(Vec::new())));
     assert_eq!(document.get("registry"), None);
+    let checkpoint = get(service.address(), "/api/v2/checkpoint").1;
+    let origin = checkpoint.lines().next().expect("its first line names the log");
+    let key = document.pointer("/logKeys/0").and_then(Value::as_str).expect("a key");
+    assert!(key.starts_with(&format!("{origin}+")), "{key}");
 }
 
 #[test]
